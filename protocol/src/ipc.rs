@@ -1,0 +1,24 @@
+//! PAM module and command line ⇄ agent, over a Unix socket. Byte pictures: `docs/protocol-ipc.md`.
+//!
+//! A client sends one [`Request`]; then the agent speaks until it has decided: notes to show, prompts to
+//! answer, and one last [`Reply`]. What the client must not forget or invent it does not know: prompts, their
+//! order and their number are the agent's.
+
+mod client;
+mod frame;
+mod reply;
+mod request;
+
+pub use client::{Client, ClientError, Conversation};
+pub use frame::{Frame, FrameError, FrameKind, read_frame, write_frame};
+pub use reply::{
+    CardReport, Denial, DenyReason, Enrolled, Grant, JobDone, NoteKind, Problem, ProblemKind, Prompt,
+    PromptKind, Registered, Reply, ServerReport, StatusReport,
+};
+pub use request::{Account, Answer, Authenticate, Enroll, EnrollKeyStore, Job, Register, RegisterKey, Request};
+
+/// Where root's programs reach the agent (mode 0600).
+pub const PAM_SOCKET: &str = "/run/countersign/pam.sock";
+
+/// Where everybody reaches the agent for themselves (mode 0666).
+pub const USER_SOCKET: &str = "/run/countersign/user.sock";

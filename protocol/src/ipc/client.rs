@@ -1,0 +1,111 @@
+//! The client's side of a conversation, the same for the PAM module and the command line.
+
+use std::io::{Read, Write};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Answer, FrameError, FrameKind, Prompt, PromptKind, Reply, Request, read_frame, write_frame};
+use crate::limits;
+use crate::message::MessageError;
+
+/// Where notes are shown and questions answered: a terminal, or a PAM conversation.
+pub trait Conversation {
+    /// Shows a note. A person who cannot be shown one misses nothing that is needed.
+    fn note(&mut self, kind: super::NoteKind, text: &str);
+
+    /// Asks without echo. `None`: the person gave up.
+    fn hidden(&mut self, question: &str) -> Option<SecretString>;
+
+    /// Asks with echo. `None`: the person gave up.
+    fn shown(&mut self, question: &str) -> Option<String>;
+}
+
+/// Why a conversation broke.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Reading or writing failed.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// The agent sent what this client does not expect here.
+    #[error("the agent sent {0}, which this program does not expect; install agent and client of one release")]
+    Unexpected(&'static str),
+}
+
+impl From<MessageError> for ClientError {
+    fn from(error: MessageError) -> Self {
+        Self::Frame(FrameError::Malformed(error.to_string()))
+    }
+}
+
+/// One connection to the agent, for one request.
+pub struct Client<S> {
+    stream: S,
+}
+
+impl<S: Read + Write> Client<S> {
+    /// Over a connected stream, whose timeouts the caller has set.
+    pub const fn new(stream: S) -> Self {
+        Self { stream }
+    }
+
+    /// The stream, for a body that came beside it.
+    pub const fn stream(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    /// Asks, holds the conversation, and returns the agent's last word. A [`Reply::JobDone`] with
+    /// `has_result` is followed by a body frame that the caller reads next.
+    ///
+    /// # Errors
+    /// [`ClientError`]. End of file is an error at once.
+    pub fn ask(
+        &mut self,
+        request: &Request,
+        person: &mut dyn Conversation,
+    ) -> Result<Reply, ClientError> {
+        self.send_json(request)?;
+        loop {
+            match self.receive()? {
+                Reply::Note { kind, text } => person.note(kind, &text),
+                Reply::Prompt(prompt) => self.answer(&prompt, person)?,
+                last => return Ok(last),
+            }
+        }
+    }
+
+    fn answer(&mut self, prompt: &Prompt, person: &mut dyn Conversation) -> Result<(), ClientError> {
+        match prompt.kind {
+            PromptKind::Hidden => match person.hidden(&prompt.text) {
+                // Too long for any card: sent as a cancellation it would look like the person's choice.
+                Some(secret) if secret.expose_secret().len() > limits::PIN => {
+                    person.note(super::NoteKind::Error, "That is longer than any PIN.");
+                    self.send_json(&Answer::Cancel)
+                }
+                Some(secret) => {
+                    Ok(write_frame(&mut self.stream, FrameKind::Secret, secret.expose_secret().as_bytes())?)
+                }
+                None => self.send_json(&Answer::Cancel),
+            },
+            PromptKind::Shown => match person.shown(&prompt.text) {
+                Some(text) => self.send_json(&Answer::Text { text }),
+                None => self.send_json(&Answer::Cancel),
+            },
+        }
+    }
+
+    fn receive(&mut self) -> Result<Reply, ClientError> {
+        let frame = read_frame(&mut self.stream)?;
+        if frame.kind != FrameKind::Json {
+            return Err(ClientError::Unexpected("a frame of another kind"));
+        }
+        serde_json::from_slice(&frame.body)
+            .map_err(|error| FrameError::Malformed(error.to_string()).into())
+    }
+
+    fn send_json(&mut self, value: &impl serde::Serialize) -> Result<(), ClientError> {
+        let body = zeroize::Zeroizing::new(
+            serde_json::to_vec(value).map_err(|error| FrameError::Malformed(error.to_string()))?,
+        );
+        Ok(write_frame(&mut self.stream, FrameKind::Json, &body)?)
+    }
+}

@@ -1,0 +1,297 @@
+//! What the agent says: notes and prompts on the way, one last word at the end.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::ids::{AccountName, CardIdent, CorrelationId, Digest, Fingerprint, LoginName, Nonce};
+
+/// One frame from the agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Reply {
+    /// Show this; no answer.
+    Note {
+        /// How to show it.
+        kind: NoteKind,
+        /// The sentence.
+        text: String,
+    },
+    /// Ask this; one answer.
+    Prompt(Prompt),
+    /// Last word: yes.
+    Granted(Grant),
+    /// Last word: no.
+    Denied(Denial),
+    /// Last word: how things stand.
+    Status(StatusReport),
+    /// Last word: the cards.
+    Cards {
+        /// One a reader with a card in it.
+        cards: Vec<CardReport>,
+    },
+    /// Last word: this host is an instance.
+    Enrolled(Enrolled),
+    /// Last word: this card is the account's key.
+    Registered(Registered),
+    /// Last word: the server answered a job. A body, if any, follows as a [`super::FrameKind::Body`] frame.
+    JobDone(JobDone),
+    /// Last word: it could not be done.
+    Failed(Problem),
+}
+
+/// How to show a note.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoteKind {
+    /// Good to know.
+    Info,
+    /// Something went wrong.
+    Error,
+}
+
+/// A question to the person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prompt {
+    /// How to ask.
+    pub kind: PromptKind,
+    /// The question, ending as it should be shown: `PIN for YubiKey …1234 (3 tries left): `.
+    pub text: String,
+}
+
+/// How to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PromptKind {
+    /// Without echo; answered by a secret frame.
+    Hidden,
+    /// With echo; answered by [`super::Answer::Text`].
+    Shown,
+}
+
+/// The login may go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// The request's nonce.
+    pub nonce: Nonce,
+    /// Whose card it was; none for an account check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountName>,
+    /// Where the decision lies in the ledger; none for an account check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger_index: Option<u64>,
+    /// SHA-256 of the statement that was signed; none for an account check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<Digest>,
+    /// To be quoted to an administrator.
+    pub correlation: CorrelationId,
+}
+
+/// The login may not go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Denial {
+    /// For the program.
+    pub reason: DenyReason,
+    /// For the person: what happened, and what to do next.
+    pub message: String,
+    /// To be quoted to an administrator.
+    pub correlation: CorrelationId,
+}
+
+/// Why not. `pam-module/src/outcome.rs` turns each into a PAM code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DenyReason {
+    /// The server's policy says no, or no account is bound to this login.
+    Policy,
+    /// The card did not accept the PIN.
+    WrongPin,
+    /// The card accepts no PIN any more.
+    CardBlocked,
+    /// One try was left and the person did not want to spend it.
+    LastTryRefused,
+    /// No card that is registered for this login came in time.
+    NoCard,
+    /// The card went away.
+    CardGone,
+    /// The card waited for a touch that did not come.
+    TouchTimeout,
+    /// The card failed in another way.
+    CardFailed,
+    /// The caller does not sit at the card's seat.
+    RemoteSession,
+    /// The server could not be reached, or its answer was not one to our request.
+    ServerUnavailable,
+    /// This host is not enrolled, or not approved, or suspended.
+    NotEnrolled,
+    /// The person gave up.
+    Cancelled,
+    /// The overall deadline passed.
+    TimedOut,
+    /// Too many requests at once.
+    Busy,
+    /// The agent failed; its log has the correlation id.
+    Internal,
+}
+
+/// How things stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatusReport {
+    /// The agent's version.
+    pub version: String,
+    /// This instance, if the host is enrolled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<Fingerprint>,
+    /// Its key words, for an administrator to compare.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_words: Option<String>,
+    /// `not-enrolled`, `pending`, `active`, `suspended`, `revoked`.
+    pub state: String,
+    /// Where the instance's key lives, in words: "card FFFE:00000001", "file, readable by root only" …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_store: Option<String>,
+    /// When the session subkeys end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_keys_until: Option<Timestamp>,
+    /// The server, if the host is enrolled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerReport>,
+    /// Login names in the roster.
+    pub roster: Vec<LoginName>,
+    /// The cards.
+    pub cards: Vec<CardReport>,
+    /// Host events that the server has not confirmed yet.
+    pub unsent_events: u64,
+}
+
+/// The server as this host sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerReport {
+    /// Its address.
+    pub url: String,
+    /// Its fingerprint.
+    pub fingerprint: Fingerprint,
+    /// When it last answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_answer: Option<Timestamp>,
+    /// Its clock minus ours, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_offset: Option<i64>,
+    /// What went wrong last, if the last attempt failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// One card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CardReport {
+    /// The reader's name.
+    pub reader: String,
+    /// The card, unless it is not an OpenPGP card or does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ident: Option<CardIdent>,
+    /// Tries left for the user's PIN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tries: Option<u8>,
+    /// The signature key in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_key: Option<Fingerprint>,
+    /// `host` for the card with this instance's key, `user` otherwise.
+    pub role: String,
+    /// Accounts of this host's roster whose key it holds.
+    pub accounts: Vec<AccountName>,
+    /// What is wrong with it, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// The host is an instance now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enrolled {
+    /// Its name in the server.
+    pub instance: Fingerprint,
+    /// To be read to the administrator who approves it.
+    pub key_words: String,
+    /// `active`, or `pending` until then.
+    pub state: String,
+    /// Where the key lives, in words.
+    pub key_store: String,
+    /// Where it lies in the ledger.
+    pub ledger_index: u64,
+}
+
+/// The card is the account's key now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registered {
+    /// The account.
+    pub account: AccountName,
+    /// The card.
+    pub card: CardIdent,
+    /// The certificate's primary fingerprint.
+    pub certificate: Fingerprint,
+    /// Its key words.
+    pub key_words: String,
+    /// Where it lies in the ledger.
+    pub ledger_index: u64,
+}
+
+/// A job's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobDone {
+    /// Done, or refused by policy.
+    pub allowed: bool,
+    /// Why, in words.
+    pub reason: String,
+    /// Where it lies in the ledger.
+    pub ledger_index: u64,
+    /// To be quoted to an administrator.
+    pub correlation: CorrelationId,
+    /// Whether a body with the result's JSON follows.
+    pub has_result: bool,
+}
+
+/// Something could not be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Problem {
+    /// For the program; decides the exit code.
+    pub kind: ProblemKind,
+    /// What happened, and what to do next.
+    pub message: String,
+    /// To be quoted to an administrator.
+    pub correlation: CorrelationId,
+}
+
+/// What kind of trouble. The command line's exit codes follow it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProblemKind {
+    /// The request itself is wrong.
+    Usage,
+    /// The caller may not ask this.
+    NotPermitted,
+    /// The host is not enrolled, or enrolled already.
+    Enrolment,
+    /// A card is missing, wrong, blocked or failing.
+    Card,
+    /// The person gave up.
+    Cancelled,
+    /// The server could not be reached.
+    Server,
+    /// The server refused.
+    Refused,
+    /// The server's answer does not prove what it must: somebody may be in between.
+    Untrusted,
+    /// Too much at once; try again.
+    Busy,
+    /// The agent failed; its log has the correlation id.
+    Internal,
+}

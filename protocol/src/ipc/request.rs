@@ -1,0 +1,147 @@
+//! What a client may ask, and what it may say while the agent asks back.
+
+use serde::{Deserialize, Serialize};
+
+use crate::binary::Binary;
+use crate::ids::{AccountName, CardIdent, Fingerprint, LoginName, Nonce, Operation, ResourceName, ServiceName};
+use crate::message::result::ApplicationBundle;
+
+/// The first frame of a connection.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// `pam_sm_authenticate`, or a program testing the same path.
+    Authenticate(Authenticate),
+    /// `pam_sm_acct_mgmt` without our own authentication before it: may this login be used at all?
+    Account(Account),
+    /// How things stand.
+    Status,
+    /// Which cards are in which readers.
+    CardList,
+    /// Make this host an instance of a server.
+    Enroll(Enroll),
+    /// Make a card the key of an account.
+    Register(Register),
+    /// Sign a request with a person's card and bring back the server's answer.
+    Job(Job),
+}
+
+/// A login.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Authenticate {
+    /// Who wants in (`PAM_USER`).
+    pub login: LoginName,
+    /// Through which PAM service.
+    pub service: ServiceName,
+    /// `PAM_TTY`, as the program says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tty: Option<String>,
+    /// `PAM_RHOST`, as the program says. Anything here makes the caller remote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_host: Option<String>,
+    /// `PAM_RUSER`, as the program says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_user: Option<String>,
+    /// Comes back in the grant: a grant for another request is not one for this.
+    pub nonce: Nonce,
+}
+
+/// An account check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// Whose account (`PAM_USER`).
+    pub login: LoginName,
+    /// Through which PAM service.
+    pub service: ServiceName,
+    /// Comes back in the grant.
+    pub nonce: Nonce,
+}
+
+/// Everything a host needs to become an instance.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enroll {
+    /// The application's key, the server's certificate and address.
+    pub bundle: ApplicationBundle,
+    /// The server's fingerprint, as the administrator read it from `init` and not from the bundle.
+    pub server: Fingerprint,
+    /// Another address than the bundle's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// A single-use enrolment token; without one an administrator must approve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Where the instance's key shall live.
+    pub key_store: EnrollKeyStore,
+}
+
+/// Where the instance's key shall live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum EnrollKeyStore {
+    /// On this card, whose keys are replaced.
+    Card(CardIdent),
+    /// In a sealed file.
+    Sealed,
+}
+
+/// A person's card becomes the key of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    /// The account that an administrator made.
+    pub account: AccountName,
+    /// Which card, where more than one is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<CardIdent>,
+    /// New keys or the card's own.
+    pub key: RegisterKey,
+}
+
+/// Which key is registered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum RegisterKey {
+    /// Generate keys on the card and replace both factory PINs. Refused if the card holds keys already.
+    Generate {
+        /// `curve25519`, `nist-p256`, `nist-p384`, `rsa2048`, `rsa3072`, `rsa4096`.
+        algorithm: String,
+    },
+    /// Keep the card's keys; this is their certificate (OpenPGP, binary or armoured).
+    Adopt {
+        /// The certificate.
+        certificate: Binary,
+    },
+}
+
+/// A request for the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// What to do.
+    pub operation: Operation,
+    /// To what.
+    pub resource: ResourceName,
+    /// With what: JSON text of the body the operation takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Binary>,
+    /// Which card, where more than one is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<CardIdent>,
+}
+
+/// What a client answers to a prompt. A hidden prompt is answered by a frame of its own kind,
+/// [`super::FrameKind::Secret`], and never by this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Answer {
+    /// To a shown prompt.
+    Text {
+        /// As typed.
+        text: String,
+    },
+    /// The person gave up.
+    Cancel,
+}

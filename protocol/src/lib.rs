@@ -1,0 +1,36 @@
+//! What the parts of Countersign say to each other.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`ids`] | names, fingerprints and numbers, each parsed once |
+//! | [`clock`], [`random`] | time and chance as parameters |
+//! | [`limits`] | every ceiling, and why it is that number |
+//! | [`managed`] | the root-owned file that says who needs a card here |
+//! | [`ipc`] | PAM module and command line ⇄ agent, over a Unix socket |
+//! | [`statement`] | what a person's card signs |
+//! | [`message`] | what travels inside an envelope |
+//! | [`envelope`] | one OpenPGP message: signed, then encrypted to one receiver |
+//! | [`ledger`] | entries, receipts and exports of the append-only log, and how anyone checks them |
+//!
+//! The OpenPGP half ([`envelope`], [`ledger`], key words) sits behind the feature `envelope`, so that
+//! the PAM module never loads a crypto library into the program that calls it.
+#![forbid(unsafe_code)]
+
+pub mod binary;
+pub mod clock;
+pub mod ids;
+pub mod ipc;
+pub mod limits;
+pub mod managed;
+pub mod message;
+pub mod random;
+pub mod statement;
+
+#[cfg(feature = "envelope")]
+pub mod certificate;
+#[cfg(feature = "envelope")]
+pub mod envelope;
+#[cfg(feature = "envelope")]
+pub mod key_words;
+#[cfg(feature = "envelope")]
+pub mod ledger;

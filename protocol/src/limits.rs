@@ -1,0 +1,79 @@
+//! Every ceiling, and why it is that number.
+
+use std::time::Duration;
+
+/// Largest body of an IPC frame. A prompt, a status report or a bundle of one application fit many
+/// times; a peer can make us hold no more than this per connection.
+pub const FRAME_BODY: usize = 64 * 1024;
+
+/// Largest body that crosses the Unix socket outside frames, as a sealed memfd: one page of a ledger export.
+pub const IPC_BODY: usize = 1024 * 1024;
+
+/// Largest envelope on the wire: a body of [`IPC_BODY`] in base64 inside JSON, and room for the OpenPGP layers.
+pub const ENVELOPE: usize = 2 * 1024 * 1024;
+
+/// Largest certificate accepted: RSA-4096 with a dozen subkeys is about 12 KiB.
+pub const CERTIFICATE: usize = 64 * 1024;
+
+/// Most subkeys of a certificate. Session subkeys are renewed, not heaped up.
+pub const SUBKEYS: usize = 16;
+
+/// Most session-key packets of an envelope: one receiver, and one to spare for a key being replaced.
+pub const SESSION_KEY_PACKETS: usize = 2;
+
+/// Most signatures of an envelope: application and new instance key.
+pub const SIGNATURES: usize = 2;
+
+/// Largest statement a card may be asked to sign: a person could still read it.
+pub const STATEMENT: usize = 8 * 1024;
+
+/// A user's PIN is at most 127 bytes (OpenPGP card 3.4.1, section 4.3.1, length byte of C4).
+pub const PIN: usize = 127;
+
+/// How far a message's time may lie from ours, in seconds.
+pub const CLOCK_SKEW: i64 = 120;
+
+/// Longest life of a statement, in seconds.
+pub const STATEMENT_LIFE: i64 = 300;
+
+/// How long the server remembers a message id, in seconds: longer than any statement or skew can live.
+pub const REPLAY_MEMORY: i64 = 3600;
+
+/// How often a one-time code may be tried.
+pub const CODE_TRIES: u32 = 5;
+
+/// Life of a one-time code made by an administrator, in seconds: a day, so that it can be handed over.
+pub const CODE_LIFE: i64 = 24 * 3600;
+
+/// Life of an enrolment token, in seconds.
+pub const TOKEN_LIFE: i64 = 24 * 3600;
+
+/// Life of a handshake between its first and last message, in seconds.
+pub const HANDSHAKE_LIFE: i64 = 300;
+
+/// Life of an instance's session subkeys, in seconds.
+pub const SESSION_KEY_LIFE: i64 = 8 * 3600;
+
+/// One deadline for a whole login, the person's time to type included.
+pub const LOGIN: Duration = Duration::from_secs(180);
+
+/// How long the module waits for the agent to take its call: longer means it is not running.
+pub const AGENT_CONNECT: Duration = Duration::from_secs(2);
+
+/// How long the agent waits for the server's answer to one message.
+pub const SERVER_ANSWER: Duration = Duration::from_secs(10);
+
+/// How long the agent waits for a card to be put in.
+pub const CARD_WAIT: Duration = Duration::from_secs(30);
+
+/// How long a card may take for one command, key generation apart.
+pub const CARD_ANSWER: Duration = Duration::from_secs(20);
+
+/// How long a card may take to generate a key: RSA-4096 on a slow card takes minutes.
+pub const CARD_KEY_GENERATION: Duration = Duration::from_secs(600);
+
+/// Connections one user may hold to the agent at once.
+pub const CONNECTIONS_PER_UID: usize = 8;
+
+/// Connections the agent serves at once.
+pub const CONNECTIONS: usize = 64;

@@ -1,0 +1,142 @@
+//! The root-owned file that says who needs a card on this host: `/etc/countersign/managed`.
+//!
+//! One rule a line, `#` begins a comment:
+//!
+//! ```text
+//! user ana card                 # ana needs her card
+//! user bob card-or-password     # bob may use his password while the agent is down
+//! service cron other-auth       # cron never authenticates: its account check needs no card
+//! ```
+//!
+//! The PAM module reads this before any other I/O. A missing file manages nobody; a line that cannot be
+//! understood refuses everybody, because it may have been the line that mattered.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::ids::{LoginName, ServiceName};
+
+/// Where the file lies.
+pub const PATH: &str = "/etc/countersign/managed";
+
+/// Largest file that is read, in bytes.
+pub const SIZE: u64 = 1024 * 1024;
+
+/// What the file says of one login name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Rule {
+    /// Not managed here: the module stands aside.
+    Unmanaged,
+    /// A card, always.
+    Card,
+    /// A card; a password only while the agent cannot be reached.
+    CardOrPassword,
+}
+
+/// The whole file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Managed {
+    users: BTreeMap<LoginName, Rule>,
+    other_auth: BTreeSet<ServiceName>,
+}
+
+/// A line that cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "line {line}: {what}. Lines are `user NAME card`, `user NAME card-or-password` or `service NAME other-auth`"
+)]
+pub struct ManagedError {
+    /// Counted from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub what: &'static str,
+}
+
+impl Managed {
+    /// Reads the file's text.
+    ///
+    /// # Errors
+    /// The first line that is not a rule, or that contradicts an earlier one.
+    pub fn parse(text: &str) -> Result<Self, ManagedError> {
+        let mut managed = Self::default();
+        for (at, line) in text.lines().enumerate() {
+            let wrong = |what| ManagedError { line: at + 1, what };
+            let rule = line.split_once('#').map_or(line, |(rule, _)| rule);
+            let words: Vec<&str> = rule.split_whitespace().collect();
+            match words.as_slice() {
+                [] => {}
+                ["user", name, kind] => {
+                    let name = name.parse().map_err(|_| wrong("that is not a login name"))?;
+                    let rule = match *kind {
+                        "card" => Rule::Card,
+                        "card-or-password" => Rule::CardOrPassword,
+                        _ => return Err(wrong("unknown kind of rule for a user")),
+                    };
+                    if managed.users.insert(name, rule).is_some() {
+                        return Err(wrong("this user has a rule already"));
+                    }
+                }
+                ["service", name, "other-auth"] => {
+                    let name = name.parse().map_err(|_| wrong("that is not a service name"))?;
+                    managed.other_auth.insert(name);
+                }
+                _ => return Err(wrong("not a rule")),
+            }
+        }
+        Ok(managed)
+    }
+
+    /// What is asked of this login name.
+    pub fn rule(&self, login: &str) -> Rule {
+        let Ok(login) = login.parse::<LoginName>() else { return Rule::Unmanaged };
+        self.users.get(&login).copied().unwrap_or(Rule::Unmanaged)
+    }
+
+    /// Whether this service's account check may pass without our authentication.
+    #[must_use]
+    pub fn is_other_auth(&self, service: &str) -> bool {
+        service.parse::<ServiceName>().is_ok_and(|service| self.other_auth.contains(&service))
+    }
+
+    /// The login names that need a card, in order.
+    pub fn logins(&self) -> impl Iterator<Item = &LoginName> {
+        self.users.keys()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_are_read() {
+        let text = "# who\nuser ana card\n  user bob card-or-password # for now\n\nservice cron other-auth\n";
+        let managed = Managed::parse(text).unwrap();
+        assert_eq!(managed.rule("ana"), Rule::Card);
+        assert_eq!(managed.rule("bob"), Rule::CardOrPassword);
+        assert_eq!(managed.rule("root"), Rule::Unmanaged);
+        assert!(managed.is_other_auth("cron"));
+        assert!(!managed.is_other_auth("sudo"));
+    }
+
+    #[test]
+    fn a_line_that_is_not_understood_refuses_the_whole_file() {
+        for (text, line) in [
+            ("user ana", 1),
+            ("user ana card extra", 1),
+            ("user ana card\nusr bob card", 2),
+            ("user ana card\nuser ana card-or-password", 2),
+            ("service cron", 1),
+            ("user a:b card", 1),
+            ("user ana cards", 1),
+        ] {
+            assert_eq!(Managed::parse(text).unwrap_err().line, line, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_empty_file_manages_nobody() {
+        assert_eq!(Managed::parse("").unwrap().rule("root"), Rule::Unmanaged);
+    }
+}

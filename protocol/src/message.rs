@@ -1,0 +1,271 @@
+//! What travels inside an envelope: one small JSON object with a typed body.
+//!
+//! | message | from → to | signed by | answered by |
+//! |---|---|---|---|
+//! | [`Hello`] | new host → server | application | [`HelloReply`] |
+//! | [`InstanceKey`] | new host → server | application **and** new instance key | [`EnrolmentRecord`] |
+//! | [`CheckIn`] | instance → server | session subkey | [`CheckInReply`] |
+//! | [`KeyUpdate`] | instance → server | instance primary key | [`KeyUpdateReply`] |
+//! | [`RegistrationRequest`] | instance → server | session subkey | [`RegistrationReply`] |
+//! | [`RegistrationCode`] | instance → server | session subkey | [`RegistrationCodeReply`] |
+//! | [`UserKey`] | instance → server | session subkey (and the card, inside) | [`RegistrationRecord`] |
+//! | [`JobRequest`] | instance → server | session subkey (and the card, inside) | [`JobReply`] |
+//! | [`HostEvent`] | instance → server | session subkey | [`HostEventReply`] |
+//! | [`Refusal`] | server → whoever asked | server; not encrypted | – |
+
+mod enrolment;
+mod host_event;
+mod job;
+mod key_update;
+mod refusal;
+mod registration;
+
+pub use enrolment::{
+    CheckIn, CheckInReply, EnrolmentRecord, Hello, HelloReply, InstanceKey, InstanceState, KeyStore,
+    RosterAccount, RosterEntry,
+};
+pub use host_event::{HostEvent, HostEventKind, HostEventReply};
+pub use job::{Decision, JobReply, JobRequest, Receipt, result};
+pub use key_update::{KeyUpdate, KeyUpdateReply};
+pub use refusal::Refusal;
+pub use registration::{
+    RegistrationCode, RegistrationCodeReply, RegistrationRecord, RegistrationReply, RegistrationRequest,
+    UserKey,
+};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::ids::{Digest, Fingerprint, MessageId};
+
+/// The literal data of an envelope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    /// Always 1.
+    pub v: Version,
+    /// Which body this is.
+    #[serde(rename = "type")]
+    pub kind: MessageKind,
+    /// Names this message for ever. Sent again with the same bytes, it gets the same reply.
+    pub id: MessageId,
+    /// When it was made, in the server's time as far as the sender knows it.
+    pub time: Timestamp,
+    /// The primary fingerprint of the one certificate this is meant for.
+    pub audience: Fingerprint,
+    /// In a handshake: the hash chain over all messages before this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<Digest>,
+    /// In a reply: what it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_reply_to: Option<InReplyTo>,
+    /// The body, of the shape that `type` names.
+    pub body: serde_json::Value,
+}
+
+/// The request that a reply answers, and no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InReplyTo {
+    /// The request's id.
+    pub id: MessageId,
+    /// SHA-256 of the request's envelope, as it was on the wire.
+    pub digest: Digest,
+}
+
+/// The envelope version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Version;
+
+impl Serialize for Version {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(1)
+    }
+}
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u8::deserialize(deserializer)? {
+            1 => Ok(Self),
+            other => Err(serde::de::Error::custom(format!("version {other}; this program speaks version 1"))),
+        }
+    }
+}
+
+/// The names of all messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each is the body type of the same name")]
+pub enum MessageKind {
+    Hello,
+    HelloReply,
+    InstanceKey,
+    EnrolmentRecord,
+    InstanceCheckIn,
+    CheckInReply,
+    KeyUpdate,
+    KeyUpdateReply,
+    RegistrationRequest,
+    RegistrationReply,
+    RegistrationCode,
+    RegistrationCodeReply,
+    UserKey,
+    RegistrationRecord,
+    JobRequest,
+    JobReply,
+    HostEvent,
+    HostEventReply,
+    Refusal,
+}
+
+/// A body knows which message it belongs to.
+pub trait Body: Serialize + DeserializeOwned {
+    /// The name in the message's `type`.
+    const KIND: MessageKind;
+}
+
+macro_rules! bodies {
+    ($($body:ty => $kind:ident),+ $(,)?) => {
+        $(impl Body for $body { const KIND: MessageKind = MessageKind::$kind; })+
+    };
+}
+
+bodies!(
+    Hello => Hello,
+    HelloReply => HelloReply,
+    InstanceKey => InstanceKey,
+    EnrolmentRecord => EnrolmentRecord,
+    CheckIn => InstanceCheckIn,
+    CheckInReply => CheckInReply,
+    KeyUpdate => KeyUpdate,
+    KeyUpdateReply => KeyUpdateReply,
+    RegistrationRequest => RegistrationRequest,
+    RegistrationReply => RegistrationReply,
+    RegistrationCode => RegistrationCode,
+    RegistrationCodeReply => RegistrationCodeReply,
+    UserKey => UserKey,
+    RegistrationRecord => RegistrationRecord,
+    JobRequest => JobRequest,
+    JobReply => JobReply,
+    HostEvent => HostEvent,
+    HostEventReply => HostEventReply,
+    Refusal => Refusal,
+);
+
+/// A message is not what its receiver was ready for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MessageError {
+    /// Not the JSON of a message.
+    #[error("not a message: {0}")]
+    Malformed(String),
+    /// Another type than expected.
+    #[error("expected a {expected:?} message, got {got:?}")]
+    WrongKind {
+        /// What the receiver waits for.
+        expected: MessageKind,
+        /// What came.
+        got: MessageKind,
+    },
+}
+
+impl Message {
+    /// A message with `body`.
+    ///
+    /// # Errors
+    /// The body cannot be written as JSON.
+    pub fn new<B: Body>(
+        id: MessageId,
+        time: Timestamp,
+        audience: Fingerprint,
+        body: &B,
+    ) -> Result<Self, MessageError> {
+        let body = serde_json::to_value(body).map_err(|error| MessageError::Malformed(error.to_string()))?;
+        Ok(Self { v: Version, kind: B::KIND, id, time, audience, transcript: None, in_reply_to: None, body })
+    }
+
+    /// The same with its place in a handshake.
+    #[must_use]
+    pub fn with_transcript(mut self, transcript: Digest) -> Self {
+        self.transcript = Some(transcript);
+        self
+    }
+
+    /// The same as an answer.
+    #[must_use]
+    pub fn answering(mut self, request: InReplyTo) -> Self {
+        self.in_reply_to = Some(request);
+        self
+    }
+
+    /// The typed body.
+    ///
+    /// # Errors
+    /// [`MessageError`] if this is another message, or its body has another shape.
+    pub fn body<B: Body>(&self) -> Result<B, MessageError> {
+        if self.kind != B::KIND {
+            return Err(MessageError::WrongKind { expected: B::KIND, got: self.kind });
+        }
+        B::deserialize(&self.body).map_err(|error| MessageError::Malformed(error.to_string()))
+    }
+
+    /// The literal bytes.
+    ///
+    /// # Errors
+    /// The message cannot be written as JSON.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, MessageError> {
+        serde_json::to_vec(self).map_err(|error| MessageError::Malformed(error.to_string()))
+    }
+
+    /// Reads literal bytes.
+    ///
+    /// # Errors
+    /// [`MessageError::Malformed`], also for anything left over.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, MessageError> {
+        serde_json::from_slice(bytes).map_err(|error| MessageError::Malformed(error.to_string()))
+    }
+}
+
+/// The hash chain over a handshake (W2, W3, W6, W11): each step carries the digest of all before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transcript(Digest);
+
+impl Transcript {
+    /// An empty chain for one kind of handshake, so that one cannot pass for another.
+    #[must_use]
+    pub fn start(handshake: &str) -> Self {
+        Self(Digest::of(format!("countersign transcript 1 {handshake}").as_bytes()))
+    }
+
+    /// The chain of the enrolment of an instance.
+    #[must_use]
+    pub fn enrolment() -> Self {
+        Self::start("enrolment")
+    }
+
+    /// The chain of the registration of a user's key.
+    #[must_use]
+    pub fn registration() -> Self {
+        Self::start("registration")
+    }
+
+    /// The chain after one more message, given as its literal bytes.
+    #[must_use]
+    pub fn then(self, literal: &[u8]) -> Self {
+        let mut bytes = self.0.as_bytes().to_vec();
+        bytes.extend_from_slice(Digest::of(literal).as_bytes());
+        Self(Digest::of(&bytes))
+    }
+
+    /// The chain taken up again from a stored digest.
+    #[must_use]
+    pub const fn resume(digest: Digest) -> Self {
+        Self(digest)
+    }
+
+    /// The digest that the next message carries.
+    #[must_use]
+    pub const fn digest(self) -> Digest {
+        self.0
+    }
+}
