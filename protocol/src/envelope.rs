@@ -1,1 +1,21 @@
-//! Placeholder.
+//! One OpenPGP message: a literal [`Message`](crate::message::Message), signed by its sender, encrypted to one
+//! receiver. Fields, order of checks and replay rule: `docs/protocol-envelope.md`.
+//!
+//! ```text
+//! Message ──seal──▶ Sealed ──any carrier──▶ open ──▶ Opened ──admit | answering──▶ Verified
+//! ```
+//!
+//! [`Verified`] has no other constructor. Whoever holds one knows: decrypted by us, signed by exactly the named
+//! keys, in the pinned suite, addressed to us and nobody else, fresh, and never seen before – or the answer to
+//! the very request we sent.
+
+mod open;
+mod refusal;
+mod seal;
+pub mod statement;
+mod verified;
+
+pub use open::{Keyring, OpenError, Opened, Opening, SignedBy, open};
+pub use refusal::{read_refusal, refuse};
+pub use seal::{BoxedSigner, SealError, Sealed, seal};
+pub use verified::{Seen, Verified};

@@ -1,0 +1,194 @@
+//! Decrypt, and check everything that can be checked without memory of earlier messages.
+//!
+//! The order is the cheapest first; see `docs/protocol-envelope.md`.
+
+mod helper;
+
+use std::io::Read as _;
+
+use sequoia_openpgp as openpgp;
+
+use openpgp::KeyHandle;
+use openpgp::crypto::KeyPair;
+use openpgp::parse::Parse as _;
+use openpgp::parse::stream::DecryptorBuilder;
+
+use self::helper::Helper;
+use crate::certificate::{self, Cert};
+use crate::clock::Timestamp;
+use crate::ids::{Digest, Fingerprint};
+use crate::limits;
+use crate::message::{InReplyTo, InstanceKey, Message, MessageKind};
+
+/// The enrolled certificates that may have signed.
+pub trait Keyring {
+    /// Certificates that hold the key `handle`. Empty for a stranger.
+    fn certificates(&self, handle: &KeyHandle) -> Vec<Cert>;
+}
+
+impl Keyring for Cert {
+    fn certificates(&self, handle: &KeyHandle) -> Vec<Cert> {
+        let holds = self.keys().any(|key| key.key().key_handle().aliases(handle));
+        if holds { vec![self.clone()] } else { Vec::new() }
+    }
+}
+
+/// Who opens, with what, and when.
+pub struct Opening<'a> {
+    /// Our own certificate: the one intended recipient.
+    pub me: &'a Cert,
+    /// Our decryption keys.
+    pub decryptors: Vec<KeyPair>,
+    /// Whose signatures count.
+    pub keyring: &'a dyn Keyring,
+    /// The time now.
+    pub now: Timestamp,
+}
+
+/// One valid signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedBy {
+    /// The primary fingerprint of the certificate.
+    pub certificate: Fingerprint,
+    /// The component key that signed.
+    pub key: Fingerprint,
+}
+
+/// Why an envelope was not opened. For our own ledger; the other side hears a [`crate::message::Refusal`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Over [`limits::ENVELOPE`].
+    #[error("oversize: {0} bytes")]
+    Oversize(usize),
+    /// Packets that no envelope has: compression, too many of a kind, something nested.
+    #[error("unexpected packets: {0}")]
+    Structure(String),
+    /// Not for any of our keys, damaged, or not encrypted.
+    #[error("not decrypted: {0}")]
+    NotDecrypted(String),
+    /// A cipher outside the pinned suite.
+    #[error("outside the pinned suite: {0}")]
+    Suite(String),
+    /// A missing, bad or surplus signature, or one by a stranger.
+    #[error("signature: {0}")]
+    Signature(String),
+    /// The signing key is expired or revoked now, although it was not when the signature claims to be made.
+    #[error("signed by {0}, which is not valid now")]
+    KeyNotAlive(Fingerprint),
+    /// None, several, or not us.
+    #[error("intended recipient: {0}")]
+    IntendedRecipient(String),
+    /// The message inside names another receiver.
+    #[error("audience {0} is not us")]
+    Audience(Fingerprint),
+    /// Not a message.
+    #[error("not a message: {0}")]
+    Malformed(String),
+    /// Made too long ago, or in our future.
+    #[error("made {0} s from now; at most {max} s are accepted", max = limits::CLOCK_SKEW)]
+    Skew(i64),
+    /// Seen before with the same bytes.
+    #[error("a replay of the same bytes")]
+    Replay,
+    /// Seen before with other bytes.
+    #[error("the id of an earlier message with other bytes")]
+    IdReused,
+    /// Not the answer to our request.
+    #[error("not the answer to our request: {0}")]
+    NotOurAnswer(&'static str),
+}
+
+/// An envelope whose cryptography, addressing and time are good. Whether it is new is not known yet.
+#[must_use]
+#[derive(Debug, Clone)]
+pub struct Opened {
+    pub(super) message: Message,
+    pub(super) literal: Vec<u8>,
+    pub(super) digest: Digest,
+    pub(super) signers: Vec<SignedBy>,
+}
+
+impl Opened {
+    /// The message. Not to be acted upon: look up what is needed to call [`Self::admit`].
+    #[must_use]
+    pub const fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// SHA-256 of the envelope.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Who signed: one or two, all good.
+    #[must_use]
+    pub fn signers(&self) -> &[SignedBy] {
+        &self.signers
+    }
+
+    /// What a reply must say it answers.
+    #[must_use]
+    pub const fn in_reply_to(&self) -> InReplyTo {
+        InReplyTo { id: self.message.id, digest: self.digest }
+    }
+}
+
+/// Opens an envelope.
+///
+/// # Errors
+/// [`OpenError`], the first check that failed.
+pub fn open(bytes: &[u8], opening: Opening<'_>) -> Result<Opened, OpenError> {
+    if bytes.len() > limits::ENVELOPE {
+        return Err(OpenError::Oversize(bytes.len()));
+    }
+    let Opening { me, decryptors, keyring, now } = opening;
+    let my_fingerprint = certificate::fingerprint(me).map_err(|error| OpenError::Structure(error.to_string()))?;
+
+    let (mut literal, mut helper) = run(bytes, Helper::new(me, &decryptors, keyring, None, now), now)?;
+    // The first words of a new instance are signed by a key that only the message itself can name. It is read
+    // before it is trusted, to try that one key; what it says counts only if that signature is good too.
+    if helper.has_strangers() {
+        let newcomer = newcomer(&literal).ok_or_else(|| helper.stranger())?;
+        (literal, helper) = run(bytes, Helper::new(me, &decryptors, keyring, Some(newcomer), now), now)?;
+        if helper.has_strangers() {
+            return Err(helper.stranger());
+        }
+    }
+    let signers = helper.into_signers()?;
+
+    let message = Message::from_bytes(&literal).map_err(|error| OpenError::Malformed(error.to_string()))?;
+    if message.audience != my_fingerprint {
+        return Err(OpenError::Audience(message.audience));
+    }
+    let distance = message.time.seconds_since(now);
+    if distance.abs() > limits::CLOCK_SKEW {
+        return Err(OpenError::Skew(distance));
+    }
+    Ok(Opened { message, literal, digest: Digest::of(bytes), signers })
+}
+
+/// One pass over the packets.
+fn run<'a>(bytes: &[u8], helper: Helper<'a>, now: Timestamp) -> Result<(Vec<u8>, Helper<'a>), OpenError> {
+    let time = now.to_system_time();
+    let build = || -> openpgp::Result<_> {
+        DecryptorBuilder::from_bytes(bytes)?
+            // Everything is verified before a byte comes out.
+            .buffer_size(limits::ENVELOPE)
+            .with_policy(certificate::policy(), time, helper)
+    };
+    let mut decryptor = build().map_err(|error| helper::cause(&error))?;
+    let mut literal = Vec::new();
+    decryptor.read_to_end(&mut literal).map_err(|error| OpenError::NotDecrypted(error.to_string()))?;
+    Ok((literal, decryptor.into_helper()))
+}
+
+/// The certificate that an instance-key message brings.
+fn newcomer(unverified: &[u8]) -> Option<Cert> {
+    let message = Message::from_bytes(unverified).ok()?;
+    if message.kind != MessageKind::InstanceKey {
+        return None;
+    }
+    let body: InstanceKey = message.body().ok()?;
+    certificate::parse(&body.certificate.0).ok()
+}

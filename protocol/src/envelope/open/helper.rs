@@ -1,0 +1,190 @@
+//! The library's callbacks: limits, session keys, and the verdict on every signature.
+
+use sequoia_openpgp as openpgp;
+
+use openpgp::cert::Preferences as _;
+use openpgp::crypto::{KeyPair, SessionKey};
+use openpgp::packet::{PKESK, SKESK, Signature};
+use openpgp::parse::PacketParser;
+use openpgp::parse::stream::{
+    DecryptionHelper, GoodChecksum, MessageLayer, MessageStructure, VerificationError, VerificationHelper,
+};
+use openpgp::types::SymmetricAlgorithm;
+use openpgp::{Cert, KeyHandle, Packet, anyhow};
+
+use super::{Keyring, OpenError, SignedBy};
+use crate::certificate::{self, policy};
+use crate::clock::Timestamp;
+use crate::limits;
+
+/// Collects what a pass over an envelope found.
+pub(super) struct Helper<'a> {
+    me: &'a Cert,
+    decryptors: &'a [KeyPair],
+    keyring: &'a dyn Keyring,
+    newcomer: Option<Cert>,
+    now: Timestamp,
+    strangers: Vec<KeyHandle>,
+    verdict: Result<Vec<SignedBy>, OpenError>,
+}
+
+impl<'a> Helper<'a> {
+    pub(super) fn new(
+        me: &'a Cert,
+        decryptors: &'a [KeyPair],
+        keyring: &'a dyn Keyring,
+        newcomer: Option<Cert>,
+        now: Timestamp,
+    ) -> Self {
+        let verdict = Err(OpenError::Signature("none".into()));
+        Self { me, decryptors, keyring, newcomer, now, strangers: Vec::new(), verdict }
+    }
+
+    pub(super) fn has_strangers(&self) -> bool {
+        !self.strangers.is_empty()
+    }
+
+    pub(super) fn stranger(&self) -> OpenError {
+        let name = self.strangers.first().map_or_else(String::new, ToString::to_string);
+        OpenError::Signature(format!("{name} is not enrolled"))
+    }
+
+    pub(super) fn into_signers(self) -> Result<Vec<SignedBy>, OpenError> {
+        self.verdict
+    }
+
+    /// Exactly one encryption layer in the pinned suite, around exactly one group of good signatures.
+    fn judge(&mut self, structure: MessageStructure<'_>) -> Result<Vec<SignedBy>, OpenError> {
+        let layers: Vec<MessageLayer<'_>> = structure.into_iter().collect();
+        let [MessageLayer::Encryption { sym_algo, aead_algo }, MessageLayer::SignatureGroup { results }] =
+            layers.as_slice()
+        else {
+            return Err(OpenError::Structure(format!("{} layers", layers.len())));
+        };
+        if *sym_algo != SymmetricAlgorithm::AES256 {
+            return Err(OpenError::Suite(sym_algo.to_string()));
+        }
+        let mine = self.me.with_policy(policy(), self.now.to_system_time());
+        let modern = mine.ok().and_then(|valid| valid.features());
+        if modern.is_some_and(|features| features.supports_seipdv2()) && aead_algo.is_none() {
+            return Err(OpenError::Suite("SEIPDv1 to a receiver that asks for SEIPDv2".into()));
+        }
+        if results.is_empty() || results.len() > limits::SIGNATURES {
+            return Err(OpenError::Signature(format!("{} signatures", results.len())));
+        }
+        let mut signers: Vec<SignedBy> = Vec::new();
+        for result in results {
+            match result {
+                Ok(GoodChecksum { sig, ka, .. }) => {
+                    self.check_recipient(sig)?;
+                    let key = ka.key().fingerprint();
+                    let signer = SignedBy {
+                        certificate: ours(&ka.cert().fingerprint())?,
+                        key: ours(&key)?,
+                    };
+                    // The library judged the key at the time the signature claims; we judge it at ours.
+                    if ka.alive().is_err() {
+                        return Err(OpenError::KeyNotAlive(signer.key));
+                    }
+                    if signers.iter().any(|earlier| earlier.key == signer.key) {
+                        return Err(OpenError::Signature("two by the same key".into()));
+                    }
+                    signers.push(signer);
+                }
+                Err(VerificationError::MissingKey { sig, .. }) => {
+                    let issuer = sig.get_issuers().into_iter().next();
+                    self.strangers.push(issuer.unwrap_or_else(|| KeyHandle::from(openpgp::KeyID::wildcard())));
+                }
+                Err(error) => return Err(OpenError::Signature(error.to_string())),
+            }
+        }
+        Ok(signers)
+    }
+
+    /// Exactly one intended recipient, and it is us. The library only looks where the subpacket is present.
+    fn check_recipient(&self, sig: &Signature) -> Result<(), OpenError> {
+        let mut recipients = sig.intended_recipients();
+        match (recipients.next(), recipients.next()) {
+            (Some(one), None) if *one == self.me.fingerprint() => Ok(()),
+            (Some(one), None) => Err(OpenError::IntendedRecipient(format!("{one} is not us"))),
+            (None, _) => Err(OpenError::IntendedRecipient("none".into())),
+            (Some(_), Some(_)) => Err(OpenError::IntendedRecipient("several".into())),
+        }
+    }
+}
+
+impl VerificationHelper for Helper<'_> {
+    fn inspect(&mut self, pp: &PacketParser<'_>) -> openpgp::Result<()> {
+        match &pp.packet {
+            Packet::PKESK(_)
+            | Packet::SEIP(_)
+            | Packet::OnePassSig(_)
+            | Packet::Literal(_)
+            | Packet::Signature(_)
+            | Packet::Padding(_)
+            | Packet::Marker(_) => Ok(()),
+            #[expect(deprecated, reason = "the packet that ends SEIPDv1")]
+            Packet::MDC(_) => Ok(()),
+            other => Err(OpenError::Structure(format!("{} packet", other.tag())).into()),
+        }
+    }
+
+    fn get_certs(&mut self, ids: &[KeyHandle]) -> openpgp::Result<Vec<Cert>> {
+        if ids.len() > limits::SIGNATURES {
+            return Err(OpenError::Signature(format!("{} signatures", ids.len())).into());
+        }
+        let mut certs: Vec<Cert> = ids.iter().flat_map(|id| self.keyring.certificates(id)).collect();
+        certs.extend(self.newcomer.clone());
+        Ok(certs)
+    }
+
+    fn check(&mut self, structure: MessageStructure<'_>) -> openpgp::Result<()> {
+        self.verdict = self.judge(structure);
+        match &self.verdict {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.clone().into()),
+        }
+    }
+}
+
+impl DecryptionHelper for Helper<'_> {
+    fn decrypt(
+        &mut self,
+        pkesks: &[PKESK],
+        skesks: &[SKESK],
+        sym_algo: Option<SymmetricAlgorithm>,
+        decrypt: &mut dyn FnMut(Option<SymmetricAlgorithm>, &SessionKey) -> bool,
+    ) -> openpgp::Result<Option<Cert>> {
+        if pkesks.len() > limits::SESSION_KEY_PACKETS || !skesks.is_empty() {
+            let found = format!("{} session key packets, {} passwords", pkesks.len(), skesks.len());
+            return Err(OpenError::Structure(found).into());
+        }
+        for pkesk in pkesks {
+            for pair in self.decryptors {
+                let for_us = pkesk.recipient().is_none_or(|handle| {
+                    openpgp::crypto::Decryptor::public(pair).key_handle().aliases(&handle)
+                });
+                let mut pair = pair.clone();
+                if for_us
+                    && let Some((algorithm, key)) = pkesk.decrypt(&mut pair, sym_algo)
+                    && decrypt(algorithm, &key)
+                {
+                    return Ok(Some(self.me.clone()));
+                }
+            }
+        }
+        Err(OpenError::NotDecrypted("not encrypted to any of our keys".into()).into())
+    }
+}
+
+/// Our own error out of the library's, where a callback of ours made it.
+pub(super) fn cause(error: &anyhow::Error) -> OpenError {
+    error
+        .downcast_ref::<OpenError>()
+        .cloned()
+        .unwrap_or_else(|| OpenError::NotDecrypted(certificate::chain(error)))
+}
+
+fn ours(fingerprint: &openpgp::Fingerprint) -> Result<crate::ids::Fingerprint, OpenError> {
+    certificate::our_fingerprint(fingerprint).map_err(|error| OpenError::Signature(error.to_string()))
+}

@@ -1,0 +1,150 @@
+//! Sign, then encrypt.
+
+use std::io::Write as _;
+
+use sequoia_openpgp as openpgp;
+
+use openpgp::cert::Preferences as _;
+use openpgp::cert::amalgamation::ValidAmalgamation as _;
+use openpgp::crypto::Signer as _;
+use openpgp::serialize::stream::{Encryptor, LiteralWriter, Message as Stream, Recipient, Signer};
+use openpgp::types::{DataFormat, SymmetricAlgorithm};
+use serde::{Deserialize, Serialize};
+
+use crate::binary::Binary;
+use crate::certificate::{self, Cert, CertificateError};
+use crate::clock::Timestamp;
+use crate::ids::{Digest, MessageId};
+use crate::limits;
+use crate::message::{InReplyTo, Message, MessageError};
+
+/// A signer of the OpenPGP library: a software key or a card.
+pub type BoxedSigner = Box<dyn openpgp::crypto::Signer + Send + Sync>;
+
+/// An envelope ready to be carried, and what its sender must remember of it. Can be stored and sent again:
+/// the same bytes get the same reply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed {
+    bytes: Binary,
+    literal: Binary,
+    id: MessageId,
+}
+
+/// Why nothing was sealed.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// The message cannot be written.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// The receiver's certificate has no key for it, or the library failed.
+    #[error("the envelope cannot be made: {0}")]
+    Certificate(#[from] CertificateError),
+    /// A signer failed: a card that was pulled, for example.
+    #[error("the envelope cannot be signed: {0}")]
+    Signing(String),
+    /// Over [`limits::ENVELOPE`].
+    #[error("the envelope would be {0} bytes; at most {max} are carried", max = limits::ENVELOPE)]
+    TooLarge(usize),
+    /// Nobody signs.
+    #[error("an envelope needs a signature")]
+    NoSigner,
+}
+
+impl Sealed {
+    /// What goes on the wire.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes.0
+    }
+
+    /// The message's literal bytes, for the transcript of a handshake.
+    #[must_use]
+    pub fn literal(&self) -> &[u8] {
+        &self.literal.0
+    }
+
+    /// SHA-256 of [`Self::bytes`].
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.bytes.0)
+    }
+
+    /// The message's id.
+    #[must_use]
+    pub const fn id(&self) -> MessageId {
+        self.id
+    }
+
+    /// What a reply to this must say it answers.
+    #[must_use]
+    pub fn in_reply_to(&self) -> InReplyTo {
+        InReplyTo { id: self.id, digest: self.digest() }
+    }
+}
+
+/// Signs `message` with every one of `signers`, naming `recipient` as the one intended recipient (W4), and
+/// encrypts it to the newest encryption key of `recipient`.
+///
+/// # Errors
+/// [`SealError`].
+pub fn seal(
+    message: &Message,
+    signers: Vec<BoxedSigner>,
+    recipient: &Cert,
+    now: Timestamp,
+) -> Result<Sealed, SealError> {
+    let literal = message.to_bytes()?;
+    let time = now.to_system_time();
+    let key = recipient
+        .keys()
+        .with_policy(certificate::policy(), time)
+        .supported()
+        .alive()
+        .revoked(false)
+        .for_transport_encryption()
+        .max_by_key(|key| key.key().creation_time())
+        .ok_or(CertificateError::NoKey("encryption"))?;
+
+    let failed = |error: openpgp::anyhow::Error| SealError::Signing(certificate::chain(&error));
+    let mut bytes = Vec::new();
+    let features = key.valid_cert().features().unwrap_or_else(openpgp::types::Features::empty);
+    let recipients = vec![Recipient::new(features, key.key().key_handle(), key.key())];
+    let stream = Encryptor::for_recipients(Stream::new(&mut bytes), recipients)
+        .symmetric_algo(SymmetricAlgorithm::AES256)
+        .build()
+        .map_err(failed)?;
+    let stream = sign(stream, signers, Some(recipient), now)?;
+    let mut stream = LiteralWriter::new(stream).format(DataFormat::Binary).build().map_err(failed)?;
+    stream.write_all(&literal).map_err(|error| SealError::Signing(error.to_string()))?;
+    stream.finalize().map_err(failed)?;
+
+    if bytes.len() > limits::ENVELOPE {
+        return Err(SealError::TooLarge(bytes.len()));
+    }
+    Ok(Sealed { bytes: Binary(bytes), literal: Binary(literal), id: message.id })
+}
+
+/// Adds the signing layer.
+pub(super) fn sign<'a>(
+    stream: Stream<'a>,
+    signers: Vec<BoxedSigner>,
+    recipient: Option<&Cert>,
+    now: Timestamp,
+) -> Result<Stream<'a>, SealError> {
+    let failed = |error: openpgp::anyhow::Error| SealError::Signing(certificate::chain(&error));
+    let mut signers = signers.into_iter();
+    let first = signers.next().ok_or(SealError::NoSigner)?;
+    let hash = super::statement::hash_for(first.acceptable_hashes());
+    let mut layer = Signer::new(stream, first)
+        .map_err(failed)?
+        .hash_algo(hash)
+        .map_err(failed)?
+        .creation_time(now.to_system_time());
+    for signer in signers {
+        layer = layer.add_signer(signer).map_err(failed)?;
+    }
+    if let Some(recipient) = recipient {
+        layer = layer.add_intended_recipient(recipient);
+    }
+    layer.build().map_err(failed)
+}
