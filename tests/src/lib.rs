@@ -1,1 +1,28 @@
-//! Placeholder.
+//! The harness under the end-to-end tests.
+//!
+//! A [`Machine`] is a private machine inside this one: its own `/etc`, `/var`, `/run`, host name and
+//! cgroup, so that tests run side by side and leave nothing behind. It runs a real `pcscd`, and a
+//! [`Card`] is a real OpenPGP card as far as that can tell. People log in as [`SessionHandle`]s and
+//! type in a [`Dialogue`].
+//!
+//! Everything dies with its handle, also when a test panics or is killed. Needs root. The binaries
+//! under test must be built first: `cargo xtask test` does it.
+#![forbid(unsafe_code)]
+
+mod binaries;
+mod card;
+mod dialogue;
+mod machine;
+mod ports;
+mod running;
+mod trouble;
+mod waiting;
+
+pub use binaries::target_bin;
+pub use card::{Card, CardSpec, CardStatus, Counts, Touch};
+pub use dialogue::Dialogue;
+pub use machine::{Machine, Place, ServiceHandle, SessionHandle, SessionSpec, User};
+pub use ports::PortPair;
+pub use running::Running;
+pub use trouble::Trouble;
+pub use waiting::wait_until;
