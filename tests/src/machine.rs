@@ -55,6 +55,12 @@ impl Machine {
         self.root.command(program)
     }
 
+    /// The same as a person of the machine; its process id is still the program's own.
+    #[must_use]
+    pub fn command_as(&self, user: &User, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        self.root.command_as(user, program)
+    }
+
     /// Starts a command made by any of this machine's `command` methods in the background.
     ///
     /// # Errors

@@ -42,12 +42,12 @@ fn two_machines_run_side_by_side() {
 #[test]
 fn sudo_obeys_the_machines_own_pam_and_sudoers() {
     let machine = Machine::start().unwrap();
-    machine.add_user("ana", 4002).unwrap();
-    machine.sudoers("ana ALL=(root) /usr/bin/id\n").unwrap();
+    let ana = machine.add_user("ana", 4002).unwrap();
+    machine.sudoers("Defaults timestamp_timeout=0\nana ALL=(root) /usr/bin/id\n").unwrap();
     machine.pam_service("sudo", PERMIT).unwrap();
     let sudo = |program| {
-        let mut command = machine.command("runuser");
-        command.args(["-u", "ana", "--", "sudo", program, "-u"]);
+        let mut command = machine.command_as(&ana, "sudo");
+        command.args([program, "-u"]);
         command
     };
     assert_eq!(output(&mut sudo("/usr/bin/id")), "0\n");
@@ -59,11 +59,11 @@ fn sudo_obeys_the_machines_own_pam_and_sudoers() {
 #[test]
 fn a_prompt_of_sudo_is_answered_in_a_terminal() {
     let machine = Machine::start().unwrap();
-    machine.add_user("ana", 4003).unwrap();
+    let ana = machine.add_user("ana", 4003).unwrap();
     machine.sudoers("ana ALL=(root) ALL\n").unwrap();
     machine.pam_service("sudo", "auth required pam_unix.so\naccount required pam_permit.so\n").unwrap();
-    let mut command = machine.command("runuser");
-    command.args(["-u", "ana", "--", "sudo", "-p", "say the word: ", "/usr/bin/id"]);
+    let mut command = machine.command_as(&ana, "sudo");
+    command.args(["-p", "say the word: ", "/usr/bin/id"]);
     let mut dialogue = Dialogue::start(&command).unwrap();
     dialogue.expect("say the word: ", SOON).unwrap();
     dialogue.send_line("please").unwrap();

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::User;
 use super::enclosure::Enclosure;
 use crate::trouble::{Attempt as _, Trouble};
 use crate::waiting::wait_until;
@@ -53,6 +54,21 @@ impl Place {
             .env("SHELL", "/bin/sh")
             .env("TERM", "dumb")
             .env("LC_ALL", "C.UTF-8");
+        command
+    }
+
+    /// The same as somebody else: their numbers, no further groups, no capabilities, their home.
+    #[must_use]
+    pub fn command_as(&self, user: &User, program: impl AsRef<OsStr>) -> Command {
+        let mut command = self.command("setpriv");
+        command
+            .arg(format!("--reuid={}", user.uid))
+            .arg(format!("--regid={}", user.uid))
+            .args(["--clear-groups", "--inh-caps=-all", "--"])
+            .arg(program)
+            .env("HOME", &user.home)
+            .env("USER", &user.name)
+            .env("LOGNAME", &user.name);
         command
     }
 

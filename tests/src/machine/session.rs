@@ -98,10 +98,17 @@ pub struct SessionHandle {
 }
 
 impl SessionHandle {
-    /// A command that belongs to the session. It runs as root: use `setpriv` or `runuser` for others.
+    /// A command that belongs to the session, as root: a PAM program that was started with its
+    /// set-user-id bit, say.
     #[must_use]
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         self.place.command(program)
+    }
+
+    /// A command that belongs to the session, as somebody.
+    #[must_use]
+    pub fn command_as(&self, user: &User, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        self.place.command_as(user, program)
     }
 
     /// Brings the session to the foreground of its seat, or out of it.
