@@ -77,3 +77,6 @@ pub const CONNECTIONS_PER_UID: usize = 8;
 
 /// Connections the agent serves at once.
 pub const CONNECTIONS: usize = 64;
+
+/// Largest ledger entry: it holds names and sentences, never bodies.
+pub const LEDGER_ENTRY: usize = 16 * 1024;

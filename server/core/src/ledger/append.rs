@@ -1,0 +1,228 @@
+//! Adding entries and signing the root over them.
+
+use std::cell::RefCell;
+
+use countersign_protocol::binary::Binary;
+use countersign_protocol::ids::Digest;
+use countersign_protocol::ledger::{Entry, LedgerKey, check_receipt};
+use countersign_protocol::message::Receipt;
+use countersign_protocol::message::result::Evidence;
+use secrecy::{ExposeSecret as _, SecretString};
+use signed_note::{Note, Signer as _, StandardSigner};
+use tlog_tiles::{
+    Checkpoint, Hash, HashReader, prove_record, prove_tree, stored_hash_index, stored_hashes, tree_hash,
+};
+
+use super::error::LedgerWriteError;
+use super::recorded::{Pending, Recorded, Sealed};
+use super::storage::{LedgerRead, LedgerSnapshot, LedgerTx, StorageFailure};
+
+/// Writes the log. Holds the signing key and nothing else: all state is the store's.
+pub struct Ledger {
+    signer: StandardSigner,
+    key: LedgerKey,
+}
+
+/// An entry that was written inside a transaction and is under no checkpoint yet.
+#[derive(Debug)]
+#[must_use = "an entry without a receipt answers nobody"]
+pub struct Appended {
+    pub(super) index: u64,
+    pub(super) entry: Vec<u8>,
+}
+
+impl Appended {
+    /// The entry's place, counted from 0.
+    #[must_use]
+    pub const fn index(&self) -> u64 {
+        self.index
+    }
+}
+
+impl Ledger {
+    /// A ledger that signs with `secret`.
+    ///
+    /// # Errors
+    /// [`LedgerWriteError::Key`]: not a signer key, or not the one that `key` checks.
+    pub fn open(secret: &SecretString, key: LedgerKey) -> Result<Self, LedgerWriteError> {
+        let signer = StandardSigner::new(secret.expose_secret())
+            .map_err(|error| LedgerWriteError::Key(error.to_string()))?;
+        let ledger = Self { signer, key };
+        // The two halves must be one pair, or every receipt from now on would be worthless.
+        ledger
+            .key
+            .checkpoint(&ledger.sign(0, tlog_tiles::EMPTY_HASH)?)
+            .map_err(|_| LedgerWriteError::Key("its public half is another ledger key".to_owned()))?;
+        Ok(ledger)
+    }
+
+    /// The key that checks this ledger's receipts.
+    #[must_use]
+    pub const fn key(&self) -> &LedgerKey {
+        &self.key
+    }
+
+    /// Writes an entry and the hashes it completes. `evidence` must be what `entry.evidence` names.
+    ///
+    /// # Errors
+    /// [`LedgerWriteError`]: the transaction must be given up.
+    pub fn append(
+        &self,
+        tx: &mut dyn LedgerTx,
+        entry: &Entry,
+        evidence: Option<&Evidence>,
+    ) -> Result<Appended, LedgerWriteError> {
+        if entry.evidence != evidence.map(Evidence::digest) {
+            return Err(LedgerWriteError::Evidence);
+        }
+        let bytes = entry.to_bytes()?;
+        let index = tx.size()?;
+        let hashes = Hashes::of(tx).run(|reader| stored_hashes(index, &bytes, reader))?;
+        let hashes: Vec<Digest> = hashes.iter().map(|hash| Digest::from_bytes(hash.0)).collect();
+        tx.put_entry(index, &bytes, evidence)?;
+        tx.put_hashes(stored_hash_index(0, index), &hashes)?;
+        Ok(Appended { index, entry: bytes })
+    }
+
+    /// Signs the root over everything written so far. Without new entries the newest checkpoint stays.
+    ///
+    /// # Errors
+    /// [`LedgerWriteError`]: the transaction must be given up.
+    pub fn seal(&self, tx: &mut dyn LedgerTx) -> Result<Sealed, LedgerWriteError> {
+        let size = tx.size()?;
+        if let Some((sealed, note)) = tx.checkpoint()?
+            && sealed == size
+        {
+            return Ok(Sealed { checkpoint: self.own_checkpoint(&note)? });
+        }
+        let root = Hashes::of(tx).run(|reader| tree_hash(size, reader))?;
+        let note = self.sign(size, root)?;
+        tx.put_checkpoint(size, &note)?;
+        Ok(Sealed { checkpoint: self.own_checkpoint(&note)? })
+    }
+
+    /// The receipt of an entry of this transaction. It becomes worth sending by [`Pending::committed`].
+    ///
+    /// # Errors
+    /// [`LedgerWriteError`]: the transaction must be given up.
+    pub fn receipt(
+        &self,
+        tx: &dyn LedgerRead,
+        appended: Appended,
+        sealed: &Sealed,
+    ) -> Result<Pending, LedgerWriteError> {
+        let checkpoint = &sealed.checkpoint;
+        let proof = inclusion(tx, checkpoint.size(), appended.index)?;
+        Ok(Pending {
+            receipt: Receipt {
+                index: appended.index,
+                entry: Binary(appended.entry),
+                checkpoint: checkpoint.note().to_owned(),
+                proof,
+            },
+        })
+    }
+
+    /// The receipt of an entry committed earlier, under the newest checkpoint.
+    ///
+    /// # Errors
+    /// [`LedgerWriteError::NoSuchEntry`], or the store is damaged.
+    pub fn recall(&self, committed: &dyn LedgerSnapshot, index: u64) -> Result<Recorded, LedgerWriteError> {
+        let view: &dyn LedgerRead = committed;
+        let newest = view.checkpoint()?;
+        let size = newest.as_ref().map_or(0, |(size, _)| *size);
+        let entry = view.entries(index, 1)?.into_iter().next();
+        let (Some((_, checkpoint)), Some(entry), true) = (newest, entry, index < size) else {
+            return Err(LedgerWriteError::NoSuchEntry { index, size });
+        };
+        let proof = inclusion(view, size, index)?;
+        let receipt = Receipt { index, entry: entry.entry, checkpoint, proof };
+        // What left the disk is believed only if it still is what was signed.
+        match check_receipt(&receipt, &self.key) {
+            Ok(_) => Ok(Recorded { receipt }),
+            Err(error) => Err(LedgerWriteError::Damaged(error.to_string())),
+        }
+    }
+
+    /// Proof that the tree of size `size` continues the one of size `seen`, for a host's check-in.
+    /// Empty for `seen == 0` and for `seen >= size`: the host's own check tells those apart.
+    ///
+    /// # Errors
+    /// [`LedgerWriteError`].
+    pub fn consistency(
+        &self,
+        view: &dyn LedgerRead,
+        size: u64,
+        seen: u64,
+    ) -> Result<Vec<Digest>, LedgerWriteError> {
+        if seen == 0 || seen >= size {
+            return Ok(Vec::new());
+        }
+        let proof = Hashes::of(view).run(|reader| prove_tree(size, seen, reader))?;
+        Ok(proof.iter().map(|hash| Digest::from_bytes(hash.0)).collect())
+    }
+
+    fn sign(&self, size: u64, root: Hash) -> Result<String, LedgerWriteError> {
+        let unusable = |error: String| LedgerWriteError::Key(error);
+        let text = Checkpoint::new(self.signer.name(), size, root, "")
+            .map_err(|error| unusable(error.to_string()))?
+            .to_bytes();
+        let mut note = Note::new(&text, &[]).map_err(|error| unusable(error.to_string()))?;
+        note.add_sigs(&[&self.signer]).map_err(|error| unusable(error.to_string()))?;
+        String::from_utf8(note.to_bytes()).map_err(|error| unusable(error.to_string()))
+    }
+
+    fn own_checkpoint(
+        &self,
+        note: &str,
+    ) -> Result<countersign_protocol::ledger::Checkpoint, LedgerWriteError> {
+        self.key.checkpoint(note).map_err(|error| LedgerWriteError::Damaged(error.to_string()))
+    }
+}
+
+fn inclusion(view: &dyn LedgerRead, size: u64, index: u64) -> Result<Vec<Digest>, LedgerWriteError> {
+    let proof = Hashes::of(view).run(|reader| prove_record(size, index, reader))?;
+    Ok(proof.iter().map(|hash| Digest::from_bytes(hash.0)).collect())
+}
+
+/// The store as the tree's algorithms want it. They know errors of their own only, so the store's waits here.
+pub(super) struct Hashes<'a> {
+    store: &'a dyn LedgerRead,
+    failure: RefCell<Option<StorageFailure>>,
+}
+
+impl<'a> Hashes<'a> {
+    pub(super) fn of(store: &'a dyn LedgerRead) -> Self {
+        Self { store, failure: RefCell::new(None) }
+    }
+
+    pub(super) fn run<T>(
+        self,
+        work: impl FnOnce(&Self) -> Result<T, tlog_tiles::Error>,
+    ) -> Result<T, LedgerWriteError> {
+        work(&self).map_err(|error| match self.failure.into_inner() {
+            Some(failure) => LedgerWriteError::Storage(failure),
+            None => LedgerWriteError::Damaged(error.to_string()),
+        })
+    }
+}
+
+impl HashReader for Hashes<'_> {
+    fn read_hashes(&self, positions: &[u64]) -> Result<Vec<Hash>, tlog_tiles::Error> {
+        let stopped = || tlog_tiles::Error::InvalidInput("the store failed".to_owned());
+        if positions.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.store.hashes(positions) {
+            // The algorithms panic on a wrong count.
+            Ok(hashes) if hashes.len() == positions.len() => {
+                Ok(hashes.iter().map(|hash| Hash(*hash.as_bytes())).collect())
+            }
+            Ok(_) => Err(stopped()),
+            Err(failure) => {
+                self.failure.replace(Some(failure));
+                Err(stopped())
+            }
+        }
+    }
+}

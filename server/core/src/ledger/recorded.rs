@@ -1,0 +1,107 @@
+//! From written to durable: the types that stand between a decision and its reply.
+
+use countersign_protocol::ids::Digest;
+use countersign_protocol::ledger::Checkpoint;
+use countersign_protocol::message::Receipt;
+use tlog_tiles::{Hash, check_record, record_hash};
+
+use super::error::LedgerWriteError;
+use super::storage::StorageFailure;
+
+/// A signed root inside a transaction that is not committed yet.
+#[derive(Debug)]
+#[must_use = "a sealed tree must be committed, or its transaction given up"]
+pub struct Sealed {
+    pub(super) checkpoint: Checkpoint,
+}
+
+impl Sealed {
+    /// The checkpoint, for check-in replies written in the same transaction.
+    #[must_use]
+    pub const fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// Runs `commit`, which must return `Ok` only when the transaction is on the disk.
+    ///
+    /// This is the one place where a [`CommitProof`] is made: whoever reviews its callers has reviewed durability.
+    ///
+    /// # Errors
+    /// What `commit` returned: nothing was recorded, and nothing may be answered.
+    pub fn commit(
+        self,
+        commit: impl FnOnce() -> Result<(), StorageFailure>,
+    ) -> Result<CommitProof, LedgerWriteError> {
+        commit()?;
+        Ok(CommitProof { checkpoint: self.checkpoint })
+    }
+}
+
+/// The tree under this checkpoint is on the disk.
+#[derive(Debug, Clone)]
+pub struct CommitProof {
+    checkpoint: Checkpoint,
+}
+
+impl CommitProof {
+    /// The checkpoint that is now the newest.
+    #[must_use]
+    pub const fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+}
+
+/// A receipt whose entry is not known to be durable.
+#[derive(Debug)]
+#[must_use = "a pending receipt becomes one to send by `committed`"]
+pub struct Pending {
+    pub(super) receipt: Receipt,
+}
+
+impl Pending {
+    /// The receipt, to be stored with its reply in the same transaction. Not to be sent.
+    #[must_use]
+    pub const fn receipt(&self) -> &Receipt {
+        &self.receipt
+    }
+
+    /// Shows that the commit carried this very entry: by its audit path, so that the proof of another
+    /// transaction does not pass.
+    ///
+    /// # Errors
+    /// [`LedgerWriteError::NotCommitted`].
+    pub fn committed(self, proof: &CommitProof) -> Result<Recorded, LedgerWriteError> {
+        let Receipt { index, entry, checkpoint, proof: path } = &self.receipt;
+        let committed = &proof.checkpoint;
+        let hashes = path.iter().map(|hash| Hash(*hash.as_bytes())).collect();
+        let root: Digest = committed.root();
+        let included =
+            check_record(&hashes, committed.size(), Hash(*root.as_bytes()), *index, record_hash(&entry.0));
+        if checkpoint != committed.note() || included.is_err() {
+            return Err(LedgerWriteError::NotCommitted { index: *index });
+        }
+        Ok(Recorded { receipt: self.receipt })
+    }
+}
+
+/// What happened is durably in the ledger: needed to send a reply. Made only by [`Pending::committed`] and
+/// [`Ledger::recall`](super::Ledger::recall).
+#[derive(Debug, Clone)]
+#[must_use = "without its reply the one who asked learns nothing"]
+pub struct Recorded {
+    pub(super) receipt: Receipt,
+}
+
+impl Recorded {
+    /// The receipt.
+    #[must_use]
+    pub const fn receipt(&self) -> &Receipt {
+        &self.receipt
+    }
+
+    /// The receipt, to be put into a reply.
+    #[must_use]
+    pub fn into_receipt(self) -> Receipt {
+        self.receipt
+    }
+}
