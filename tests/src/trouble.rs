@@ -1,11 +1,11 @@
 //! What can go wrong in the harness itself.
 
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+use std::{fmt, io};
 
 /// A failure of the harness or of something it started, told so that the test's output explains it.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum Trouble {
     /// Namespaces, mounts and cgroups need root.
     #[error("these tests build private machines and need root: run as root, e.g. `sudo -E cargo xtask test`")]
@@ -55,6 +55,13 @@ pub enum Trouble {
         /// What it said.
         output: String,
     },
+}
+
+/// The sentence: it is what a test shows when it unwraps.
+impl fmt::Debug for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// Adds what was attempted to an operating system error.

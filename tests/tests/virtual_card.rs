@@ -160,6 +160,16 @@ fn a_hanging_card_answers_when_resumed_and_a_delayed_one_late() {
 }
 
 #[test]
+fn no_command_waits_for_a_delayed_acknowledgement() {
+    let machine = machine(1);
+    let _card = inserted(&machine, 0, "0000000D");
+    let started = Instant::now();
+    machine.apdus(0, &[SELECT; 100]).unwrap();
+    // The kernel delays an acknowledgement by 40 ms; a command takes well under one.
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?} for 100 commands", started.elapsed());
+}
+
+#[test]
 fn keys_and_pins_survive_a_killed_card() {
     let machine = machine(1);
     let mut card =

@@ -9,24 +9,30 @@ name=$2
 furnish=$3
 shift 3
 
+clean() {
+    set +e
+    # Nobody reads any more, and a complaint to a closed pipe would end this shell.
+    exec > /dev/null 2>&1
+    for root in "$@"; do
+        if [ -e "$root/$name/cgroup.kill" ]; then echo 1 > "$root/$name/cgroup.kill"; fi
+    done
+    for root in "$@"; do
+        # Processes leave a moment after they are killed.
+        for _ in $(seq 500); do
+            if [ ! -d "$root/$name" ]; then break; fi
+            find "$root/$name" -depth -type d -exec rmdir {} +
+            sleep 0.01
+        done
+    done
+    rm -rf "$scratch"
+}
+trap 'clean "$@"' EXIT
+
 for root in "$@"; do mkdir "$root/$name"; done
 (
+    trap - EXIT
     for root in "$@"; do echo 0 > "$root/$name/cgroup.procs"; done
     unshare --mount --uts --cgroup sh -c "$furnish" furnish "$name" || echo failed
 ) < /dev/null &
 
 read -r _ || true
-
-set +e
-for root in "$@"; do
-    if [ -e "$root/$name/cgroup.kill" ]; then echo 1 > "$root/$name/cgroup.kill"; fi
-done
-for root in "$@"; do
-    # Processes leave a moment after they are killed.
-    for _ in $(seq 500); do
-        find "$root/$name" -depth -type d -exec rmdir {} + 2> /dev/null
-        if [ ! -d "$root/$name" ]; then break; fi
-        sleep 0.01
-    done
-done
-rm -rf "$scratch"
