@@ -1,2 +1,59 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask`: everything a developer types, in one place.
+#![forbid(unsafe_code)]
+
+mod demo;
+mod lint;
+mod module;
+mod packages;
+mod step;
+mod summary;
+mod test;
+mod workspace;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use step::Stop;
+
+const HELP: &str = "\
+Usage: cargo xtask COMMAND
+
+Commands:
+  demo   build, then show a login with a card from enrolment to ledger, on real parts
+  test   lint, build and test everything; ends with a line `N passed, N failed`
+  lint   formatting, clippy, and licences where cargo-deny is installed
+
+demo and test need root, because they make private machines (mount namespaces, pcscd, sudo) and install the
+Debian packages that are missing. They leave the system's own services alone. Without root they print the
+one command to run.
+
+Exit codes: 0 done; 1 a step failed; 2 wrong command line; 4 root or packages are missing.
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["demo"] => demo::run(),
+        ["test"] => test::run(),
+        ["lint"] => lint::run(),
+        ["help" | "--help" | "-h"] | [_, "--help" | "-h"] => {
+            let _ = write!(std::io::stdout(), "{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        [] => Err(Stop::Usage("which command?".to_owned())),
+        ["demo" | "test" | "lint", rest, ..] => Err(Stop::Usage(format!("`{rest}` is not understood"))),
+        [other, ..] => Err(Stop::Usage(format!("there is no command `{other}`"))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop @ Stop::Told) => stop.code(),
+        Err(stop) => {
+            step::say(&format!("xtask: {stop}"));
+            if let Stop::Usage(_) = stop {
+                let _ = write!(std::io::stderr(), "\n{HELP}");
+            }
+            stop.code()
+        }
+    }
+}
