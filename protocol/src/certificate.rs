@@ -33,7 +33,9 @@ pub enum CertificateError {
     #[error("this file holds a secret key; export the certificate alone (gpg --export)")]
     HoldsSecret,
     /// Our policy does not accept it.
-    #[error("the certificate is not acceptable: {0}. If its self-signatures use SHA-1, renew them: gpg --quick-set-expire")]
+    #[error(
+        "the certificate is not acceptable: {0}. If its self-signatures use SHA-1, renew them: gpg --quick-set-expire"
+    )]
     Rejected(String),
     /// It lacks a key for the purpose.
     #[error("the certificate has no {0} key that is valid now")]
@@ -64,6 +66,7 @@ pub fn policy() -> &'static StandardPolicy<'static> {
             AsymmetricAlgorithm::NistP256,
             AsymmetricAlgorithm::NistP384,
             AsymmetricAlgorithm::NistP521,
+            AsymmetricAlgorithm::EdDSA,
             AsymmetricAlgorithm::Cv25519,
             AsymmetricAlgorithm::Ed25519,
             AsymmetricAlgorithm::X25519,

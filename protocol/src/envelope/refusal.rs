@@ -25,8 +25,7 @@ const SIZE: usize = 8 * 1024;
 /// [`SealError`].
 pub fn refuse(refusal: &Refusal, signer: BoxedSigner, now: Timestamp) -> Result<Vec<u8>, SealError> {
     let failed = |error: openpgp::anyhow::Error| SealError::Signing(certificate::chain(&error));
-    let literal =
-        serde_json::to_vec(refusal).map_err(|error| MessageError::Malformed(error.to_string()))?;
+    let literal = serde_json::to_vec(refusal).map_err(|error| MessageError::Malformed(error.to_string()))?;
     let mut bytes = Vec::new();
     let stream = sign(Stream::new(&mut bytes), vec![signer], None, now)?;
     let mut stream = LiteralWriter::new(stream).build().map_err(failed)?;

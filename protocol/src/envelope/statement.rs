@@ -5,9 +5,7 @@ use sequoia_openpgp as openpgp;
 
 use openpgp::packet::signature::SignatureBuilder;
 use openpgp::parse::Parse as _;
-use openpgp::parse::stream::{
-    DetachedVerifierBuilder, MessageLayer, MessageStructure, VerificationHelper,
-};
+use openpgp::parse::stream::{DetachedVerifierBuilder, MessageLayer, MessageStructure, VerificationHelper};
 use openpgp::serialize::SerializeInto as _;
 use openpgp::types::{HashAlgorithm, SignatureType};
 use openpgp::{Cert, KeyHandle, Packet};
@@ -161,10 +159,7 @@ fn check_signature(
         .and_then(|builder| builder.with_policy(certificate::policy(), reference, collector))
         .map_err(|error| bad(certificate::chain(&error)))?;
     let outcome = verifier.verify_bytes(&signed.statement.0);
-    let key = match verifier.into_helper().good {
-        Ok(key) => key,
-        Err(error) => return Err(error),
-    };
+    let key = verifier.into_helper().good?;
     outcome.map_err(|error| bad(certificate::chain(&error)))?;
     if !certificate::signing_keys(cert, when.max(statement.time)).contains(&key) {
         return Err(StatementProofError::KeyNotAlive(key));

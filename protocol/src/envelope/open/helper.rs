@@ -78,12 +78,16 @@ impl<'a> Helper<'a> {
                 Ok(GoodChecksum { sig, ka, .. }) => {
                     self.check_recipient(sig)?;
                     let key = ka.key().fingerprint();
-                    let signer = SignedBy {
-                        certificate: ours(&ka.cert().fingerprint())?,
-                        key: ours(&key)?,
-                    };
-                    // The library judged the key at the time the signature claims; we judge it at ours.
-                    if ka.alive().is_err() {
+                    let signer = SignedBy { certificate: ours(&ka.cert().fingerprint())?, key: ours(&key)? };
+                    // The library judged the key at the time the signature claims; we judge it at ours, or at
+                    // the signature's where the signer's clock runs a little ahead.
+                    let claimed = sig.signature_creation_time().map_or(self.now, Timestamp::from);
+                    let distance = claimed.seconds_since(self.now);
+                    if distance.abs() > limits::CLOCK_SKEW {
+                        return Err(OpenError::Skew(distance));
+                    }
+                    let when = self.now.max(claimed);
+                    if !certificate::signing_keys(ka.cert(), when).contains(&signer.key) {
                         return Err(OpenError::KeyNotAlive(signer.key));
                     }
                     if signers.iter().any(|earlier| earlier.key == signer.key) {
@@ -93,7 +97,8 @@ impl<'a> Helper<'a> {
                 }
                 Err(VerificationError::MissingKey { sig, .. }) => {
                     let issuer = sig.get_issuers().into_iter().next();
-                    self.strangers.push(issuer.unwrap_or_else(|| KeyHandle::from(openpgp::KeyID::wildcard())));
+                    self.strangers
+                        .push(issuer.unwrap_or_else(|| KeyHandle::from(openpgp::KeyID::wildcard())));
                 }
                 Err(error) => return Err(OpenError::Signature(error.to_string())),
             }
