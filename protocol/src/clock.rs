@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn a_second_spelling_of_a_time_is_refused() {
-        for text in ["2026-11-22T17:30:00.5Z", "2026-11-22T18:30:00+01:00", "2026-11-22t17:30:00z", "now", ""] {
+        for text in ["2026-11-22T17:30:00.5Z", "2026-11-22T18:30:00+01:00", "2026-11-22t17:30:00z", "now", ""]
+        {
             assert!(Timestamp::try_from(text.to_owned()).is_err(), "{text}");
         }
     }

@@ -13,8 +13,7 @@ pub fn key_words(fingerprint: &Fingerprint) -> String {
     hash.update(b"countersign key words 1");
     hash.update(fingerprint.as_bytes());
     let digest = hash.finalize();
-    let mut bits: u128 =
-        digest.iter().take(16).fold(0, |number, byte| (number << 8) | u128::from(*byte));
+    let mut bits: u128 = digest.iter().take(16).fold(0, |number, byte| (number << 8) | u128::from(*byte));
     let list = bip39::Language::English.word_list();
     let mut words = Vec::with_capacity(6);
     for _ in 0..6 {

@@ -219,9 +219,8 @@ impl FromStr for CardIdent {
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let invalid = InvalidId { expected: "a card number (like 0006:12345678)" };
         let (manufacturer, serial) = text.split_once(':').ok_or_else(|| invalid.clone())?;
-        let digits = |part: &str, len: usize| {
-            part.len() == len && part.chars().all(|c| c.is_ascii_hexdigit())
-        };
+        let digits =
+            |part: &str, len: usize| part.len() == len && part.chars().all(|c| c.is_ascii_hexdigit());
         if !digits(manufacturer, 4) || !digits(serial, 8) {
             return Err(invalid);
         }

@@ -4,7 +4,10 @@ use std::io::{Read, Write};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Answer, FrameError, FrameKind, Prompt, PromptKind, Reply, Request, read_frame, write_frame};
+use super::{
+    Answer, FrameError, FrameKind, LoginReply, LoginRequest, Prompt, PromptKind, Reply, Request, read_frame,
+    write_frame,
+};
 use crate::limits;
 use crate::message::MessageError;
 
@@ -27,7 +30,9 @@ pub enum ClientError {
     #[error(transparent)]
     Frame(#[from] FrameError),
     /// The agent sent what this client does not expect here.
-    #[error("the agent sent {0}, which this program does not expect; install agent and client of one release")]
+    #[error(
+        "the agent sent {0}, which this program does not expect; install agent and client of one release"
+    )]
     Unexpected(&'static str),
 }
 
@@ -58,16 +63,31 @@ impl<S: Read + Write> Client<S> {
     ///
     /// # Errors
     /// [`ClientError`]. End of file is an error at once.
-    pub fn ask(
-        &mut self,
-        request: &Request,
-        person: &mut dyn Conversation,
-    ) -> Result<Reply, ClientError> {
+    pub fn ask(&mut self, request: &Request, person: &mut dyn Conversation) -> Result<Reply, ClientError> {
         self.send_json(request)?;
         loop {
             match self.receive()? {
                 Reply::Note { kind, text } => person.note(kind, &text),
                 Reply::Prompt(prompt) => self.answer(&prompt, person)?,
+                last => return Ok(last),
+            }
+        }
+    }
+
+    /// As [`Self::ask`], for the PAM module: a reply that is not one to a login is an error.
+    ///
+    /// # Errors
+    /// [`ClientError`]. End of file is an error at once.
+    pub fn ask_login(
+        &mut self,
+        request: &LoginRequest,
+        person: &mut dyn Conversation,
+    ) -> Result<LoginReply, ClientError> {
+        self.send_json(request)?;
+        loop {
+            match self.receive()? {
+                LoginReply::Note { kind, text } => person.note(kind, &text),
+                LoginReply::Prompt(prompt) => self.answer(&prompt, person)?,
                 last => return Ok(last),
             }
         }
@@ -93,13 +113,12 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    fn receive(&mut self) -> Result<Reply, ClientError> {
+    fn receive<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, ClientError> {
         let frame = read_frame(&mut self.stream)?;
         if frame.kind != FrameKind::Json {
             return Err(ClientError::Unexpected("a frame of another kind"));
         }
-        serde_json::from_slice(&frame.body)
-            .map_err(|error| FrameError::Malformed(error.to_string()).into())
+        serde_json::from_slice(&frame.body).map_err(|error| FrameError::Malformed(error.to_string()).into())
     }
 
     fn send_json(&mut self, value: &impl serde::Serialize) -> Result<(), ClientError> {

@@ -57,7 +57,9 @@ pub enum FrameError {
     #[error("the connection broke in the middle of a frame")]
     Truncated,
     /// A version this program does not speak.
-    #[error("the other side speaks protocol version {0}, this program speaks {VERSION}; install agent and module of one release")]
+    #[error(
+        "the other side speaks protocol version {0}, this program speaks {VERSION}; install agent and module of one release"
+    )]
     Version(u8),
     /// A kind of frame this program does not know.
     #[error("unknown frame kind {0}")]

@@ -151,4 +151,3 @@ pub struct RosterAccount {
     /// The signing keys it may use, as the card's fingerprint slot of the signature key holds them.
     pub keys: Vec<Fingerprint>,
 }
-
