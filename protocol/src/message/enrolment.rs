@@ -148,6 +148,8 @@ pub struct RosterEntry {
 pub struct RosterAccount {
     /// Its name.
     pub account: AccountName,
+    /// Its certificate: the host takes the public key from here, and believes no card about it.
+    pub certificate: Binary,
     /// The signing keys it may use, as the card's fingerprint slot of the signature key holds them.
     pub keys: Vec<Fingerprint>,
 }

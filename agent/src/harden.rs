@@ -1,0 +1,92 @@
+//! The first thing `countersignd` does, and the last before it serves anybody.
+//!
+//! [`first`] runs before a secret exists: nobody may dump, trace or inherit anything of this process.
+//! [`drop_privileges`] runs before the first thread starts, because capabilities belong to threads.
+
+use std::os::fd::RawFd;
+
+use caps::{CapSet, Capability};
+use nix::sys::mman::{MlockAllFlags, mlockall};
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::stat::{Mode, umask};
+
+/// What of the hardening could not be had, in a sentence each. The agent logs them and goes on.
+pub type Weaknesses = Vec<String>;
+
+/// The kernel refused something without which the agent does not start.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {what}: {why}. countersignd must be started as root, by its systemd unit")]
+pub struct HardenError {
+    what: &'static str,
+    why: String,
+}
+
+/// Only these are kept: two to start the courier under its own user again when it died, and one because
+/// with all memory locked every later allocation counts against `RLIMIT_MEMLOCK` without it.
+const KEPT: [Capability; 3] = [Capability::CAP_SETUID, Capability::CAP_SETGID, Capability::CAP_IPC_LOCK];
+
+/// `MCL_ONFAULT` of `mlockall(2)`, which nix does not name: lock pages when they are first touched, so that
+/// stacks of sleeping threads cost nothing.
+const MCL_ONFAULT: libc::c_int = 4;
+
+/// Closes what was inherited except `passed`, and shuts the process against dumps and tracers.
+///
+/// # Errors
+/// [`HardenError`] if this is not root or the kernel refuses a step.
+pub fn first(passed: &[RawFd]) -> Result<Weaknesses, HardenError> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(HardenError { what: "serve cards", why: "this is not root".to_owned() });
+    }
+    umask(Mode::from_bits_truncate(0o077));
+    prctl::set_dumpable(false).map_err(refused("forbid memory dumps"))?;
+    prctl::set_no_new_privs().map_err(refused("forbid new privileges"))?;
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(refused("forbid core files"))?;
+    nix::unistd::chdir("/").map_err(refused("change to /"))?;
+    close_inherited(passed).map_err(refused("close inherited files"))?;
+
+    let everything =
+        MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | MlockAllFlags::from_bits_retain(MCL_ONFAULT);
+    let mut weaknesses = Weaknesses::new();
+    if let Err(error) = mlockall(everything) {
+        weaknesses.push(format!("memory cannot be locked ({error}): secrets may reach the swap device"));
+    }
+    Ok(weaknesses)
+}
+
+/// Gives up every capability but the three of `KEPT`; nothing that is started from here on can have others.
+///
+/// # Errors
+/// [`HardenError`].
+pub fn drop_privileges() -> Result<(), HardenError> {
+    let failed =
+        |error: caps::errors::CapsError| HardenError { what: "give up capabilities", why: error.to_string() };
+    caps::clear(None, CapSet::Ambient).map_err(failed)?;
+    caps::clear(None, CapSet::Bounding).map_err(failed)?;
+    // What the service manager took away already cannot be kept.
+    let have = caps::read(None, CapSet::Permitted).map_err(failed)?;
+    let kept = KEPT.into_iter().filter(|cap| have.contains(cap)).collect();
+    caps::set(None, CapSet::Inheritable, &caps::CapsHashSet::new()).map_err(failed)?;
+    caps::set(None, CapSet::Effective, &kept).map_err(failed)?;
+    caps::set(None, CapSet::Permitted, &kept).map_err(failed)
+}
+
+fn close_inherited(passed: &[RawFd]) -> std::io::Result<()> {
+    let mut open = Vec::new();
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        if let Some(fd) = entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()) {
+            open.push(fd);
+        }
+    }
+    for fd in open {
+        if fd > 2 && !passed.contains(&fd) {
+            // The folder's own descriptor is in the list and closed already: EBADF is fine.
+            let _ = nix::unistd::close(fd);
+        }
+    }
+    Ok(())
+}
+
+fn refused<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> HardenError {
+    move |error| HardenError { what, why: error.to_string() }
+}

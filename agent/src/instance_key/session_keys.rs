@@ -1,0 +1,225 @@
+//! The keys of a few hours that sign and decrypt in the instance's name.
+
+use std::time::Duration;
+
+use countersign_protocol::certificate::{self, Cert, CertificateError};
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::envelope::BoxedSigner;
+use countersign_protocol::ids::Fingerprint;
+use countersign_protocol::limits;
+use sequoia_openpgp as openpgp;
+
+use openpgp::Packet;
+use openpgp::crypto::KeyPair;
+use openpgp::packet::Key;
+use openpgp::packet::key::{Key4, SecretParts, SubordinateRole};
+use openpgp::packet::signature::SignatureBuilder;
+use openpgp::types::{Curve, HashAlgorithm, KeyFlags, SignatureType};
+
+/// New keys claim to be this much older than they are: a server whose clock is a little behind ours would
+/// take them for keys from the future. Never older than the primary key.
+const BACKDATE: i64 = limits::CLOCK_SKEW / 2;
+
+/// How long before their end the keys are replaced.
+pub const RENEW_BEFORE: i64 = limits::SESSION_KEY_LIFE / 8;
+
+/// One signing and one decryption key, and the certificate that binds them. In locked memory, never on disk –
+/// except while an enrolment is under way, which would not survive a restart otherwise.
+#[derive(Clone)]
+pub struct SessionKeys {
+    cert: Cert,
+    signing_key: Fingerprint,
+    until: Timestamp,
+}
+
+impl SessionKeys {
+    /// Generates a pair and has `primary` bind it to `base`, the certificate of the instance's primary key.
+    ///
+    /// # Errors
+    /// The library or the card fails.
+    pub fn generate(base: &Cert, mut primary: BoxedSigner, now: Timestamp) -> Result<Self, CertificateError> {
+        let born = Timestamp::from(base.primary_key().key().creation_time());
+        let created = now.plus(-BACKDATE).max(born);
+        let mut signing = generate(Curve::Ed25519, true, created)?;
+        let decryption = generate(Curve::Cv25519, false, created)?;
+
+        let mut own: KeyPair = signing.clone().into_keypair().map_err(library)?;
+        let back = SignatureBuilder::new(SignatureType::PrimaryKeyBinding)
+            .set_hash_algo(HashAlgorithm::SHA512)
+            .set_signature_creation_time(created.to_system_time())
+            .and_then(|builder| {
+                builder.sign_primary_key_binding(
+                    &mut own,
+                    base.primary_key().key(),
+                    signing.parts_as_public(),
+                )
+            })
+            .map_err(library)?;
+        let signing_binding = binding(created, KeyFlags::empty().set_signing())
+            .and_then(|builder| builder.set_embedded_signature(back))
+            .and_then(|builder| {
+                builder.sign_subkey_binding(
+                    &mut *primary,
+                    Some(base.primary_key().key()),
+                    signing.parts_as_public(),
+                )
+            })
+            .map_err(library)?;
+        let decryption_binding = binding(created, KeyFlags::empty().set_transport_encryption())
+            .and_then(|builder| {
+                builder.sign_subkey_binding(
+                    &mut *primary,
+                    Some(base.primary_key().key()),
+                    decryption.parts_as_public(),
+                )
+            })
+            .map_err(library)?;
+
+        let signing_key = certificate::our_fingerprint(&signing.fingerprint())?;
+        signing = signing.parts_into_secret().map_err(library)?;
+        let packets: Vec<Packet> = vec![
+            Packet::from(signing),
+            signing_binding.into(),
+            Packet::from(decryption),
+            decryption_binding.into(),
+        ];
+        let (cert, _changed) =
+            base.clone().strip_secret_key_material().insert_packets(packets).map_err(library)?;
+        Ok(Self { cert, signing_key, until: created.plus(limits::SESSION_KEY_LIFE) })
+    }
+
+    /// The instance's certificate with these keys. Its public form is what the server gets.
+    #[must_use]
+    pub const fn certificate(&self) -> &Cert {
+        &self.cert
+    }
+
+    /// The signing key.
+    #[must_use]
+    pub const fn signing_key(&self) -> &Fingerprint {
+        &self.signing_key
+    }
+
+    /// When both end.
+    #[must_use]
+    pub const fn until(&self) -> Timestamp {
+        self.until
+    }
+
+    /// Whether it is time for others.
+    #[must_use]
+    pub const fn must_be_renewed(&self, now: Timestamp) -> bool {
+        self.until.seconds_since(now) < RENEW_BEFORE
+    }
+
+    /// Signs envelopes.
+    ///
+    /// # Errors
+    /// The library fails.
+    pub fn signer(&self) -> Result<BoxedSigner, CertificateError> {
+        Ok(Box::new(certificate::signer_of(&self.cert, &self.signing_key)?))
+    }
+
+    /// Open envelopes.
+    ///
+    /// # Errors
+    /// They ended.
+    pub fn decryptors(&self, now: Timestamp) -> Result<Vec<KeyPair>, CertificateError> {
+        certificate::decryptors_of(&self.cert, now)
+    }
+
+    /// For an enrolment under way: the secret form, and back.
+    ///
+    /// # Errors
+    /// The library fails.
+    pub fn to_secret_bytes(&self) -> Result<zeroize::Zeroizing<Vec<u8>>, CertificateError> {
+        certificate::to_secret_bytes(&self.cert)
+    }
+
+    /// Reads [`Self::to_secret_bytes`].
+    ///
+    /// # Errors
+    /// Not what was written.
+    pub fn from_secret_bytes(bytes: &[u8]) -> Result<Self, CertificateError> {
+        let cert = certificate::parse_secret(bytes)?;
+        let newest = cert
+            .keys()
+            .subkeys()
+            .unencrypted_secret()
+            .filter(|key| key.key().pk_algo().for_signing())
+            .max_by_key(|key| key.key().creation_time())
+            .ok_or(CertificateError::NoKey("session signing"))?;
+        let signing_key = certificate::our_fingerprint(&newest.key().fingerprint())?;
+        let created = Timestamp::from(newest.key().creation_time());
+        Ok(Self { cert, signing_key, until: created.plus(limits::SESSION_KEY_LIFE) })
+    }
+}
+
+fn generate(
+    curve: Curve,
+    signs: bool,
+    created: Timestamp,
+) -> Result<Key<SecretParts, SubordinateRole>, CertificateError> {
+    let mut key: Key4<SecretParts, SubordinateRole> = Key4::generate_ecc(signs, curve).map_err(library)?;
+    key.set_creation_time(created.to_system_time()).map_err(library)?;
+    Ok(Key::from(key))
+}
+
+/// SHA-256, because a P-256 key on a card signs nothing longer.
+fn binding(created: Timestamp, flags: KeyFlags) -> openpgp::Result<SignatureBuilder> {
+    let life = Duration::from_secs(u64::try_from(limits::SESSION_KEY_LIFE).unwrap_or(0));
+    SignatureBuilder::new(SignatureType::SubkeyBinding)
+        .set_hash_algo(HashAlgorithm::SHA256)
+        .set_signature_creation_time(created.to_system_time())?
+        .set_key_flags(flags)?
+        .set_key_validity_period(life)
+}
+
+fn library(error: openpgp::anyhow::Error) -> CertificateError {
+    CertificateError::Library(error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
+
+    fn keys() -> (Cert, SessionKeys) {
+        let base = certificate::generate_software("instance", NOW.plus(-600), None).unwrap();
+        let primary = certificate::fingerprint(&base).unwrap();
+        let signer = certificate::signer_of(&base, &primary).unwrap();
+        let base = base.retain_subkeys(|_| false);
+        let keys = SessionKeys::generate(&base, Box::new(signer), NOW).unwrap();
+        (base, keys)
+    }
+
+    #[test]
+    fn session_keys_are_good_for_their_hours_and_not_after() {
+        let (_, keys) = keys();
+        assert!(certificate::signing_keys(keys.certificate(), NOW).contains(keys.signing_key()));
+        let late = keys.until().plus(1);
+        assert!(!certificate::signing_keys(keys.certificate(), late).contains(keys.signing_key()));
+        assert!(!keys.must_be_renewed(NOW));
+        assert!(keys.must_be_renewed(keys.until().plus(-60)));
+    }
+
+    #[test]
+    fn the_secret_primary_key_is_not_among_the_session_keys() {
+        let (base, keys) = keys();
+        assert!(base.primary_key().key().has_secret());
+        assert!(!keys.certificate().primary_key().key().has_secret());
+        let public = certificate::parse(&certificate::to_bytes(keys.certificate()).unwrap()).unwrap();
+        assert_eq!(certificate::signing_keys(&public, NOW).len(), 2, "primary and session key");
+    }
+
+    #[test]
+    fn an_interrupted_enrolment_finds_its_keys_again() {
+        let (_, keys) = keys();
+        let again = SessionKeys::from_secret_bytes(&keys.to_secret_bytes().unwrap()).unwrap();
+        assert_eq!(again.signing_key(), keys.signing_key());
+        assert_eq!(again.until(), keys.until());
+        again.signer().unwrap();
+        assert_eq!(again.decryptors(NOW).unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,75 @@
+//! How many connections are served at once, to one user and in all.
+//!
+//! Each socket has its own gate: what everybody does on `user.sock` takes nothing from root's programs on
+//! `pam.sock`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Counts connections of one socket.
+#[derive(Debug)]
+pub struct Gate {
+    per_uid: usize,
+    total: usize,
+    open: Mutex<HashMap<u32, usize>>,
+}
+
+/// A place inside; given back when dropped.
+#[derive(Debug)]
+pub struct Place {
+    gate: Arc<Gate>,
+    uid: u32,
+}
+
+impl Gate {
+    /// A gate for `per_uid` connections of one user and `total` in all.
+    #[must_use]
+    pub fn new(per_uid: usize, total: usize) -> Arc<Self> {
+        Arc::new(Self { per_uid, total, open: Mutex::default() })
+    }
+
+    /// A place, or `None` if this user or everybody together has too many.
+    #[must_use]
+    pub fn enter(self: &Arc<Self>, uid: u32) -> Option<Place> {
+        let mut open = self.lock();
+        let all: usize = open.values().sum();
+        let mine = open.entry(uid).or_default();
+        if all >= self.total || *mine >= self.per_uid {
+            return None;
+        }
+        *mine += 1;
+        Some(Place { gate: Arc::clone(self), uid })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u32, usize>> {
+        // Counting cannot be left half done: a panic elsewhere does not spoil it.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.gate.lock();
+        match open.get_mut(&self.uid) {
+            Some(mine) if *mine > 1 => *mine -= 1,
+            _ => drop(open.remove(&self.uid)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_user_cannot_take_every_place() {
+        let gate = Gate::new(2, 3);
+        let a = gate.enter(1000).unwrap();
+        let _b = gate.enter(1000).unwrap();
+        assert!(gate.enter(1000).is_none());
+        let _c = gate.enter(1001).unwrap();
+        assert!(gate.enter(1002).is_none(), "three in all");
+        drop(a);
+        assert!(gate.enter(1002).is_some());
+    }
+}

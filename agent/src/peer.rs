@@ -1,0 +1,134 @@
+//! Who is at the other end of a connection: what the kernel says, never what the message says.
+
+use std::os::fd::AsFd;
+
+use nix::sys::socket::{getsockopt, sockopt};
+
+/// A connected process, as it was when it connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Effective user.
+    pub uid: u32,
+    /// Effective group.
+    pub gid: u32,
+    /// Process.
+    pub pid: i32,
+    /// When the process started, in clock ticks since boot: a process number alone can be used again.
+    pub started: u64,
+}
+
+/// The peer cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum PeerError {
+    /// The kernel gave no credentials.
+    #[error("the kernel does not say who connected: {0}")]
+    Credentials(#[from] nix::Error),
+    /// The process is gone, or `/proc` hides it.
+    #[error("process {0} is gone, or /proc does not show it")]
+    Gone(i32),
+}
+
+impl Peer {
+    /// The process at the other end of `socket`.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub fn of(socket: &impl AsFd) -> Result<Self, PeerError> {
+        let credentials = getsockopt(socket, sockopt::PeerCredentials)?;
+        let pid = credentials.pid();
+        let started = Stat::read(pid).ok_or(PeerError::Gone(pid))?.started;
+        Ok(Self { uid: credentials.uid(), gid: credentials.gid(), pid, started })
+    }
+
+    /// Whether the process number still means the same process.
+    #[must_use]
+    pub fn is_still_there(&self) -> bool {
+        Stat::read(self.pid).is_some_and(|stat| stat.started == self.started)
+    }
+
+    /// The peer's own login name, as this host's databases know it.
+    #[must_use]
+    pub fn login(&self) -> Option<String> {
+        nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(self.uid)).ok().flatten().map(|user| user.name)
+    }
+
+    /// The peer's command line as it stands in its own memory, where it may have written anything:
+    /// arguments joined by spaces, control characters replaced, at most [`CLAIM`] characters.
+    #[must_use]
+    pub fn claimed_command(&self) -> Option<String> {
+        use std::io::Read as _;
+
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(format!("/proc/{}/cmdline", self.pid)).ok()?;
+        file.take(4 * CLAIM as u64).read_to_end(&mut bytes).ok()?;
+        self.is_still_there().then(|| readable(&bytes))
+    }
+}
+
+/// Longest claimed command line that goes into a statement, in characters.
+pub const CLAIM: usize = 1024;
+
+fn readable(cmdline: &[u8]) -> String {
+    let text = String::from_utf8_lossy(cmdline);
+    let text = text.trim_end_matches('\0');
+    text.chars()
+        .map(|c| match c {
+            '\0' => ' ',
+            c if c.is_control() => '\u{FFFD}',
+            c => c,
+        })
+        .take(CLAIM)
+        .collect()
+}
+
+/// The two numbers of `/proc/PID/stat` (proc_pid_stat(5)) that matter here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// Field 7: device number of the controlling terminal, 0 for none.
+    pub terminal: u32,
+    /// Field 22: start, in clock ticks since boot.
+    pub started: u64,
+}
+
+impl Stat {
+    /// Of a living process.
+    #[must_use]
+    pub fn read(pid: i32) -> Option<Self> {
+        Self::parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// Field 2 is the program's name in brackets and may hold brackets and spaces: count from the last `)`.
+    fn parse(line: &str) -> Option<Self> {
+        let (_, rest) = line.rsplit_once(')')?;
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        let terminal: i32 = fields.get(4)?.parse().ok()?;
+        Some(Self { terminal: terminal.cast_unsigned(), started: fields.get(19)?.parse().ok()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_cannot_shift_the_fields_by_its_name() {
+        let line = "7 (a) 1 2 (b) S 1 7 7 1025 7 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1";
+        assert_eq!(Stat::parse(line), Some(Stat { terminal: 1025, started: 4242 }));
+        assert_eq!(Stat::parse("nonsense"), None);
+    }
+
+    #[test]
+    fn a_claimed_command_carries_no_control_characters() {
+        assert_eq!(readable(b"sudo\0-s\0\x1b[2Jx\n\0"), "sudo -s \u{FFFD}[2Jx\u{FFFD}");
+        assert_eq!(readable(&[b'a'; 9000]).len(), CLAIM);
+    }
+
+    #[test]
+    fn the_peer_of_a_socketpair_is_this_process() {
+        let (a, _b) = std::os::unix::net::UnixStream::pair().unwrap();
+        let peer = Peer::of(&a).unwrap();
+        assert_eq!(peer.pid.cast_unsigned(), std::process::id());
+        assert!(peer.is_still_there());
+        assert!(!Peer { started: peer.started + 1, ..peer }.is_still_there());
+    }
+}

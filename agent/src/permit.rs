@@ -1,0 +1,200 @@
+//! Who may ask what, and when: one table. What is not in it closes the connection without a word.
+
+use countersign_protocol::ids::LoginName;
+use countersign_protocol::ipc::Request;
+
+use crate::peer::Peer;
+
+/// The socket a request came through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// `pam.sock`, mode 0600.
+    Pam,
+    /// `user.sock`, mode 0666.
+    User,
+}
+
+/// Who asks, as far as the table cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Caller {
+    /// root on `pam.sock`: login, sshd, sudo.
+    RootOnPam,
+    /// root on `user.sock`: an administrator with the command line.
+    RootOnUser,
+    /// Anybody else on `user.sock`.
+    UserOnUser,
+    /// Not root on `pam.sock`: its mode forbids that; a descriptor was passed on.
+    StrangerOnPam,
+}
+
+impl Caller {
+    /// By the kernel's word.
+    #[must_use]
+    pub const fn of(door: Door, peer: &Peer) -> Self {
+        match (door, peer.uid) {
+            (Door::Pam, 0) => Self::RootOnPam,
+            (Door::User, 0) => Self::RootOnUser,
+            (Door::User, _) => Self::UserOnUser,
+            (Door::Pam, _) => Self::StrangerOnPam,
+        }
+    }
+}
+
+/// How far this host is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HostState {
+    /// No instance of any server.
+    NotEnrolled,
+    /// Enrolled, waiting for an administrator – or barred by one.
+    Waiting,
+    /// May carry people's requests.
+    Active,
+}
+
+/// What is asked, without its contents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is the request of the same name")]
+pub enum Asked {
+    /// For the caller's own login name.
+    AuthenticateOwn,
+    /// For another login name.
+    AuthenticateOther,
+    AccountOwn,
+    AccountOther,
+    Status,
+    CardList,
+    Enroll,
+    Register,
+    Job,
+}
+
+impl Asked {
+    /// Of this request by a peer whose own login name is `own`.
+    #[must_use]
+    pub fn of(request: &Request, own: Option<&str>) -> Self {
+        let is_own = |login: &LoginName| own == Some(login.as_str());
+        match request {
+            Request::Authenticate(ask) if is_own(&ask.login) => Self::AuthenticateOwn,
+            Request::Authenticate(_) => Self::AuthenticateOther,
+            Request::Account(ask) if is_own(&ask.login) => Self::AccountOwn,
+            Request::Account(_) => Self::AccountOther,
+            Request::Status => Self::Status,
+            Request::CardList => Self::CardList,
+            Request::Enroll(_) => Self::Enroll,
+            Request::Register(_) => Self::Register,
+            Request::Job(_) => Self::Job,
+        }
+    }
+}
+
+/// The table's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Permit {
+    /// Go on.
+    Granted,
+    /// This caller may ask this, but not while the host is in this state. Said aloud.
+    NotInThisState,
+    /// Not for this caller. The connection is closed.
+    Refused,
+}
+
+/// Looks the request up.
+pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
+    use Asked::{
+        AccountOther, AccountOwn, AuthenticateOther, AuthenticateOwn, CardList, Enroll, Job, Register, Status,
+    };
+    use Caller::{RootOnPam, RootOnUser, StrangerOnPam, UserOnUser};
+
+    let may_ask = match (asked, caller) {
+        (_, StrangerOnPam) => false,
+        // PAM programs ask about whoever logs in; on the socket for everybody one speaks for oneself.
+        (AuthenticateOther | AccountOther, RootOnPam) => true,
+        (AuthenticateOther | AccountOther, RootOnUser | UserOnUser) => false,
+        (
+            AuthenticateOwn | AccountOwn | Status | CardList | Register | Job,
+            RootOnPam | RootOnUser | UserOnUser,
+        ) => true,
+        (Enroll, RootOnPam | RootOnUser) => true,
+        (Enroll, UserOnUser) => false,
+    };
+    if !may_ask {
+        return Permit::Refused;
+    }
+    match (asked, state) {
+        (Status | CardList, _) => Permit::Granted,
+        (Enroll, HostState::NotEnrolled) => Permit::Granted,
+        (Enroll, HostState::Waiting | HostState::Active) => Permit::NotInThisState,
+        (
+            AuthenticateOwn | AuthenticateOther | AccountOwn | AccountOther | Register | Job,
+            HostState::NotEnrolled,
+        ) => Permit::NotInThisState,
+        // A waiting host may have been approved a moment ago: the request finds out by a check-in.
+        (
+            AuthenticateOwn | AuthenticateOther | AccountOwn | AccountOther | Register | Job,
+            HostState::Waiting | HostState::Active,
+        ) => Permit::Granted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ASKED: [Asked; 9] = [
+        Asked::AuthenticateOwn,
+        Asked::AuthenticateOther,
+        Asked::AccountOwn,
+        Asked::AccountOther,
+        Asked::Status,
+        Asked::CardList,
+        Asked::Enroll,
+        Asked::Register,
+        Asked::Job,
+    ];
+    const CALLERS: [Caller; 4] =
+        [Caller::RootOnPam, Caller::RootOnUser, Caller::UserOnUser, Caller::StrangerOnPam];
+    const STATES: [HostState; 3] = [HostState::NotEnrolled, HostState::Waiting, HostState::Active];
+
+    /// One letter a cell: `y` granted, `s` not in this state, `-` closed.
+    /// Columns: not enrolled, waiting, active – for root on pam, root on user, user on user, stranger on pam.
+    #[rustfmt::skip]
+    const TABLE: [(&str, &str); 9] = [
+        ("AuthenticateOwn",   "syy syy syy ---"),
+        ("AuthenticateOther", "syy --- --- ---"),
+        ("AccountOwn",        "syy syy syy ---"),
+        ("AccountOther",      "syy --- --- ---"),
+        ("Status",            "yyy yyy yyy ---"),
+        ("CardList",          "yyy yyy yyy ---"),
+        ("Enroll",            "yss yss --- ---"),
+        ("Register",          "syy syy syy ---"),
+        ("Job",               "syy syy syy ---"),
+    ];
+
+    #[test]
+    fn the_permit_table_is_exactly_this() {
+        for (asked, (name, row)) in ASKED.into_iter().zip(TABLE) {
+            assert_eq!(format!("{asked:?}"), name);
+            let columns: Vec<&str> = row.split(' ').collect();
+            for (caller, cells) in CALLERS.into_iter().zip(columns) {
+                for (state, cell) in STATES.into_iter().zip(cells.chars()) {
+                    let letter = match permit(asked, caller, state) {
+                        Permit::Granted => 'y',
+                        Permit::NotInThisState => 's',
+                        Permit::Refused => '-',
+                    };
+                    assert_eq!(letter, cell, "{asked:?} {caller:?} {state:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_caller_is_told_by_socket_and_uid_alone() {
+        let peer = |uid| Peer { uid, gid: 0, pid: 1, started: 0 };
+        assert_eq!(Caller::of(Door::Pam, &peer(0)), Caller::RootOnPam);
+        assert_eq!(Caller::of(Door::Pam, &peer(1000)), Caller::StrangerOnPam);
+        assert_eq!(Caller::of(Door::User, &peer(0)), Caller::RootOnUser);
+        assert_eq!(Caller::of(Door::User, &peer(1000)), Caller::UserOnUser);
+    }
+}

@@ -1,0 +1,205 @@
+//! What the agent must not forget: small files below `/var/lib/countersign`, for root only.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+/// Larger files are not ours.
+const SIZE: u64 = 16 * 1024 * 1024;
+
+/// The folder.
+#[derive(Debug, Clone)]
+pub struct StateDir {
+    path: PathBuf,
+}
+
+/// State cannot be read or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The system refused.
+    #[error("{path}: {why}")]
+    Io {
+        /// The file.
+        path: String,
+        /// The system's reason.
+        why: io::Error,
+    },
+    /// Somebody else may read or write it.
+    #[error(
+        "{path}: belongs to user {uid} with mode {mode:04o}; it must belong to root alone. Run: chown root:root {path} && chmod go-rwx {path}"
+    )]
+    Unsafe {
+        /// The file or folder.
+        path: String,
+        /// Its owner.
+        uid: u32,
+        /// Its mode.
+        mode: u32,
+    },
+    /// Not what the agent wrote.
+    #[error("{path}: damaged ({why}). Restore it from a backup, or enrol this host again")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl StateDir {
+    /// Opens the folder, making it if it is not there.
+    ///
+    /// # Errors
+    /// [`StateError`]; also if it is not root's alone.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        let io = |why| StateError::Io { path: path.display().to_string(), why };
+        if !path.exists() {
+            fs::create_dir_all(path).map_err(io)?;
+            fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(io)?;
+        }
+        let metadata = fs::metadata(path).map_err(io)?;
+        // A folder that the package or an administrator made may be readable; its files are not.
+        if metadata.uid() != nix::unistd::geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
+            return Err(not_roots(path, &metadata));
+        }
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// Where a file of this name lies.
+    #[must_use]
+    pub fn path(&self, name: &'static str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Reads a value; `None` if it was never written.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn read<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>, StateError> {
+        let Some(bytes) = self.read_bytes(name)? else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| StateError::Damaged {
+            path: self.path(name).display().to_string(),
+            why: error.to_string(),
+        })
+    }
+
+    /// Writes a value; when this returns it is on the disk, whole.
+    ///
+    /// # Errors
+    /// [`StateError`]; the old value is still there then.
+    pub fn write<T: Serialize>(&self, name: &'static str, value: &T) -> Result<(), StateError> {
+        let bytes = Zeroizing::new(serde_json::to_vec(value).map_err(|error| StateError::Damaged {
+            path: self.path(name).display().to_string(),
+            why: error.to_string(),
+        })?);
+        self.write_bytes(name, &bytes)
+    }
+
+    /// Reads a file; `None` if it is not there. The bytes are wiped when they go.
+    ///
+    /// # Errors
+    /// [`StateError`]; also if somebody other than root could have written or read it.
+    pub fn read_bytes(&self, name: &'static str) -> Result<Option<Zeroizing<Vec<u8>>>, StateError> {
+        let path = self.path(name);
+        let io = |why| StateError::Io { path: path.display().to_string(), why };
+        let opened = File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(&path);
+        let file = match opened {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(io)?,
+        };
+        let metadata = file.metadata().map_err(io)?;
+        if metadata.uid() != nix::unistd::geteuid().as_raw() || metadata.mode() & 0o077 != 0 {
+            return Err(not_roots(&path, &metadata));
+        }
+        let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0)));
+        file.take(SIZE).read_to_end(&mut bytes).map_err(io)?;
+        Ok(Some(bytes))
+    }
+
+    /// Writes a file; when this returns it is on the disk, whole, for root only.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn write_bytes(&self, name: &'static str, bytes: &[u8]) -> Result<(), StateError> {
+        let path = self.path(name);
+        let fresh = self.path.join(format!("{name}.new"));
+        let io = |why| StateError::Io { path: path.display().to_string(), why };
+        let mut file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+            .open(&fresh)
+            .map_err(io)?;
+        file.write_all(bytes).map_err(io)?;
+        file.sync_all().map_err(io)?;
+        fs::rename(&fresh, &path).map_err(io)?;
+        self.sync().map_err(io)
+    }
+
+    /// Removes a file, for good.
+    ///
+    /// # Errors
+    /// [`StateError`]; a file that is not there is none.
+    pub fn remove(&self, name: &'static str) -> Result<(), StateError> {
+        let path = self.path(name);
+        let io = |why| StateError::Io { path: path.display().to_string(), why };
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io(error)),
+            _ => self.sync().map_err(io),
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+}
+
+fn not_roots(path: &Path, metadata: &fs::Metadata) -> StateError {
+    StateError::Unsafe {
+        path: path.display().to_string(),
+        uid: metadata.uid(),
+        mode: metadata.mode() & 0o7777,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_replaced_whole_and_readable_by_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path()).unwrap();
+        assert_eq!(state.read::<u64>("counter").unwrap(), None);
+        state.write("counter", &1).unwrap();
+        state.write("counter", &2).unwrap();
+        assert_eq!(state.read::<u64>("counter").unwrap(), Some(2));
+        assert_eq!(fs::metadata(state.path("counter")).unwrap().mode() & 0o777, 0o600);
+        assert!(!folder.path().join("counter.new").exists());
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path()).unwrap();
+        state.write("key", &1).unwrap();
+        fs::set_permissions(state.path("key"), Permissions::from_mode(0o640)).unwrap();
+        let told = state.read::<u64>("key").unwrap_err().to_string();
+        assert!(told.contains("0640") && told.contains("chmod go-rwx"), "{told}");
+    }
+
+    #[test]
+    fn a_damaged_file_says_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path()).unwrap();
+        state.write_bytes("counter", b"{").unwrap();
+        assert!(state.read::<u64>("counter").unwrap_err().to_string().contains("enrol this host again"));
+    }
+}
