@@ -1,2 +1,3 @@
 //! Placeholder.
 pub mod ledger;
+pub mod policy;

@@ -1,0 +1,21 @@
+//! May this account do this, here? Answered by Cedar policies that are checked against a schema when they are
+//! loaded, and denied by default.
+//!
+//! A policy is text with an epoch: the store keeps every version, and every ledger entry names the epoch that
+//! was in force. [`DEFAULT`] is epoch 1.
+
+mod decide;
+mod facts;
+mod load;
+#[cfg(test)]
+mod tests;
+
+pub use decide::PolicyDecision;
+pub use facts::{AccountFacts, Facts, InstanceFacts};
+pub use load::{PolicyError, PolicySet};
+
+/// The policy a new server begins with.
+pub const DEFAULT: &str = include_str!("policy/default.cedar");
+
+/// What policies may speak of.
+pub const SCHEMA: &str = include_str!("policy/schema.cedarschema");

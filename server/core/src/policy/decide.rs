@@ -1,0 +1,83 @@
+//! The decision, and the sentence that goes with it.
+
+use cedar_policy::{AuthorizationError, Authorizer, Decision, PolicyId, PolicySet as CedarPolicies};
+
+use super::facts::{Facts, entity_type};
+use super::load::PolicySet;
+
+/// What the policy says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum PolicyDecision {
+    /// At least one policy permits it and none forbids it.
+    Allowed {
+        /// Ids of the policies that permit it, sorted: for the ledger, not for the person.
+        policies: Vec<String>,
+        /// For the person.
+        reason: String,
+    },
+    /// Everything else.
+    Denied {
+        /// Ids of the policies that forbid it or could not be evaluated, sorted; empty where none permits it.
+        policies: Vec<String>,
+        /// For the person. It names no policy, and is the same whether or not the resource exists.
+        reason: String,
+    },
+}
+
+impl PolicySet {
+    /// Decides. Reads no clock, no store: the same facts get the same answer for as long as this set is in force.
+    pub fn decide(&self, facts: &Facts<'_>) -> PolicyDecision {
+        let known = entity_type(facts.resource.collection()).and_then(|kind| {
+            let question = (facts.operation.as_str().to_owned(), kind.to_owned());
+            self.candidates.get(&question).map(|policies| (kind, policies))
+        });
+        match known {
+            Some((kind, policies)) => self.ask(facts, kind, policies),
+            None => PolicyDecision::Denied { policies: Vec::new(), reason: nobody_permits(facts) },
+        }
+    }
+
+    fn ask(&self, facts: &Facts<'_>, kind: &str, policies: &CedarPolicies) -> PolicyDecision {
+        let Ok((request, entities)) = facts.to_cedar(kind, &self.schema) else {
+            return PolicyDecision::Denied { policies: Vec::new(), reason: FAULT.to_owned() };
+        };
+        let response = Authorizer::new().is_authorized(&request, policies, &entities);
+        let diagnostics = response.diagnostics();
+
+        // Cedar skips a policy that fails while it is evaluated. That policy may be the one that forbids.
+        let failed = sorted(
+            diagnostics.errors().map(|AuthorizationError::PolicyEvaluationError(error)| error.policy_id()),
+        );
+        if !failed.is_empty() {
+            return PolicyDecision::Denied { policies: failed, reason: FAULT.to_owned() };
+        }
+        let deciding = sorted(diagnostics.reason());
+        let reason = deciding
+            .first()
+            .and_then(|id| policies.annotation(&PolicyId::new(id), "reason"))
+            .map_or_else(|| nobody_permits(facts), str::to_owned);
+        match response.decision() {
+            Decision::Allow => PolicyDecision::Allowed { policies: deciding, reason },
+            Decision::Deny => PolicyDecision::Denied { policies: deciding, reason },
+        }
+    }
+}
+
+const FAULT: &str =
+    "The policy could not be evaluated, so nothing is allowed by it. An administrator must look at it.";
+
+fn sorted<'a>(ids: impl Iterator<Item = &'a PolicyId>) -> Vec<String> {
+    let mut ids: Vec<String> = ids.map(ToString::to_string).collect();
+    ids.sort();
+    ids
+}
+
+/// Nothing permits it, and there is no policy whose reason could be shown.
+fn nobody_permits(facts: &Facts<'_>) -> String {
+    let account = facts.account.name;
+    match (facts.operation.as_str(), facts.login) {
+        ("open-session", Some(login)) => format!("No policy lets account {account} open login {login} here."),
+        (operation, _) => format!("No policy lets account {account} {operation} {}.", facts.resource),
+    }
+}

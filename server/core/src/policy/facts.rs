@@ -1,0 +1,138 @@
+//! What a decision is made from, and how Cedar sees it.
+
+use std::collections::{HashMap, HashSet};
+
+use cedar_policy::{
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression, Schema,
+};
+use countersign_protocol::ids::{
+    AccountName, ApplicationName, Fingerprint, LoginName, Operation, ResourceName, ServiceName,
+};
+use countersign_protocol::message::InstanceState;
+
+/// One question: everything that a policy can see, and nothing else.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// Who asks.
+    pub account: AccountFacts<'a>,
+    /// Through which host: the one whose envelope carries the statement.
+    pub instance: InstanceFacts<'a>,
+    /// What is asked.
+    pub operation: &'a Operation,
+    /// On what.
+    pub resource: &'a ResourceName,
+    /// For `open-session`: the login name.
+    pub login: Option<&'a LoginName>,
+    /// For `open-session`: the PAM service. None when a roster is made, before anyone logs in.
+    pub service: Option<&'a ServiceName>,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub struct AccountFacts<'a> {
+    /// The account's name.
+    pub name: &'a AccountName,
+    /// `administrator`, `auditor`, …
+    pub roles: &'a [String],
+    /// The login names bound to it.
+    pub logins: &'a [LoginName],
+    /// `invited`, `active`, `suspended` or `closed`.
+    pub state: &'a str,
+}
+
+/// Through which host.
+#[derive(Debug, Clone, Copy)]
+pub struct InstanceFacts<'a> {
+    /// Primary fingerprint.
+    pub fingerprint: &'a Fingerprint,
+    /// Its application.
+    pub application: &'a ApplicationName,
+    /// Where it stands.
+    pub state: InstanceState,
+}
+
+/// A collection's entity type in the schema; None for one that policies do not know.
+pub(super) fn entity_type(collection: &str) -> Option<&'static str> {
+    Some(match collection {
+        "session" => "Session",
+        "account" => "AccountResource",
+        "application" => "ApplicationResource",
+        "instance" => "InstanceResource",
+        "enrolment-token" => "EnrolmentToken",
+        "ledger" => "Ledger",
+        "policy" => "PolicyDocument",
+        _ => return None,
+    })
+}
+
+impl Facts<'_> {
+    /// The question in Cedar's terms, checked against the schema. The text of an error is for the log.
+    pub(super) fn to_cedar(
+        self,
+        resource_type: &str,
+        schema: &Schema,
+    ) -> Result<(Request, Entities), String> {
+        let instance_text = self.instance.fingerprint.to_string();
+        let account = uid("Account", self.account.name.as_str())?;
+        let instance = uid("Instance", &instance_text)?;
+        let resource = uid(resource_type, self.resource.name())?;
+
+        let resource_attributes = if resource_type == "Session" {
+            [("instance", RestrictedExpression::new_entity_uid(uid("Instance", self.resource.name())?))]
+        } else {
+            [("name", text(self.resource.name()))]
+        };
+        let entities = [
+            entity(
+                account.clone(),
+                [
+                    ("name", text(self.account.name.as_str())),
+                    ("roles", texts(self.account.roles.iter().map(String::as_str))),
+                    ("logins", texts(self.account.logins.iter().map(LoginName::as_str))),
+                    ("state", text(self.account.state)),
+                ],
+            )?,
+            entity(
+                instance.clone(),
+                [
+                    ("application", text(self.instance.application.as_str())),
+                    ("state", text(self.instance.state.as_str())),
+                ],
+            )?,
+            entity(resource.clone(), resource_attributes)?,
+        ];
+        let entities = Entities::from_entities(entities, Some(schema)).map_err(|error| error.to_string())?;
+
+        let mut context = vec![("instance".to_owned(), RestrictedExpression::new_entity_uid(instance))];
+        context.extend(self.login.map(|login| ("login".to_owned(), text(login.as_str()))));
+        context.extend(self.service.map(|service| ("service".to_owned(), text(service.as_str()))));
+        let context = Context::from_pairs(context).map_err(|error| error.to_string())?;
+        let action = uid("Action", self.operation.as_str())?;
+        let request = Request::new(account, action, resource, context, Some(schema))
+            .map_err(|error| error.to_string())?;
+        Ok((request, entities))
+    }
+}
+
+fn uid(kind: &str, id: &str) -> Result<EntityUid, String> {
+    let kind: EntityTypeName = kind.parse().map_err(|_| format!("{kind} is no entity type"))?;
+    Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
+}
+
+fn entity<const N: usize>(
+    uid: EntityUid,
+    attributes: [(&str, RestrictedExpression); N],
+) -> Result<Entity, String> {
+    let attributes: HashMap<_, _> =
+        attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Entity::new(uid, attributes, HashSet::new()).map_err(|error| error.to_string())
+}
+
+/// Made as a value, never by pasting into Cedar's syntax: no name can become code.
+fn text(value: &str) -> RestrictedExpression {
+    RestrictedExpression::new_string(value.to_owned())
+}
+
+fn texts<'a>(values: impl Iterator<Item = &'a str>) -> RestrictedExpression {
+    RestrictedExpression::new_set(values.map(text))
+}
