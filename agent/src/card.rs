@@ -1,0 +1,260 @@
+//! Cards: seen, asked, and used to sign. Blocking, with a deadline on every call.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`watch`] | pcscd's events: readers and cards that come and go |
+//! | [`readers`] | all readers, what is in each, and its thread |
+//! | [`worker`] | one thread per reader, given up when its card never answers |
+//! | [`slot`] | that thread's connection: warm, cold, and whose card it is |
+//! | [`link`], [`apdu`], [`tlv`] | PC/SC connection, commands, answers |
+//! | [`public`], [`seen`] | what anyone may read from a card, and what of it is shown |
+//! | [`pin`], [`kdf`] | PINs, and the hash some cards want instead |
+//! | [`sign`] | VERIFY to signature in one transaction: [`PinAccepted`] |
+//! | [`key`], [`signer`] | between OpenPGP's signatures and the card's |
+//! | [`generate`] | new keys, their certificate, new PINs |
+//! | [`adopt`] | a certificate made elsewhere |
+//!
+//! What a signature costs, in commands to the card:
+//!
+//! | | commands |
+//! |---|---|
+//! | warm (used in the last [`Timing::warm`]) | PIN status, VERIFY, signature: 3 |
+//! | cold | SELECT and number before those: 5 |
+//! | inserted during the login | SELECT, application data, KDF setting when it is seen, then 3 |
+//! | card that does not close the PIN itself, or a touch that did not come | 1 more |
+//!
+//! Between transactions the card belongs to everyone: the connection is shared, and closed after
+//! [`Timing::warm`] so that GnuPG, which wants the card for itself, gets it.
+
+mod adopt;
+mod apdu;
+mod error;
+mod generate;
+mod kdf;
+mod key;
+mod link;
+mod pin;
+mod public;
+mod readers;
+mod seen;
+mod sign;
+mod signer;
+mod slot;
+mod tlv;
+mod watch;
+mod worker;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use countersign_protocol::certificate::{self, Cert};
+use countersign_protocol::envelope::statement;
+use countersign_protocol::ids::{CardIdent, Fingerprint};
+use countersign_protocol::limits;
+use countersign_protocol::statement::{SignedStatement, Statement};
+
+use key::SigningKey;
+use readers::Readers;
+use sign::{Aftermath, Order};
+use signer::{Entry, Typed};
+
+pub use error::CardError;
+pub use generate::{Algorithm, CardState, Generate, GenerateError, GenerateHost, Progress};
+pub use pin::{HostPins, Pin, PinError};
+pub use seen::CardSeen;
+pub use sign::PinAccepted;
+pub use signer::{CardSigner, Failure, PinSource};
+
+/// All cards of this machine. Clones share everything.
+#[derive(Clone)]
+pub struct Cards {
+    readers: Arc<Readers>,
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// Any job but key generation, a touch included.
+    pub answer: Duration,
+    /// One step of key generation.
+    pub key_generation: Duration,
+    /// How long a connection is kept after its last use. While it is, programs that want the card for
+    /// themselves do not get it.
+    pub warm: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            answer: limits::CARD_ANSWER,
+            key_generation: limits::CARD_KEY_GENERATION,
+            warm: Duration::from_secs(10),
+        }
+    }
+}
+
+/// One signature that a person asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// The card that was named in the prompt. No other is asked.
+    pub card: CardIdent,
+    /// The registered certificate; the public key is taken from it.
+    pub certificate: &'a Cert,
+    /// Its component key that must be in the card.
+    pub key: &'a Fingerprint,
+    /// How many tries the prompt said are left.
+    pub tries_shown: u8,
+    /// The person typed that the last try may be spent.
+    pub allow_last_try: bool,
+}
+
+impl Cards {
+    /// Starts watching. pcscd may come later, and go.
+    ///
+    /// # Errors
+    /// The kernel gives no thread.
+    pub fn start(timing: Timing) -> std::io::Result<Self> {
+        let readers = Arc::new(Readers::new(timing));
+        watch::start(&readers)?;
+        Ok(Self { readers })
+    }
+
+    /// Every card that is in a reader, as last seen. Sends nothing.
+    #[must_use]
+    pub fn list(&self) -> Vec<CardSeen> {
+        self.readers.list()
+    }
+
+    /// Why no card can be seen at all, if so.
+    #[must_use]
+    pub fn service_problem(&self) -> Option<CardError> {
+        self.readers.service()
+    }
+
+    /// Waits until a card is as `wanted`, at most until `deadline`.
+    ///
+    /// # Errors
+    /// [`CardError::NoCard`], [`CardError::NoService`] at the deadline; [`CardError::Cancelled`].
+    pub fn wait_for(
+        &self,
+        wanted: &dyn Fn(&CardSeen) -> bool,
+        deadline: Instant,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<CardSeen, CardError> {
+        self.readers.wait_for(wanted, deadline, cancelled)
+    }
+
+    /// Has everyone who waits ask whether they are cancelled.
+    pub fn wake(&self) {
+        self.readers.wake();
+    }
+
+    /// Tries left for the user's PIN, asked from the card now.
+    ///
+    /// # Errors
+    /// [`CardError`].
+    pub fn tries(&self, card: CardIdent) -> Result<u8, CardError> {
+        let tries = self.quick(card, move |slot| {
+            slot.with_card(card, |_, _, status| (Ok(status.tries), Aftermath::Closed))
+        })?;
+        self.readers.note_tries(card, tries);
+        Ok(tries)
+    }
+
+    /// Signs a statement with a PIN that was typed for it. The PIN is sent once or not at all.
+    ///
+    /// # Errors
+    /// [`CardError`]; each says whether a try was spent.
+    pub fn sign_statement(
+        &self,
+        ask: &Ask<'_>,
+        pin: Pin,
+        statement: &Statement,
+    ) -> Result<SignedStatement, CardError> {
+        let typed = Typed { pin, tries_shown: ask.tries_shown, allow_last_try: ask.allow_last_try };
+        let signer = self.new_signer(ask.card, ask.certificate, ask.key, Entry::Typed(Some(typed)))?;
+        let failure = signer.failure();
+        statement::sign(statement, Box::new(signer))
+            .map_err(|error| failure.take().unwrap_or_else(|| CardError::OpenPgp(error.to_string())))
+    }
+
+    /// A signer with a stored PIN, for the host's card: seals envelopes, binds subkeys.
+    ///
+    /// It never spends the last try, and after one refusal none at all until the card is put in anew.
+    ///
+    /// # Errors
+    /// The card is not there, or does not hold the key.
+    pub fn signer(
+        &self,
+        card: CardIdent,
+        certificate: &Cert,
+        key: &Fingerprint,
+        pin: PinSource,
+    ) -> Result<CardSigner, CardError> {
+        self.new_signer(card, certificate, key, Entry::Stored(pin))
+    }
+
+    fn new_signer(
+        &self,
+        card: CardIdent,
+        certificate: &Cert,
+        key: &Fingerprint,
+        entry: Entry,
+    ) -> Result<CardSigner, CardError> {
+        let seen = self.seen(card)?;
+        match seen.signing_key {
+            Some(found) if found == *key => {}
+            Some(found) => return Err(CardError::KeyMismatch { expected: key.clone(), found }),
+            None => return Err(CardError::NoKey),
+        }
+        CardSigner::new(self.clone(), card, component(certificate, key)?, entry)
+    }
+
+    fn seen(&self, card: CardIdent) -> Result<CardSeen, CardError> {
+        let listed = self.list().into_iter().find(|seen| seen.ident == Some(card));
+        listed.ok_or_else(|| self.service_problem().unwrap_or(CardError::NoCard))
+    }
+
+    /// The one way to a signature: [`sign::sign`] on the card's own thread.
+    fn sign(&self, card: CardIdent, order: Order) -> Result<Vec<u8>, CardError> {
+        let stored = order.tries_shown.is_none();
+        if stored && self.readers.stored_pin_was_refused(card) {
+            return Err(CardError::StoredPinRefused(card));
+        }
+        let result = self.quick(card, move |slot| {
+            slot.with_card(card, |exclusive, public, status| sign::sign(exclusive, public, status, order))
+        });
+        match &result {
+            Err(CardError::WrongPin { tries }) => self.readers.note_tries(card, *tries),
+            Err(CardError::Blocked) => self.readers.note_tries(card, 0),
+            Err(CardError::TriesChanged { now, .. }) => self.readers.note_tries(card, *now),
+            Err(CardError::LastTry) => self.readers.note_tries(card, 1),
+            _ => {}
+        }
+        if stored && matches!(result, Err(CardError::WrongPin { .. } | CardError::Blocked)) {
+            self.readers.refuse_stored_pin(card);
+        }
+        result
+    }
+
+    fn quick<T: Send + 'static>(
+        &self,
+        card: CardIdent,
+        job: impl FnOnce(&mut slot::Slot) -> Result<T, CardError> + Send + 'static,
+    ) -> Result<T, CardError> {
+        let limit = self.readers.timing.answer;
+        self.readers.ask(card, limit, &mut |step: Infallible| match step {}, move |slot, _| job(slot))
+    }
+}
+
+/// The component key of a certificate. Whether it may sign is judged by who registers and who verifies.
+fn component(certificate: &Cert, key: &Fingerprint) -> Result<SigningKey, CardError> {
+    let missing = || CardError::NotInCertificate(key.clone());
+    let wanted = certificate::their_fingerprint(key).map_err(|_| missing())?;
+    certificate
+        .keys()
+        .find(|candidate| candidate.key().fingerprint() == wanted)
+        .map(|found| found.key().clone())
+        .ok_or_else(missing)
+}

@@ -1,0 +1,206 @@
+//! What can go wrong with a card, as a person reads it.
+
+use countersign_protocol::ids::{CardIdent, Fingerprint};
+
+/// Why the card did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CardError {
+    /// The PIN was sent once and is not the card's.
+    #[error("wrong PIN; {} left before the card blocks itself", tries_in_words(*tries))]
+    WrongPin {
+        /// Tries left.
+        tries: u8,
+    },
+    /// The same for the admin PIN.
+    #[error("wrong admin PIN; {} left, after which only a factory reset helps", tries_in_words(*tries))]
+    WrongAdminPin {
+        /// Tries left.
+        tries: u8,
+    },
+    /// The card takes no PIN any more.
+    #[error(
+        "the card is blocked: no tries are left. Unblock it with its admin PIN (gpg --card-edit, admin, passwd, 2)"
+    )]
+    Blocked,
+    /// The card takes no admin PIN any more.
+    #[error(
+        "the card's admin PIN is blocked; only a factory reset helps (gpg --card-edit, admin, factory-reset), and it erases the keys"
+    )]
+    AdminBlocked,
+    /// One try is left and nobody said that it may be spent. Nothing was sent.
+    #[error("only one try is left; a wrong PIN now would block the card. Confirm that you mean to use it")]
+    LastTry,
+    /// The same for the admin PIN.
+    #[error("only one try is left for the admin PIN; a wrong one would cost the card. Enter it right once with: gpg --card-edit, admin, passwd")]
+    AdminLastTry,
+    /// Somebody spent tries since the person was told how many are left. Nothing was sent.
+    #[error("another program used up PIN tries meanwhile: {} left instead of {shown}. Nothing was sent; try again", tries_in_words(*now))]
+    TriesChanged {
+        /// What the prompt said.
+        shown: u8,
+        /// What the card says.
+        now: u8,
+    },
+    /// The card left the reader, or its reader left.
+    #[error("the card was pulled out; put it in and try again")]
+    Gone,
+    /// Another card lies in the reader now. Nothing was sent.
+    #[error(
+        "another card is in the reader now ({found}); nothing was sent to it. Put in {expected} and try again"
+    )]
+    Swapped {
+        /// Whom the PIN was for.
+        expected: CardIdent,
+        /// Who is there.
+        found: CardIdent,
+    },
+    /// The card waited for a touch.
+    #[error("the card was not touched in time; try again and touch it when it blinks")]
+    TouchTimeout,
+    /// The card took longer than allowed; its worker was given up.
+    #[error(
+        "the card did not answer in time; pull it out, put it in and try again. If a PIN was typed, a try may be spent"
+    )]
+    TimedOut,
+    /// A command from before is still unanswered; nothing was sent.
+    #[error("the card still does not answer an earlier command; pull it out and put it in again")]
+    NotAnswering,
+    /// Another request has the card.
+    #[error("the card is busy with another request; try again in a moment")]
+    Busy,
+    /// Another program holds the card for itself.
+    #[error(
+        "another program holds the card for itself, most likely GnuPG; let it go with: gpgconf --kill scdaemon"
+    )]
+    InUse,
+    /// The reader gets no answer to its reset.
+    #[error("the card in the reader is mute; take it out, look which way round it goes, and put it in again")]
+    Mute,
+    /// Some other card.
+    #[error("this is not an OpenPGP card")]
+    NotOpenPgp,
+    /// The signature slot is empty.
+    #[error("the card holds no signature key; make one with: countersign register")]
+    NoKey,
+    /// Keys would be overwritten.
+    #[error("the card holds keys already; adopt them with their certificate, or erase the card (gpg --card-edit, admin, factory-reset)")]
+    HoldsKeys,
+    /// A new PIN cannot be used.
+    #[error("the new {which} PIN cannot be used: {why}. Nothing was changed")]
+    NewPin {
+        /// `user` or `admin`.
+        which: &'static str,
+        /// Why not.
+        why: &'static str,
+    },
+    /// The card holds another key than asked for.
+    #[error("the card holds the signature key {found}, not {expected}")]
+    KeyMismatch {
+        /// The registered key.
+        expected: Fingerprint,
+        /// The key in the slot.
+        found: Fingerprint,
+    },
+    /// The certificate does not hold the key.
+    #[error(
+        "the certificate has no signing key {0} that is valid now; check it with: gpg --list-keys --with-subkey-fingerprints"
+    )]
+    NotInCertificate(Fingerprint),
+    /// The certificate's bindings are made with SHA-1.
+    #[error(
+        "the certificate's self-signatures are made with SHA-1, which is not accepted. Renew them with the card in: gpg --quick-set-expire FINGERPRINT 2y, and the same for '*'; then export the certificate again"
+    )]
+    Sha1Bindings,
+    /// The key is of a kind that cannot be used.
+    #[error("keys of this kind cannot be used: {0}")]
+    UnsupportedKey(String),
+    /// The card cannot do it.
+    #[error("the card cannot do this: {0}")]
+    Unsupported(String),
+    /// The signature that came back is not one: a broken card, or somebody in between.
+    #[error("the card returned a signature that does not verify; do not use this card")]
+    BadSignature,
+    /// A stored PIN was refused before and is not tried again.
+    #[error(
+        "the stored PIN of card {0} was refused; it is not tried again until the card is put in anew. Correct the stored PIN"
+    )]
+    StoredPinRefused(CardIdent),
+    /// No card, or not this one, is in a reader.
+    #[error("no such card is in a reader; put it in")]
+    NoCard,
+    /// The caller gave up waiting.
+    #[error("cancelled")]
+    Cancelled,
+    /// pcscd is not there.
+    #[error("the card service does not answer; start it with: systemctl start pcscd.socket")]
+    NoService,
+    /// The card's answer makes no sense.
+    #[error("the card's answer to {command} makes no sense: {what}")]
+    Malformed {
+        /// Which command.
+        command: &'static str,
+        /// What is wrong.
+        what: String,
+    },
+    /// The card refused a command.
+    #[error("the card refused {command} with {status:04X}: {}", in_words(*status))]
+    Failed {
+        /// Which command.
+        command: &'static str,
+        /// The status word.
+        status: u16,
+    },
+    /// The reader failed.
+    #[error("the card reader failed: {0}; pull the card out, put it in and try again")]
+    Reader(String),
+    /// OpenPGP failed around the card.
+    #[error("the signature could not be made: {0}")]
+    OpenPgp(String),
+}
+
+fn tries_in_words(tries: u8) -> String {
+    match tries {
+        0 => "no try".to_owned(),
+        1 => "1 try".to_owned(),
+        n => format!("{n} tries"),
+    }
+}
+
+fn in_words(status: u16) -> String {
+    let [high, low] = status.to_be_bytes();
+    openpgp_card::ocard::StatusBytes::from((high, low)).to_string()
+}
+
+impl From<pcsc::Error> for CardError {
+    fn from(error: pcsc::Error) -> Self {
+        use pcsc::Error as E;
+        match error {
+            E::SharingViolation => Self::InUse,
+            E::NoService | E::ServiceStopped | E::InvalidHandle | E::Shutdown => Self::NoService,
+            E::RemovedCard
+            | E::NoSmartcard
+            | E::UnpoweredCard
+            | E::UnknownReader
+            | E::ReaderUnavailable
+            | E::NotTransacted
+            | E::CommDataLost => Self::Gone,
+            E::UnresponsiveCard => Self::Mute,
+            other => Self::Reader(other.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_and_how_many() {
+        assert_eq!(
+            CardError::WrongPin { tries: 1 }.to_string(),
+            "wrong PIN; 1 try left before the card blocks itself"
+        );
+        let failed = CardError::Failed { command: "SELECT", status: 0x6A82 };
+        assert_eq!(failed.to_string(), "the card refused SELECT with 6A82: File or application not found");
+    }
+}

@@ -1,0 +1,335 @@
+//! New keys on a card, the certificate around them, and new PINs. One exclusive transaction.
+//!
+//! The order keeps the person in: both current PINs are proven before anything changes, and PINs change
+//! last, one command each. Wherever it breaks off, [`CardState`] says which PINs hold; only for the one PIN
+//! whose change was under way two are possible, both known to the person.
+
+mod algorithm;
+mod certificate;
+
+use std::fmt;
+
+use countersign_protocol::certificate::Cert;
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::CardIdent;
+use sequoia_openpgp as openpgp;
+use zeroize::Zeroizing;
+
+use super::Cards;
+use super::apdu::Command;
+use super::error::CardError;
+use super::kdf::{self, Whose};
+use super::link::Exclusive;
+use super::pin::{HostPins, Pin};
+use super::public::{PinStatus, PublicData};
+use super::seen::CardSeen;
+use super::sign::{Aftermath, Purpose, verify};
+use super::worker::Steps;
+use algorithm::Slot;
+
+pub use algorithm::Algorithm;
+
+/// Keys for a person's card.
+#[derive(Debug)]
+pub struct Generate {
+    /// Of all three keys.
+    pub algorithm: Algorithm,
+    /// The user PIN that holds now.
+    pub user_pin: Pin,
+    /// The admin PIN that holds now.
+    pub admin_pin: Pin,
+    /// The user PIN to be.
+    pub new_user_pin: Pin,
+    /// The admin PIN to be.
+    pub new_admin_pin: Pin,
+    /// The certificate's user id: the account's name.
+    pub user_id: String,
+    /// The keys' creation time.
+    pub now: Timestamp,
+    /// Keys that are on the card may be overwritten.
+    pub replace: bool,
+}
+
+/// The key of an instance, for the host's card: one signature key, no touch.
+#[derive(Debug)]
+pub struct GenerateHost {
+    /// Of the key.
+    pub algorithm: Algorithm,
+    /// The user PIN that holds now.
+    pub user_pin: Pin,
+    /// The admin PIN that holds now.
+    pub admin_pin: Pin,
+    /// The PINs to be. Store them first.
+    pub new_pins: HostPins,
+    /// For the certificate's user id.
+    pub hostname: String,
+    /// The key's creation time.
+    pub now: Timestamp,
+    /// Keys that are on the card may be overwritten.
+    pub replace: bool,
+}
+
+/// What is being done, for a person who waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Both PINs are checked.
+    Checking,
+    /// A key is made; large RSA keys take minutes.
+    Key(&'static str),
+    /// The certificate is signed.
+    Certificate,
+    /// The PINs are changed.
+    Pins,
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Checking => f.write_str("checking the card's PINs"),
+            Self::Key(what) => write!(f, "making the {what} key on the card"),
+            Self::Certificate => f.write_str("signing the certificate with the new key"),
+            Self::Pins => f.write_str("replacing the card's PINs"),
+        }
+    }
+}
+
+/// How a generation that failed left the card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CardState {
+    /// As it was.
+    Unchanged,
+    /// Keys may be new, both PINs are the old ones.
+    OldPins,
+    /// The user PIN is the old one or the new one.
+    UserPinUnsure,
+    /// The user PIN is the new one, the admin PIN the old one.
+    UserPinNew,
+    /// The user PIN is the new one, the admin PIN is the old one or the new one.
+    AdminPinUnsure,
+}
+
+impl fmt::Display for CardState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const AGAIN: &str = "To start over, erase the card: gpg --card-edit, admin, factory-reset";
+        match self {
+            Self::Unchanged => f.write_str("The card is as it was"),
+            Self::OldPins => write!(f, "New keys may be on the card; both PINs are still the old ones. {AGAIN}"),
+            Self::UserPinUnsure => write!(
+                f,
+                "New keys are on the card; its PIN is the old one or the new one, its admin PIN the old one. {AGAIN}"
+            ),
+            Self::UserPinNew => write!(
+                f,
+                "New keys are on the card; its PIN is the new one, its admin PIN still the old one. {AGAIN}"
+            ),
+            Self::AdminPinUnsure => write!(
+                f,
+                "New keys are on the card; its PIN is the new one, its admin PIN the old one or the new one. {AGAIN}"
+            ),
+        }
+    }
+}
+
+/// Why there are no new keys, or none that are used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{cause}. {state}")]
+pub struct GenerateError {
+    /// What happened.
+    pub cause: CardError,
+    /// How the card is now.
+    pub state: CardState,
+}
+
+impl Cards {
+    /// Makes keys for a person: signature (certifies, too), decryption, authentication. Both PINs are
+    /// replaced, and the card closes its PIN after every signature from now on.
+    ///
+    /// # Errors
+    /// [`GenerateError`], which says how the card is now. A card with keys is refused unless told otherwise.
+    pub fn generate(
+        &self,
+        card: CardIdent,
+        plan: Generate,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Cert, GenerateError> {
+        let plan = Plan {
+            algorithm: plan.algorithm,
+            slots: &[Slot::Signature, Slot::Decryption, Slot::Authentication],
+            pins: [plan.user_pin, plan.admin_pin],
+            new_pins: [plan.new_user_pin, plan.new_admin_pin],
+            user_id: plan.user_id,
+            now: plan.now,
+            replace: plan.replace,
+            touch_off: false,
+        };
+        self.run(card, plan, progress)
+    }
+
+    /// Makes the key of an instance: it certifies and signs, and wants no touch.
+    ///
+    /// # Errors
+    /// As [`Cards::generate`].
+    pub fn generate_host_key(
+        &self,
+        card: CardIdent,
+        plan: GenerateHost,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Cert, GenerateError> {
+        let plan = Plan {
+            algorithm: plan.algorithm,
+            slots: &[Slot::Signature],
+            pins: [plan.user_pin, plan.admin_pin],
+            new_pins: [plan.new_pins.user, plan.new_pins.admin],
+            user_id: format!("countersign instance {}", plan.hostname),
+            now: plan.now,
+            replace: plan.replace,
+            touch_off: true,
+        };
+        self.run(card, plan, progress)
+    }
+
+    fn run(
+        &self,
+        card: CardIdent,
+        plan: Plan,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Cert, GenerateError> {
+        let mut last = CardState::Unchanged;
+        let mut on_step = |(step, state): (Option<Progress>, CardState)| {
+            last = state;
+            if let Some(step) = step {
+                progress(step);
+            }
+        };
+        let limit = self.readers.timing.key_generation;
+        let asked = self.readers.ask(card, limit, &mut on_step, move |slot, steps| {
+            let made = slot.with_card(card, |mut exclusive, public, status| {
+                let made = plan.carry_out(&mut exclusive, public, status, steps);
+                exclusive.end_with_reset();
+                (made, Aftermath::Reset)
+            });
+            // Everything read before is stale now, and the next login shall not find it.
+            slot.forget();
+            Ok((made, slot.look().ok()))
+        });
+        // The last word about the card's state was said before whatever failed began.
+        let failed = |cause| GenerateError { cause, state: last };
+        let (made, public) = asked.map_err(failed)?;
+        match public {
+            Some(public) => {
+                self.readers.note(card, |seen| *seen = CardSeen::of(&seen.reader, &public));
+            }
+            None => self.readers.read_again(card),
+        }
+        made.map_err(failed)
+    }
+}
+
+type Told<'a> = &'a Steps<(Option<Progress>, CardState)>;
+
+struct Plan {
+    algorithm: Algorithm,
+    slots: &'static [Slot],
+    /// User, admin.
+    pins: [Pin; 2],
+    new_pins: [Pin; 2],
+    user_id: String,
+    now: Timestamp,
+    replace: bool,
+    touch_off: bool,
+}
+
+impl Plan {
+    fn carry_out(
+        &self,
+        card: &mut Exclusive<'_>,
+        public: &PublicData,
+        status: PinStatus,
+        steps: Told<'_>,
+    ) -> Result<Cert, CardError> {
+        let [user_pin, admin_pin] = &self.pins;
+        self.check(public, status)?;
+        steps.begin((Some(Progress::Checking), CardState::Unchanged));
+        // Nothing may be lost to a mistyped PIN, so both are proven first.
+        let _proven = verify(card, public, Purpose::Signing, user_pin)?;
+        let _proven = verify(card, public, Purpose::Admin, admin_pin)?;
+        let mut keys = Vec::new();
+        for slot in self.slots {
+            steps.begin((Some(Progress::Key(slot.name())), CardState::OldPins));
+            keys.push(slot.make_key(card, public, self.algorithm, self.now)?);
+        }
+        if self.touch_off && public.touch {
+            card.ask(&Command::put_data(0xD6, vec![0x00, 0x20]))?;
+        }
+        steps.begin((Some(Progress::Certificate), CardState::OldPins));
+        let cert = certificate::build(card, public, user_pin, &self.user_id, self.now, keys)?;
+        if !status.forced && public.forcing_changes {
+            card.ask(&Command::put_data(0xC4, vec![0x00]))?;
+        }
+        steps.begin((Some(Progress::Pins), CardState::OldPins));
+        self.change_pins(card, public, steps)?;
+        Ok(cert)
+    }
+
+    /// Everything that can be refused before the card is touched.
+    fn check(&self, public: &PublicData, status: PinStatus) -> Result<(), CardError> {
+        if !self.replace && public.keys.iter().any(Option::is_some) {
+            return Err(CardError::HoldsKeys);
+        }
+        match (status.tries, status.admin_tries) {
+            (0, _) => return Err(CardError::Blocked),
+            (_, 0) => return Err(CardError::AdminBlocked),
+            (1, _) => return Err(CardError::LastTry),
+            (_, 1) => return Err(CardError::AdminLastTry),
+            _ => {}
+        }
+        let longest = [status.longest, status.longest_admin];
+        for (((which, old), new), longest) in
+            ["user", "admin"].into_iter().zip(&self.pins).zip(&self.new_pins).zip(longest)
+        {
+            let hashed = public.kdf.as_ref().is_some_and(|kdf| kdf.kdf_algo() != 0);
+            if old.expose() == new.expose() {
+                return Err(CardError::NewPin { which, why: "it is the old one" });
+            }
+            if !hashed && new.expose().len() > usize::from(longest) {
+                return Err(CardError::NewPin { which, why: "it is too long for this card" });
+            }
+        }
+        Ok(())
+    }
+
+    fn change_pins(
+        &self,
+        card: &mut Exclusive<'_>,
+        public: &PublicData,
+        steps: Told<'_>,
+    ) -> Result<(), CardError> {
+        let ([user, admin], [new_user, new_admin]) = (&self.pins, &self.new_pins);
+        let changes = [
+            (Purpose::Signing, Whose::User, user, new_user, CardState::OldPins, CardState::UserPinUnsure),
+            (Purpose::Admin, Whose::Admin, admin, new_admin, CardState::UserPinNew, CardState::AdminPinUnsure),
+        ];
+        for (purpose, whose, old, new, before, during) in changes {
+            let [old, new] = [old, new].map(|pin| kdf::apply(public.kdf.as_ref(), pin, whose));
+            let secrets = Zeroizing::new([old?.as_slice(), new?.as_slice()].concat());
+            steps.begin((None, during));
+            let command = Command::change_pin(purpose.reference(), secrets);
+            let status = card.send(&command)?.status;
+            if status != 0x9000 {
+                // It answered no, so the old one holds.
+                steps.begin((None, before));
+                return Err(CardError::Failed { command: command.name, status });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A key made on the card, with its slot.
+struct Made {
+    slot: Slot,
+    key: openpgp::packet::key::Key4<
+        openpgp::packet::key::PublicParts,
+        openpgp::packet::key::UnspecifiedRole,
+    >,
+}

@@ -1,0 +1,258 @@
+//! All readers: what is in each, and the thread that talks to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use countersign_protocol::ids::CardIdent;
+
+use super::Timing;
+use super::error::CardError;
+use super::seen::CardSeen;
+use super::slot::Slot;
+use super::worker::{Steps, Worker};
+
+/// Shared by everyone who holds [`super::Cards`].
+pub(super) struct Readers {
+    state: Mutex<State>,
+    changed: Condvar,
+    pub(super) timing: Timing,
+}
+
+#[derive(Default)]
+struct State {
+    readers: BTreeMap<String, Reader>,
+    /// Why pcscd cannot be asked, if so.
+    service: Option<CardError>,
+    /// Insertions so far: no number names two.
+    insertions: u64,
+    /// Cards whose stored PIN was refused since they were put in.
+    refused: BTreeSet<CardIdent>,
+}
+
+#[derive(Default)]
+struct Reader {
+    /// Which insertion, while a card is in.
+    insertion: Option<u64>,
+    /// What is known of the card; none until its first reading ends.
+    seen: Option<CardSeen>,
+    worker: Option<Arc<Worker>>,
+    /// Threads that were given up.
+    stuck: Vec<Weak<()>>,
+}
+
+impl Readers {
+    pub(super) fn new(timing: Timing) -> Self {
+        let state = State { service: Some(CardError::NoService), ..State::default() };
+        Self { state: Mutex::new(state), changed: Condvar::new(), timing }
+    }
+
+    /// Every card that is in and was read, or could not be.
+    pub(super) fn list(&self) -> Vec<CardSeen> {
+        self.lock().readers.values().filter_map(|reader| reader.seen.clone()).collect()
+    }
+
+    pub(super) fn service(&self) -> Option<CardError> {
+        self.lock().service.clone()
+    }
+
+    pub(super) fn wake(&self) {
+        self.changed.notify_all();
+    }
+
+    /// Waits until a card is as wanted. `cancelled` is asked whenever something changes, and now and then.
+    pub(super) fn wait_for(
+        &self,
+        wanted: &dyn Fn(&CardSeen) -> bool,
+        deadline: Instant,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<CardSeen, CardError> {
+        /// A caller without [`Readers::wake`] is heard this late at most.
+        const LISTEN: Duration = Duration::from_millis(250);
+        let mut state = self.lock();
+        loop {
+            let found = state.readers.values().filter_map(|reader| reader.seen.as_ref()).find(|s| wanted(s));
+            if let Some(seen) = found {
+                return Ok(seen.clone());
+            }
+            if cancelled() {
+                return Err(CardError::Cancelled);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(state.service.clone().unwrap_or(CardError::NoCard));
+            }
+            (state, _) =
+                self.changed.wait_timeout(state, left.min(LISTEN)).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// A job on this card, wherever it is.
+    pub(super) fn ask<T: Send + 'static, S: Send + 'static>(
+        &self,
+        card: CardIdent,
+        limit: Duration,
+        on_step: &mut dyn FnMut(S),
+        job: impl FnOnce(&mut Slot, &Steps<S>) -> Result<T, CardError> + Send + 'static,
+    ) -> Result<T, CardError> {
+        let (reader, worker) = {
+            let mut state = self.lock();
+            if let Some(problem) = &state.service {
+                return Err(problem.clone());
+            }
+            let (name, reader) = state
+                .readers
+                .iter_mut()
+                .find(|(_, reader)| reader.seen.as_ref().is_some_and(|seen| seen.ident == Some(card)))
+                .ok_or(CardError::NoCard)?;
+            (name.clone(), reader.worker(name, self.timing.warm)?)
+        };
+        let result = worker.ask(limit, on_step, job);
+        if result.as_ref().err() == Some(&CardError::TimedOut) {
+            self.give_up(&reader, &worker);
+        }
+        result
+    }
+
+    fn give_up(&self, reader: &str, worker: &Arc<Worker>) {
+        let mut state = self.lock();
+        let Some(reader) = state.readers.get_mut(reader) else { return };
+        // Somebody else may have given it up first.
+        if reader.worker.as_ref().is_some_and(|current| Arc::ptr_eq(current, worker)) {
+            reader.worker = None;
+            reader.stuck.push(worker.give_up());
+        }
+    }
+
+    /// The tries left, read or told by the card just now.
+    pub(super) fn note_tries(&self, card: CardIdent, tries: u8) {
+        self.note(card, |seen| seen.tries = Some(tries));
+    }
+
+    pub(super) fn note(&self, card: CardIdent, change: impl Fn(&mut CardSeen)) {
+        let mut state = self.lock();
+        for seen in state.readers.values_mut().filter_map(|reader| reader.seen.as_mut()) {
+            if seen.ident == Some(card) {
+                change(seen);
+            }
+        }
+    }
+
+    /// A stored PIN was refused: nobody is there to correct it, so it is not sent again.
+    pub(super) fn refuse_stored_pin(&self, card: CardIdent) {
+        self.lock().refused.insert(card);
+    }
+
+    pub(super) fn stored_pin_was_refused(&self, card: CardIdent) -> bool {
+        self.lock().refused.contains(&card)
+    }
+
+    /// pcscd cannot be asked: no reader is known any more.
+    pub(super) fn service_is_gone(&self, problem: CardError) {
+        let mut state = self.lock();
+        for reader in state.readers.values_mut() {
+            (reader.insertion, reader.seen) = (None, None);
+        }
+        state.service = Some(problem);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn service_is_there(&self) {
+        self.lock().service = None;
+        self.changed.notify_all();
+    }
+
+    /// Nothing is in this reader, or the reader itself left.
+    pub(super) fn is_empty(&self, name: &str) {
+        let mut state = self.lock();
+        if let Some(reader) = state.readers.get_mut(name)
+            && reader.insertion.take().is_some()
+        {
+            reader.seen = None;
+            self.changed.notify_all();
+        }
+    }
+
+    /// What is in the reader cannot be talked to.
+    pub(super) fn is_unusable(&self, name: &str, problem: CardError) {
+        let mut state = self.lock();
+        state.insertions += 1;
+        let insertion = state.insertions;
+        let reader = state.readers.entry(name.to_owned()).or_default();
+        reader.insertion = Some(insertion);
+        reader.seen = Some(CardSeen::unread(name, Some(problem)));
+        self.changed.notify_all();
+    }
+
+    /// A card was put in, or is free to be read at last: has it read.
+    pub(super) fn is_in(self: &Arc<Self>, name: &str) {
+        let mut state = self.lock();
+        state.insertions += 1;
+        let insertion = state.insertions;
+        let reader = state.readers.entry(name.to_owned()).or_default();
+        reader.insertion = Some(insertion);
+        match reader.worker(name, self.timing.warm) {
+            Err(problem) => reader.seen = Some(CardSeen::unread(name, Some(problem))),
+            Ok(worker) => {
+                let (readers, name) = (Arc::downgrade(self), name.to_owned());
+                worker.post(move |slot| {
+                    let seen = match slot.look() {
+                        Ok(public) => CardSeen::of(&name, &public),
+                        Err(problem) => CardSeen::unread(&name, Some(problem)),
+                    };
+                    if let Some(readers) = readers.upgrade() {
+                        readers.was_read(&name, insertion, seen);
+                    }
+                });
+            }
+        }
+        self.changed.notify_all();
+    }
+
+    fn was_read(&self, name: &str, insertion: u64, seen: CardSeen) {
+        let mut state = self.lock();
+        if let Some(ident) = seen.ident {
+            state.refused.remove(&ident);
+        }
+        if let Some(reader) = state.readers.get_mut(name)
+            // The card may have left while it was read.
+            && reader.insertion == Some(insertion)
+        {
+            reader.seen = Some(seen);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Reads a card again after its keys or PINs were changed.
+    pub(super) fn read_again(self: &Arc<Self>, card: CardIdent) {
+        let name = self
+            .lock()
+            .readers
+            .iter()
+            .find(|(_, reader)| reader.seen.as_ref().is_some_and(|seen| seen.ident == Some(card)))
+            .map(|(name, _)| name.clone());
+        if let Some(name) = name {
+            self.is_in(&name);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader {
+    /// The reader's thread, a new one if need be. While an old one still hangs there is no point in another.
+    fn worker(&mut self, name: &str, warm: Duration) -> Result<Arc<Worker>, CardError> {
+        self.stuck.retain(|thread| thread.upgrade().is_some());
+        if !self.stuck.is_empty() {
+            return Err(CardError::NotAnswering);
+        }
+        if let Some(worker) = &self.worker {
+            return Ok(Arc::clone(worker));
+        }
+        let worker = Arc::new(Worker::start(name, warm)?);
+        self.worker = Some(Arc::clone(&worker));
+        Ok(worker)
+    }
+}

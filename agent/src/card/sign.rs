@@ -1,0 +1,183 @@
+//! From a typed PIN to a signature, inside one exclusive transaction.
+
+use super::apdu::Command;
+use super::error::CardError;
+use super::kdf::{self, Whose};
+use super::link::Exclusive;
+use super::pin::Pin;
+use super::public::{PinStatus, PublicData, read_pin_status};
+
+/// The card accepted a PIN that was entered for this request. Only [`verify`] makes one, out of a 9000,
+/// and one signature uses it up.
+#[must_use]
+pub struct PinAccepted(());
+
+/// What a signature costs and may cost.
+pub(super) struct Order {
+    /// Sent to the card once, or not at all.
+    pub(super) pin: Pin,
+    /// How many tries the person was told are left; none for a stored PIN.
+    pub(super) tries_shown: Option<u8>,
+    /// The last try may be spent.
+    pub(super) allow_last_try: bool,
+    /// The data field of PSO: COMPUTE DIGITAL SIGNATURE.
+    pub(super) input: Vec<u8>,
+}
+
+/// What is left behind on the card.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aftermath {
+    /// No PIN of ours is open.
+    Closed,
+    /// The card was reset, or must be by dropping the connection.
+    Reset,
+}
+
+/// Which PIN.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Signing,
+    Admin,
+}
+
+impl Purpose {
+    pub(super) const fn reference(self) -> u8 {
+        match self {
+            Self::Signing => 0x81,
+            Self::Admin => 0x83,
+        }
+    }
+}
+
+/// Guards, VERIFY, signature, and the PIN closed again. `status` was read in this very transaction.
+pub(super) fn sign(
+    mut card: Exclusive<'_>,
+    public: &PublicData,
+    status: PinStatus,
+    order: Order,
+) -> (Result<Vec<u8>, CardError>, Aftermath) {
+    if let Err(refusal) = guard(status, &order) {
+        return (Err(refusal), Aftermath::Closed);
+    }
+    let accepted = match verify(&mut card, public, Purpose::Signing, &order.pin) {
+        Ok(accepted) => accepted,
+        Err(error @ (CardError::WrongPin { .. } | CardError::Blocked | CardError::Unsupported(_))) => {
+            return (Err(error), Aftermath::Closed);
+        }
+        Err(error) => {
+            card.end_with_reset();
+            return (Err(error), Aftermath::Reset);
+        }
+    };
+    let result = compute(&mut card, public, accepted, order.input);
+    if status.forced && result.is_ok() {
+        // The card closed the PIN itself.
+        return (result, Aftermath::Closed);
+    }
+    (result, close(card))
+}
+
+/// The last moment to spare a try.
+fn guard(status: PinStatus, order: &Order) -> Result<(), CardError> {
+    match (status.tries, order.tries_shown) {
+        (0, _) => Err(CardError::Blocked),
+        (now, Some(shown)) if now < shown => Err(CardError::TriesChanged { shown, now }),
+        (1, _) if !order.allow_last_try => Err(CardError::LastTry),
+        _ => Ok(()),
+    }
+}
+
+/// Sends the PIN, once.
+pub(super) fn verify(
+    card: &mut Exclusive<'_>,
+    public: &PublicData,
+    purpose: Purpose,
+    pin: &Pin,
+) -> Result<PinAccepted, CardError> {
+    let whose = match purpose {
+        Purpose::Signing => Whose::User,
+        Purpose::Admin => Whose::Admin,
+    };
+    let secret = kdf::apply(public.kdf.as_ref(), pin, whose)?;
+    match card.send(&Command::verify(purpose.reference(), secret))?.status {
+        0x9000 => Ok(PinAccepted(())),
+        status => Err(refused(card, purpose, status)),
+    }
+}
+
+fn refused(card: &mut Exclusive<'_>, purpose: Purpose, status: u16) -> CardError {
+    let tries = match status {
+        0x6983 => 0,
+        0x63C0..=0x63CF => u8::try_from(status & 0x0F).unwrap_or(0),
+        // How some cards say "wrong PIN" without a number.
+        0x6982 => match read_pin_status(card) {
+            Ok(now) if purpose == Purpose::Signing => now.tries,
+            Ok(now) => now.admin_tries,
+            Err(error) => return error,
+        },
+        status => return CardError::Failed { command: "VERIFY", status },
+    };
+    match (purpose, tries) {
+        (Purpose::Signing, 0) => CardError::Blocked,
+        (Purpose::Signing, tries) => CardError::WrongPin { tries },
+        (Purpose::Admin, 0) => CardError::AdminBlocked,
+        (Purpose::Admin, tries) => CardError::WrongAdminPin { tries },
+    }
+}
+
+/// Signs, which uses the accepted PIN up.
+pub(super) fn compute(
+    card: &mut Exclusive<'_>,
+    public: &PublicData,
+    _accepted: PinAccepted,
+    input: Vec<u8>,
+) -> Result<Vec<u8>, CardError> {
+    let command = Command::compute_signature(input);
+    let answer = card.send(&command)?;
+    match answer.status {
+        0x9000 => Ok(answer.data),
+        0x6600 => Err(CardError::TouchTimeout),
+        // The PIN was accepted a moment ago, in this transaction: what is missing is the touch.
+        0x6982 if public.touch => Err(CardError::TouchTimeout),
+        0x6A88 => Err(CardError::NoKey),
+        status => Err(CardError::Failed { command: command.name, status }),
+    }
+}
+
+/// Takes a verification back, by a reset where the card cannot otherwise.
+fn close(mut card: Exclusive<'_>) -> Aftermath {
+    match card.send(&Command::forget_verification(Purpose::Signing.reference())) {
+        Ok(answer) if answer.status == 0x9000 => Aftermath::Closed,
+        _ => {
+            card.end_with_reset();
+            Aftermath::Reset
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(tries_shown: Option<u8>, allow_last_try: bool) -> Order {
+        Order { pin: Pin::factory_user(), tries_shown, allow_last_try, input: Vec::new() }
+    }
+
+    fn status(tries: u8) -> PinStatus {
+        PinStatus { forced: true, tries, admin_tries: 3, longest: 127, longest_admin: 127 }
+    }
+
+    #[test]
+    fn a_try_is_spent_only_when_the_person_knew_what_was_left() {
+        let verdict = |tries, shown, last| guard(status(tries), &order(shown, last));
+        assert_eq!(verdict(3, Some(3), false), Ok(()));
+        assert_eq!(verdict(3, Some(2), false), Ok(()));
+        assert_eq!(verdict(2, Some(3), true), Err(CardError::TriesChanged { shown: 3, now: 2 }));
+        assert_eq!(verdict(1, Some(3), true), Err(CardError::TriesChanged { shown: 3, now: 1 }));
+        assert_eq!(verdict(1, Some(1), false), Err(CardError::LastTry));
+        assert_eq!(verdict(1, None, false), Err(CardError::LastTry));
+        assert_eq!(verdict(1, Some(1), true), Ok(()));
+        assert_eq!(verdict(0, Some(0), true), Err(CardError::Blocked));
+    }
+}

@@ -1,0 +1,119 @@
+//! Watches pcscd: readers that come and go, cards that are put in and pulled. Survives pcscd itself.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
+
+use pcsc::{Context, PNP_NOTIFICATION, ReaderState, Scope, State};
+
+use super::error::CardError;
+use super::readers::Readers;
+
+/// First and longest pause before pcscd is asked again.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// Watches until nobody holds the readers any more.
+pub(super) fn start(readers: &Arc<Readers>) -> std::io::Result<()> {
+    let readers = Arc::downgrade(readers);
+    thread::Builder::new().name("card-watch".to_owned()).spawn(move || watch(&readers)).map(drop)
+}
+
+fn watch(readers: &Weak<Readers>) {
+    let (first, longest) = PAUSES;
+    let mut pause = first;
+    while readers.strong_count() > 0 {
+        let result = Context::establish(Scope::System).map_err(CardError::from).and_then(|context| {
+            if let Some(readers) = readers.upgrade() {
+                readers.service_is_there();
+            }
+            pause = first;
+            follow(&context, readers)
+        });
+        let Some(readers) = readers.upgrade() else { return };
+        if let Err(problem) = result {
+            // A context that outlived its pcscd answers NoService for ever: only a new one helps.
+            readers.service_is_gone(problem);
+        }
+        drop(readers);
+        thread::sleep(pause);
+        pause = (pause * 2).min(longest);
+    }
+}
+
+/// What was last done about a reader.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Handled {
+    /// Empty.
+    Empty,
+    /// Read in this insertion (pcscd's count of them).
+    Read(u32),
+    /// Not read, because another program had it.
+    Taken,
+    /// Not read, because the card is mute.
+    Mute(u32),
+}
+
+fn follow(context: &Context, readers: &Weak<Readers>) -> Result<(), CardError> {
+    let mut states = vec![ReaderState::new(PNP_NOTIFICATION(), State::UNAWARE)];
+    let mut handled: BTreeMap<CString, Handled> = BTreeMap::new();
+    loop {
+        let names = match context.list_readers_owned() {
+            Err(pcsc::Error::NoReadersAvailable) => Vec::new(),
+            other => other?,
+        };
+        states.retain(|state| {
+            state.name() == PNP_NOTIFICATION() || names.iter().any(|n| n.as_c_str() == state.name())
+        });
+        for name in &names {
+            if !states.iter().any(|state| state.name() == name.as_c_str()) {
+                states.push(ReaderState::new(name.clone(), State::UNAWARE));
+            }
+        }
+        {
+            let Some(readers) = readers.upgrade() else { return Ok(()) };
+            handled.retain(|name, _| {
+                let stays = names.contains(name);
+                if !stays {
+                    readers.is_empty(&name.to_string_lossy());
+                }
+                stays
+            });
+        }
+        context.get_status_change(None, &mut states)?;
+        let Some(readers) = readers.upgrade() else { return Ok(()) };
+        for state in &mut states {
+            if state.name() != PNP_NOTIFICATION() {
+                let before = handled.get(state.name()).copied().unwrap_or(Handled::Empty);
+                let after = attend(&readers, state, before);
+                handled.insert(state.name().to_owned(), after);
+            }
+            state.sync_current_state();
+        }
+    }
+}
+
+fn attend(readers: &Arc<Readers>, state: &ReaderState, before: Handled) -> Handled {
+    let name = state.name().to_string_lossy();
+    let (now, count) = (state.event_state(), state.event_count());
+    if !now.contains(State::PRESENT) {
+        readers.is_empty(&name);
+        return Handled::Empty;
+    }
+    if before == Handled::Read(count) || before == Handled::Mute(count) {
+        return before;
+    }
+    if now.contains(State::MUTE) {
+        readers.is_unusable(&name, CardError::Mute);
+        return Handled::Mute(count);
+    }
+    if now.contains(State::EXCLUSIVE) {
+        if before != Handled::Taken {
+            readers.is_unusable(&name, CardError::InUse);
+        }
+        return Handled::Taken;
+    }
+    readers.is_in(&name);
+    Handled::Read(count)
+}
