@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | agent, command line | [`check_receipt`], [`ProvenEntry::answers`] | this very request was decided and recorded |
 //! | agent at check-in | [`LedgerKey::checkpoint`], [`check_consistency`] | the log continues the one seen before |
-//! | anyone with an export | `verify_export` | nothing in it was changed, left out or reordered |
+//! | anyone with an export | [`verify_export`] | nothing in it was changed, left out or reordered |
 //!
 //! What a person signed lies beside the log as salted evidence that an entry names by digest; it can be erased
 //! without breaking the log.
@@ -16,6 +16,7 @@
 mod checkpoint;
 mod entry;
 mod error;
+mod export;
 mod key;
 mod receipt;
 mod tree;
@@ -23,6 +24,7 @@ mod tree;
 pub use checkpoint::{Checkpoint, LARGEST, check_consistency};
 pub use entry::{Check, Entry, EntryKind, Outcome};
 pub use error::{LedgerError, LineProblem};
+pub use export::{ExportHeader, ExportLine, ExportLines, ExportReport, ExportWriter, Trust, verify_export};
 pub use key::LedgerKey;
 pub use receipt::{ProvenEntry, check_receipt};
 pub use tree::Frontier;

@@ -1,0 +1,245 @@
+//! Does a whole export hold?
+
+use std::collections::HashMap;
+use std::io::BufRead;
+
+use super::{ExportHeader, ExportLine, ExportLines, ExportReport, Trust};
+use crate::certificate::{self, Cert};
+use crate::envelope::statement::verify_later;
+use crate::ids::{AccountName, Digest, Fingerprint};
+use crate::ledger::checkpoint::Checkpoint;
+use crate::ledger::entry::{Entry, EntryKind, Outcome};
+use crate::ledger::error::{LedgerError, LineProblem};
+use crate::ledger::key::LedgerKey;
+use crate::ledger::tree::Frontier;
+use crate::message::result::{Evidence, ExportedEntry};
+
+/// Problems listed; a damaged file would fill the screen.
+const LISTED: usize = 20;
+
+/// Reads an export once, from the header to the last entry, and checks
+///
+/// - the checkpoint's signature, by the key in `trust` if there is one,
+/// - the root over all entries from 0 on,
+/// - every piece of evidence against the entry that names it,
+/// - every signed statement against a certificate that an earlier entry registered for its account, at the time
+///   the statement was made.
+///
+/// # Errors
+/// [`LedgerError::Export`] with the lines and what is wrong with them, or [`LedgerError::Io`].
+pub fn verify_export(reader: impl BufRead, trust: &Trust) -> Result<ExportReport, LedgerError> {
+    let mut lines = ExportLines::new(reader);
+    let (header, checkpoint) = match lines.next_line()? {
+        Some(Ok(ExportLine::Header(header))) => {
+            let checkpoint = check_header(&header, trust).map_err(only_problem)?;
+            (header, checkpoint)
+        }
+        Some(_) => return Err(only_problem("this is not the header of a ledger export".to_owned())),
+        None => return Err(only_problem("the file is empty".to_owned())),
+    };
+    let mut check = Check::new(&header.ledger_key, &checkpoint, trust);
+    while let Some(line) = lines.next_line()? {
+        let number = lines.number();
+        match line {
+            Ok(ExportLine::Entry(entry)) => check.entry(number, &entry),
+            Ok(ExportLine::Certificate(bytes)) => check.certificate(number, &bytes.0),
+            Ok(ExportLine::Header(_)) => check.problem(number, "a second header"),
+            Err(why) => check.problem(number, format!("not a line of a ledger export: {why}")),
+        }
+    }
+    check.finish(lines.number())
+}
+
+fn check_header(header: &ExportHeader, trust: &Trust) -> Result<Checkpoint, String> {
+    if trust.key.as_ref().is_some_and(|known| *known != header.ledger_key) {
+        return Err(format!(
+            "this is the ledger of another server: its key is {}, not the one known here",
+            header.ledger_key
+        ));
+    }
+    let checkpoint = header.ledger_key.checkpoint(&header.checkpoint).map_err(|error| error.to_string())?;
+    if header.size != checkpoint.size() {
+        return Err(format!(
+            "the header says {} entries, the signed checkpoint {}",
+            header.size,
+            checkpoint.size()
+        ));
+    }
+    if header.from != 0 {
+        return Err(format!(
+            "the export begins at entry {}; only a whole one, from 0, can be checked",
+            header.from
+        ));
+    }
+    match trust.seen {
+        Some((seen, _)) if seen > checkpoint.size() => {
+            Err(LedgerError::RolledBack { seen, now: checkpoint.size() }.to_string())
+        }
+        _ => Ok(checkpoint),
+    }
+}
+
+fn only_problem(what: String) -> LedgerError {
+    LedgerError::Export { problems: vec![LineProblem { line: 1, what }], more: 0 }
+}
+
+struct Check<'a> {
+    key: &'a LedgerKey,
+    checkpoint: &'a Checkpoint,
+    trust: &'a Trust,
+    tree: Frontier,
+    certificates: HashMap<Fingerprint, Cert>,
+    registered: HashMap<AccountName, Fingerprint>,
+    report: ExportReport,
+    problems: Vec<LineProblem>,
+    more: u64,
+}
+
+impl<'a> Check<'a> {
+    fn new(key: &'a LedgerKey, checkpoint: &'a Checkpoint, trust: &'a Trust) -> Self {
+        let report = ExportReport {
+            ledger_key: key.clone(),
+            key_was_known: trust.key.is_some(),
+            size: checkpoint.size(),
+            root: checkpoint.root(),
+            statements: 0,
+            unattributed: 0,
+            erased: 0,
+            span: None,
+        };
+        Self {
+            key,
+            checkpoint,
+            trust,
+            tree: Frontier::new(),
+            certificates: HashMap::new(),
+            registered: HashMap::new(),
+            report,
+            problems: Vec::new(),
+            more: 0,
+        }
+    }
+
+    fn problem(&mut self, line: u64, what: impl Into<String>) {
+        if self.problems.len() < LISTED {
+            self.problems.push(LineProblem { line, what: what.into() });
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn certificate(&mut self, line: u64, bytes: &[u8]) {
+        match certificate::parse(bytes).and_then(|cert| Ok((certificate::fingerprint(&cert)?, cert))) {
+            Ok((fingerprint, cert)) => {
+                self.certificates.insert(fingerprint, cert);
+            }
+            Err(error) => self.problem(line, format!("the certificate cannot be used: {error}")),
+        }
+    }
+
+    fn entry(&mut self, line: u64, exported: &ExportedEntry) {
+        self.tree.push(&exported.entry.0);
+        if self.tree.size() == self.checkpoint.size() + 1 {
+            let what = format!(
+                "here begin entries that the checkpoint of {} does not cover",
+                self.checkpoint.size()
+            );
+            self.problem(line, what);
+        }
+        if let Some((seen, root)) = self.trust.seen
+            && seen == self.tree.size()
+            && root != self.tree.root()
+        {
+            let now = self.checkpoint.size();
+            self.problem(line, LedgerError::Rewritten { seen, now }.to_string());
+        }
+        match Entry::from_bytes(&exported.entry.0) {
+            Err(error) => self.problem(line, error.to_string()),
+            Ok(entry) => {
+                let first = self.report.span.map_or(entry.time, |(first, _)| first);
+                self.report.span = Some((first, entry.time));
+                if let Err(what) = self.evidence(&entry, exported.evidence.as_ref()) {
+                    self.problem(line, what);
+                }
+                if let (EntryKind::Registration, Outcome::Allowed, Some(account), Some(key)) =
+                    (entry.kind, entry.decision, entry.account, entry.key)
+                {
+                    self.registered.insert(account, key);
+                }
+            }
+        }
+    }
+
+    fn evidence(&mut self, entry: &Entry, evidence: Option<&Evidence>) -> Result<(), String> {
+        let (named, evidence) = match (entry.evidence, evidence) {
+            (None, None) => return Ok(()),
+            (None, Some(_)) => return Err("evidence lies beside an entry that names none".to_owned()),
+            (Some(_), None) => {
+                self.report.erased += 1;
+                return Ok(());
+            }
+            (Some(named), Some(evidence)) => (named, evidence),
+        };
+        if evidence.digest() != named {
+            return Err("the evidence was altered: it is not what the entry names".to_owned());
+        }
+        if entry.statement != Some(Digest::of(&evidence.signed.statement.0)) {
+            return Err("the evidence holds another statement than the entry names".to_owned());
+        }
+        match &entry.key {
+            None => self.report.unattributed += 1,
+            Some(key) => {
+                self.statement(entry, key, evidence)?;
+                self.report.statements += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn statement(&self, entry: &Entry, key: &Fingerprint, evidence: &Evidence) -> Result<(), String> {
+        let cert = self.certificates.get(key).ok_or_else(|| {
+            format!("the certificate {key}, which signed the statement, is not in the export")
+        })?;
+        let verified = verify_later(&evidence.signed, cert).map_err(|error| error.to_string())?;
+        let signed = verified.statement();
+        if signed.server != *self.key.server() {
+            return Err(format!("the statement was made for the server {}", signed.server));
+        }
+        // An entry may say less than the statement, never something else.
+        let agrees = [
+            ("account", entry.account.as_ref().is_none_or(|said| *said == signed.account)),
+            ("operation", entry.operation.as_ref().is_none_or(|said| *said == signed.operation)),
+            ("resource", entry.resource.as_ref().is_none_or(|said| *said == signed.resource)),
+            ("login", entry.login.is_none() || entry.login == signed.login),
+            ("service", entry.service.is_none() || entry.service == signed.service),
+            ("instance", entry.instance.as_ref().is_none_or(|said| *said == signed.instance)),
+        ];
+        if let Some((field, _)) = agrees.iter().find(|(_, agrees)| !agrees) {
+            return Err(format!("the entry names another {field} than the person signed"));
+        }
+        if entry.kind != EntryKind::Registration && self.registered.get(&signed.account) != Some(key) {
+            return Err(format!("no entry before it registers the key {key} for account {}", signed.account));
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, last_line: u64) -> Result<ExportReport, LedgerError> {
+        let (here, signed) = (self.tree.size(), self.checkpoint.size());
+        if here < signed {
+            self.problem(
+                last_line,
+                format!("the file ends here; {} of {signed} entries are missing", signed - here),
+            );
+        } else if here == signed && self.tree.root() != self.checkpoint.root() {
+            self.problem(
+                1,
+                "the checkpoint signed other entries: one below was changed, replaced or put in another place",
+            );
+        }
+        if self.problems.is_empty() {
+            return Ok(self.report);
+        }
+        self.problems.sort_by_key(|problem| problem.line);
+        Err(LedgerError::Export { problems: self.problems, more: self.more })
+    }
+}
