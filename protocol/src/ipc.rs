@@ -6,16 +6,20 @@
 
 mod client;
 mod frame;
+mod login;
 mod reply;
 mod request;
 
 pub use client::{Client, ClientError, Conversation};
 pub use frame::{Frame, FrameError, FrameKind, read_frame, write_frame};
+pub use login::{LoginReply, LoginRequest, NotALoginReply};
 pub use reply::{
     CardReport, Denial, DenyReason, Enrolled, Grant, JobDone, NoteKind, Problem, ProblemKind, Prompt,
     PromptKind, Registered, Reply, ServerReport, StatusReport,
 };
-pub use request::{Account, Answer, Authenticate, Enroll, EnrollKeyStore, Job, Register, RegisterKey, Request};
+pub use request::{
+    Account, Answer, Authenticate, Enroll, EnrollKeyStore, Job, Register, RegisterKey, Request,
+};
 
 /// Where root's programs reach the agent (mode 0600).
 pub const PAM_SOCKET: &str = "/run/countersign/pam.sock";

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::binary::Binary;
-use crate::ids::{AccountName, CardIdent, Fingerprint, LoginName, Nonce, Operation, ResourceName, ServiceName};
+use crate::ids::{
+    AccountName, CardIdent, Fingerprint, LoginName, Nonce, Operation, ResourceName, ServiceName,
+};
 use crate::message::result::ApplicationBundle;
 
 /// The first frame of a connection.

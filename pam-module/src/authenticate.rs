@@ -1,0 +1,74 @@
+//! `pam_sm_authenticate`: one login, decided by the agent.
+
+use countersign_protocol::ids::Nonce;
+use countersign_protocol::ipc::{Authenticate, Grant, LoginReply, LoginRequest};
+
+use crate::args::Args;
+use crate::client::CallError;
+use crate::hook::{Managed, Scene};
+use crate::outcome::Outcome;
+use crate::permit::{Memory, Permit, Who};
+
+/// The hook.
+pub(crate) fn run(scene: &mut Scene<'_, '_>, args: &Args) -> Outcome {
+    let Managed { who, password_allowed, .. } = match scene.managed(args) {
+        Ok(managed) => managed,
+        Err(outcome) => return outcome,
+    };
+    // Until the end says otherwise; an earlier yes in this handle is over.
+    if scene.handle.remember(Memory::Refused).is_err() {
+        return scene.broken("libpam keeps no data for the module");
+    }
+    let Ok(nonce) = Nonce::new(scene.random) else {
+        return scene.broken("the kernel gave no random bytes");
+    };
+    let request = LoginRequest::Authenticate(Authenticate {
+        login: who.login.clone(),
+        service: who.service.clone(),
+        tty: scene.handle.tty(),
+        remote_host: scene.handle.remote_host(),
+        remote_user: scene.handle.remote_user(),
+        nonce,
+    });
+    match scene.call(args, &request) {
+        Ok(LoginReply::Granted(grant)) => granted(scene, who, &grant, &nonce),
+        Ok(LoginReply::Denied(denial)) => scene.denied(&who, &denial),
+        Ok(LoginReply::Failed { kind, message, correlation }) => {
+            scene.failed(&who, &kind, &message, &correlation)
+        }
+        Ok(_) => scene.broken("the agent answered a login with something else"),
+        Err(error @ CallError::Down { .. }) => down(scene, who, password_allowed, &error),
+        Err(error) => scene.broken(&format!("{}: {error}", who.login)),
+    }
+}
+
+fn granted(scene: &mut Scene<'_, '_>, who: Who, grant: &Grant, nonce: &Nonce) -> Outcome {
+    // The conversation is the program's: it may have put another name in (CVE-2024-9313).
+    if scene.handle.user().as_deref() != Some(who.login.as_str()) {
+        return scene.broken(&format!("PAM_USER is no longer {}, for whom the card was asked", who.login));
+    }
+    let login = who.login.clone();
+    match Permit::from_login_grant(grant, nonce, who) {
+        Ok((permit, marker)) => {
+            if scene.handle.remember(Memory::Granted(marker)).is_err() {
+                return scene.broken("libpam keeps no data for the module");
+            }
+            let account = grant.account.as_ref().map_or("-", |account| account.as_str());
+            let entry = grant.ledger_index.unwrap_or_default();
+            scene.log.info(&format!(
+                "{login} allowed by the card of {account}, ledger entry {entry} [{}]",
+                grant.correlation
+            ));
+            Outcome::Allowed(permit)
+        }
+        Err(error) => scene.broken(&format!("{login}: {error}")),
+    }
+}
+
+fn down(scene: &mut Scene<'_, '_>, who: Who, password_allowed: bool, error: &CallError) -> Outcome {
+    let outcome = scene.agent_down(&who, password_allowed, error);
+    if password_allowed && scene.handle.remember(Memory::PasswordInstead(who)).is_err() {
+        return scene.broken("libpam keeps no data for the module");
+    }
+    outcome
+}

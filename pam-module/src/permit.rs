@@ -1,0 +1,129 @@
+//! A yes of the agent, bound to our request; and what one hook leaves for the next.
+
+use countersign_protocol::ids::{LoginName, Nonce, ServiceName};
+use countersign_protocol::ipc::Grant;
+
+/// Proof that the agent allowed this transaction. Minted only in this file.
+#[must_use]
+pub(crate) struct Permit(());
+
+/// For whom and through what: a yes for one is not a yes for another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Who {
+    /// `PAM_USER`
+    pub(crate) login: LoginName,
+    /// `PAM_SERVICE`
+    pub(crate) service: ServiceName,
+}
+
+/// A grant that is not one for our request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotOurs {
+    /// Another request's nonce.
+    #[error("the agent's grant carries another request's nonce")]
+    Nonce,
+    /// A login without account, ledger index or statement: an account check's grant.
+    #[error("the agent's grant names no account, statement or place in the ledger, as one for a login must")]
+    NoReceipt,
+}
+
+impl Permit {
+    /// From the answer to a login; with it the marker that lets `account` know later.
+    pub(crate) fn from_login_grant(
+        grant: &Grant,
+        nonce: &Nonce,
+        who: Who,
+    ) -> Result<(Self, Marker), NotOurs> {
+        if grant.nonce != *nonce {
+            return Err(NotOurs::Nonce);
+        }
+        if grant.account.is_none() || grant.ledger_index.is_none() || grant.statement.is_none() {
+            return Err(NotOurs::NoReceipt);
+        }
+        Ok((Self(()), Marker { who, nonce: *nonce }))
+    }
+
+    /// From the answer to an account check.
+    pub(crate) fn from_account_grant(grant: &Grant, nonce: &Nonce) -> Result<Self, NotOurs> {
+        if grant.nonce == *nonce { Ok(Self(())) } else { Err(NotOurs::Nonce) }
+    }
+
+    /// From what our `authenticate` left in this handle.
+    pub(crate) fn from_marker(marker: &Marker, who: &Who) -> Option<Self> {
+        (marker.who == *who).then_some(Self(()))
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn for_tests() -> Self {
+        Self(())
+    }
+}
+
+/// A login that the agent granted in this PAM handle. It lives in the handle and dies with it.
+#[derive(Debug)]
+pub(crate) struct Marker {
+    who: Who,
+    nonce: Nonce,
+}
+
+impl Marker {
+    /// The request that was granted, for the log.
+    pub(crate) const fn request(&self) -> &Nonce {
+        &self.nonce
+    }
+}
+
+/// What `authenticate` leaves in the handle for `account` and `setcred`.
+#[derive(Debug)]
+pub(crate) enum Memory {
+    /// It began, and did not end in a yes.
+    Refused,
+    /// Nobody took the call, and this login may use its password meanwhile.
+    PasswordInstead(Who),
+    /// It ended in a yes.
+    Granted(Marker),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn who(login: &str, service: &str) -> Who {
+        Who { login: login.parse().unwrap(), service: service.parse().unwrap() }
+    }
+
+    fn grant(nonce: Nonce) -> Grant {
+        Grant {
+            nonce,
+            account: Some("ana".parse().unwrap()),
+            ledger_index: Some(7),
+            statement: Some(countersign_protocol::ids::Digest::of(b"statement")),
+            correlation: "7K3M-Q2ZD".parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_marker_counts_only_for_the_same_login_and_service() {
+        let nonce = Nonce::from_bytes([1; 32]);
+        let (_, marker) = Permit::from_login_grant(&grant(nonce), &nonce, who("ana", "sudo")).unwrap();
+        assert!(Permit::from_marker(&marker, &who("ana", "sudo")).is_some());
+        assert!(Permit::from_marker(&marker, &who("root", "sudo")).is_none());
+        assert!(Permit::from_marker(&marker, &who("ana", "su")).is_none());
+    }
+
+    #[test]
+    fn a_grant_for_another_nonce_makes_no_marker() {
+        let (ours, other) = (Nonce::from_bytes([1; 32]), Nonce::from_bytes([2; 32]));
+        let refused = Permit::from_login_grant(&grant(other), &ours, who("ana", "sudo")).err();
+        assert_eq!(refused, Some(NotOurs::Nonce));
+        assert!(Permit::from_account_grant(&grant(other), &ours).is_err());
+    }
+
+    #[test]
+    fn an_account_check_s_grant_is_not_a_login() {
+        let nonce = Nonce::from_bytes([1; 32]);
+        let bare = Grant { account: None, ledger_index: None, statement: None, ..grant(nonce) };
+        let refused = Permit::from_login_grant(&bare, &nonce, who("ana", "sudo")).err();
+        assert_eq!(refused, Some(NotOurs::NoReceipt));
+    }
+}

@@ -1,0 +1,103 @@
+//! Conversations that misbehave (CVE-2025-24031 was one: Ctrl-C at the PIN prompt crashed sudo).
+
+use std::sync::mpsc;
+
+use countersign_protocol::ipc::{Answer, DenyReason, FrameKind, Prompt, PromptKind, Reply, read_frame};
+
+use crate::bench::Bench;
+use crate::libpam::{AUTH_ERR, ECHO_OFF, ECHO_ON, Program, Say, Transaction, text};
+use crate::peer::{self, Peer};
+
+/// What the agent got as answer to a prompt.
+#[derive(Debug, PartialEq)]
+enum Got {
+    Secret(Vec<u8>),
+    Answer(Answer),
+}
+
+/// One prompt of this kind, whose answer is handed to the test; then a denial.
+fn prompting(bench: &Bench, kind: PromptKind, shown: &'static str) -> (Peer, mpsc::Receiver<Got>) {
+    let (tell, told) = mpsc::channel();
+    let peer = Peer::listen(&bench.socket(), move |mut stream| {
+        peer::request(&mut stream);
+        peer::reply(&mut stream, &Reply::Prompt(Prompt { kind, text: shown.into() }));
+        let frame = read_frame(&mut stream).unwrap();
+        tell.send(match frame.kind {
+            FrameKind::Secret => Got::Secret(frame.body.to_vec()),
+            _ => Got::Answer(serde_json::from_slice(&frame.body).unwrap()),
+        })
+        .unwrap();
+        peer::reply(&mut stream, &peer::denial(DenyReason::Cancelled, "You gave up."));
+    });
+    (peer, told)
+}
+
+fn answer(kind: PromptKind, person: impl FnMut(&mut Program, i32, &str) -> Say + 'static) -> Got {
+    let bench = Bench::new();
+    let (_peer, told) = prompting(&bench, kind, "PIN: ");
+    let mut pam = bench.start_with("test", "ana", person);
+    assert_eq!(pam.authenticate(0), AUTH_ERR);
+    told.recv().unwrap()
+}
+
+#[test]
+fn a_missing_pin_is_giving_up_and_never_an_empty_pin() {
+    let given_up = Got::Answer(Answer::Cancel);
+    assert_eq!(answer(PromptKind::Hidden, |_, _, _| Say::Fail), given_up);
+    assert_eq!(answer(PromptKind::Hidden, |_, _, _| Say::Nothing), given_up);
+    assert_eq!(answer(PromptKind::Hidden, |_, _, _| Say::NoResponse), given_up);
+    assert_eq!(answer(PromptKind::Hidden, |_, _, _| text("")), given_up);
+}
+
+#[test]
+fn a_pin_that_no_card_could_have_is_not_sent() {
+    let given_up = Got::Answer(Answer::Cancel);
+    assert_eq!(answer(PromptKind::Hidden, |_, _, _| Say::Text(vec![b'1'; 4096])), given_up);
+    assert_eq!(answer(PromptKind::Hidden, |_, _, _| Say::Text(vec![b'1'; 128])), given_up);
+    assert_eq!(answer(PromptKind::Hidden, |_, _, _| Say::Text(b"\xff\xfe".to_vec())), given_up);
+    let longest = vec![b'1'; 127];
+    let got = answer(PromptKind::Hidden, {
+        let longest = longest.clone();
+        move |_, _, _| Say::Text(longest.clone())
+    });
+    assert_eq!(got, Got::Secret(longest));
+}
+
+#[test]
+fn a_shown_answer_may_be_empty_and_no_longer_than_pam_allows() {
+    let got = answer(PromptKind::Shown, |_, _, _| text(""));
+    assert_eq!(got, Got::Answer(Answer::Text { text: String::new() }));
+    let given_up = Got::Answer(Answer::Cancel);
+    assert_eq!(answer(PromptKind::Shown, |_, _, _| Say::Text(vec![b'y'; 4096])), given_up);
+    assert_eq!(answer(PromptKind::Shown, |_, _, _| Say::Text(b"\xff".to_vec())), given_up);
+    assert_eq!(answer(PromptKind::Shown, |_, _, _| Say::Fail), given_up);
+}
+
+#[test]
+fn hidden_prompts_are_not_echoed_and_shown_ones_are() {
+    for (kind, style) in [(PromptKind::Hidden, ECHO_OFF), (PromptKind::Shown, ECHO_ON)] {
+        let bench = Bench::new();
+        let (_peer, _told) = prompting(&bench, kind, "Say\x1b[2J it: ");
+        let mut pam = bench.start_with("test", "ana", |_, _, _| text("x"));
+        pam.authenticate(0);
+        assert_eq!(pam.shown()[0], (style, "Say [2J it: ".to_owned()));
+    }
+}
+
+#[test]
+fn a_program_without_a_conversation_is_denied() {
+    let bench = Bench::new();
+    let (_peer, told) = prompting(&bench, PromptKind::Hidden, "PIN: ");
+    let mut pam = Transaction::start("test", Some("ana"), bench.path(), None);
+    assert_eq!(pam.authenticate(0), AUTH_ERR);
+    assert_eq!(told.recv().unwrap(), Got::Answer(Answer::Cancel));
+}
+
+#[test]
+fn a_program_that_cannot_show_a_note_is_not_harmed() {
+    let bench = Bench::new();
+    for say in [|| Say::Fail, || Say::NoResponse] {
+        let mut pam = bench.start_with("test", "ana", move |_, _, _| say());
+        assert_eq!(pam.authenticate(0), AUTH_ERR, "the agent is down, and the message goes nowhere");
+    }
+}
