@@ -21,6 +21,9 @@ mod key;
 mod receipt;
 mod tree;
 
+#[cfg(test)]
+mod tests;
+
 pub use checkpoint::{Checkpoint, LARGEST, check_consistency};
 pub use entry::{Check, Entry, EntryKind, Outcome};
 pub use error::{LedgerError, LineProblem};
