@@ -10,7 +10,7 @@ use crate::message::result::ApplicationBundle;
 
 /// The first frame of a connection.
 #[derive(Serialize, Deserialize)]
-#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "request", rename_all = "kebab-case", from = "StrictRequest")]
 pub enum Request {
     /// `pam_sm_authenticate`, or a program testing the same path.
     Authenticate(Authenticate),
@@ -137,7 +137,7 @@ pub struct Job {
 /// What a client answers to a prompt. A hidden prompt is answered by a frame of its own kind,
 /// [`super::FrameKind::Secret`], and never by this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "answer", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "answer", rename_all = "kebab-case", from = "StrictAnswer")]
 pub enum Answer {
     /// To a shown prompt.
     Text {
@@ -146,4 +146,49 @@ pub enum Answer {
     },
     /// The person gave up.
     Cancel,
+}
+
+/// [`Request`] as it is read. serde overlooks unknown fields beside a tag that stands alone; in an empty struct
+/// it does not.
+#[derive(Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
+enum StrictRequest {
+    Authenticate(Authenticate),
+    Account(Account),
+    Status {},
+    CardList {},
+    Enroll(Enroll),
+    Register(Register),
+    Job(Job),
+}
+
+impl From<StrictRequest> for Request {
+    fn from(request: StrictRequest) -> Self {
+        match request {
+            StrictRequest::Authenticate(ask) => Self::Authenticate(ask),
+            StrictRequest::Account(ask) => Self::Account(ask),
+            StrictRequest::Status {} => Self::Status,
+            StrictRequest::CardList {} => Self::CardList,
+            StrictRequest::Enroll(ask) => Self::Enroll(ask),
+            StrictRequest::Register(ask) => Self::Register(ask),
+            StrictRequest::Job(ask) => Self::Job(ask),
+        }
+    }
+}
+
+/// [`Answer`] as it is read, for the same reason.
+#[derive(Deserialize)]
+#[serde(tag = "answer", rename_all = "kebab-case", deny_unknown_fields)]
+enum StrictAnswer {
+    Text { text: String },
+    Cancel {},
+}
+
+impl From<StrictAnswer> for Answer {
+    fn from(answer: StrictAnswer) -> Self {
+        match answer {
+            StrictAnswer::Text { text } => Self::Text { text },
+            StrictAnswer::Cancel {} => Self::Cancel,
+        }
+    }
 }

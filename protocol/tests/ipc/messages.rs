@@ -1,0 +1,222 @@
+//! One of every message, for the golden folder.
+
+use countersign_protocol::binary::Binary;
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::{Digest, Nonce};
+use countersign_protocol::ipc::{
+    Account, Answer, Authenticate, CardReport, Denial, DenyReason, Enroll, EnrollKeyStore, Enrolled,
+    FrameKind, Grant, Job, JobDone, NoteKind, Problem, ProblemKind, Prompt, PromptKind, Register,
+    RegisterKey, Registered, Reply, Request, ServerReport, StatusReport,
+};
+use countersign_protocol::message::result::ApplicationBundle;
+use serde::Serialize;
+
+const FINGERPRINT: &str = "0123456789ABCDEF0123456789ABCDEF01234567";
+const CARD: &str = "0006:12345678";
+const REFERENCE: &str = "7K3M-Q2ZD";
+
+/// File name, frame kind, body.
+pub(crate) fn every_message() -> Vec<(String, FrameKind, Vec<u8>)> {
+    let mut all = Vec::new();
+    for (name, request) in requests() {
+        all.push((format!("request.{name}"), FrameKind::Json, json(&request)));
+    }
+    let typed = Answer::Text { text: "yes, I mean it".into() };
+    all.push(("answer.text".into(), FrameKind::Json, json(&typed)));
+    all.push(("answer.cancel".into(), FrameKind::Json, json(&Answer::Cancel)));
+    all.push(("secret.pin".into(), FrameKind::Secret, b"123456".to_vec()));
+    all.push(("secret.longest".into(), FrameKind::Secret, "ä".repeat(63).into_bytes()));
+    for (name, reply) in replies() {
+        all.push((format!("reply.{name}"), FrameKind::Json, json(&reply)));
+    }
+    all.push(("body.one-mebibyte".into(), FrameKind::Body, (1_u64 << 20).to_be_bytes().to_vec()));
+    all
+}
+
+fn requests() -> Vec<(&'static str, Request)> {
+    let authenticate = Authenticate {
+        login: "ana".parse().unwrap(),
+        service: "sudo".parse().unwrap(),
+        tty: Some("/dev/pts/3".into()),
+        remote_host: None,
+        remote_user: Some("ana".into()),
+        nonce: Nonce::from_bytes([0xA5; 32]),
+    };
+    let bare = Authenticate { tty: None, remote_user: None, ..authenticate.clone() };
+    let remote = Authenticate { remote_host: Some("198.51.100.7".into()), ..authenticate.clone() };
+    let account = Account {
+        login: "ana".parse().unwrap(),
+        service: "cron".parse().unwrap(),
+        nonce: Nonce::from_bytes([0xA5; 32]),
+    };
+    let enroll = Enroll {
+        bundle: ApplicationBundle {
+            application: "countersign".parse().unwrap(),
+            secret_key: Binary(vec![0xC5; 4]),
+            server_certificate: Binary(vec![0xC6; 4]),
+            server_url: "https://auth.example:8443".into(),
+        },
+        server: FINGERPRINT.parse().unwrap(),
+        url: None,
+        token: Some("K7WQ-PXQ2".into()),
+        key_store: EnrollKeyStore::Card(CARD.parse().unwrap()),
+    };
+    let register = Register {
+        account: "ana".parse().unwrap(),
+        card: Some(CARD.parse().unwrap()),
+        key: RegisterKey::Generate { algorithm: "curve25519".into() },
+    };
+    let adopt = Register {
+        account: "ana".parse().unwrap(),
+        card: None,
+        key: RegisterKey::Adopt { certificate: Binary(vec![0xC6; 4]) },
+    };
+    let job = Job {
+        operation: "create".parse().unwrap(),
+        resource: "account/ana".parse().unwrap(),
+        body: Some(Binary(b"{}".to_vec())),
+        card: None,
+    };
+    vec![
+        ("authenticate", Request::Authenticate(authenticate)),
+        ("authenticate-bare", Request::Authenticate(bare)),
+        ("authenticate-remote", Request::Authenticate(remote)),
+        ("account", Request::Account(account)),
+        ("status", Request::Status),
+        ("card-list", Request::CardList),
+        ("enroll", Request::Enroll(enroll)),
+        ("register-generate", Request::Register(register)),
+        ("register-adopt", Request::Register(adopt)),
+        ("job", Request::Job(job)),
+    ]
+}
+
+fn replies() -> Vec<(&'static str, Reply)> {
+    let prompt = |kind, text: &str| Reply::Prompt(Prompt { kind, text: text.into() });
+    let denial = |reason| {
+        Reply::Denied(Denial {
+            reason,
+            message: "The card did not accept this PIN. Two tries are left.".into(),
+            correlation: REFERENCE.parse().unwrap(),
+        })
+    };
+    let card = CardReport {
+        reader: "Yubico YubiKey OTP+FIDO+CCID 00 00".into(),
+        ident: Some(CARD.parse().unwrap()),
+        tries: Some(3),
+        signing_key: Some(FINGERPRINT.parse().unwrap()),
+        role: "user".into(),
+        accounts: vec!["ana".parse().unwrap()],
+        problem: None,
+    };
+    vec![
+        ("note-info", Reply::Note { kind: NoteKind::Info, text: "Insert your card.".into() }),
+        ("note-error", Reply::Note { kind: NoteKind::Error, text: "The card is gone.".into() }),
+        ("prompt-hidden", prompt(PromptKind::Hidden, "PIN for YubiKey …5678 (3 tries left): ")),
+        ("prompt-shown", prompt(PromptKind::Shown, "This is the last try. Type yes to spend it: ")),
+        ("granted-login", granted_login()),
+        (
+            "granted-account",
+            Reply::Granted(Grant {
+                nonce: Nonce::from_bytes([0xA5; 32]),
+                account: None,
+                ledger_index: None,
+                statement: None,
+                correlation: REFERENCE.parse().unwrap(),
+            }),
+        ),
+        ("denied-wrong-pin", denial(DenyReason::WrongPin)),
+        ("denied-policy", denial(DenyReason::Policy)),
+        ("status-not-enrolled", status_not_enrolled()),
+        ("status-active", status_active(card.clone())),
+        ("cards", Reply::Cards { cards: vec![card] }),
+        (
+            "enrolled",
+            Reply::Enrolled(Enrolled {
+                instance: FINGERPRINT.parse().unwrap(),
+                key_words: "abandon ability able about above absent".into(),
+                state: "pending".into(),
+                key_store: "card 0006:12345678".into(),
+                ledger_index: 7,
+            }),
+        ),
+        (
+            "registered",
+            Reply::Registered(Registered {
+                account: "ana".parse().unwrap(),
+                card: CARD.parse().unwrap(),
+                certificate: FINGERPRINT.parse().unwrap(),
+                key_words: "abandon ability able about above absent".into(),
+                ledger_index: 8,
+            }),
+        ),
+        (
+            "job-done",
+            Reply::JobDone(JobDone {
+                allowed: true,
+                reason: "administrators may create accounts".into(),
+                ledger_index: u64::MAX,
+                correlation: REFERENCE.parse().unwrap(),
+                has_result: true,
+            }),
+        ),
+        (
+            "failed",
+            Reply::Failed(Problem {
+                kind: ProblemKind::Server,
+                message: "The server did not answer in 10 seconds.".into(),
+                correlation: REFERENCE.parse().unwrap(),
+            }),
+        ),
+    ]
+}
+
+fn granted_login() -> Reply {
+    Reply::Granted(Grant {
+        nonce: Nonce::from_bytes([0xA5; 32]),
+        account: Some("ana".parse().unwrap()),
+        ledger_index: Some(42),
+        statement: Some(Digest::of(b"statement")),
+        correlation: REFERENCE.parse().unwrap(),
+    })
+}
+
+fn status_not_enrolled() -> Reply {
+    Reply::Status(StatusReport {
+        version: "0.1.0".into(),
+        instance: None,
+        key_words: None,
+        state: "not-enrolled".into(),
+        key_store: None,
+        session_keys_until: None,
+        server: None,
+        roster: Vec::new(),
+        cards: Vec::new(),
+        unsent_events: 0,
+    })
+}
+
+fn status_active(card: CardReport) -> Reply {
+    Reply::Status(StatusReport {
+        version: "0.1.0".into(),
+        instance: Some(FINGERPRINT.parse().unwrap()),
+        key_words: Some("abandon ability able about above absent".into()),
+        state: "active".into(),
+        key_store: Some("file, readable by root only".into()),
+        session_keys_until: Some(Timestamp::from_seconds(1_800_000_000)),
+        server: Some(ServerReport {
+            url: "https://auth.example:8443".into(),
+            fingerprint: FINGERPRINT.parse().unwrap(),
+            last_answer: Some(Timestamp::from_seconds(1_799_999_000)),
+            clock_offset: Some(-2),
+            problem: None,
+        }),
+        roster: vec!["ana".parse().unwrap(), "bob".parse().unwrap()],
+        cards: vec![card],
+        unsent_events: 3,
+    })
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap()
+}
