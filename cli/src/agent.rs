@@ -1,0 +1,131 @@
+//! The connection to the agent.
+
+mod body;
+
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use countersign_protocol::ipc::{Client, ClientError, FrameError, Problem, ProblemKind, Reply, Request};
+use countersign_protocol::limits;
+use nix::errno::Errno;
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr, sockopt};
+use nix::sys::time::TimeVal;
+use zeroize::Zeroizing;
+
+use crate::args::Global;
+use crate::failure::{Failure, LocalKind};
+use crate::terminal::Terminal;
+
+/// Longest silence of an agent that works: it bounds its own waiting, this is for one that died on its feet.
+const SILENCE: Duration = limits::LOGIN.saturating_add(Duration::from_secs(15));
+
+/// The same while a card generates its three keys.
+const KEY_GENERATION: Duration = limits::CARD_KEY_GENERATION.saturating_mul(3).saturating_add(SILENCE);
+
+/// The agent's last word, and the body that came with it.
+pub(crate) struct Answered {
+    pub(crate) reply: Reply,
+    pub(crate) body: Option<Zeroizing<Vec<u8>>>,
+}
+
+/// Asks the agent, and answers its questions at the terminal.
+pub(crate) fn ask(global: &Global, request: &Request) -> Result<Answered, Failure> {
+    let silence = match request {
+        Request::Enroll(_) | Request::Register(_) => KEY_GENERATION,
+        _ => SILENCE,
+    };
+    let stream = connect(&global.socket)?;
+    stream
+        .set_read_timeout(Some(silence))
+        .and_then(|()| stream.set_write_timeout(Some(SILENCE)))
+        .map_err(|error| unreachable_agent(&global.socket, &error))?;
+    let mut terminal = Terminal::new(global.answers_from_stdin);
+    let mut client = Client::new(stream);
+    let asked = client.ask(request, &mut terminal);
+    if let Some(failure) = terminal.take_failure() {
+        return Err(failure);
+    }
+    match asked.map_err(broken)? {
+        Reply::Denied(denial) => Err(denial.into()),
+        Reply::Failed(problem) => Err(explained(problem, &global.socket)),
+        reply => {
+            let follows = matches!(&reply, Reply::JobDone(done) if done.has_result);
+            let body = if follows { Some(body::receive(client.stream())?) } else { None };
+            Ok(Answered { reply, body })
+        }
+    }
+}
+
+/// A reply that does not answer what was asked.
+pub(crate) fn unexpected(_reply: &Reply) -> Failure {
+    Failure::local(LocalKind::AgentProtocol, "the agent answered another question than the one asked")
+        .then("Install agent and command line of one release, and restart the agent.")
+}
+
+fn explained(problem: Problem, socket: &Path) -> Failure {
+    let next = (problem.kind == ProblemKind::Busy)
+        .then(|| format!("The agent behind {} is at work; wait a moment and try again.", socket.display()));
+    Failure { next, ..problem.into() }
+}
+
+fn connect(path: &Path) -> Result<UnixStream, Failure> {
+    let address = UnixAddr::new(path).map_err(|_| {
+        Failure::usage(format!(
+            "{} cannot be a socket's path: at most 107 bytes are possible",
+            path.display()
+        ))
+    })?;
+    let connected = || -> Result<UnixStream, Errno> {
+        let fd = socket::socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+        // On Linux this also bounds connect(2) where the agent does not take calls.
+        let seconds = TimeVal::new(i64::try_from(limits::AGENT_CONNECT.as_secs()).unwrap_or(i64::MAX), 0);
+        socket::setsockopt(&fd, sockopt::SendTimeout, &seconds)?;
+        socket::connect(fd.as_raw_fd(), &address)?;
+        Ok(UnixStream::from(fd))
+    };
+    connected().map_err(|error| unreachable_agent(path, &error.into()))
+}
+
+fn unreachable_agent(path: &Path, error: &io::Error) -> Failure {
+    let socket = path.display();
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            Failure::local(LocalKind::AgentNotRunning, format!("the agent is not running: nobody listens on {socket}"))
+                .then("Start it with `systemctl start countersignd`; `journalctl -u countersignd` says why it stopped.")
+        }
+        io::ErrorKind::PermissionDenied => {
+            Failure::local(LocalKind::SocketNotPermitted, format!("you may not use {socket}"))
+                .then("Self-service is at the default socket; pam.sock is for root's programs.")
+        }
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Failure::local(
+            LocalKind::AgentNotRunning,
+            format!("the agent takes no calls on {socket} (waited {} s)", limits::AGENT_CONNECT.as_secs()),
+        )
+        .then("`systemctl restart countersignd` brings it back; `journalctl -u countersignd` says what held it."),
+        _ => Failure::local(LocalKind::AgentNotRunning, format!("the agent cannot be reached at {socket}: {error}"))
+            .then("Is that path a socket of countersignd? `systemctl status countersignd` shows how it stands."),
+    }
+}
+
+fn broken(error: ClientError) -> Failure {
+    match error {
+        ClientError::Frame(FrameError::Closed | FrameError::Truncated) => Failure::local(
+            LocalKind::AgentProtocol,
+            "the agent hung up without an answer",
+        )
+        .then(
+            "It does so to requests that you may not make here; `journalctl -u countersignd` has the reason.",
+        ),
+        ClientError::Frame(FrameError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            broken(ClientError::Frame(FrameError::Closed))
+        }
+        other => Failure::local(
+            LocalKind::AgentProtocol,
+            format!("the conversation with the agent broke: {other}"),
+        )
+        .then("Nothing was left half done on this side; `countersign status` shows how things stand."),
+    }
+}

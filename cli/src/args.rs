@@ -1,0 +1,82 @@
+//! The command line as types. Each subcommand's own arguments live in its file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use countersign_protocol::ids::CardIdent;
+use countersign_protocol::ipc;
+
+use crate::commands::{admin, enroll, ledger, login_try, register};
+
+/// Log in, sign requests and administer with an OpenPGP card.
+///
+/// Everything goes through the agent (countersignd) on this machine. It asks for PINs where one is needed;
+/// questions and notes go to the terminal, results to standard output.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, after_long_help = crate::exit::help(), after_help = SHORT_HELP,
+          propagate_version = true, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const SHORT_HELP: &str = "Exit codes: see --help.";
+
+/// Understood by every subcommand.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Where the agent listens.
+    #[arg(long, global = true, value_name = "PATH", default_value = ipc::USER_SOCKET)]
+    pub(crate) socket: PathBuf,
+
+    /// Print one JSON value instead of text; errors too, on standard error.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Answer each question with the next line of standard input, for scripts and tests.
+    #[arg(long, global = true)]
+    pub(crate) answers_from_stdin: bool,
+}
+
+/// For commands that sign with a person's card.
+#[derive(Debug, Args)]
+pub(crate) struct CardChoice {
+    /// Which card, where more than one is in, as `countersign card list` shows it.
+    #[arg(long, value_name = "IDENT")]
+    pub(crate) card: Option<CardIdent>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Enroll(enroll::Enroll),
+    Register(register::Register),
+    /// Logins on this host.
+    #[command(subcommand)]
+    Login(Login),
+    /// Show how this host, its server and its cards stand.
+    Status,
+    /// Cards in this host's readers.
+    #[command(subcommand)]
+    Card(Card),
+    /// The server's record of everything that was decided.
+    #[command(subcommand)]
+    Ledger(ledger::Ledger),
+    /// Administer the server; every change is a request signed by your card.
+    #[command(subcommand)]
+    Admin(admin::Admin),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Login {
+    Try(login_try::Try),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Card {
+    /// List the cards and what they are to this host.
+    List,
+}

@@ -1,0 +1,27 @@
+//! One file per subcommand: arguments → request → conversation → report.
+
+pub(crate) mod admin;
+pub(crate) mod card_list;
+pub(crate) mod enroll;
+pub(crate) mod ledger;
+pub(crate) mod login_try;
+pub(crate) mod register;
+pub(crate) mod status;
+
+use crate::args::{Arguments, Card, Command, Login};
+use crate::failure::Failure;
+use crate::output::Report;
+
+/// Does what the command line says.
+pub(crate) fn run(arguments: &Arguments) -> Result<Report, Failure> {
+    let global = &arguments.global;
+    match &arguments.command {
+        Command::Enroll(enroll) => enroll.run(global),
+        Command::Register(register) => register.run(global),
+        Command::Login(Login::Try(login)) => login.run(global),
+        Command::Status => status::run(global),
+        Command::Card(Card::List) => card_list::run(global),
+        Command::Ledger(ledger) => ledger.run(global),
+        Command::Admin(admin) => admin.run(global),
+    }
+}

@@ -1,0 +1,92 @@
+//! An entry of the ledger as a person reads it.
+
+use std::fmt;
+
+use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
+use serde::Serialize;
+
+/// An entry at its place.
+#[derive(Serialize)]
+pub(super) struct Listed {
+    pub(super) index: u64,
+    /// Whether what the person signed lies beside it.
+    pub(super) evidence_here: bool,
+    #[serde(flatten)]
+    pub(super) entry: Entry,
+}
+
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entry = &self.entry;
+        let signed = if self.evidence_here { ", signed" } else { "" };
+        writeln!(
+            f,
+            "{:>5}  {}  {:<7}  {}: {}{signed}",
+            self.index,
+            entry.time,
+            word(entry.decision),
+            who(entry),
+            what(entry)
+        )?;
+        writeln!(f, "       {} ({})", entry.reason, entry.correlation)
+    }
+}
+
+const fn word(decision: Outcome) -> &'static str {
+    match decision {
+        Outcome::Allowed => "allowed",
+        Outcome::Denied => "DENIED",
+        Outcome::Noted => "noted",
+    }
+}
+
+/// The account, else the host, else the application, else the server itself.
+fn who(entry: &Entry) -> String {
+    let account = entry.account.as_ref().map(ToString::to_string);
+    let host = || entry.instance.as_ref().map(|instance| format!("host {}", short(&instance.to_string())));
+    let application = || entry.application.as_ref().map(|name| format!("application {name}"));
+    account.or_else(host).or_else(application).unwrap_or_else(|| "server".to_owned())
+}
+
+fn what(entry: &Entry) -> String {
+    let told = |key: &str| entry.detail.get(key).map_or("", String::as_str);
+    match entry.kind {
+        EntryKind::Bootstrap => "server initialised".to_owned(),
+        EntryKind::Enrolment => {
+            format!(
+                "host enrolled, key words {}, calls itself {}",
+                told("key-words"),
+                told("claimed-hostname")
+            )
+        }
+        EntryKind::KeyUpdate => "new session keys".to_owned(),
+        EntryKind::CheckIn => "check-in".to_owned(),
+        EntryKind::Registration => "card registered".to_owned(),
+        EntryKind::RegistrationTry => "on the way to a registration".to_owned(),
+        EntryKind::Job => job(entry),
+        EntryKind::HostEvent => format!("{}{}", told("event").replace('-', " "), login(entry)),
+        EntryKind::Refusal => "message refused".to_owned(),
+        EntryKind::Alarm => "ALARM".to_owned(),
+    }
+}
+
+fn job(entry: &Entry) -> String {
+    let operation = entry.operation.as_ref().map_or("request", |operation| operation.as_str());
+    match (&entry.resource, operation) {
+        (_, "open-session") => format!("log in{}", login(entry)),
+        (Some(resource), _) => format!("{operation} {resource}"),
+        (None, _) => operation.to_owned(),
+    }
+}
+
+fn login(entry: &Entry) -> String {
+    let login = entry.login.iter().map(|login| format!(" as {login}"));
+    let service = entry.service.iter().map(|service| format!(" through {service}"));
+    let host = entry.instance.iter().map(|instance| format!(" on {}", short(&instance.to_string())));
+    login.chain(service).chain(host).collect()
+}
+
+/// Enough of a fingerprint to tell a handful of hosts apart.
+fn short(fingerprint: &str) -> String {
+    fingerprint.chars().skip(fingerprint.len().saturating_sub(8)).collect()
+}

@@ -1,0 +1,92 @@
+//! What went wrong, said once for people, programs and the exit code.
+
+use countersign_protocol::ids::CorrelationId;
+use countersign_protocol::ipc::{Denial, DenyReason, Problem, ProblemKind};
+use serde::Serialize;
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, Serialize)]
+pub(crate) struct Failure {
+    pub(crate) kind: Kind,
+    /// What happened.
+    pub(crate) message: String,
+    /// What to do next, where the message does not say so already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+    /// To be quoted to an administrator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) correlation: Option<CorrelationId>,
+}
+
+/// For programs; decides the exit code. Agent's words first, then our own.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Kind {
+    Problem(ProblemKind),
+    Denied(DenyReason),
+    Local(LocalKind),
+}
+
+/// Troubles that the agent does not know of.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LocalKind {
+    /// Nobody listens on the socket.
+    AgentNotRunning,
+    /// The socket is there and not for us.
+    SocketNotPermitted,
+    /// Agent and command line do not understand each other.
+    AgentProtocol,
+    /// A file could not be read or written, or does not hold what it should.
+    File,
+    /// A question, and nobody to ask.
+    NoTerminal,
+    /// Standard output could not be written.
+    Output,
+    /// An export does not prove what it claims.
+    LedgerUntrusted,
+    /// A grant that answers another request than ours.
+    GrantUntrusted,
+}
+
+impl Failure {
+    pub(crate) fn local(kind: LocalKind, message: impl Into<String>) -> Self {
+        Self { kind: Kind::Local(kind), message: message.into(), next: None, correlation: None }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        let kind = Kind::Problem(ProblemKind::Usage);
+        Self { kind, message: message.into(), next: None, correlation: None }
+    }
+
+    pub(crate) fn file(message: impl Into<String>) -> Self {
+        Self::local(LocalKind::File, message)
+    }
+
+    pub(crate) fn then(mut self, next: impl Into<String>) -> Self {
+        self.next = Some(next.into());
+        self
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self {
+            kind: Kind::Problem(problem.kind),
+            message: problem.message,
+            next: None,
+            correlation: Some(problem.correlation),
+        }
+    }
+}
+
+impl From<Denial> for Failure {
+    fn from(denial: Denial) -> Self {
+        Self {
+            kind: Kind::Denied(denial.reason),
+            message: denial.message,
+            next: None,
+            correlation: Some(denial.correlation),
+        }
+    }
+}

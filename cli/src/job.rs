@@ -1,0 +1,89 @@
+//! A request that a person's card signs and the server decides.
+
+use countersign_protocol::binary::Binary;
+use countersign_protocol::ids::{CardIdent, CorrelationId, Operation, ResourceName};
+use countersign_protocol::ipc::{self, DenyReason, Reply, Request};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::agent;
+use crate::args::{CardChoice, Global};
+use crate::failure::{Failure, Kind, LocalKind};
+
+/// What to ask of the server.
+pub(crate) struct Job {
+    request: ipc::Job,
+}
+
+/// A job that was allowed, and where it is written down.
+pub(crate) struct Done<R> {
+    pub(crate) result: R,
+    pub(crate) recorded: Recorded,
+}
+
+/// Where a decision lies.
+#[derive(Debug, Serialize)]
+pub(crate) struct Recorded {
+    pub(crate) ledger_index: u64,
+    pub(crate) correlation: CorrelationId,
+}
+
+impl Job {
+    /// `operation` on `collection/name`.
+    pub(crate) fn new(
+        operation: &str,
+        collection: &str,
+        name: &str,
+        card: &CardChoice,
+    ) -> Result<Self, Failure> {
+        let resource = format!("{collection}/{name}");
+        let wrong =
+            |error: countersign_protocol::ids::InvalidId| Failure::usage(format!("{resource} is {error}"));
+        let operation: Operation = operation.parse().map_err(wrong)?;
+        let named: ResourceName = resource.parse().map_err(wrong)?;
+        let card: Option<CardIdent> = card.card;
+        Ok(Self { request: ipc::Job { operation, resource: named, body: None, card } })
+    }
+
+    /// The same with a body.
+    pub(crate) fn with(mut self, body: &impl Serialize) -> Result<Self, Failure> {
+        let json = serde_json::to_vec(body)
+            .map_err(|error| Failure::usage(format!("the request cannot be written as JSON: {error}")))?;
+        self.request.body = Some(Binary(json));
+        Ok(self)
+    }
+
+    /// Has it signed and sent, and reads the result.
+    ///
+    /// # Errors
+    /// Also when the server decided against it.
+    pub(crate) fn run<R: DeserializeOwned>(self, global: &Global) -> Result<Done<R>, Failure> {
+        let answered = agent::ask(global, &Request::Job(self.request))?;
+        let Reply::JobDone(done) = answered.reply else {
+            return Err(agent::unexpected(&answered.reply));
+        };
+        if !done.allowed {
+            return Err(Failure {
+                kind: Kind::Denied(DenyReason::Policy),
+                message: format!("denied: {}", done.reason),
+                next: Some(format!("The decision is entry {} of the ledger.", done.ledger_index)),
+                correlation: Some(done.correlation),
+            });
+        }
+        let recorded = Recorded { ledger_index: done.ledger_index, correlation: done.correlation };
+        match serde_json::from_slice(&answered.body.unwrap_or_default()) {
+            Ok(result) => Ok(Done { result, recorded }),
+            Err(error) => Err(Failure {
+                correlation: Some(recorded.correlation),
+                ..Failure::local(
+                    LocalKind::AgentProtocol,
+                    format!(
+                        "it was done, as entry {} of the ledger, but its result cannot be read: {error}",
+                        recorded.ledger_index
+                    ),
+                )
+                .then("Install agent, command line and server of one release.")
+            }),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The agent's questions, asked at the terminal or answered by a script.
+//!
+//! Questions never go to standard output, which belongs to the result.
+
+use std::fs::OpenOptions;
+use std::io::{self, BufRead, BufReader, Write};
+
+use countersign_protocol::ipc::{Conversation, NoteKind};
+use nix::sys::signal::{SigSet, Signal};
+use secrecy::SecretString;
+use zeroize::Zeroizing;
+
+use crate::failure::{Failure, LocalKind};
+use crate::output::plain;
+
+const TERMINAL: &str = "/dev/tty";
+
+/// Who answers.
+pub(crate) struct Terminal {
+    answers_from_stdin: bool,
+    failure: Option<Failure>,
+}
+
+impl Terminal {
+    pub(crate) const fn new(answers_from_stdin: bool) -> Self {
+        Self { answers_from_stdin, failure: None }
+    }
+
+    /// Why a question could not be asked, if one could not: the agent only hears that it was cancelled.
+    pub(crate) fn take_failure(&mut self) -> Option<Failure> {
+        self.failure.take()
+    }
+
+    fn fail(&mut self, error: &io::Error) {
+        let failure =
+            Failure::local(LocalKind::NoTerminal, format!("a question could not be asked: {error}"))
+                .then("Run this in a terminal, or give --answers-from-stdin and one answer a line.");
+        self.failure = Some(failure);
+    }
+}
+
+impl Conversation for Terminal {
+    fn note(&mut self, _kind: NoteKind, text: &str) {
+        // A note that cannot be shown is no reason to stop.
+        let _ = writeln!(io::stderr().lock(), "{}", plain(text));
+    }
+
+    fn hidden(&mut self, question: &str) -> Option<SecretString> {
+        let answer = if self.answers_from_stdin { next_line(question) } else { typed_hidden(question) };
+        answer.unwrap_or_else(|error| {
+            self.fail(&error);
+            None
+        })
+    }
+
+    fn shown(&mut self, question: &str) -> Option<String> {
+        let answer = if self.answers_from_stdin {
+            next_line(question)
+                .map(|line| line.map(|line| secrecy::ExposeSecret::expose_secret(&line).to_owned()))
+        } else {
+            typed_shown(question)
+        };
+        answer.unwrap_or_else(|error| {
+            self.fail(&error);
+            None
+        })
+    }
+}
+
+/// One line of standard input; `None` at its end.
+fn next_line(question: &str) -> io::Result<Option<SecretString>> {
+    writeln!(io::stderr().lock(), "{}", plain(question))?;
+    let mut line = Zeroizing::new(String::with_capacity(LINE));
+    if io::stdin().lock().read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    Ok(Some(SecretString::from(line.trim_end_matches(['\n', '\r']))))
+}
+
+/// Enough for any PIN without growing, which would leave a copy behind.
+const LINE: usize = 4096;
+
+/// What a person types without echo; `None` for end of file.
+fn typed_hidden(question: &str) -> io::Result<Option<SecretString>> {
+    // ^C reaches us as a signal while echo is off. Held back until the terminal is as it was, it then ends
+    // the program as ^C should.
+    let mut interrupt = SigSet::empty();
+    interrupt.add(Signal::SIGINT);
+    interrupt.thread_block()?;
+    let typed = rpassword::prompt_password(plain(question));
+    interrupt.thread_unblock()?;
+    match typed {
+        Ok(secret) => Ok(Some(SecretString::from(secret))),
+        Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::Interrupted) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What a person types with echo; `None` for end of file.
+fn typed_shown(question: &str) -> io::Result<Option<String>> {
+    let mut terminal = OpenOptions::new().read(true).write(true).open(TERMINAL)?;
+    terminal.write_all(plain(question).as_bytes())?;
+    terminal.flush()?;
+    let mut line = String::new();
+    if BufReader::new(terminal).read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    Ok(Some(line.trim_end_matches(['\n', '\r']).to_owned()))
+}

@@ -1,0 +1,12 @@
+//! The program as people and scripts meet it: what they type, what comes back, how it ends.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod agent;
+mod bad_arguments;
+mod files;
+mod help;
+mod ledger;
+mod log;
+mod program;
+mod scripted_agent;
