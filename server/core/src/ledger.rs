@@ -24,6 +24,9 @@ mod recorded;
 mod storage;
 mod tile;
 
+#[cfg(test)]
+mod tests;
+
 pub use append::{Appended, Ledger};
 pub use error::LedgerWriteError;
 pub use key::{NewLedgerKey, generate_key};

@@ -1,3 +1,41 @@
-//! Placeholder.
+//! What the server decides, and from what: no sockets, no HTTP, no clock or randomness of its own.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`core`] | the one pipeline: an opened envelope in, a reply that is durably recorded out |
+//! | [`sender`] | who may send what, in which state: one table |
+//! | [`enrolment`], [`registration`], [`jobs`], [`host_event`] | the handlers, one file for each message or job |
+//! | [`accounts`], [`applications`], [`instances`], [`keys`] | identities, their states, and whose key is whose |
+//! | [`codes`], [`tokens`] | one-time secrets |
+//! | [`policy`] | may this account do this, here? |
+//! | [`ledger`] | the append-only log, and the proofs that a reply needs |
+//! | [`replies`] | answers that can be asked for again |
+//! | [`refusal`], [`stop`] | why a message went no further |
+//! | [`store`] | what all of this asks of a database |
+//! | [`identity`], [`secrets`] | the server's own keys |
+#![forbid(unsafe_code)]
+
+pub mod accounts;
+pub mod applications;
+pub mod codes;
+mod context;
+pub mod core;
+mod draft;
+pub mod enrolment;
+mod host_event;
+pub mod identity;
+pub mod instances;
+pub mod jobs;
+pub mod keys;
 pub mod ledger;
+pub mod outgoing;
 pub mod policy;
+mod prepared;
+pub mod refusal;
+pub mod registration;
+pub mod replies;
+pub mod secrets;
+pub mod sender;
+pub mod stop;
+pub mod store;
+pub mod tokens;

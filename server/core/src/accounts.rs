@@ -1,0 +1,155 @@
+//! Persons and services known to the server, and the one key each of them signs with.
+
+use countersign_protocol::certificate::{self, Cert};
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::{AccountName, Fingerprint, LoginName};
+
+use crate::policy::AccountFacts;
+use crate::refusal::Reason;
+use crate::store::StoreError;
+
+/// One account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its name.
+    pub name: AccountName,
+    /// Where it stands.
+    pub state: AccountState,
+    /// The login names it may open, on any host whose policy lets it.
+    pub logins: Vec<LoginName>,
+    /// Its roles, in the words of the policy.
+    pub roles: Vec<String>,
+}
+
+/// Where an account stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountState {
+    /// Made by an administrator; its person has registered no key yet.
+    Invited,
+    /// May ask.
+    Active(AccountKey),
+    /// Barred until an administrator lifts it.
+    Suspended(AccountKey),
+    /// Gone for good.
+    Closed,
+}
+
+/// The certificate of an account, as it was when it was registered (W26: never merged, only replaced).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountKey {
+    /// Binary form.
+    pub certificate: Vec<u8>,
+    /// Fingerprint of the primary key.
+    pub primary: Fingerprint,
+    /// The component keys that may sign for this account.
+    pub signing: Vec<Fingerprint>,
+}
+
+impl Account {
+    /// What policies see of it.
+    #[must_use]
+    pub fn facts(&self) -> AccountFacts<'_> {
+        AccountFacts {
+            name: &self.name,
+            roles: &self.roles,
+            logins: &self.logins,
+            state: self.state.as_str(),
+        }
+    }
+
+    /// An account that waits for its key.
+    #[must_use]
+    pub const fn invited(name: AccountName, logins: Vec<LoginName>, roles: Vec<String>) -> Self {
+        Self { name, state: AccountState::Invited, logins, roles }
+    }
+
+    /// The key arrived: the account may ask from now on.
+    ///
+    /// # Errors
+    /// It has a key already, or will never have one.
+    pub fn bind(self, key: AccountKey) -> Result<Self, Reason> {
+        match self.state {
+            AccountState::Invited => Ok(Self { state: AccountState::Active(key), ..self }),
+            AccountState::Active(_) | AccountState::Suspended(_) | AccountState::Closed => {
+                Err(Reason::AccountNotInvited)
+            }
+        }
+    }
+
+    /// Its key, whether or not it may use it now.
+    #[must_use]
+    pub const fn key(&self) -> Option<&AccountKey> {
+        match &self.state {
+            AccountState::Active(key) | AccountState::Suspended(key) => Some(key),
+            AccountState::Invited | AccountState::Closed => None,
+        }
+    }
+
+    /// Its key, if it may use it now.
+    #[must_use]
+    pub const fn active_key(&self) -> Option<&AccountKey> {
+        match &self.state {
+            AccountState::Active(key) => Some(key),
+            AccountState::Invited | AccountState::Suspended(_) | AccountState::Closed => None,
+        }
+    }
+}
+
+impl AccountState {
+    /// The word in the store.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Invited => "invited",
+            Self::Active(_) => "active",
+            Self::Suspended(_) => "suspended",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+impl AccountKey {
+    /// Pins `cert` with the keys that can sign now.
+    ///
+    /// # Errors
+    /// It has none, or cannot be written.
+    pub fn pin(cert: &Cert, now: Timestamp) -> Result<Self, Reason> {
+        let signing = certificate::signing_keys(cert, now);
+        if signing.is_empty() {
+            return Err(Reason::NoSigningKey);
+        }
+        let certificate = certificate::to_bytes(cert).map_err(|_| Reason::BadCertificate)?;
+        let primary = certificate::fingerprint(cert).map_err(|_| Reason::BadCertificate)?;
+        Ok(Self { certificate, primary, signing })
+    }
+}
+
+/// Looking accounts up.
+pub trait AccountRead {
+    /// The account of this name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn account(&self, name: &AccountName) -> Result<Option<Account>, StoreError>;
+}
+
+/// Accounts in a store.
+pub trait AccountStore: AccountRead {
+    /// Active accounts that may open `login`, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn accounts_of_login(&self, login: &LoginName) -> Result<Vec<Account>, StoreError>;
+
+    /// Adds an account, if its name is free.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn add_account(&self, account: &Account, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Gives an invited account its key, if it is still invited.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn bind_account(&self, name: &AccountName, key: &AccountKey, at: Timestamp) -> Result<bool, StoreError>;
+}

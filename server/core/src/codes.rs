@@ -1,0 +1,139 @@
+//! One-time codes: eight Crockford characters, 40 bits, five tries (W10).
+
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::AccountName;
+use countersign_protocol::random::{self, NoRandomness, Random};
+use secrecy::{ExposeSecret as _, SecretBox, SecretString};
+use subtle::ConstantTimeEq as _;
+
+use crate::secrets::Pepper;
+use crate::store::StoreError;
+
+/// Digits and letters without I, L, O, U, which people confuse.
+const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// A code as it was made or typed, in its one spelling: upper case, no separators.
+pub struct Code(SecretString);
+
+/// What the store keeps of a code.
+pub type Mac = [u8; 32];
+
+impl Code {
+    /// A fresh code of `groups` groups of four characters, 20 bits each.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn new(random: &dyn Random, groups: usize) -> Result<Self, NoRandomness> {
+        let mut text = String::with_capacity(groups * 4);
+        for _ in 0..groups {
+            let bytes = SecretBox::new(Box::new(random::array::<4>(random)?));
+            for byte in bytes.expose_secret() {
+                // 256 is a multiple of 32: every character is equally likely.
+                text.extend(ALPHABET.get(usize::from(byte % 32)).map(|&c| char::from(c)));
+            }
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// What a person typed: any case, with spaces and dashes, and I, L, O for what they look like.
+    #[must_use]
+    pub fn typed(text: &str) -> Self {
+        let plain: String = text
+            .chars()
+            .filter(|c| !c.is_whitespace() && *c != '-')
+            .take(64)
+            .map(|c| match c.to_ascii_uppercase() {
+                'I' | 'L' => '1',
+                'O' => '0',
+                other => other,
+            })
+            .collect();
+        Self(plain.into())
+    }
+
+    /// For the person who hands it over: groups of four, `7K3M-Q2ZD`.
+    #[must_use]
+    pub fn spelled(&self) -> SecretString {
+        let mut text = String::new();
+        for (at, c) in self.0.expose_secret().chars().enumerate() {
+            if at > 0 && at % 4 == 0 {
+                text.push('-');
+            }
+            text.push(c);
+        }
+        text.into()
+    }
+
+    /// What the store keeps for registering `account`.
+    #[must_use]
+    pub fn mac_for_account(&self, pepper: &Pepper, account: &AccountName) -> Mac {
+        pepper.mac(&[b"register-key", account.as_str().as_bytes(), self.0.expose_secret().as_bytes()])
+    }
+
+    /// What the store keeps of an enrolment token.
+    #[must_use]
+    pub fn mac_of_token(&self, pepper: &Pepper) -> Mac {
+        pepper.mac(&[b"enrolment-token", b"", self.0.expose_secret().as_bytes()])
+    }
+}
+
+/// Compares without telling by time where they differ.
+#[must_use]
+pub fn equal(one: &Mac, other: &Mac) -> bool {
+    one.ct_eq(other).into()
+}
+
+/// Codes in a store: one live code for each account.
+pub trait CodeStore {
+    /// Gives `account` a new code; any earlier one is dead.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn put_code(&self, account: &AccountName, mac: &Mac, expires: Timestamp) -> Result<(), StoreError>;
+
+    /// Counts one try, if one is left, and only then shows what to compare with. One statement: five tries are
+    /// five however many ask at once, and however many processes they ask.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn try_code(&self, account: &AccountName, now: Timestamp) -> Result<Option<Mac>, StoreError>;
+
+    /// Uses the code up, if nobody did before.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn use_code(&self, account: &AccountName, now: Timestamp) -> Result<bool, StoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_protocol::random::SystemRandom;
+
+    use super::*;
+
+    #[test]
+    fn a_code_may_be_typed_as_people_type() {
+        for typed in ["7K3M-Q2ZD", "7k3m q2zd", " 7k3mq2zd ", "7K-3M-Q2-ZD"] {
+            assert_eq!(Code::typed(typed).0.expose_secret(), "7K3MQ2ZD");
+        }
+        assert_eq!(Code::typed("oil0-1I1L").0.expose_secret(), "01101111");
+    }
+
+    #[test]
+    fn a_code_has_forty_bits_in_two_groups() {
+        let code = Code::new(&SystemRandom, 2).unwrap();
+        let spelled = code.spelled();
+        let spelled = spelled.expose_secret();
+        assert_eq!((spelled.len(), spelled.find('-')), (9, Some(4)));
+        assert_eq!(Code::typed(spelled).0.expose_secret(), code.0.expose_secret());
+    }
+
+    #[test]
+    fn a_code_for_one_account_is_none_for_another() {
+        let pepper = Pepper::new([7; 32]);
+        let code = Code::typed("7K3M-Q2ZD");
+        let (ana, bob) = ("ana".parse().unwrap(), "bob".parse().unwrap());
+        assert!(!equal(&code.mac_for_account(&pepper, &ana), &code.mac_for_account(&pepper, &bob)));
+        assert!(!equal(&code.mac_for_account(&pepper, &ana), &code.mac_of_token(&pepper)));
+    }
+}

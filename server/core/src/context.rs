@@ -1,0 +1,111 @@
+//! What a handler has in hand: the message, its transaction, the time, and the server's own keys.
+
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::envelope::Verified;
+use countersign_protocol::ids::{CorrelationId, Digest, Fingerprint};
+use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
+use countersign_protocol::message::{Body, Message};
+use countersign_protocol::random::Random;
+
+use crate::core::Core;
+use crate::identity::Identity;
+use crate::ledger::Ledger;
+use crate::policy::PolicySet;
+use crate::refusal::Reason;
+use crate::secrets::Pepper;
+use crate::stop::Stop;
+use crate::store::Transaction;
+
+/// One verified message and its transaction.
+pub(crate) struct Context<'a> {
+    /// When it is handled.
+    pub(crate) now: Timestamp,
+    /// What people quote.
+    pub(crate) correlation: CorrelationId,
+    core: &'a Core,
+    verified: &'a Verified,
+    tx: &'a mut dyn Transaction,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(
+        core: &'a Core,
+        verified: &'a Verified,
+        tx: &'a mut dyn Transaction,
+        now: Timestamp,
+        correlation: CorrelationId,
+    ) -> Self {
+        Self { now, correlation, core, verified, tx }
+    }
+
+    pub(crate) fn body<B: Body>(&self) -> Result<B, Reason> {
+        self.verified.body().map_err(|error| Reason::Body(error.to_string()))
+    }
+
+    pub(crate) const fn message(&self) -> &Message {
+        self.verified.message()
+    }
+
+    pub(crate) fn literal(&self) -> &[u8] {
+        self.verified.literal()
+    }
+
+    pub(crate) fn tx(&self) -> &dyn Transaction {
+        &*self.tx
+    }
+
+    pub(crate) fn random(&self) -> &dyn Random {
+        self.core.random()
+    }
+
+    pub(crate) fn pepper(&self) -> &Pepper {
+        self.core.pepper()
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        self.core.identity()
+    }
+
+    pub(crate) fn server(&self) -> &Fingerprint {
+        self.core.identity().fingerprint()
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        self.core.ledger()
+    }
+
+    pub(crate) fn policy(&self) -> &PolicySet {
+        self.core.policy()
+    }
+
+    /// A message outside handshakes, or the first of one, carries no chain.
+    pub(crate) const fn outside_handshakes(&self) -> Result<(), Reason> {
+        match self.verified.message().transcript {
+            None => Ok(()),
+            Some(_) => Err(Reason::Transcript),
+        }
+    }
+
+    /// An entry about this message.
+    pub(crate) fn entry(&self, kind: EntryKind, decision: Outcome, reason: impl Into<String>) -> Entry {
+        let mut entry = Entry::new(kind, self.now, self.correlation.clone(), decision, reason);
+        entry.message = Some(self.verified.message().id);
+        entry
+    }
+
+    /// An entry beside the one that the reply proves.
+    pub(crate) fn append(&mut self, entry: &Entry) -> Result<(), Stop> {
+        let _beside = self.core.ledger().append(&mut *self.tx, entry, None)?;
+        Ok(())
+    }
+
+    /// The checkpoint over everything so far, this transaction included, and the proof that it continues the
+    /// one of size `seen`.
+    pub(crate) fn newest_checkpoint(&mut self, seen: u64) -> Result<(String, Vec<Digest>), Stop> {
+        let ledger = self.core.ledger();
+        let sealed = ledger.seal(&mut *self.tx)?;
+        let checkpoint = sealed.checkpoint();
+        let proof = ledger.consistency(&*self.tx, checkpoint.size(), seen)?;
+        Ok((checkpoint.note().to_owned(), proof))
+    }
+}

@@ -1,0 +1,300 @@
+//! The one pipeline that every message goes through.
+//!
+//! ```text
+//! Opened ─▶ BEGIN ─▶ seen before? ─▶ who, in what state, may they? ─▶ handler ─▶ ledger entry ─▶ stored reply
+//!        ─▶ COMMIT ─▶ Outgoing
+//! ```
+//!
+//! Cryptography on what came in is done before the transaction, and on what goes out after it.
+
+mod refuse;
+
+use std::sync::Arc;
+
+use countersign_protocol::certificate::{self, Cert};
+use countersign_protocol::clock::{Clock, Timestamp};
+use countersign_protocol::envelope::{Opened, Seen, Verified};
+use countersign_protocol::ids::{CorrelationId, Digest, Fingerprint, MessageId};
+use countersign_protocol::message::{InReplyTo, InstanceState, Message, MessageKind, Refusal, Version};
+use countersign_protocol::random::Random;
+
+use crate::context::Context;
+use crate::draft::{Answer, Draft, Record};
+use crate::enrolment;
+use crate::host_event;
+use crate::identity::Identity;
+use crate::jobs;
+use crate::ledger::Ledger;
+use crate::outgoing::Outgoing;
+use crate::policy::PolicySet;
+use crate::prepared::Prepared;
+use crate::refusal::{Meter, Reason};
+use crate::registration;
+use crate::replies::{Recipient, StoredReply};
+use crate::secrets::{Pepper, StoreKey};
+use crate::sender::Sender;
+use crate::stop::{Failure, Stop};
+use crate::store::{Store, Transaction, View};
+
+/// Everything the core is made of.
+pub struct Parts {
+    /// Where state lives.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// The server's OpenPGP key.
+    pub identity: Identity,
+    /// The key under the digests of codes.
+    pub pepper: Pepper,
+    /// The key that seals replies at rest.
+    pub store_key: StoreKey,
+    /// The log's writer.
+    pub ledger: Ledger,
+    /// What is allowed.
+    pub policy: PolicySet,
+}
+
+/// What a door may call.
+pub struct Core {
+    parts: Parts,
+    refusals: Meter,
+}
+
+/// What becomes of a message.
+#[derive(Debug)]
+#[must_use]
+pub enum Taken {
+    /// It is answered.
+    Reply {
+        /// To be sealed and sent.
+        reply: Box<Outgoing>,
+        /// For the log line.
+        correlation: CorrelationId,
+        /// The same bytes came before.
+        again: bool,
+    },
+    /// It is refused.
+    Refused {
+        /// To be signed and sent.
+        refusal: Refusal,
+        /// For the log line, never for the sender.
+        reason: Reason,
+    },
+}
+
+impl Core {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self { parts, refusals: Meter::default() }
+    }
+
+    /// The time now, as the core sees it.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    /// The server's key.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.parts.identity
+    }
+
+    /// Committed state, for finding out who may have signed.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn view(&self) -> Result<Box<dyn View + '_>, Failure> {
+        Ok(self.parts.store.view()?)
+    }
+
+    /// Acts on a message, once.
+    ///
+    /// # Errors
+    /// [`Failure`]: nothing happened, and the sender may send the same bytes again.
+    pub fn take(&self, opened: Opened) -> Result<Taken, Failure> {
+        let now = self.now();
+        let correlation = CorrelationId::new(self.random())?;
+        let (id, digest, signers) = (opened.message().id, opened.digest(), opened.signers().to_vec());
+        match self.act(opened, now, correlation.clone()) {
+            Ok((reply, again)) => Ok(Taken::Reply { reply: Box::new(reply), correlation, again }),
+            Err(Stop::Refused(reason)) => {
+                let about = refuse::About { digest, message: Some(id), signers };
+                self.refuse_about(reason, &about, now, correlation)
+            }
+            Err(Stop::Failed(failure)) => Err(failure),
+        }
+    }
+
+    fn act(
+        &self,
+        opened: Opened,
+        now: Timestamp,
+        correlation: CorrelationId,
+    ) -> Result<(Outgoing, bool), Stop> {
+        let prepared = Prepared::of(self, &opened, now)?;
+        let mut tx = self.parts.store.begin()?;
+        let stored = tx.reply(&opened.message().id)?;
+        let seen = match &stored {
+            None => Seen::Never,
+            Some(stored) if stored.digest == opened.digest() => Seen::SameBytes,
+            Some(_) => Seen::OtherBytes,
+        };
+        if let (Seen::SameBytes, Some(stored)) = (seen, &stored) {
+            return Ok((self.again(&*tx, stored)?, true));
+        }
+        let verified = opened.admit(seen).map_err(Reason::from)?;
+        let sender = Sender::of(&*tx, verified.signers())?;
+        sender.may_send(verified.kind())?;
+        let draft = {
+            let mut context = Context::new(self, &verified, &mut *tx, now, correlation);
+            dispatch(&mut context, sender, prepared)?
+        };
+        Ok((self.settle(tx, &verified, draft, now)?, false))
+    }
+
+    /// Records, stores the reply, commits. Only then is there something to send.
+    fn settle(
+        &self,
+        mut tx: Box<dyn Transaction + '_>,
+        request: &Verified,
+        draft: Draft,
+        now: Timestamp,
+    ) -> Result<Outgoing, Stop> {
+        let Draft { recipient, transcript, record, remember } = draft;
+        let ledger = self.ledger();
+        let (answer, pending, sealed) = match record {
+            Record::Entry { entry, evidence, answer } => {
+                let appended = ledger.append(&mut *tx, &entry, evidence.as_ref())?;
+                let sealed = ledger.seal(&mut *tx)?;
+                let pending = ledger.receipt(&*tx, appended, &sealed)?;
+                (answer(pending.receipt().clone())?, Some(pending), sealed)
+            }
+            Record::Nothing(answer) => (answer, None, ledger.seal(&mut *tx)?),
+        };
+        let cert = current(&*tx, &recipient)?;
+        let message = self.reply(request.in_reply_to(), answer, transcript, &cert, now)?;
+        let literal = message.to_bytes().map_err(|error| Failure::Reply(error.to_string()))?;
+        if let Some(remember) = remember {
+            remember(&*tx, &literal)?;
+        }
+        let InReplyTo { id, digest } = request.in_reply_to();
+        let at_rest = self
+            .parts
+            .store_key
+            .seal(id, digest, &literal)
+            .map_err(|error| Failure::Reply(error.to_string()))?;
+        tx.put_reply(&StoredReply { id, digest, recipient, sealed: at_rest }, now)?;
+
+        let proof =
+            sealed.commit(|| tx.commit().map_err(|error| crate::ledger::StorageFailure(error.into())))?;
+        Ok(match pending {
+            Some(pending) => Outgoing::recorded(message, cert, &pending.committed(&proof)?),
+            None => Outgoing::committed(message, cert, &proof),
+        })
+    }
+
+    fn reply(
+        &self,
+        request: InReplyTo,
+        answer: Answer,
+        transcript: Option<Digest>,
+        recipient: &Cert,
+        now: Timestamp,
+    ) -> Result<Message, Stop> {
+        let audience =
+            certificate::fingerprint(recipient).map_err(|error| Failure::Reply(error.to_string()))?;
+        Ok(Message {
+            v: Version,
+            kind: answer.kind,
+            id: MessageId::new(self.random())?,
+            time: now,
+            audience,
+            transcript,
+            in_reply_to: Some(request),
+            body: answer.body,
+        })
+    }
+
+    /// The stored reply, sealed to whatever key the sender has by now.
+    fn again(&self, tx: &dyn Transaction, stored: &StoredReply) -> Result<Outgoing, Stop> {
+        let unreadable = |error: String| Failure::Reply(error);
+        let literal = self
+            .parts
+            .store_key
+            .open(stored.id, stored.digest, &stored.sealed)
+            .map_err(|error| unreadable(error.to_string()))?;
+        let message = Message::from_bytes(&literal).map_err(|error| unreadable(error.to_string()))?;
+        let cert = current(tx, &stored.recipient)?;
+        Ok(Outgoing::read_back(message, cert))
+    }
+
+    pub(crate) fn random(&self) -> &dyn Random {
+        &*self.parts.random
+    }
+
+    pub(crate) const fn pepper(&self) -> &Pepper {
+        &self.parts.pepper
+    }
+
+    pub(crate) const fn ledger(&self) -> &Ledger {
+        &self.parts.ledger
+    }
+
+    pub(crate) const fn policy(&self) -> &PolicySet {
+        &self.parts.policy
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.parts.store
+    }
+
+    pub(crate) const fn refusals(&self) -> &Meter {
+        &self.refusals
+    }
+}
+
+/// The table of handlers. [`Sender::may_send`] has said yes before.
+fn dispatch(ctx: &mut Context<'_>, sender: Sender, prepared: Prepared) -> Result<Draft, Stop> {
+    match (ctx.message().kind, sender) {
+        (MessageKind::Hello, Sender::Application(application)) => enrolment::hello(ctx, application),
+        (MessageKind::InstanceKey, Sender::Newcomer { application, key }) => {
+            enrolment::instance_key(ctx, application, key)
+        }
+        (MessageKind::InstanceCheckIn, Sender::Instance(instance)) => enrolment::check_in(ctx, &instance),
+        (MessageKind::KeyUpdate, Sender::InstancePrimary(instance)) => enrolment::key_update(ctx, instance),
+        (MessageKind::RegistrationRequest, Sender::Instance(instance)) => {
+            registration::request(ctx, instance)
+        }
+        (MessageKind::RegistrationCode, Sender::Instance(instance)) => registration::code(ctx, &instance),
+        (MessageKind::UserKey, Sender::Instance(instance)) => registration::user_key(ctx, &instance),
+        (MessageKind::JobRequest, Sender::Instance(instance)) => jobs::job_request(ctx, &instance, prepared),
+        (MessageKind::HostEvent, Sender::Instance(instance)) => host_event::host_event(ctx, &instance),
+        _ => Err(Reason::UnknownSender.into()),
+    }
+}
+
+/// The certificate to seal to, as it is in this transaction. A revoked instance is told nothing any more.
+fn current(tx: &dyn Transaction, recipient: &Recipient) -> Result<Cert, Stop> {
+    let parse = |bytes: &[u8]| {
+        certificate::parse(bytes).map_err(|error| Stop::from(Failure::Reply(error.to_string())))
+    };
+    match recipient {
+        Recipient::Ephemeral(bytes) => parse(bytes),
+        Recipient::Instance(fingerprint) => {
+            let instance = instance(tx, fingerprint)?;
+            parse(&instance.certificate)
+        }
+    }
+}
+
+fn instance(tx: &dyn Transaction, fingerprint: &Fingerprint) -> Result<crate::instances::Instance, Stop> {
+    let found = tx.instance(fingerprint)?.ok_or(Reason::UnknownSender)?;
+    if found.state == InstanceState::Revoked {
+        return Err(Reason::InstanceRevoked.into());
+    }
+    Ok(found)
+}

@@ -1,0 +1,84 @@
+//! Recording why, and saying only "no".
+
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::envelope::SignedBy;
+use countersign_protocol::ids::{CorrelationId, Digest, MessageId};
+use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
+use countersign_protocol::message::Refusal;
+
+use super::{Core, Taken};
+use crate::refusal::{Reason, Verdict};
+use crate::stop::Failure;
+
+/// Longest reason that goes into an entry: some quote what the sender wrote.
+const REASON: usize = 300;
+
+/// What is known of a refused message.
+pub(super) struct About {
+    pub(super) digest: Digest,
+    pub(super) message: Option<MessageId>,
+    /// Whose signatures were good, if it came that far.
+    pub(super) signers: Vec<SignedBy>,
+}
+
+impl Core {
+    /// Refuses bytes that no message could be made of.
+    ///
+    /// # Errors
+    /// [`Failure`]: not even that could be recorded.
+    pub fn refuse(&self, reason: Reason, bytes: &[u8]) -> Result<Taken, Failure> {
+        let about = About { digest: Digest::of(bytes), message: None, signers: Vec::new() };
+        self.refuse_about(reason, &about, self.now(), CorrelationId::new(self.random())?)
+    }
+
+    pub(super) fn refuse_about(
+        &self,
+        reason: Reason,
+        about: &About,
+        now: Timestamp,
+        correlation: CorrelationId,
+    ) -> Result<Taken, Failure> {
+        if let Verdict::Record { unrecorded_before } = self.refusals().count(now) {
+            self.record(&reason, about, now, &correlation, unrecorded_before)?;
+        }
+        let refusal = Refusal { correlation, server_time: now, refused: about.digest };
+        Ok(Taken::Refused { refusal, reason })
+    }
+
+    fn record(
+        &self,
+        reason: &Reason,
+        about: &About,
+        now: Timestamp,
+        correlation: &CorrelationId,
+        unrecorded_before: u64,
+    ) -> Result<(), Failure> {
+        let ledger = self.ledger();
+        let mut tx = self.store().begin()?;
+        if unrecorded_before > 0 {
+            let text = format!("{unrecorded_before} more messages were refused since the entry before");
+            let entry = Entry::new(EntryKind::Refusal, now, correlation.clone(), Outcome::Denied, text);
+            let _beside = ledger.append(&mut *tx, &entry, None)?;
+        }
+        let kind = if reason.alarms() { EntryKind::Alarm } else { EntryKind::Refusal };
+        let mut entry =
+            Entry::new(kind, now, correlation.clone(), Outcome::Denied, short(&reason.to_string()));
+        entry.message = about.message;
+        entry.detail.insert("envelope".into(), about.digest.to_string());
+        let signers: Vec<String> = about.signers.iter().map(|by| by.certificate.to_string()).collect();
+        if !signers.is_empty() {
+            entry.detail.insert("signed-by".into(), signers.join(" "));
+        }
+        let appended = ledger.append(&mut *tx, &entry, None)?;
+        let sealed = ledger.seal(&mut *tx)?;
+        let pending = ledger.receipt(&*tx, appended, &sealed)?;
+        let proof =
+            sealed.commit(|| tx.commit().map_err(|error| crate::ledger::StorageFailure(error.into())))?;
+        let _recorded = pending.committed(&proof)?;
+        Ok(())
+    }
+}
+
+fn short(reason: &str) -> String {
+    reason.chars().filter(|c| !c.is_control()).take(REASON).collect()
+}

@@ -1,0 +1,88 @@
+//! What a handler hands back: what to record, and how to answer once it is recorded.
+
+use countersign_protocol::ids::Digest;
+use countersign_protocol::ledger::Entry;
+use countersign_protocol::message::result::Evidence;
+use countersign_protocol::message::{Body, MessageKind, Receipt};
+
+use crate::replies::Recipient;
+use crate::stop::{Failure, Stop};
+use crate::store::Transaction;
+
+/// The rest of a message's transaction.
+#[must_use]
+pub(crate) struct Draft {
+    pub(crate) recipient: Recipient,
+    pub(crate) transcript: Option<Digest>,
+    pub(crate) record: Record,
+    pub(crate) remember: Option<Remember>,
+}
+
+/// Something to store that depends on the reply's literal bytes: the next link of a handshake's chain.
+pub(crate) type Remember = Box<dyn FnOnce(&dyn Transaction, &[u8]) -> Result<(), Stop>>;
+
+/// The reply's body, once there is a receipt to put into it.
+pub(crate) type WithReceipt = Box<dyn FnOnce(Receipt) -> Result<Answer, Failure>>;
+
+pub(crate) enum Record {
+    /// The reply carries the proof that this entry is in the ledger.
+    Entry { entry: Box<Entry>, evidence: Option<Evidence>, answer: WithReceipt },
+    /// Nothing was decided.
+    Nothing(Answer),
+}
+
+/// A body that knows its type.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) kind: MessageKind,
+    pub(crate) body: serde_json::Value,
+}
+
+impl Answer {
+    /// From a typed body.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
+    pub(crate) fn of<B: Body>(body: &B) -> Result<Self, Failure> {
+        let body = serde_json::to_value(body).map_err(|error| Failure::Reply(error.to_string()))?;
+        Ok(Self { kind: B::KIND, body })
+    }
+}
+
+impl Draft {
+    /// Answers without an entry: nothing was decided that anyone would ask about.
+    ///
+    /// # Errors
+    /// The body cannot be written as JSON.
+    pub(crate) fn unrecorded<B: Body>(recipient: Recipient, body: &B) -> Result<Self, Failure> {
+        let record = Record::Nothing(Answer::of(body)?);
+        Ok(Self { recipient, transcript: None, record, remember: None })
+    }
+
+    /// Records `entry`, then answers with its receipt.
+    pub(crate) fn recorded<B: Body>(
+        recipient: Recipient,
+        entry: Entry,
+        evidence: Option<Evidence>,
+        answer: impl FnOnce(Receipt) -> B + 'static,
+    ) -> Self {
+        let answer: WithReceipt = Box::new(move |receipt| Answer::of(&answer(receipt)));
+        let record = Record::Entry { entry: Box::new(entry), evidence, answer };
+        Self { recipient, transcript: None, record, remember: None }
+    }
+
+    /// The chain that the reply carries.
+    pub(crate) fn with_transcript(mut self, transcript: Digest) -> Self {
+        self.transcript = Some(transcript);
+        self
+    }
+
+    /// What to store once the reply's bytes are known.
+    pub(crate) fn remembering(
+        mut self,
+        remember: impl FnOnce(&dyn Transaction, &[u8]) -> Result<(), Stop> + 'static,
+    ) -> Self {
+        self.remember = Some(Box::new(remember));
+        self
+    }
+}

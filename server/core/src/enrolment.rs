@@ -1,0 +1,52 @@
+//! How a host becomes an instance, and how it keeps in touch.
+
+mod check_in;
+mod hello;
+mod instance_key;
+mod key_update;
+mod session_key;
+
+pub(crate) use check_in::check_in;
+pub(crate) use hello::hello;
+pub(crate) use instance_key::instance_key;
+pub(crate) use key_update::key_update;
+
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::{ApplicationName, Digest, Nonce};
+
+use crate::store::StoreError;
+
+/// What the server remembers between its reply to a hello and the key message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handshake {
+    /// The chain over hello and reply, which the key message must carry.
+    pub transcript: Digest,
+    /// Who said hello.
+    pub application: ApplicationName,
+    /// SHA-256 of the certificate that will come.
+    pub commitment: Digest,
+    /// To be echoed.
+    pub server_nonce: Nonce,
+    /// When it ends.
+    pub expires: Timestamp,
+}
+
+/// Handshakes in a store.
+pub trait HandshakeStore {
+    /// Adds a handshake, and forgets those that ended long ago.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn add_handshake(&self, handshake: &Handshake, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Uses a live handshake of this application up, and only then shows it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn use_handshake(
+        &self,
+        transcript: &Digest,
+        application: &ApplicationName,
+        now: Timestamp,
+    ) -> Result<Option<Handshake>, StoreError>;
+}

@@ -1,0 +1,41 @@
+//! The first word of a host.
+
+use countersign_protocol::ids::Nonce;
+use countersign_protocol::limits;
+use countersign_protocol::message::{Hello, HelloReply, Transcript};
+
+use super::Handshake;
+use crate::applications::Application;
+use crate::context::Context;
+use crate::draft::Draft;
+use crate::keys;
+use crate::refusal::Reason;
+use crate::replies::Recipient;
+use crate::stop::Stop;
+
+/// Remembers what the host committed to, and answers to the one-time key it brought.
+///
+/// It leaves no ledger entry: everyone who has a copy of the application can say hello, for ever, and nothing
+/// was decided yet.
+pub(crate) fn hello(ctx: &Context<'_>, application: Application) -> Result<Draft, Stop> {
+    let body: Hello = ctx.body()?;
+    if ctx.message().transcript.is_some() {
+        return Err(Reason::Transcript.into());
+    }
+    keys::receive(&body.ephemeral.0, ctx.now)?;
+
+    let heard = Transcript::enrolment().then(ctx.literal());
+    let server_nonce = Nonce::new(ctx.random())?;
+    let expires = ctx.now.plus(limits::HANDSHAKE_LIFE);
+    let reply = HelloReply { server_nonce, expires, application: application.name.clone() };
+    let (now, commitment) = (ctx.now, body.commitment);
+    let draft = Draft::unrecorded(Recipient::Ephemeral(body.ephemeral.0), &reply)?
+        .with_transcript(heard.digest())
+        .remembering(move |tx, literal| {
+            let transcript = heard.then(literal).digest();
+            let application = application.name;
+            let handshake = Handshake { transcript, application, commitment, server_nonce, expires };
+            Ok(tx.add_handshake(&handshake, now)?)
+        });
+    Ok(draft)
+}

@@ -1,0 +1,114 @@
+//! A host's key becomes an instance.
+
+use countersign_protocol::certificate;
+use countersign_protocol::ids::Fingerprint;
+use countersign_protocol::key_words::key_words;
+use countersign_protocol::ledger::{EntryKind, Outcome};
+use countersign_protocol::message::{EnrolmentRecord, InstanceKey, InstanceState, KeyStore, Transcript};
+
+use super::session_key;
+use crate::applications::Application;
+use crate::codes::Code;
+use crate::context::Context;
+use crate::draft::Draft;
+use crate::instances::Instance;
+use crate::keys::{self, Owner};
+use crate::refusal::Reason;
+use crate::replies::Recipient;
+use crate::stop::Stop;
+
+/// Longest name a host may give itself: what DNS allows.
+const HOSTNAME: usize = 253;
+
+/// Enrols the key that `application` and the key itself signed for, if a handshake of ours waits for exactly it.
+pub(crate) fn instance_key(
+    ctx: &Context<'_>,
+    application: Application,
+    newcomer: Fingerprint,
+) -> Result<Draft, Stop> {
+    let body: InstanceKey = ctx.body()?;
+    let carried = ctx.message().transcript.ok_or(Reason::Transcript)?;
+    let handshake =
+        ctx.tx().use_handshake(&carried, &application.name, ctx.now)?.ok_or(Reason::HandshakeOver)?;
+    let cert = keys::receive(&body.certificate.0, ctx.now)?;
+    if certificate::commitment(&cert).map_err(|_| Reason::BadCertificate)? != handshake.commitment {
+        return Err(Reason::Commitment.into());
+    }
+    if body.server_nonce != handshake.server_nonce {
+        return Err(Reason::ServerNonce.into());
+    }
+    if certificate::fingerprint(&cert).map_err(|_| Reason::BadCertificate)? != newcomer {
+        return Err(Reason::UnknownSender.into());
+    }
+    let plain = |c: char| !c.is_control();
+    if body.claimed_hostname.len() > HOSTNAME || !body.claimed_hostname.chars().all(plain) {
+        return Err(Reason::Body("the host name is too long or has control characters".into()).into());
+    }
+
+    keys::claim_all(ctx.tx(), &cert, &Owner::Instance(newcomer.clone()))?;
+    let waiting = Instance {
+        fingerprint: newcomer.clone(),
+        application: application.name.clone(),
+        certificate: certificate::to_bytes(&cert).map_err(|_| Reason::BadCertificate)?,
+        signing_key: session_key::newest(&cert, ctx.now)?,
+        key_words: key_words(&newcomer),
+        claimed_hostname: body.claimed_hostname,
+        key_place: body.key_store,
+        state: InstanceState::Pending,
+        counter: 0,
+        forked: false,
+    };
+    let (instance, why) = vouched(ctx, waiting, body.token.as_deref())?;
+    // Never enrolled before, and so never revoked: the fingerprint is the instance's name for ever (W2).
+    if !ctx.tx().add_instance(&instance, ctx.now)? {
+        return Err(Reason::KeyBelongsToAnother.into());
+    }
+
+    let transcript = Transcript::resume(carried).then(ctx.literal()).digest();
+    let mut entry = ctx.entry(EntryKind::Enrolment, Outcome::Allowed, why);
+    entry.instance = Some(newcomer.clone());
+    entry.application = Some(application.name.clone());
+    entry.key = Some(newcomer.clone());
+    entry.detail.insert("state".into(), instance.state.as_str().into());
+    entry.detail.insert("key-words".into(), instance.key_words);
+    entry.detail.insert("claimed-hostname".into(), instance.claimed_hostname);
+    entry.detail.insert("transcript".into(), transcript.to_string());
+    entry.detail.insert(
+        "key-store".into(),
+        match instance.key_place {
+            KeyStore::Card(ident) => format!("card {ident}"),
+            KeyStore::Sealed => "sealed".into(),
+        },
+    );
+    let (state, ledger_key) = (instance.state, ctx.ledger().key().as_str().to_owned());
+    let recipient = Recipient::Instance(newcomer.clone());
+    let draft = Draft::recorded(recipient, entry, None, move |receipt| EnrolmentRecord {
+        instance: newcomer,
+        application: application.name,
+        transcript,
+        state,
+        ledger_key,
+        receipt,
+    });
+    Ok(draft.with_transcript(transcript))
+}
+
+/// Active if a live token vouches for it; else it waits.
+fn vouched(
+    ctx: &Context<'_>,
+    waiting: Instance,
+    token: Option<&str>,
+) -> Result<(Instance, &'static str), Stop> {
+    let Some(token) = token else {
+        return Ok((
+            waiting,
+            "enrolled without a token; it waits for an administrator to compare its key words",
+        ));
+    };
+    let mac = Code::typed(token).mac_of_token(ctx.pepper());
+    if ctx.tx().use_token(&mac, &waiting.fingerprint, ctx.now)? {
+        Ok((waiting.approve()?, "enrolled with a token"))
+    } else {
+        Ok((waiting, "enrolled with a token that is wrong, used or too old; it waits for an administrator"))
+    }
+}

@@ -1,0 +1,124 @@
+//! Enrolled hosts.
+
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::{ApplicationName, Fingerprint};
+use countersign_protocol::message::{InstanceState, KeyStore as KeyPlace};
+
+use crate::policy::InstanceFacts;
+use crate::refusal::Reason;
+use crate::store::StoreError;
+
+/// One host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Its name for ever: the primary fingerprint it enrolled with.
+    pub fingerprint: Fingerprint,
+    /// The application it is a copy of.
+    pub application: ApplicationName,
+    /// Its certificate now, binary: the primary key and the announced session subkeys.
+    pub certificate: Vec<u8>,
+    /// The one component key whose envelopes are taken now (W26). None until one was announced.
+    pub signing_key: Option<Fingerprint>,
+    /// What an administrator reads off the host's screen.
+    pub key_words: String,
+    /// What it calls itself; shown, never trusted.
+    pub claimed_hostname: String,
+    /// Where its primary key lives.
+    pub key_place: KeyPlace,
+    /// May it work?
+    pub state: InstanceState,
+    /// The counter of its last check-in (W25).
+    pub counter: u64,
+    /// Two hosts were seen with this key: no key update and no administration from here.
+    pub forked: bool,
+}
+
+impl Instance {
+    /// What policies see of it.
+    #[must_use]
+    pub const fn facts(&self) -> InstanceFacts<'_> {
+        InstanceFacts { fingerprint: &self.fingerprint, application: &self.application, state: self.state }
+    }
+
+    /// An administrator compared the key words, or a token vouched for it.
+    ///
+    /// # Errors
+    /// It is not waiting.
+    pub fn approve(self) -> Result<Self, Reason> {
+        match self.state {
+            InstanceState::Pending => Ok(Self { state: InstanceState::Active, ..self }),
+            InstanceState::Active | InstanceState::Suspended | InstanceState::Revoked => {
+                Err(Reason::InstanceNotPending)
+            }
+        }
+    }
+
+    /// Never again with this key.
+    ///
+    /// # Errors
+    /// It was revoked before.
+    pub fn revoke(self) -> Result<Self, Reason> {
+        match self.state {
+            InstanceState::Pending | InstanceState::Active | InstanceState::Suspended => {
+                Ok(Self { state: InstanceState::Revoked, ..self })
+            }
+            InstanceState::Revoked => Err(Reason::InstanceRevoked),
+        }
+    }
+}
+
+/// Instances in a store.
+pub trait InstanceStore {
+    /// The instance of this primary fingerprint.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn instance(&self, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError>;
+
+    /// Instances that wait and show these key words.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn pending_instances(&self, key_words: &str) -> Result<Vec<Instance>, StoreError>;
+
+    /// Adds an instance, if its fingerprint was never enrolled.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn add_instance(&self, instance: &Instance, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// From one state to another, if it is in the first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn move_instance(
+        &self,
+        fingerprint: &Fingerprint,
+        from: InstanceState,
+        to: InstanceState,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Puts a new certificate and session key in force, if the instance may still have one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn announce_keys(
+        &self,
+        fingerprint: &Fingerprint,
+        certificate: &[u8],
+        signing_key: &Fingerprint,
+    ) -> Result<bool, StoreError>;
+
+    /// Counts a check-in, if `counter` is greater than the last one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn count_check_in(&self, fingerprint: &Fingerprint, counter: u64) -> Result<bool, StoreError>;
+
+    /// Marks an instance as seen twice.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn mark_forked(&self, fingerprint: &Fingerprint, at: Timestamp) -> Result<(), StoreError>;
+}

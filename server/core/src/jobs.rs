@@ -1,0 +1,207 @@
+//! What a person asks for by signing a statement: one pipeline for logins and administration.
+
+mod approve_instance;
+mod create_account;
+mod create_application;
+mod create_enrolment_token;
+mod open_session;
+mod read_ledger;
+
+pub use create_account::invite;
+pub use create_application::new_application;
+pub use create_enrolment_token::new_token;
+
+use countersign_protocol::binary::Binary;
+use countersign_protocol::ids::CorrelationId;
+use countersign_protocol::ledger::{Check, Entry, EntryKind, Outcome};
+use countersign_protocol::message::result::Evidence;
+use countersign_protocol::message::{Decision, JobReply};
+use countersign_protocol::random;
+use countersign_protocol::statement::Statement;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::accounts::Account;
+use crate::context::Context;
+use crate::draft::Draft;
+use crate::instances::Instance;
+use crate::policy::{Facts, PolicyDecision};
+use crate::prepared::{Prepared, SignedByPerson};
+use crate::refusal::Reason;
+use crate::replies::Recipient;
+use crate::stop::{Failure, Stop};
+
+/// The operation of a login.
+pub(crate) const OPEN_SESSION: &str = "open-session";
+
+/// A permitted request, on its way to be done.
+struct Job<'a> {
+    statement: &'a Statement,
+    instance: &'a Instance,
+    body: Option<&'a [u8]>,
+}
+
+/// What became of it.
+struct Ruling {
+    decision: Decision,
+    reason: String,
+    policies: Vec<String>,
+    /// The last check made, and whether it passed.
+    check: Check,
+    result: Option<serde_json::Value>,
+}
+
+/// What doing it yields.
+enum Performed {
+    /// It was done.
+    Done(Option<serde_json::Value>),
+    /// It cannot be done, and nothing was changed; why, in words for who asked.
+    Impossible(String),
+    /// There is no such operation on such a resource.
+    Unknown,
+}
+
+/// Decides a job request, does it if it is allowed, and records either.
+pub(crate) fn job_request(
+    ctx: &mut Context<'_>,
+    instance: &Instance,
+    prepared: Prepared,
+) -> Result<Draft, Stop> {
+    ctx.outside_handshakes()?;
+    let Prepared::Job(signed) = prepared else { return Err(Reason::UnknownSender.into()) };
+    let SignedByPerson { request, statement: proof, certificate } = *signed?;
+    let statement = proof.statement();
+    let account = ctx.tx().account(&statement.account)?;
+    let account = account.ok_or_else(|| Reason::Statement("the account is gone".into()))?;
+    let primary = match account.key() {
+        Some(key) if key.certificate == certificate => key.primary.clone(),
+        _ => return Err(Reason::Statement("the account's key changed".into()).into()),
+    };
+    if statement.body != request.body_digest() {
+        return Err(Reason::BodyDigest.into());
+    }
+    if !ctx.tx().burn_nonce(&statement.nonce, ctx.now)? {
+        return Err(Reason::StatementUsed.into());
+    }
+
+    let job = Job { statement, instance, body: request.body.as_ref().map(|body| body.0.as_slice()) };
+    let ruling = rule(ctx, &job, &account)?;
+
+    let evidence =
+        Evidence { salt: Binary(random::array::<32>(ctx.random())?.to_vec()), signed: request.signed };
+    let outcome = match ruling.decision {
+        Decision::Allowed => Outcome::Allowed,
+        Decision::Denied => Outcome::Denied,
+    };
+    let entry = Entry {
+        instance: Some(instance.fingerprint.clone()),
+        application: Some(instance.application.clone()),
+        account: Some(account.name.clone()),
+        key: Some(primary),
+        operation: Some(statement.operation.clone()),
+        resource: Some(statement.resource.clone()),
+        login: statement.login.clone(),
+        service: statement.service.clone(),
+        checks: vec![
+            Check::passed("instance-signature"),
+            Check::passed("instance-active"),
+            Check::passed("statement-signature"),
+            Check::passed("statement-body"),
+            Check::passed("statement-unused"),
+            ruling.check,
+        ],
+        policy_epoch: ctx.policy().epoch(),
+        policies: ruling.policies,
+        statement: Some(proof.digest()),
+        evidence: Some(evidence.digest()),
+        ..ctx.entry(EntryKind::Job, outcome, ruling.reason.clone())
+    };
+    let (decision, reason, result) = (ruling.decision, ruling.reason, ruling.result);
+    let correlation: CorrelationId = ctx.correlation.clone();
+    let recipient = Recipient::Instance(instance.fingerprint.clone());
+    Ok(Draft::recorded(recipient, entry, Some(evidence), move |receipt| JobReply {
+        decision,
+        reason,
+        correlation,
+        receipt,
+        result,
+    }))
+}
+
+/// Asks policy, and does what it allows.
+fn rule(ctx: &mut Context<'_>, job: &Job<'_>, account: &Account) -> Result<Ruling, Stop> {
+    let statement = job.statement;
+    let deny = |reason: String, policies: Vec<String>, check: &str| Ruling {
+        decision: Decision::Denied,
+        reason,
+        policies,
+        check: Check::failed(check),
+        result: None,
+    };
+    let harmless = matches!(statement.operation.as_str(), OPEN_SESSION | "read");
+    if job.instance.forked && !harmless {
+        let reason =
+            "This host was seen twice with one key. It cannot administer until an administrator decides.";
+        return Ok(deny(reason.into(), Vec::new(), "instance-not-forked"));
+    }
+    let facts = Facts {
+        account: account.facts(),
+        instance: job.instance.facts(),
+        operation: &statement.operation,
+        resource: &statement.resource,
+        login: statement.login.as_ref(),
+        service: statement.service.as_ref(),
+    };
+    let (policies, reason) = match ctx.policy().decide(&facts) {
+        PolicyDecision::Allowed { policies, reason } => (policies, reason),
+        PolicyDecision::Denied { policies, reason } => return Ok(deny(reason, policies, "policy")),
+    };
+    Ok(match perform(ctx, job)? {
+        Performed::Done(result) => {
+            Ruling { decision: Decision::Allowed, reason, policies, check: Check::passed("policy"), result }
+        }
+        Performed::Impossible(why) => deny(why, policies, "possible"),
+        Performed::Unknown => {
+            let Statement { account, operation, resource, .. } = statement;
+            let why = format!("No policy lets account {account} {operation} {resource}.");
+            deny(why, Vec::new(), "known")
+        }
+    })
+}
+
+/// The table of jobs.
+fn perform(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
+    match (job.statement.operation.as_str(), job.statement.resource.collection()) {
+        (OPEN_SESSION, "session") => open_session::perform(job),
+        ("create", "account") => create_account::perform(ctx, job),
+        ("create", "application") => create_application::perform(ctx, job),
+        ("create", "enrolment-token") => create_enrolment_token::perform(ctx, job),
+        ("approve", "instance") => approve_instance::perform(ctx, job),
+        ("read", "ledger") => read_ledger::perform(ctx, job),
+        _ => Ok(Performed::Unknown),
+    }
+}
+
+impl Performed {
+    fn yielding<R: Serialize>(result: &R) -> Result<Self, Stop> {
+        let value = serde_json::to_value(result).map_err(|error| Failure::Reply(error.to_string()))?;
+        Ok(Self::Done(Some(value)))
+    }
+}
+
+impl Job<'_> {
+    /// The typed body, or what to tell whoever sent none or another.
+    fn body<B: DeserializeOwned>(&self, what: &str) -> Result<B, Performed> {
+        let impossible = |why: String| Performed::Impossible(why);
+        let body = self.body.ok_or_else(|| impossible(format!("The request needs a body: {what}.")))?;
+        serde_json::from_slice(body).map_err(|error| impossible(format!("The body is not {what}: {error}.")))
+    }
+
+    /// For jobs that take none.
+    fn without_body(&self) -> Result<(), Performed> {
+        match self.body {
+            None => Ok(()),
+            Some(_) => Err(Performed::Impossible("The request takes no body.".into())),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! A login.
+
+use super::{Job, Performed};
+use crate::stop::Stop;
+
+/// Nothing is changed here: the entry and its receipt are the session's beginning.
+pub(super) fn perform(job: &Job<'_>) -> Result<Performed, Stop> {
+    // Policies say so too; this one cannot be edited away.
+    if job.statement.resource.name() != job.instance.fingerprint.to_string() {
+        return Ok(Performed::Unknown);
+    }
+    if let Err(takes_none) = job.without_body() {
+        return Ok(takes_none);
+    }
+    if job.statement.login.is_none() {
+        return Ok(Performed::Impossible("The request names no login.".into()));
+    }
+    Ok(Performed::Done(None))
+}

@@ -1,0 +1,117 @@
+//! Every key that was ever seen as part of an identity belongs to that identity for ever.
+//!
+//! This one table is what stops a revoked host key from coming back (W2), somebody else's key from being
+//! enrolled as one's own (W5), and one card from serving two accounts.
+
+use countersign_protocol::certificate::{self, Cert};
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::envelope::Keyring;
+use countersign_protocol::ids::{AccountName, ApplicationName, Fingerprint, Nonce};
+use sequoia_openpgp::KeyHandle;
+
+use crate::refusal::Reason;
+use crate::stop::Stop;
+use crate::store::{StoreError, Transaction};
+
+/// Whose key it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// The server itself.
+    Server,
+    /// An application.
+    Application(ApplicationName),
+    /// An instance, by its primary fingerprint.
+    Instance(Fingerprint),
+    /// An account.
+    Account(AccountName),
+}
+
+impl Owner {
+    /// The word and the name in the store.
+    #[must_use]
+    pub fn columns(&self) -> (&'static str, String) {
+        match self {
+            Self::Server => ("server", String::new()),
+            Self::Application(name) => ("application", name.to_string()),
+            Self::Instance(fingerprint) => ("instance", fingerprint.to_string()),
+            Self::Account(name) => ("account", name.to_string()),
+        }
+    }
+}
+
+/// Known keys in a store.
+pub trait KeyStore {
+    /// Makes `key` belong to `owner`. `false` if it belongs to somebody else.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn claim_key(&self, key: &Fingerprint, owner: &Owner) -> Result<bool, StoreError>;
+
+    /// Burns the nonce of a statement. `false` if it was burned before (W15).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn burn_nonce(&self, nonce: &Nonce, now: Timestamp) -> Result<bool, StoreError>;
+}
+
+/// Who may sign envelopes.
+pub trait SenderKeys {
+    /// Certificates of applications and instances, revoked ones apart, that hold this key now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn sender_certificates(&self, key: &KeyHandle) -> Result<Vec<Vec<u8>>, StoreError>;
+}
+
+/// Claims every key of a certificate, primary and subkeys.
+///
+/// # Errors
+/// [`Reason::KeyBelongsToAnother`], or the store's.
+pub fn claim_all(tx: &dyn Transaction, cert: &Cert, owner: &Owner) -> Result<(), Stop> {
+    for key in cert.keys() {
+        let fingerprint =
+            certificate::our_fingerprint(&key.key().fingerprint()).map_err(|_| Reason::BadCertificate)?;
+        if !tx.claim_key(&fingerprint, owner)? {
+            return Err(Reason::KeyBelongsToAnother.into());
+        }
+    }
+    Ok(())
+}
+
+/// What the envelope may be signed with: enrolled certificates and nothing else.
+pub struct Enrolled<'a>(pub &'a dyn SenderKeys);
+
+/// A user's certificate that came from outside: strictly parsed and acceptable now.
+///
+/// # Errors
+/// [`Reason::BadCertificate`].
+pub fn receive_user(bytes: &[u8], now: Timestamp) -> Result<Cert, Reason> {
+    let cert = certificate::parse(bytes).map_err(|_| Reason::BadCertificate)?;
+    certificate::check(&cert, now).map_err(|_| Reason::BadCertificate)?;
+    Ok(cert)
+}
+
+/// A certificate that came from outside: strictly parsed, acceptable now, and able to receive a reply.
+///
+/// # Errors
+/// [`Reason::BadCertificate`].
+pub fn receive(bytes: &[u8], now: Timestamp) -> Result<Cert, Reason> {
+    let cert = receive_user(bytes, now)?;
+    let receives = cert
+        .keys()
+        .with_policy(certificate::policy(), now.to_system_time())
+        .supported()
+        .alive()
+        .revoked(false)
+        .for_transport_encryption()
+        .next()
+        .is_some();
+    if receives { Ok(cert) } else { Err(Reason::BadCertificate) }
+}
+
+impl Keyring for Enrolled<'_> {
+    fn certificates(&self, handle: &KeyHandle) -> Vec<Cert> {
+        let stored = self.0.sender_certificates(handle).unwrap_or_default();
+        stored.iter().filter_map(|bytes| certificate::parse(bytes).ok()).collect()
+    }
+}

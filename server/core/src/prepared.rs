@@ -1,0 +1,75 @@
+//! The person's signature, checked before the transaction so that nobody waits for it.
+
+use countersign_protocol::certificate;
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::envelope::Opened;
+use countersign_protocol::envelope::statement::{self, StatementRules, VerifiedStatement};
+use countersign_protocol::message::{JobRequest, MessageKind};
+use countersign_protocol::statement::Statement;
+
+use crate::core::Core;
+use crate::refusal::Reason;
+use crate::stop::Failure;
+
+/// What could be checked beforehand.
+pub(crate) enum Prepared {
+    /// Nothing to check for this type of message.
+    Nothing,
+    /// A job request's statement. Whether the result counts is known once the message is known to be new.
+    Job(Result<Box<SignedByPerson>, Reason>),
+}
+
+/// A statement whose signature is good.
+pub(crate) struct SignedByPerson {
+    /// The request, which is [`Verified`](countersign_protocol::envelope::Verified) only later.
+    pub(crate) request: JobRequest,
+    /// The proof.
+    pub(crate) statement: VerifiedStatement,
+    /// The certificate that made it good, binary: the account must still have it in the transaction.
+    pub(crate) certificate: Vec<u8>,
+}
+
+impl Prepared {
+    pub(crate) fn of(core: &Core, opened: &Opened, now: Timestamp) -> Result<Self, Failure> {
+        if opened.message().kind != MessageKind::JobRequest {
+            return Ok(Self::Nothing);
+        }
+        let checked = match opened.message().body::<JobRequest>() {
+            Ok(request) => check(core, opened, request, now)?,
+            Err(error) => Err(Reason::Body(error.to_string())),
+        };
+        Ok(Self::Job(checked))
+    }
+}
+
+fn check(
+    core: &Core,
+    opened: &Opened,
+    request: JobRequest,
+    now: Timestamp,
+) -> Result<Result<Box<SignedByPerson>, Reason>, Failure> {
+    let bad = |what: String| Ok(Err(Reason::Statement(what)));
+    let claimed = match Statement::from_bytes(&request.signed.statement.0) {
+        Ok(statement) => statement,
+        Err(error) => return bad(error.to_string()),
+    };
+    let [signer] = opened.signers() else { return Ok(Err(Reason::UnknownSender)) };
+    let account = core.view()?.account(&claimed.account)?;
+    let Some(key) = account.as_ref().and_then(|account| account.key()) else {
+        return bad(format!("the account {} has no key", claimed.account));
+    };
+    let cert = match certificate::parse(&key.certificate) {
+        Ok(cert) => cert,
+        Err(error) => return bad(error.to_string()),
+    };
+    let rules = StatementRules { server: core.identity().fingerprint(), instance: &signer.certificate, now };
+    match statement::verify(&request.signed, &cert, rules) {
+        // Exactly the keys that were enrolled, whatever the certificate says (W26).
+        Ok(statement) if key.signing.contains(statement.key()) => {
+            let certificate = key.certificate.clone();
+            Ok(Ok(Box::new(SignedByPerson { request, statement, certificate })))
+        }
+        Ok(statement) => bad(format!("signed by {}, which was never registered", statement.key())),
+        Err(error) => bad(error.to_string()),
+    }
+}

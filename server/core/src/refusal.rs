@@ -1,0 +1,98 @@
+//! The one opaque "no" outside, and the distinct reason inside (W20).
+
+mod meter;
+
+pub use meter::{Meter, Verdict};
+
+use countersign_protocol::envelope::OpenError;
+use countersign_protocol::message::MessageKind;
+
+/// Why a message was refused. Only the ledger and the log hear it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// The envelope itself.
+    #[error("{0}")]
+    Envelope(#[from] OpenError),
+    /// The body is not of the shape its type asks for.
+    #[error("not a body of its type: {0}")]
+    Body(String),
+    /// Signed by keys that together are nobody.
+    #[error("the signers are not one application, one instance, or an application and a new key")]
+    UnknownSender,
+    /// The sender may not send this, or not in its state.
+    #[error("a {kind:?} is not permitted for {sender}")]
+    NotPermitted {
+        /// What was sent.
+        kind: MessageKind,
+        /// Who sent it, and in what state.
+        sender: String,
+    },
+    /// An instance signed with another key than the announced one.
+    #[error("signed by another key than the one announced")]
+    NotTheAnnouncedKey,
+    /// The handshake's chain does not continue here.
+    #[error("the transcript does not continue a handshake of ours")]
+    Transcript,
+    /// The handshake is over: used, or too old.
+    #[error("the handshake was used or has expired")]
+    HandshakeOver,
+    /// The key is not the one committed to.
+    #[error("the certificate is not the one committed to")]
+    Commitment,
+    /// The server nonce is not the one given.
+    #[error("the server nonce is not the one given")]
+    ServerNonce,
+    /// The key is or was somebody else's, or was enrolled before.
+    #[error("a key of the certificate belongs or belonged to another identity")]
+    KeyBelongsToAnother,
+    /// The enrolment token is wrong, used or too old.
+    #[error("the enrolment token is wrong, used or has expired")]
+    Token,
+    /// Not a certificate, or not one we take.
+    #[error("the certificate is not acceptable")]
+    BadCertificate,
+    /// Nothing in the certificate can sign now.
+    #[error("the certificate has no key that may sign now")]
+    NoSigningKey,
+    /// A session subkey that would live too long, or for ever.
+    #[error("a session subkey has no end, or one more than {0} hours from now")]
+    SubkeyLivesTooLong(i64),
+    /// The new certificate has another primary key.
+    #[error("the certificate has another primary key")]
+    OtherPrimary,
+    /// Seen twice: no key update from here.
+    #[error("the instance was seen twice; an administrator must decide")]
+    Forked,
+    /// Not waiting for an administrator.
+    #[error("the instance is not waiting for approval")]
+    InstanceNotPending,
+    /// Revoked before.
+    #[error("the instance is revoked")]
+    InstanceRevoked,
+    /// Withdrawn before.
+    #[error("the application is withdrawn")]
+    ApplicationWithdrawn,
+    /// Not waiting for a key.
+    #[error("the account is not waiting for a key")]
+    AccountNotInvited,
+    /// The card's own proof is missing or bad (W12).
+    #[error("the proof of possession is not good: {0}")]
+    Proof(String),
+    /// The person's signature on a request is missing or bad (W16).
+    #[error("the statement is not good: {0}")]
+    Statement(String),
+    /// The body is not the one that was signed.
+    #[error("the body is not the one the statement names")]
+    BodyDigest,
+    /// The statement was used before (W15).
+    #[error("the statement was used before")]
+    StatementUsed,
+}
+
+impl Reason {
+    /// Whether an administrator must look at it, beyond the one refusal.
+    #[must_use]
+    pub const fn alarms(&self) -> bool {
+        matches!(self, Self::Envelope(OpenError::IdReused) | Self::KeyBelongsToAnother | Self::StatementUsed)
+    }
+}

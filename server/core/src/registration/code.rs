@@ -1,0 +1,66 @@
+//! The code that an administrator handed over.
+
+use countersign_protocol::ids::Nonce;
+use countersign_protocol::ledger::{EntryKind, Outcome};
+use countersign_protocol::message::{RegistrationCode, RegistrationCodeReply, Transcript};
+
+use super::Registration;
+use crate::codes::{self, Code};
+use crate::context::Context;
+use crate::draft::Draft;
+use crate::instances::Instance;
+use crate::refusal::Reason;
+use crate::replies::Recipient;
+use crate::stop::Stop;
+
+/// Counts a try, then compares. Wrong, used up, too old and no such account are one answer (W13).
+pub(crate) fn code(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, Stop> {
+    let body: RegistrationCode = ctx.body()?;
+    let registration = ctx
+        .tx()
+        .registration(&body.registration, ctx.now)?
+        .filter(|found| found.instance == instance.fingerprint)
+        .ok_or(Reason::HandshakeOver)?;
+    if registration.server_nonce.is_some() || ctx.message().transcript != Some(registration.transcript) {
+        return Err(Reason::Transcript.into());
+    }
+
+    let right = compare(ctx, &registration, &body.code)?;
+    let heard = Transcript::resume(registration.transcript).then(ctx.literal());
+    let (outcome, why, reply) = if right {
+        let server_nonce = Nonce::new(ctx.random())?;
+        (Outcome::Allowed, "the code was right", RegistrationCodeReply::Accepted { server_nonce })
+    } else {
+        let why = "the code was wrong, used up or too old, or there is no such account waiting for a key";
+        (Outcome::Denied, why, RegistrationCodeReply::Rejected)
+    };
+    let mut entry = ctx.entry(EntryKind::RegistrationTry, outcome, why);
+    entry.instance = Some(instance.fingerprint.clone());
+    entry.account = Some(registration.account.clone());
+
+    let recipient = Recipient::Instance(instance.fingerprint.clone());
+    let accepted = match &reply {
+        RegistrationCodeReply::Accepted { server_nonce } => Some(*server_nonce),
+        RegistrationCodeReply::Rejected => None,
+    };
+    let draft = Draft::recorded(recipient, entry, None, move |_receipt| reply)
+        .with_transcript(heard.digest())
+        .remembering(move |tx, literal| {
+            let Some(server_nonce) = accepted else { return Ok(()) };
+            let transcript = heard.then(literal).digest();
+            if tx.accept_registration(&registration.id, &server_nonce, &transcript)? {
+                Ok(())
+            } else {
+                Err(Reason::HandshakeOver.into())
+            }
+        });
+    Ok(draft)
+}
+
+fn compare(ctx: &Context<'_>, registration: &Registration, typed: &str) -> Result<bool, Stop> {
+    let typed = Code::typed(typed).mac_for_account(ctx.pepper(), &registration.account);
+    let kept = ctx.tx().try_code(&registration.account, ctx.now)?;
+    // Compared with something in any case, so that time does not tell whether there is a code.
+    let same = codes::equal(&kept.unwrap_or_default(), &typed);
+    Ok(kept.is_some() && same && ctx.tx().use_code(&registration.account, ctx.now)?)
+}

@@ -1,0 +1,98 @@
+//! The key, and the proof that the card holds it (W12).
+
+use countersign_protocol::binary::Binary;
+use countersign_protocol::certificate;
+use countersign_protocol::envelope::statement::{self, StatementRules, VerifiedStatement};
+use countersign_protocol::ledger::{EntryKind, Outcome};
+use countersign_protocol::message::result::Evidence;
+use countersign_protocol::message::{RegistrationRecord, Transcript, UserKey};
+use countersign_protocol::random;
+
+use super::Registration;
+use crate::accounts::AccountKey;
+use crate::context::Context;
+use crate::draft::Draft;
+use crate::instances::Instance;
+use crate::keys::{self, Owner};
+use crate::refusal::Reason;
+use crate::replies::Recipient;
+use crate::stop::Stop;
+
+/// Makes the committed key the account's, if the card signed this very handshake.
+pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, Stop> {
+    let body: UserKey = ctx.body()?;
+    let registration = ctx
+        .tx()
+        .registration(&body.registration, ctx.now)?
+        .filter(|found| found.instance == instance.fingerprint)
+        .ok_or(Reason::HandshakeOver)?;
+    if ctx.message().transcript != Some(registration.transcript) {
+        return Err(Reason::Transcript.into());
+    }
+    let cert = keys::receive_user(&body.certificate.0, ctx.now)?;
+    if certificate::commitment(&cert).map_err(|_| Reason::BadCertificate)? != registration.commitment {
+        return Err(Reason::Commitment.into());
+    }
+    let rules = StatementRules { server: ctx.server(), instance: &instance.fingerprint, now: ctx.now };
+    let proof =
+        statement::verify(&body.proof, &cert, rules).map_err(|error| Reason::Proof(error.to_string()))?;
+    binds(&proof, &registration)?;
+
+    if !ctx.tx().end_registration(&registration.id, ctx.now)? {
+        return Err(Reason::HandshakeOver.into());
+    }
+    let account = ctx.tx().account(&registration.account)?.ok_or(Reason::AccountNotInvited)?;
+    let key = AccountKey::pin(&cert, ctx.now)?;
+    keys::claim_all(ctx.tx(), &cert, &Owner::Account(account.name.clone()))?;
+    let account = account.bind(key.clone())?;
+    if !ctx.tx().bind_account(&account.name, &key, ctx.now)? {
+        return Err(Reason::AccountNotInvited.into());
+    }
+
+    let transcript = Transcript::resume(registration.transcript).then(ctx.literal()).digest();
+    let evidence = Evidence { salt: Binary(random::array::<32>(ctx.random())?.to_vec()), signed: body.proof };
+    let mut entry =
+        ctx.entry(EntryKind::Registration, Outcome::Allowed, "the key is the account's from now on");
+    entry.instance = Some(instance.fingerprint.clone());
+    entry.account = Some(account.name.clone());
+    entry.key = Some(key.primary.clone());
+    entry.operation = Some(proof.statement().operation.clone());
+    entry.resource = Some(proof.statement().resource.clone());
+    entry.statement = Some(proof.digest());
+    entry.evidence = Some(evidence.digest());
+    entry.detail.insert("transcript".into(), transcript.to_string());
+    let recipient = Recipient::Instance(instance.fingerprint.clone());
+    let draft = Draft::recorded(recipient, entry, Some(evidence), move |receipt| RegistrationRecord {
+        account: account.name,
+        certificate: key.primary,
+        transcript,
+        receipt,
+    });
+    Ok(draft.with_transcript(transcript))
+}
+
+/// Is this the `bind-key` statement of this registration, and nothing else?
+fn binds(proof: &VerifiedStatement, registration: &Registration) -> Result<(), Reason> {
+    let signed = proof.statement();
+    let wrong = |what: &str| Err(Reason::Proof(format!("it signs another {what}")));
+    if signed.operation.as_str() != "bind-key" {
+        return wrong("operation");
+    }
+    if signed.account != registration.account
+        || signed.resource.collection() != "account"
+        || signed.resource.name() != registration.account.as_str()
+    {
+        return wrong("account");
+    }
+    if signed.transcript != Some(registration.transcript) {
+        return wrong("handshake");
+    }
+    // Before the code was right there is no nonce, and nothing equals it.
+    if registration.server_nonce != Some(signed.nonce) {
+        return wrong("nonce");
+    }
+    if signed.body.is_some() || signed.login.is_some() || signed.service.is_some() {
+        return wrong("purpose");
+    }
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! A message is acted upon once and answered as often as its bytes come again (W15).
+
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::{Digest, Fingerprint, MessageId};
+
+use crate::store::StoreError;
+
+/// The answer to one message, as it rests in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredReply {
+    /// The message answered.
+    pub id: MessageId,
+    /// SHA-256 of its envelope.
+    pub digest: Digest,
+    /// Whom the answer is for.
+    pub recipient: Recipient,
+    /// The reply's literal bytes, sealed with the [`StoreKey`](crate::secrets::StoreKey). They are sealed to the
+    /// recipient anew each time they are sent: its session keys may have changed since.
+    pub sealed: Vec<u8>,
+}
+
+/// Whom a reply is sealed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipient {
+    /// Whatever certificate this instance has when the reply leaves.
+    Instance(Fingerprint),
+    /// The one-time certificate that a hello brought, binary.
+    Ephemeral(Vec<u8>),
+}
+
+/// Replies in a store.
+pub trait ReplyStore {
+    /// What was answered to this message id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn reply(&self, id: &MessageId) -> Result<Option<StoredReply>, StoreError>;
+
+    /// Keeps a reply, and forgets those older than the replay memory.
+    ///
+    /// # Errors
+    /// [`StoreError`], also if that message was answered before.
+    fn put_reply(&self, reply: &StoredReply, now: Timestamp) -> Result<(), StoreError>;
+}

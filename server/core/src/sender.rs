@@ -1,0 +1,121 @@
+//! Who sent a message, and what they may send in the state they are in: one table.
+
+use countersign_protocol::envelope::SignedBy;
+use countersign_protocol::ids::Fingerprint;
+use countersign_protocol::message::{InstanceState, MessageKind};
+
+use crate::applications::{Application, ApplicationState};
+use crate::instances::Instance;
+use crate::refusal::Reason;
+use crate::stop::Stop;
+use crate::store::Transaction;
+
+/// Who signed, as the transaction sees them.
+#[derive(Debug, Clone)]
+pub enum Sender {
+    /// A copy of an application, known by nothing else.
+    Application(Application),
+    /// A copy of an application, together with a key that nobody knows yet.
+    Newcomer {
+        /// The application.
+        application: Application,
+        /// Primary fingerprint of the new key, which signed.
+        key: Fingerprint,
+    },
+    /// An instance, by its announced session key.
+    Instance(Instance),
+    /// An instance, by its primary key.
+    InstancePrimary(Instance),
+}
+
+impl Sender {
+    /// Makes sense of the signatures.
+    ///
+    /// # Errors
+    /// [`Reason::UnknownSender`], [`Reason::NotTheAnnouncedKey`], or the store's.
+    pub fn of(tx: &dyn Transaction, signers: &[SignedBy]) -> Result<Self, Stop> {
+        match signers {
+            [one] => {
+                if let Some(application) = tx.application(&one.certificate)? {
+                    return Ok(Self::Application(application));
+                }
+                let instance = tx.instance(&one.certificate)?.ok_or(Reason::UnknownSender)?;
+                if one.key == instance.fingerprint {
+                    Ok(Self::InstancePrimary(instance))
+                } else if Some(&one.key) == instance.signing_key.as_ref() {
+                    Ok(Self::Instance(instance))
+                } else {
+                    Err(Reason::NotTheAnnouncedKey.into())
+                }
+            }
+            [one, other] => {
+                let (application, newcomer) =
+                    match (tx.application(&one.certificate)?, tx.application(&other.certificate)?) {
+                        (Some(application), None) => (application, other),
+                        (None, Some(application)) => (application, one),
+                        _ => return Err(Reason::UnknownSender.into()),
+                    };
+                if newcomer.key != newcomer.certificate {
+                    return Err(Reason::NotTheAnnouncedKey.into());
+                }
+                Ok(Self::Newcomer { application, key: newcomer.certificate.clone() })
+            }
+            _ => Err(Reason::UnknownSender.into()),
+        }
+    }
+
+    /// The table. What is not in it is refused.
+    ///
+    /// # Errors
+    /// [`Reason::NotPermitted`].
+    pub fn may_send(&self, kind: MessageKind) -> Result<(), Reason> {
+        use InstanceState::{Active, Pending, Suspended};
+        use MessageKind as Kind;
+        let permitted = match (self, kind) {
+            (Self::Application(application), Kind::Hello)
+            | (Self::Newcomer { application, .. }, Kind::InstanceKey) => {
+                application.state == ApplicationState::Active
+            }
+            // Whoever waits or is barred may ask how it stands, and learns it in the reply.
+            (Self::Instance(instance), Kind::InstanceCheckIn) => {
+                matches!(instance.state, Pending | Active | Suspended)
+            }
+            (Self::InstancePrimary(instance), Kind::KeyUpdate) => matches!(instance.state, Pending | Active),
+            (
+                Self::Instance(instance),
+                Kind::RegistrationRequest
+                | Kind::RegistrationCode
+                | Kind::UserKey
+                | Kind::JobRequest
+                | Kind::HostEvent,
+            ) => instance.state == Active,
+            _ => false,
+        };
+        if permitted { Ok(()) } else { Err(Reason::NotPermitted { kind, sender: self.described() }) }
+    }
+
+    fn described(&self) -> String {
+        match self {
+            Self::Application(application) => {
+                format!("the application {} ({})", application.name, application.state.as_str())
+            }
+            Self::Newcomer { application, .. } => {
+                format!(
+                    "a new key with the application {} ({})",
+                    application.name,
+                    application.state.as_str()
+                )
+            }
+            Self::Instance(instance) => {
+                format!("the instance {} ({})", instance.fingerprint, instance.state.as_str())
+            }
+            Self::InstancePrimary(instance) => {
+                format!(
+                    "the primary key of the instance {} ({})",
+                    instance.fingerprint,
+                    instance.state.as_str()
+                )
+            }
+        }
+    }
+}

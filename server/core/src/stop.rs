@@ -1,0 +1,68 @@
+//! Why a message went no further.
+
+use countersign_protocol::random::NoRandomness;
+
+use crate::ledger::{LedgerWriteError, StorageFailure};
+use crate::refusal::Reason;
+use crate::store::StoreError;
+
+/// The message stops here, and whatever it did so far is taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// It asks for what it may not have. It is answered with a refusal, and the ledger hears why.
+    #[error("refused: {0}")]
+    Refused(#[from] Reason),
+    /// We could not do our part. Nothing happened; the sender may try the same bytes again.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+/// Something the server needs did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The ledger: what cannot be recorded does not happen.
+    #[error("the ledger could not be written: {0}")]
+    Ledger(#[from] LedgerWriteError),
+    /// The kernel's randomness.
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+    /// A reply could not be written, sealed or read back.
+    #[error("the reply could not be made: {0}")]
+    Reply(String),
+    /// The policy engine.
+    #[error("the policy could not be asked: {0}")]
+    Policy(String),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<LedgerWriteError> for Stop {
+    fn from(error: LedgerWriteError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<NoRandomness> for Stop {
+    fn from(error: NoRandomness) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<StorageFailure> for Failure {
+    fn from(error: StorageFailure) -> Self {
+        Self::Store(StoreError::Unavailable(error.to_string()))
+    }
+}
+
+impl From<StorageFailure> for Stop {
+    fn from(error: StorageFailure) -> Self {
+        Self::Failed(error.into())
+    }
+}

@@ -1,0 +1,99 @@
+//! The command line.
+
+mod config_check;
+mod init;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, or stopped by SIGTERM or SIGINT
+  1  failed
+  2  wrong arguments
+  3  the configuration file is missing or wrong
+  4  the data folder, a key or the database is missing, wrong or readable by others
+  5  the address cannot be listened on";
+
+/// The Countersign server: checks two signatures, decides, records, and answers once.
+#[derive(Debug, Parser)]
+#[command(name = "countersign-server", version, after_help = EXIT_CODES)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a new server in an empty folder, and print what its first administrator needs.
+    Init(init::InitArguments),
+    /// Serve until SIGTERM or SIGINT.
+    Serve(serve::ServeArguments),
+    /// Work with the configuration file.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Read the file and the data folder it names, and say what is wrong with them.
+    Check {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+/// What went wrong, and how the process ends.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Exit code 1.
+    #[error("{0}")]
+    Failed(String),
+    /// Exit code 3.
+    #[error("{0}")]
+    Configuration(String),
+    /// Exit code 4.
+    #[error("{0}")]
+    Data(String),
+    /// Exit code 5.
+    #[error("{0}")]
+    Listen(String),
+}
+
+impl CommandError {
+    /// The process's exit code.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Failed(_) => 1,
+            Self::Configuration(_) => 3,
+            Self::Data(_) => 4,
+            Self::Listen(_) => 5,
+        })
+    }
+}
+
+impl Arguments {
+    /// Does what they say.
+    ///
+    /// # Errors
+    /// [`CommandError`].
+    pub fn run(self) -> Result<(), CommandError> {
+        match self.command {
+            Command::Init(arguments) => init::run(arguments),
+            Command::Serve(arguments) => serve::run(arguments),
+            Command::Config(ConfigCommand::Check { config }) => config_check::run(&config),
+        }
+    }
+}
+
+/// Prints for a person. A stdout that is gone stops nothing.
+fn print(text: &str) {
+    use std::io::Write as _;
+    let mut stdout = std::io::stdout().lock();
+    let _gone = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}

@@ -1,0 +1,73 @@
+//! `countersign-server serve`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{CommandError, print};
+use crate::config::Config;
+use crate::data::DataFolder;
+use crate::open::open;
+use crate::serve::serve;
+use crate::store::sqlite::CrashPoint;
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArguments {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// A test aid: kill this process right after the N-th write to the database. Only in debug builds.
+    #[arg(long, value_name = "N", hide = true)]
+    crash_after_write: Option<u64>,
+}
+
+pub(super) fn run(arguments: ServeArguments) -> Result<(), CommandError> {
+    let config =
+        Config::read(&arguments.config).map_err(|error| CommandError::Configuration(error.to_string()))?;
+    let crash = crash_point(arguments.crash_after_write)?;
+    let folder = DataFolder::at(config.data.clone());
+    let core =
+        open(&folder, config.url.as_str(), crash).map_err(|error| CommandError::Data(error.to_string()))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::Failed(format!("no threads to serve with: {error}")))?;
+    runtime.block_on(async {
+        let unusable = |error: std::io::Error| {
+            CommandError::Listen(format!(
+                "cannot listen on {}: {error}. Is another server running?",
+                config.listen
+            ))
+        };
+        let listener = TcpListener::bind(config.listen).await.map_err(unusable)?;
+        let address = listener.local_addr().map_err(unusable)?;
+        let failed = |error: std::io::Error| CommandError::Failed(error.to_string());
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        print(&format!("listening on http://{address}\n"));
+        let stop = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        serve(listener, core, config.limits, stop).await.map_err(failed)
+    })
+}
+
+#[cfg(debug_assertions)]
+fn crash_point(after: Option<u64>) -> Result<CrashPoint, CommandError> {
+    Ok(after.map_or_else(CrashPoint::never, CrashPoint::after_write))
+}
+
+#[cfg(not(debug_assertions))]
+fn crash_point(after: Option<u64>) -> Result<CrashPoint, CommandError> {
+    match after {
+        None => Ok(CrashPoint::never()),
+        Some(_) => {
+            Err(CommandError::Failed("--crash-after-write is a test aid; this build does not have it".into()))
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! `server.toml`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// What the administrator says.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// The URL at which hosts reach this server.
+    pub url: ServerUrl,
+    /// The folder with keys and database, made by `init`.
+    pub data: PathBuf,
+    /// How much at once.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// How much at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Messages a minute from one address that has not shown an enrolled host lately.
+    pub strangers_per_minute: u32,
+    /// Messages a second from one address that has.
+    pub hosts_per_second: u32,
+    /// Messages that wait for a worker; more are asked to come again.
+    pub queue: u16,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { strangers_per_minute: 60, hosts_per_second: 200, queue: 1024 }
+    }
+}
+
+/// `http://host:port` or `https://…`, without anything behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ServerUrl(String);
+
+impl ServerUrl {
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The port hosts will use.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let standard = if self.0.starts_with("https:") { 443 } else { 80 };
+        self.0.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(standard)
+    }
+}
+
+impl TryFrom<String> for ServerUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        let plain = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
+        match rest {
+            Some(host) if !host.is_empty() && host.chars().all(plain) => Ok(Self(text)),
+            _ => Err(format!(
+                "{text:?} is not a server URL; write http://HOST:PORT or https://HOST, without a path or a final slash"
+            )),
+        }
+    }
+}
+
+impl std::str::FromStr for ServerUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+/// The file is missing or wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not readable.
+    #[error("{}: {error}\nWrite one, or let `countersign-server init` make it.", .path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Not what it should be.
+    #[error("{}: {error}\nCorrect that line; `countersign-server config check` looks at the whole file.", .path.display())]
+    Wrong {
+        /// Which file.
+        path: PathBuf,
+        /// Line, key, and what was expected.
+        error: Box<toml::de::Error>,
+    },
+    /// A number that stops everything.
+    #[error("{}: limits.{key} is 0, and nobody would be served; leave it out for the default", .path.display())]
+    Zero {
+        /// Which file.
+        path: PathBuf,
+        /// Which key.
+        key: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads a file. Unknown keys are errors.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+        let config: Self = toml::from_str(&text)
+            .map_err(|error| ConfigError::Wrong { path: path.to_owned(), error: Box::new(error) })?;
+        let Limits { strangers_per_minute, hosts_per_second, queue } = config.limits;
+        for (key, zero) in [
+            ("strangers_per_minute", strangers_per_minute == 0),
+            ("hosts_per_second", hosts_per_second == 0),
+            ("queue", queue == 0),
+        ] {
+            if zero {
+                return Err(ConfigError::Zero { path: path.to_owned(), key });
+            }
+        }
+        Ok(config)
+    }
+}
+
+/// The file that `init` writes.
+#[must_use]
+pub fn template(listen: SocketAddr, url: &ServerUrl, data: &Path) -> String {
+    let Limits { strangers_per_minute, hosts_per_second, queue } = Limits::default();
+    format!(
+        r#"# Countersign server. Unknown keys are errors; check with: countersign-server config check
+
+# Address and port to listen on. Envelopes are sealed by themselves; for TLS put a proxy in front.
+listen = "{listen}"
+
+# The URL at which hosts reach this server. It goes into application bundles.
+url = "{url}"
+
+# Keys and database. Belongs to the user the server runs as, and to nobody else (0700).
+data = {data:?}
+
+[limits]
+# Messages a minute from one address that has not shown an enrolled host lately (enrolment, garbage).
+#strangers_per_minute = {strangers_per_minute}
+
+# Messages a second from one address that has.
+#hosts_per_second = {hosts_per_second}
+
+# Messages that wait for a worker; more are told to come again.
+#queue = {queue}
+"#,
+        url = url.as_str(),
+        data = data.display().to_string(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::read(&path)
+    }
+
+    #[test]
+    fn the_file_that_init_writes_is_read_back() {
+        let url: ServerUrl = "http://auth.example:8443".parse().unwrap();
+        let text = template("[::]:8443".parse().unwrap(), &url, Path::new("/var/lib/countersign"));
+        let config = read(&text).unwrap();
+        assert_eq!((config.url.port(), config.limits), (8443, Limits::default()));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_file_and_line() {
+        let text = "listen = \"127.0.0.1:1\"\nurl = \"http://a:1\"\ndata = \"/x\"\nlisten_on = 1\n";
+        let said = read(text).unwrap_err().to_string();
+        for part in ["server.toml", "line 4", "listen_on", "expected one of"] {
+            assert!(said.contains(part), "{part:?} is not in: {said}");
+        }
+    }
+
+    #[test]
+    fn a_url_with_a_path_is_refused() {
+        for bad in ["auth.example", "ftp://x", "http://", "http://x/", "http://x y", "https://x/v1"] {
+            assert!(bad.parse::<ServerUrl>().is_err(), "{bad}");
+        }
+        assert_eq!("https://auth.example".parse::<ServerUrl>().unwrap().port(), 443);
+    }
+
+    #[test]
+    fn a_limit_of_nothing_is_refused() {
+        let text = "listen = \"127.0.0.1:1\"\nurl = \"http://a:1\"\ndata = \"/x\"\n[limits]\nqueue = 0\n";
+        assert!(read(text).unwrap_err().to_string().contains("limits.queue is 0"));
+    }
+}

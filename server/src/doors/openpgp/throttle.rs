@@ -1,0 +1,145 @@
+//! How often one address may make us decrypt (W19). Asked before the first decapsulation.
+//!
+//! Anyone can send bytes that cost a private-key operation and prove nothing. An address that has just shown an
+//! enrolled host gets a wide bucket, any other a narrow one, so that a flood from elsewhere does not keep hosts out.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::config::Limits;
+
+/// How long an address counts as a host's after its last good message.
+const REMEMBERED: Duration = Duration::from_secs(600);
+
+/// Most addresses remembered; then those that have been quiet are forgotten.
+const ADDRESSES: usize = 65_536;
+
+/// One bucket for each address.
+pub struct Throttle {
+    strangers_per_minute: f64,
+    hosts_per_second: f64,
+    addresses: Mutex<HashMap<IpAddr, Bucket>>,
+}
+
+struct Bucket {
+    /// What is left for strangers.
+    narrow: f64,
+    /// What is left for a host.
+    wide: f64,
+    at: Instant,
+    host_until: Option<Instant>,
+}
+
+/// May these bytes be looked at?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Admission {
+    /// Yes.
+    Granted,
+    /// Not before that many seconds.
+    After(u64),
+}
+
+impl Throttle {
+    /// With these limits.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            strangers_per_minute: f64::from(limits.strangers_per_minute),
+            hosts_per_second: f64::from(limits.hosts_per_second),
+            addresses: Mutex::default(),
+        }
+    }
+
+    /// Takes one from the bucket of `address`.
+    pub fn admit(&self, address: IpAddr, now: Instant) -> Admission {
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if addresses.len() >= ADDRESSES {
+            addresses.retain(|_, bucket| now.duration_since(bucket.at) < Duration::from_secs(60));
+        }
+        let bucket = addresses.entry(network(address)).or_insert_with(|| Bucket {
+            narrow: self.strangers_per_minute,
+            wide: self.hosts_per_second * 2.0,
+            at: now,
+            host_until: None,
+        });
+        let passed = now.duration_since(bucket.at).as_secs_f64();
+        bucket.at = now;
+        bucket.narrow =
+            (bucket.narrow + passed * self.strangers_per_minute / 60.0).min(self.strangers_per_minute);
+        bucket.wide = (bucket.wide + passed * self.hosts_per_second).min(self.hosts_per_second * 2.0);
+
+        let is_host = bucket.host_until.is_some_and(|until| now < until);
+        let (left, per_second) = if is_host {
+            (&mut bucket.wide, self.hosts_per_second)
+        } else {
+            (&mut bucket.narrow, self.strangers_per_minute / 60.0)
+        };
+        if *left >= 1.0 {
+            *left -= 1.0;
+            return Admission::Granted;
+        }
+        let seconds = Duration::from_secs_f64(((1.0 - *left) / per_second).min(3600.0));
+        Admission::After(seconds.as_secs().saturating_add(1))
+    }
+
+    /// An enrolled host showed itself at `address`: it pays nothing for having been a stranger until now.
+    pub fn is_host(&self, address: IpAddr, now: Instant) {
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = addresses.get_mut(&network(address)) {
+            if bucket.host_until.is_none_or(|until| until <= now) {
+                bucket.narrow = (bucket.narrow + 1.0).min(self.strangers_per_minute);
+            }
+            bucket.host_until = Some(now + REMEMBERED);
+        }
+    }
+}
+
+/// An IPv6 customer has at least a /64 to send from.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn throttle() -> Throttle {
+        Throttle::new(Limits { strangers_per_minute: 3, hosts_per_second: 10, queue: 1 })
+    }
+
+    fn granted(throttle: &Throttle, address: &str, now: Instant, tries: usize) -> usize {
+        let address = address.parse().unwrap();
+        (0..tries).filter(|_| throttle.admit(address, now) == Admission::Granted).count()
+    }
+
+    #[test]
+    fn a_stranger_is_stopped_and_told_when_to_come_again() {
+        let (throttle, now) = (throttle(), Instant::now());
+        assert_eq!(granted(&throttle, "192.0.2.1", now, 10), 3);
+        assert!(matches!(throttle.admit("192.0.2.1".parse().unwrap(), now), Admission::After(20..=21)));
+        assert_eq!(granted(&throttle, "192.0.2.2", now, 1), 1, "another address is another bucket");
+        assert_eq!(granted(&throttle, "192.0.2.1", now + Duration::from_secs(21), 10), 1);
+    }
+
+    #[test]
+    fn a_host_is_not_held_to_the_strangers_limit() {
+        let (throttle, now) = (throttle(), Instant::now());
+        assert_eq!(granted(&throttle, "192.0.2.1", now, 1), 1);
+        throttle.is_host("192.0.2.1".parse().unwrap(), now);
+        assert_eq!(granted(&throttle, "192.0.2.1", now, 100), 20);
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_share_a_bucket() {
+        let (throttle, now) = (throttle(), Instant::now());
+        assert_eq!(granted(&throttle, "2001:db8::1", now, 3), 3);
+        assert_eq!(granted(&throttle, "2001:db8::2", now, 3), 0);
+        assert_eq!(granted(&throttle, "2001:db8:0:1::2", now, 3), 3);
+    }
+}

@@ -1,0 +1,24 @@
+//! The server around the core: a database file, a data folder, a door, and HTTP.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`commands`] | the command line |
+//! | [`config`] | `server.toml` |
+//! | [`data`] | the folder with keys and database, and who may read it |
+//! | [`init`] | a new server |
+//! | [`open`] | a core from what `init` left |
+//! | [`serve`] | HTTP |
+//! | [`doors`] | who asks, and how the answer is spelled |
+//! | [`store`] | SQLite |
+//! | [`log`] | one line on stderr for each message |
+#![forbid(unsafe_code)]
+
+pub mod commands;
+pub mod config;
+pub mod data;
+pub mod doors;
+pub mod init;
+pub mod log;
+pub mod open;
+pub mod serve;
+pub mod store;

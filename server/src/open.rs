@@ -1,0 +1,93 @@
+//! A core from what `init` left.
+
+use std::sync::Arc;
+
+use countersign_protocol::certificate;
+use countersign_protocol::clock::{Clock, SystemClock};
+use countersign_protocol::random::{Random, SystemRandom};
+use countersign_server_core::core::{Core, Parts};
+use countersign_server_core::identity::Identity;
+use countersign_server_core::ledger::Ledger;
+use countersign_server_core::policy::{PolicyError, PolicySet};
+use countersign_server_core::secrets::{Pepper, StoreKey};
+use countersign_server_core::store::StoreError;
+use secrecy::SecretString;
+
+use crate::data::{DataError, DataFolder, read_private};
+use crate::store::sqlite::{CrashPoint, SqliteStore};
+
+/// The server cannot be brought up from its folder.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder or a key.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The policy built into this program.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+}
+
+/// Opens the server in `folder`, with the ambient clock and randomness.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open(folder: &DataFolder, url: &str, crash: CrashPoint) -> Result<Core, OpenError> {
+    open_with(folder, url, crash, Arc::new(SystemClock), Arc::new(SystemRandom))
+}
+
+/// Opens the server in `folder`.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open_with(
+    folder: &DataFolder,
+    url: &str,
+    crash: CrashPoint,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+) -> Result<Core, OpenError> {
+    folder.check()?;
+    let content = |path: std::path::PathBuf| move |what: String| DataError::Content { path, what };
+
+    let bad_key = content(folder.server_key());
+    let secret = read_private(&folder.server_key())?;
+    let identity = certificate::parse_secret(&secret)
+        .and_then(|cert| Identity::new(&cert, url.to_owned(), clock.now()))
+        .map_err(|error| bad_key(error.to_string()))?;
+    let ledger = open_ledger(folder)?;
+    if ledger.key().server() != identity.fingerprint() {
+        return Err(content(folder.ledger_key())("it is the key of another server's ledger".into()).into());
+    }
+    Ok(Core::new(Parts {
+        store: Arc::new(SqliteStore::open(&folder.database(), crash)?),
+        clock,
+        random,
+        identity,
+        pepper: Pepper::new(thirty_two(folder.pepper())?),
+        store_key: StoreKey::new(thirty_two(folder.store_key())?),
+        ledger,
+        policy: PolicySet::default_set()?,
+    }))
+}
+
+/// Two lines: the signer key and the verifier key.
+fn open_ledger(folder: &DataFolder) -> Result<Ledger, DataError> {
+    let path = folder.ledger_key();
+    let wrong = |what: String| DataError::Content { path: path.clone(), what };
+    let bytes = read_private(&path)?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| wrong(error.to_string()))?;
+    let (secret, public) = text.trim_end().split_once('\n').ok_or_else(|| wrong("not two lines".into()))?;
+    let public = public.parse().map_err(|error| wrong(format!("{error}")))?;
+    Ledger::open(&SecretString::from(secret), public).map_err(|error| wrong(error.to_string()))
+}
+
+fn thirty_two(path: std::path::PathBuf) -> Result<[u8; 32], DataError> {
+    let bytes = read_private(&path)?;
+    bytes
+        .as_slice()
+        .try_into()
+        .map_err(|_| DataError::Content { path, what: format!("{} bytes instead of 32", bytes.len()) })
+}

@@ -1,0 +1,3 @@
+//! Databases behind the core's `Store` trait.
+
+pub mod sqlite;

@@ -1,0 +1,41 @@
+//! One-time codes.
+
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::AccountName;
+use countersign_protocol::limits;
+use countersign_server_core::codes::{CodeStore, Mac};
+use countersign_server_core::store::StoreError;
+
+use super::rows::{bytes, time};
+use super::transaction::SqliteTransaction;
+
+impl CodeStore for SqliteTransaction<'_> {
+    fn put_code(&self, account: &AccountName, mac: &Mac, expires: Timestamp) -> Result<(), StoreError> {
+        self.write(
+            "INSERT INTO codes (account, mac, expires) VALUES (?1, ?2, ?3)
+             ON CONFLICT (account) DO UPDATE
+             SET mac = excluded.mac, expires = excluded.expires, tries = 0, used_at = NULL",
+            (account.as_str(), mac, time(expires)),
+        )?;
+        Ok(())
+    }
+
+    fn try_code(&self, account: &AccountName, now: Timestamp) -> Result<Option<Mac>, StoreError> {
+        let mac = self.write_returning(
+            "UPDATE codes SET tries = tries + 1
+             WHERE account = ?1 AND tries < ?2 AND used_at IS NULL AND expires > ?3
+             RETURNING mac",
+            (account.as_str(), limits::CODE_TRIES, time(now)),
+            |row| row.get::<_, Vec<u8>>(0),
+        )?;
+        mac.map(|mac| bytes(&mac, "a code's digest")).transpose()
+    }
+
+    fn use_code(&self, account: &AccountName, now: Timestamp) -> Result<bool, StoreError> {
+        let used = self.write(
+            "UPDATE codes SET used_at = ?2 WHERE account = ?1 AND used_at IS NULL",
+            (account.as_str(), time(now)),
+        )?;
+        Ok(used == 1)
+    }
+}

@@ -1,0 +1,51 @@
+//! Enrolments that are under way.
+
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::{ApplicationName, Digest, Nonce};
+use countersign_protocol::limits;
+use countersign_server_core::enrolment::{Handshake, HandshakeStore};
+use countersign_server_core::store::StoreError;
+
+use super::rows::{bytes, time};
+use super::transaction::SqliteTransaction;
+
+impl HandshakeStore for SqliteTransaction<'_> {
+    fn add_handshake(&self, handshake: &Handshake, now: Timestamp) -> Result<(), StoreError> {
+        self.write("DELETE FROM handshakes WHERE expires < ?1", [time(now.plus(-limits::REPLAY_MEMORY))])?;
+        self.write(
+            "INSERT INTO handshakes (transcript, application, commitment, server_nonce, expires)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            (
+                handshake.transcript.as_bytes(),
+                handshake.application.as_str(),
+                handshake.commitment.as_bytes(),
+                handshake.server_nonce.as_bytes(),
+                time(handshake.expires),
+            ),
+        )?;
+        Ok(())
+    }
+
+    fn use_handshake(
+        &self,
+        transcript: &Digest,
+        application: &ApplicationName,
+        now: Timestamp,
+    ) -> Result<Option<Handshake>, StoreError> {
+        let row = self.write_returning(
+            "UPDATE handshakes SET used_at = ?3
+             WHERE transcript = ?1 AND application = ?2 AND used_at IS NULL AND expires > ?3
+             RETURNING commitment, server_nonce, expires",
+            (transcript.as_bytes(), application.as_str(), time(now)),
+            |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, i64>(2)?)),
+        )?;
+        let Some((commitment, server_nonce, expires)) = row else { return Ok(None) };
+        Ok(Some(Handshake {
+            transcript: *transcript,
+            application: application.clone(),
+            commitment: Digest::from_bytes(bytes(&commitment, "a handshake's commitment")?),
+            server_nonce: Nonce::from_bytes(bytes(&server_nonce, "a handshake's nonce")?),
+            expires: Timestamp::from_seconds(expires),
+        }))
+    }
+}

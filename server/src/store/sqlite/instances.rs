@@ -1,0 +1,143 @@
+//! Instances.
+
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::Fingerprint;
+use countersign_protocol::message::InstanceState;
+use countersign_server_core::instances::{Instance, InstanceStore};
+use countersign_server_core::store::StoreError;
+use rusqlite::Row;
+
+use super::rows::{corrupt, count, json, number, parsed, time, to_json};
+use super::transaction::SqliteTransaction;
+
+const COLUMNS: &str = "fingerprint, application, certificate, signing_key, key_words, claimed_hostname, key_place, \
+                       state, counter, forked_at";
+
+struct Columns {
+    fingerprint: String,
+    application: String,
+    certificate: Vec<u8>,
+    signing_key: Option<String>,
+    key_words: String,
+    claimed_hostname: String,
+    key_place: String,
+    state: String,
+    counter: i64,
+    forked_at: Option<i64>,
+}
+
+impl Columns {
+    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        Ok(Self {
+            fingerprint: row.get("fingerprint")?,
+            application: row.get("application")?,
+            certificate: row.get("certificate")?,
+            signing_key: row.get("signing_key")?,
+            key_words: row.get("key_words")?,
+            claimed_hostname: row.get("claimed_hostname")?,
+            key_place: row.get("key_place")?,
+            state: row.get("state")?,
+            counter: row.get("counter")?,
+            forked_at: row.get("forked_at")?,
+        })
+    }
+
+    fn instance(self) -> Result<Instance, StoreError> {
+        let state = match self.state.as_str() {
+            "pending" => InstanceState::Pending,
+            "active" => InstanceState::Active,
+            "suspended" => InstanceState::Suspended,
+            "revoked" => InstanceState::Revoked,
+            _ => return Err(corrupt("an instance's state")),
+        };
+        Ok(Instance {
+            fingerprint: parsed(&self.fingerprint, "an instance's fingerprint")?,
+            application: parsed(&self.application, "an instance's application")?,
+            certificate: self.certificate,
+            signing_key: self.signing_key.map(|key| parsed(&key, "an instance's signing key")).transpose()?,
+            key_words: self.key_words,
+            claimed_hostname: self.claimed_hostname,
+            key_place: json(&self.key_place, "where an instance's key lives")?,
+            state,
+            counter: count(self.counter, "an instance's counter")?,
+            forked: self.forked_at.is_some(),
+        })
+    }
+}
+
+impl InstanceStore for SqliteTransaction<'_> {
+    fn instance(&self, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM instances WHERE fingerprint = ?1");
+        self.read(&sql, [fingerprint.to_string()], Columns::read)?.map(Columns::instance).transpose()
+    }
+
+    fn pending_instances(&self, key_words: &str) -> Result<Vec<Instance>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM instances WHERE key_words = ?1 AND state = 'pending'");
+        let rows = self.read_all(&sql, [key_words], Columns::read)?;
+        rows.into_iter().map(Columns::instance).collect()
+    }
+
+    fn add_instance(&self, instance: &Instance, at: Timestamp) -> Result<bool, StoreError> {
+        let added = self.write(
+            "INSERT INTO instances (fingerprint, application, certificate, signing_key, key_words, claimed_hostname,
+                                    key_place, state, state_at, enrolled_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) ON CONFLICT DO NOTHING",
+            (
+                instance.fingerprint.to_string(),
+                instance.application.as_str(),
+                &instance.certificate,
+                instance.signing_key.as_ref().map(ToString::to_string),
+                &instance.key_words,
+                &instance.claimed_hostname,
+                to_json(&instance.key_place)?,
+                instance.state.as_str(),
+                time(at),
+            ),
+        )?;
+        Ok(added == 1)
+    }
+
+    fn move_instance(
+        &self,
+        fingerprint: &Fingerprint,
+        from: InstanceState,
+        to: InstanceState,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let moved = self.write(
+            "UPDATE instances SET state = ?3, state_at = ?4 WHERE fingerprint = ?1 AND state = ?2",
+            (fingerprint.to_string(), from.as_str(), to.as_str(), time(at)),
+        )?;
+        Ok(moved == 1)
+    }
+
+    fn announce_keys(
+        &self,
+        fingerprint: &Fingerprint,
+        certificate: &[u8],
+        signing_key: &Fingerprint,
+    ) -> Result<bool, StoreError> {
+        let announced = self.write(
+            "UPDATE instances SET certificate = ?2, signing_key = ?3
+             WHERE fingerprint = ?1 AND state IN ('pending', 'active') AND forked_at IS NULL",
+            (fingerprint.to_string(), certificate, signing_key.to_string()),
+        )?;
+        Ok(announced == 1)
+    }
+
+    fn count_check_in(&self, fingerprint: &Fingerprint, counter: u64) -> Result<bool, StoreError> {
+        let counted = self.write(
+            "UPDATE instances SET counter = ?2 WHERE fingerprint = ?1 AND counter < ?2",
+            (fingerprint.to_string(), number(counter)?),
+        )?;
+        Ok(counted == 1)
+    }
+
+    fn mark_forked(&self, fingerprint: &Fingerprint, at: Timestamp) -> Result<(), StoreError> {
+        self.write(
+            "UPDATE instances SET forked_at = ?2 WHERE fingerprint = ?1 AND forked_at IS NULL",
+            (fingerprint.to_string(), time(at)),
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! Whose key is whose.
+
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::{Fingerprint, Nonce};
+use countersign_protocol::limits;
+use countersign_server_core::keys::{KeyStore, Owner, SenderKeys};
+use countersign_server_core::store::StoreError;
+use sequoia_openpgp::{KeyHandle, KeyID};
+
+use super::rows::time;
+use super::transaction::SqliteTransaction;
+use super::unavailable;
+use super::view::SqliteView;
+
+impl KeyStore for SqliteTransaction<'_> {
+    fn claim_key(&self, key: &Fingerprint, owner: &Owner) -> Result<bool, StoreError> {
+        let (kind, name) = owner.columns();
+        // The update changes nothing; it only counts a row that is ours already.
+        let claimed = self.write(
+            "INSERT INTO known_keys (fingerprint, key_id, owner_kind, owner) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (fingerprint) DO UPDATE SET owner = owner
+             WHERE owner_kind = excluded.owner_kind AND owner = excluded.owner",
+            (key.to_string(), key_id(key), kind, name),
+        )?;
+        Ok(claimed == 1)
+    }
+
+    fn burn_nonce(&self, nonce: &Nonce, now: Timestamp) -> Result<bool, StoreError> {
+        // A statement lives for minutes: a nonce older than the replay memory cannot come again in time.
+        self.write(
+            "DELETE FROM burned_nonces WHERE burned_at < ?1",
+            [time(now.plus(-limits::REPLAY_MEMORY))],
+        )?;
+        let burned = self.write(
+            "INSERT INTO burned_nonces (nonce, burned_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            (nonce.as_bytes(), time(now)),
+        )?;
+        Ok(burned == 1)
+    }
+}
+
+impl SenderKeys for SqliteView<'_> {
+    fn sender_certificates(&self, key: &KeyHandle) -> Result<Vec<Vec<u8>>, StoreError> {
+        let (column, wanted) = match key {
+            KeyHandle::Fingerprint(fingerprint) => ("fingerprint", format!("{fingerprint:X}")),
+            KeyHandle::KeyID(id) => ("key_id", format!("{id:X}")),
+        };
+        let sql = format!(
+            "SELECT certificate FROM known_keys
+             JOIN applications ON owner_kind = 'application' AND owner = name
+             WHERE known_keys.{column} = ?1
+             UNION ALL
+             SELECT certificate FROM known_keys
+             JOIN instances ON owner_kind = 'instance' AND owner = instances.fingerprint
+             WHERE known_keys.{column} = ?1 AND state <> 'revoked'"
+        );
+        self.connection()?
+            .prepare_cached(&sql)
+            .and_then(|mut statement| statement.query_map([wanted], |row| row.get(0))?.collect())
+            .map_err(unavailable)
+    }
+}
+
+/// The short name that some signatures use instead of the fingerprint.
+fn key_id(key: &Fingerprint) -> String {
+    let version = if key.as_bytes().len() == 20 { 4 } else { 6 };
+    let id = sequoia_openpgp::Fingerprint::from_bytes(version, key.as_bytes()).map(KeyID::from);
+    id.map(|id| format!("{id:X}")).unwrap_or_default()
+}

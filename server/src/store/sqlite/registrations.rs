@@ -1,0 +1,84 @@
+//! Registrations that are under way.
+
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::{Digest, MessageId, Nonce};
+use countersign_protocol::limits;
+use countersign_server_core::registration::{Registration, RegistrationStore};
+use countersign_server_core::store::StoreError;
+
+use super::rows::{bytes, parsed, time};
+use super::transaction::SqliteTransaction;
+
+impl RegistrationStore for SqliteTransaction<'_> {
+    fn add_registration(&self, registration: &Registration, now: Timestamp) -> Result<(), StoreError> {
+        self.write("DELETE FROM registrations WHERE expires < ?1", [time(now.plus(-limits::REPLAY_MEMORY))])?;
+        self.write(
+            "INSERT INTO registrations (id, instance, account, commitment, transcript, expires)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (
+                registration.id.as_bytes(),
+                registration.instance.to_string(),
+                registration.account.as_str(),
+                registration.commitment.as_bytes(),
+                registration.transcript.as_bytes(),
+                time(registration.expires),
+            ),
+        )?;
+        Ok(())
+    }
+
+    fn registration(&self, id: &MessageId, now: Timestamp) -> Result<Option<Registration>, StoreError> {
+        let row = self.read(
+            "SELECT instance, account, commitment, transcript, server_nonce, expires FROM registrations
+             WHERE id = ?1 AND ended_at IS NULL AND expires > ?2",
+            (id.as_bytes(), time(now)),
+            |row| {
+                Ok((
+                    row.get::<_, String>(0)?,
+                    row.get::<_, String>(1)?,
+                    row.get::<_, Vec<u8>>(2)?,
+                    row.get::<_, Vec<u8>>(3)?,
+                    row.get::<_, Option<Vec<u8>>>(4)?,
+                    row.get::<_, i64>(5)?,
+                ))
+            },
+        )?;
+        let Some((instance, account, commitment, transcript, server_nonce, expires)) = row else {
+            return Ok(None);
+        };
+        let server_nonce = server_nonce
+            .map(|nonce| bytes(&nonce, "a registration's nonce").map(Nonce::from_bytes))
+            .transpose()?;
+        Ok(Some(Registration {
+            id: *id,
+            instance: parsed(&instance, "a registration's instance")?,
+            account: parsed(&account, "a registration's account")?,
+            commitment: Digest::from_bytes(bytes(&commitment, "a registration's commitment")?),
+            transcript: Digest::from_bytes(bytes(&transcript, "a registration's transcript")?),
+            expires: Timestamp::from_seconds(expires),
+            server_nonce,
+        }))
+    }
+
+    fn accept_registration(
+        &self,
+        id: &MessageId,
+        server_nonce: &Nonce,
+        transcript: &Digest,
+    ) -> Result<bool, StoreError> {
+        let accepted = self.write(
+            "UPDATE registrations SET server_nonce = ?2, transcript = ?3
+             WHERE id = ?1 AND server_nonce IS NULL AND ended_at IS NULL",
+            (id.as_bytes(), server_nonce.as_bytes(), transcript.as_bytes()),
+        )?;
+        Ok(accepted == 1)
+    }
+
+    fn end_registration(&self, id: &MessageId, now: Timestamp) -> Result<bool, StoreError> {
+        let ended = self.write(
+            "UPDATE registrations SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL AND server_nonce IS NOT NULL",
+            (id.as_bytes(), time(now)),
+        )?;
+        Ok(ended == 1)
+    }
+}

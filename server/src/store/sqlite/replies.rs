@@ -1,0 +1,49 @@
+//! Replies that may be asked for again.
+
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::{Digest, MessageId};
+use countersign_protocol::limits;
+use countersign_server_core::replies::{Recipient, ReplyStore, StoredReply};
+use countersign_server_core::store::StoreError;
+
+use super::rows::{bytes, corrupt, parsed, time};
+use super::transaction::SqliteTransaction;
+
+impl ReplyStore for SqliteTransaction<'_> {
+    fn reply(&self, id: &MessageId) -> Result<Option<StoredReply>, StoreError> {
+        let row = self.read(
+            "SELECT digest, instance, ephemeral, sealed FROM replies WHERE id = ?1",
+            [id.as_bytes()],
+            |row| {
+                Ok((
+                    row.get::<_, Vec<u8>>(0)?,
+                    row.get::<_, Option<String>>(1)?,
+                    row.get::<_, Option<Vec<u8>>>(2)?,
+                    row.get::<_, Vec<u8>>(3)?,
+                ))
+            },
+        )?;
+        let Some((digest, instance, ephemeral, sealed)) = row else { return Ok(None) };
+        let recipient = match (instance, ephemeral) {
+            (Some(instance), None) => Recipient::Instance(parsed(&instance, "a reply's instance")?),
+            (None, Some(certificate)) => Recipient::Ephemeral(certificate),
+            _ => return Err(corrupt("a reply's recipient")),
+        };
+        let digest = Digest::from_bytes(bytes(&digest, "a reply's digest")?);
+        Ok(Some(StoredReply { id: *id, digest, recipient, sealed }))
+    }
+
+    fn put_reply(&self, reply: &StoredReply, now: Timestamp) -> Result<(), StoreError> {
+        self.write("DELETE FROM replies WHERE stored_at < ?1", [time(now.plus(-limits::REPLAY_MEMORY))])?;
+        let (instance, ephemeral) = match &reply.recipient {
+            Recipient::Instance(fingerprint) => (Some(fingerprint.to_string()), None),
+            Recipient::Ephemeral(certificate) => (None, Some(certificate)),
+        };
+        self.write(
+            "INSERT INTO replies (id, digest, instance, ephemeral, sealed, stored_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (reply.id.as_bytes(), reply.digest.as_bytes(), instance, ephemeral, &reply.sealed, time(now)),
+        )?;
+        Ok(())
+    }
+}
