@@ -1,5 +1,5 @@
 //! The IPC between PAM module, command line and agent.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod golden;
 mod messages;
