@@ -31,7 +31,7 @@ pub use write::ExportWriter;
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ExportLine {
     /// The first line.
-    Header(ExportHeader),
+    Header(Box<ExportHeader>),
     /// A certificate (OpenPGP, binary) that the entries below name.
     Certificate(Binary),
     /// The next entry.

@@ -31,13 +31,13 @@ impl<W: Write> ExportWriter<W> {
         let key: LedgerKey = first.ledger_key.parse()?;
         let size = key.checkpoint(&first.checkpoint)?.size();
         let mut writer = Self { out, key, size, next: 0, certificates: BTreeSet::new() };
-        writer.line(&ExportLine::Header(ExportHeader {
+        writer.line(&ExportLine::Header(Box::new(ExportHeader {
             v: Version,
             ledger_key: writer.key.clone(),
             checkpoint: first.checkpoint.clone(),
             size,
             from: 0,
-        }))?;
+        })))?;
         writer.add(first)?;
         Ok(writer)
     }

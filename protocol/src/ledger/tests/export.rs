@@ -180,7 +180,8 @@ fn altered_evidence_is_noticed() {
 #[test]
 fn an_entry_that_says_something_else_than_was_signed_is_noticed() {
     let ana = Person::new();
-    let cases: [(fn(&mut Entry), &str); 6] = [
+    type Change = fn(&mut Entry);
+    let cases: [(Change, &str); 6] = [
         (|entry| entry.account = Some("eve".parse().unwrap()), "another account"),
         (|entry| entry.login = Some("root".parse().unwrap()), "another login"),
         (|entry| entry.service = Some("sudo".parse().unwrap()), "another service"),

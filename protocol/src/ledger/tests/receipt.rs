@@ -53,9 +53,10 @@ fn an_entry_that_answers_no_message_answers_none() {
 
 #[test]
 fn a_receipt_changed_anywhere_is_refused() {
+    type Change = fn(&mut Receipt);
     let log = plain_log(11);
     let good = log.receipt(5);
-    let altered: [(&str, fn(&mut Receipt)); 8] = [
+    let altered: [(&str, Change); 8] = [
         ("entry", |receipt| *receipt.entry.0.last_mut().unwrap() = b' '),
         ("entry, by a space", |receipt| receipt.entry.0.push(b' ')),
         ("place", |receipt| receipt.index = 6),

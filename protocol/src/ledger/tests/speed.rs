@@ -31,7 +31,7 @@ fn verify_speed() {
         size: entries,
         from: 0,
     };
-    let mut file = serde_json::to_vec(&ExportLine::Header(header)).unwrap();
+    let mut file = serde_json::to_vec(&ExportLine::Header(Box::new(header))).unwrap();
     file.push(b'\n');
     file.extend(body);
 
