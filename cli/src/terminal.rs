@@ -92,6 +92,8 @@ fn typed_hidden(question: &str) -> io::Result<Option<SecretString>> {
     match typed {
         Ok(secret) => Ok(Some(SecretString::from(secret))),
         Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::Interrupted) => {
+            // Nobody pressed Enter; what comes next begins on a line of its own.
+            writeln!(io::stderr().lock())?;
             Ok(None)
         }
         Err(error) => Err(error),

@@ -22,7 +22,7 @@ use crate::output::Report;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ledger {
     Export(export::Export),
-    Verify(verify::Verify),
+    Verify(Box<verify::Verify>),
     Show(show::Show),
     Evidence(evidence::TakeEvidence),
 }
@@ -54,7 +54,7 @@ impl<'a> ExportFile<'a> {
 
     /// Checks the whole file.
     fn verify(&mut self, trust: &Trust) -> Result<ExportReport, Failure> {
-        verify_export(self.from_the_start()?, trust).map_err(|error| distrusted(self.path, error))
+        verify_export(self.rewound()?, trust).map_err(|error| distrusted(self.path, error))
     }
 
     /// Gives each line of a file that was verified to `take`, with its number.
@@ -63,7 +63,7 @@ impl<'a> ExportFile<'a> {
         mut take: impl FnMut(u64, ExportLine) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let path = self.path;
-        let mut lines = ExportLines::new(self.from_the_start()?);
+        let mut lines = ExportLines::new(self.rewound()?);
         while let Some(line) = lines.next_line().map_err(|error| distrusted(path, error))? {
             let number = lines.number();
             let line = line.map_err(|why| changed(path, number, &why))?;
@@ -72,7 +72,7 @@ impl<'a> ExportFile<'a> {
         Ok(())
     }
 
-    fn from_the_start(&mut self) -> Result<BufReader<&File>, Failure> {
+    fn rewound(&mut self) -> Result<BufReader<&File>, Failure> {
         self.file.rewind().map_err(|error| unreadable(self.path, &error))?;
         Ok(BufReader::new(&self.file))
     }

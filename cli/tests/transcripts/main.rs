@@ -1,6 +1,6 @@
 //! The program as people and scripts meet it: what they type, what comes back, how it ends.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod agent;
 mod bad_arguments;

@@ -1,7 +1,7 @@
 //! `countersign ledger export`: the whole ledger in one file.
 
 use std::fmt;
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
