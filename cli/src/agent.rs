@@ -16,7 +16,7 @@ use nix::sys::time::TimeVal;
 use zeroize::Zeroizing;
 
 use crate::args::Global;
-use crate::failure::{Failure, LocalKind};
+use crate::failure::{Failure, Kind, LocalKind};
 use crate::terminal::Terminal;
 
 /// Longest silence of an agent that works: it bounds its own waiting, this is for one that died on its feet.
@@ -31,26 +31,31 @@ pub(crate) struct Answered {
     pub(crate) body: Option<Zeroizing<Vec<u8>>>,
 }
 
-/// Asks the agent, and answers its questions at the terminal.
+/// Asks the agent for oneself, and answers its questions at the terminal.
 pub(crate) fn ask(global: &Global, request: &Request) -> Result<Answered, Failure> {
+    ask_at(global.user_socket(), global, request)
+}
+
+/// Asks the agent at `socket`.
+pub(crate) fn ask_at(socket: &Path, global: &Global, request: &Request) -> Result<Answered, Failure> {
     let silence = match request {
         Request::Enroll(_) | Request::Register(_) => KEY_GENERATION,
         _ => SILENCE,
     };
-    let stream = connect(&global.socket)?;
+    let stream = connect(socket)?;
     stream
         .set_read_timeout(Some(silence))
         .and_then(|()| stream.set_write_timeout(Some(SILENCE)))
-        .map_err(|error| unreachable_agent(&global.socket, &error))?;
+        .map_err(|error| unreachable_agent(socket, &error))?;
     let mut terminal = Terminal::new(global.answers_from_stdin);
     let mut client = Client::new(stream);
     let asked = client.ask(request, &mut terminal);
     if let Some(failure) = terminal.take_failure() {
         return Err(failure);
     }
-    match asked.map_err(broken)? {
+    match asked.map_err(|error| broken(error, terminal.was_used()))? {
         Reply::Denied(denial) => Err(denial.into()),
-        Reply::Failed(problem) => Err(explained(problem, &global.socket)),
+        Reply::Failed(problem) => Err(explained(problem, socket)),
         reply => {
             let follows = matches!(&reply, Reply::JobDone(done) if done.has_result);
             let body = if follows { Some(body::receive(client.stream())?) } else { None };
@@ -98,7 +103,7 @@ fn unreachable_agent(path: &Path, error: &io::Error) -> Failure {
         }
         io::ErrorKind::PermissionDenied => {
             Failure::local(LocalKind::SocketNotPermitted, format!("you may not use {socket}"))
-                .then("Self-service is at the default socket; pam.sock is for root's programs.")
+                .then("You may try your own login; what concerns others is for root.")
         }
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Failure::local(
             LocalKind::AgentNotRunning,
@@ -110,21 +115,30 @@ fn unreachable_agent(path: &Path, error: &io::Error) -> Failure {
     }
 }
 
-fn broken(error: ClientError) -> Failure {
-    match error {
-        ClientError::Frame(FrameError::Closed | FrameError::Truncated) => Failure::local(
-            LocalKind::AgentProtocol,
-            "the agent hung up without an answer",
-        )
-        .then(
-            "It does so to requests that you may not make here; `journalctl -u countersignd` has the reason.",
-        ),
-        ClientError::Frame(FrameError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            broken(ClientError::Frame(FrameError::Closed))
+/// `begun`: the agent had said something before.
+fn broken(error: ClientError, begun: bool) -> Failure {
+    let hung_up = match &error {
+        ClientError::Frame(FrameError::Closed | FrameError::Truncated) => true,
+        ClientError::Frame(FrameError::Io(error)) => {
+            matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
         }
-        other => Failure::local(
+        _ => false,
+    };
+    match (hung_up, begun) {
+        (true, false) => {
+            // It says nothing to those who may not ask; see `agent/src/permit.rs`.
+            let kind = Kind::Problem(ProblemKind::NotPermitted);
+            let message = "the agent hung up without an answer, as it does when you may not ask this here";
+            Failure { kind, ..Failure::usage(message) }
+                .then("`journalctl -u countersignd` has the reason; some requests are for root.")
+        }
+        (true, true) => {
+            Failure::local(LocalKind::AgentProtocol, "the agent hung up in the middle of the conversation")
+                .then("`journalctl -u countersignd` says why; then run the command again.")
+        }
+        (false, _) => Failure::local(
             LocalKind::AgentProtocol,
-            format!("the conversation with the agent broke: {other}"),
+            format!("the conversation with the agent broke: {error}"),
         )
         .then("Nothing was left half done on this side; `countersign status` shows how things stand."),
     }

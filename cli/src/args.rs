@@ -1,6 +1,6 @@
 //! The command line as types. Each subcommand's own arguments live in its file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -29,9 +29,9 @@ const SHORT_HELP: &str = "Exit codes: see --help.";
 /// Understood by every subcommand.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Where the agent listens.
-    #[arg(long, global = true, value_name = "PATH", default_value = ipc::USER_SOCKET)]
-    pub(crate) socket: PathBuf,
+    /// Where the agent listens, if not at the usual place.
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
 
     /// Print one JSON value instead of text; errors too, on standard error.
     #[arg(long, global = true)]
@@ -40,6 +40,18 @@ pub(crate) struct Global {
     /// Answer each question with the next line of standard input, for scripts and tests.
     #[arg(long, global = true)]
     pub(crate) answers_from_stdin: bool,
+}
+
+impl Global {
+    /// Where everybody reaches the agent for themselves.
+    pub(crate) fn user_socket(&self) -> &Path {
+        self.socket.as_deref().unwrap_or(Path::new(ipc::USER_SOCKET))
+    }
+
+    /// Where root reaches the agent for others.
+    pub(crate) fn pam_socket(&self) -> &Path {
+        self.socket.as_deref().unwrap_or(Path::new(ipc::PAM_SOCKET))
+    }
 }
 
 /// For commands that sign with a person's card.

@@ -18,17 +18,23 @@ const TERMINAL: &str = "/dev/tty";
 /// Who answers.
 pub(crate) struct Terminal {
     answers_from_stdin: bool,
+    used: bool,
     failure: Option<Failure>,
 }
 
 impl Terminal {
     pub(crate) const fn new(answers_from_stdin: bool) -> Self {
-        Self { answers_from_stdin, failure: None }
+        Self { answers_from_stdin, used: false, failure: None }
     }
 
     /// Why a question could not be asked, if one could not: the agent only hears that it was cancelled.
     pub(crate) fn take_failure(&mut self) -> Option<Failure> {
         self.failure.take()
+    }
+
+    /// Whether anything was shown or asked.
+    pub(crate) const fn was_used(&self) -> bool {
+        self.used
     }
 
     fn fail(&mut self, error: &io::Error) {
@@ -41,11 +47,13 @@ impl Terminal {
 
 impl Conversation for Terminal {
     fn note(&mut self, _kind: NoteKind, text: &str) {
+        self.used = true;
         // A note that cannot be shown is no reason to stop.
         let _ = writeln!(io::stderr().lock(), "{}", plain(text));
     }
 
     fn hidden(&mut self, question: &str) -> Option<SecretString> {
+        self.used = true;
         let answer = if self.answers_from_stdin { next_line(question) } else { typed_hidden(question) };
         answer.unwrap_or_else(|error| {
             self.fail(&error);
@@ -54,6 +62,7 @@ impl Conversation for Terminal {
     }
 
     fn shown(&mut self, question: &str) -> Option<String> {
+        self.used = true;
         let answer = if self.answers_from_stdin {
             next_line(question)
                 .map(|line| line.map(|line| secrecy::ExposeSecret::expose_secret(&line).to_owned()))

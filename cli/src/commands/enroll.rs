@@ -9,6 +9,7 @@ use countersign_protocol::ids::{CardIdent, Fingerprint};
 use countersign_protocol::ipc::{self, EnrollKeyStore, ProblemKind, Reply, Request};
 use countersign_protocol::limits;
 use countersign_protocol::message::result::ApplicationBundle;
+use nix::unistd::Uid;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -67,6 +68,11 @@ const TOKEN_FILE: usize = 4096;
 impl Enroll {
     pub(crate) fn run(&self, global: &Global) -> Result<Report, Failure> {
         let bundle = self.bundle()?;
+        if !Uid::effective().is_root() {
+            let kind = Kind::Problem(ProblemKind::NotPermitted);
+            return Err(Failure { kind, ..Failure::usage("only root enrols a host") }
+                .then("Run the same command with sudo."));
+        }
         let request = Request::Enroll(ipc::Enroll {
             bundle,
             server: self.server_fingerprint.clone(),

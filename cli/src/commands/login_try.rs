@@ -19,7 +19,7 @@ use crate::output::Report;
 /// Card, PIN, server, policy and ledger are the real ones: what this says is what a login would say.
 #[derive(Debug, Args)]
 pub(crate) struct Try {
-    /// The login name; yours if not given.
+    /// The login name; yours if not given. Root may try others.
     login: Option<LoginName>,
 
     /// The PAM service to ask as: a file in /etc/pam.d, such as `sudo`.
@@ -29,7 +29,14 @@ pub(crate) struct Try {
 
 impl Try {
     pub(crate) fn run(&self, global: &Global) -> Result<Report, Failure> {
-        let login = self.login.clone().map_or_else(own_login, Ok)?;
+        let (login, socket) = match &self.login {
+            None => (own_login()?, global.user_socket()),
+            Some(login) if own_login().is_ok_and(|own| own == *login) => {
+                (login.clone(), global.user_socket())
+            }
+            // At the socket for everybody one speaks for oneself.
+            Some(login) => (login.clone(), global.pam_socket()),
+        };
         let nonce = Nonce::new(&SystemRandom)
             .map_err(|error| Failure::local(LocalKind::AgentProtocol, error.to_string()))?;
         let request = Request::Authenticate(ipc::Authenticate {
@@ -40,7 +47,7 @@ impl Try {
             remote_user: None,
             nonce,
         });
-        match agent::ask(global, &request)?.reply {
+        match agent::ask_at(socket, global, &request)?.reply {
             Reply::Granted(grant) if grant.nonce == nonce => {
                 Report::of(&Shown { login, service: self.service.clone(), grant })
             }

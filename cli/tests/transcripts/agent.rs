@@ -31,10 +31,21 @@ fn an_agent_that_does_not_run_is_named_with_the_command_that_starts_it() {
 }
 
 #[test]
-fn an_agent_that_hangs_up_is_not_taken_for_one_that_is_down() {
+fn an_agent_that_hangs_up_at_once_is_one_that_does_not_permit_it() {
     let agent = ScriptedAgent::new(|stream| hear(stream).1);
-    countersign_at(&agent.socket(), &["card", "list"], "").refused(1, &["hung up", "journalctl"]);
+    countersign_at(&agent.socket(), &["card", "list"], "").refused(7, &["hung up", "journalctl"]);
     assert_eq!(agent.end(), r#"{"request":"card-list"}"#);
+}
+
+#[test]
+fn an_agent_that_dies_in_the_middle_is_not_one_that_does_not_permit_it() {
+    let agent = ScriptedAgent::new(|stream| {
+        hear(stream);
+        say(stream, &pin_prompt());
+        hear(stream);
+    });
+    let words = ["login", "try", "ana", "--answers-from-stdin"];
+    countersign_at(&agent.socket(), &words, "123456\n").refused(1, &["in the middle"]);
 }
 
 #[test]
