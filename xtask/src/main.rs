@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod demo;
+#[cfg(test)]
+mod documents;
 mod lint;
 mod module;
 mod packages;
