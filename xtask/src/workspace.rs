@@ -21,9 +21,9 @@ pub(crate) fn target() -> Result<PathBuf, Stop> {
         .ok_or_else(|| Stop::Failed(format!("{} does not lie in a build folder", own.display())))
 }
 
-/// Cargo, at the root.
+/// Cargo, at the root. Without colours, whatever the caller's settings: its lines are read.
 pub(crate) fn cargo(words: &[&str]) -> Command {
     let mut command = Command::new("cargo");
-    command.args(words).current_dir(root());
+    command.args(words).current_dir(root()).env("CARGO_TERM_COLOR", "never");
     command
 }
