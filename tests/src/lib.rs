@@ -15,6 +15,7 @@ mod dialogue;
 mod machine;
 mod ports;
 mod running;
+pub mod site;
 mod trouble;
 mod waiting;
 

@@ -1,0 +1,115 @@
+//! A whole site on one private machine: a server, an agent, the host's card and people with theirs.
+//!
+//! Everything is done as an administrator does it: with the programs' own commands, typed into a terminal.
+
+mod agent;
+mod pam;
+mod people;
+mod scene;
+mod server;
+mod talk;
+
+use std::time::Duration;
+
+pub use pam::{SILENT_REST, module_path, stack};
+pub use people::{Person, Seat};
+pub use scene::{SERVICE, Scene};
+pub use server::Server;
+pub use talk::{Ending, talk};
+
+use crate::card::{Card, CardSpec};
+use crate::machine::Machine;
+use crate::running::Running;
+use crate::trouble::Trouble;
+
+/// Long enough for anything that does not wait for a person, on a machine that is busy with other tests.
+pub const SOON: Duration = Duration::from_secs(30);
+
+/// Long enough for keys to be generated on a card.
+pub const KEY_GENERATION: Duration = Duration::from_secs(120);
+
+/// The reader that the host's own card is in. People's cards are in the ones after it.
+const HOST_READER: usize = 0;
+
+/// A server and an agent on one machine.
+pub struct Site<'m> {
+    /// The machine they run on.
+    pub machine: &'m Machine,
+    /// The server.
+    pub server: Server,
+    /// The agent, while it runs.
+    pub agent: Option<Running>,
+    /// The host's card, where the site was built with one.
+    pub host_card: Option<Card<'m>>,
+}
+
+/// Where the host keeps its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostKey {
+    /// On a card of its own.
+    Card,
+    /// In a file.
+    Sealed,
+}
+
+impl<'m> Site<'m> {
+    /// Starts `pcscd` with `readers` readers besides the host's own, a server that was just initialised, and
+    /// an agent that knows nothing yet.
+    ///
+    /// # Errors
+    /// Whatever did not start, with what it said.
+    pub fn new(machine: &'m Machine, readers: usize, host_key: HostKey) -> Result<Self, Trouble> {
+        machine.start_pcscd(readers + 1)?;
+        let host_card = match host_key {
+            HostKey::Card => Some(machine.card(HOST_READER, CardSpec::new("00000001"))?),
+            HostKey::Sealed => None,
+        };
+        if let Some(card) = &host_card {
+            card.wait_until_seen()?;
+        }
+        let server = Server::init(machine)?;
+        agent::prepare(machine)?;
+        Ok(Self { machine, server, agent: None, host_card })
+    }
+
+    /// The same, enrolled with the token that `init` printed, and running.
+    ///
+    /// # Errors
+    /// Whatever did not start, with what it said.
+    pub fn enrolled(machine: &'m Machine, readers: usize, host_key: HostKey) -> Result<Self, Trouble> {
+        let mut site = Self::new(machine, readers, host_key)?;
+        site.server.start(machine)?;
+        site.start_agent()?;
+        site.enroll()?;
+        Ok(site)
+    }
+
+    /// The arguments of `countersign enroll` for this site.
+    #[must_use]
+    pub fn enroll_arguments(&self) -> Vec<String> {
+        let mut arguments = vec![
+            "enroll".to_owned(),
+            "--server-fingerprint".to_owned(),
+            self.server.fingerprint.clone(),
+            "--bundle".to_owned(),
+            self.server.bundle.clone(),
+            "--token".to_owned(),
+            self.server.token.clone(),
+        ];
+        match &self.host_card {
+            Some(card) => arguments.extend(["--card".to_owned(), card.ident()]),
+            None => arguments.push("--sealed".to_owned()),
+        }
+        arguments
+    }
+
+    /// Enrols the host.
+    ///
+    /// # Errors
+    /// If the command fails, with what it said.
+    pub fn enroll(&self) -> Result<Ending, Trouble> {
+        let mut command = self.machine.command(crate::target_bin("countersign")?);
+        command.args(self.enroll_arguments());
+        talk(&command, &[], KEY_GENERATION)?.success()
+    }
+}

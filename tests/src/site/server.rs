@@ -1,0 +1,105 @@
+//! The server of a site.
+
+use super::{SOON, talk};
+use crate::machine::Machine;
+use crate::ports::PortPair;
+use crate::running::Running;
+use crate::trouble::Trouble;
+use crate::waiting::wait_until;
+
+/// Where the server keeps its data, inside the machine.
+const DATA: &str = "/var/lib/countersign-server";
+
+/// A server that was initialised, and what `init` printed.
+pub struct Server {
+    /// Its address.
+    pub url: String,
+    /// Its fingerprint, 40 digits.
+    pub fingerprint: String,
+    /// The first administrator's account.
+    pub administrator: String,
+    /// The first administrator's one-time code.
+    pub code: String,
+    /// Path of the first application's bundle, inside the machine.
+    pub bundle: String,
+    /// The first enrolment token.
+    pub token: String,
+    /// Path of the configuration, inside the machine.
+    pub config: String,
+    /// What `init` showed.
+    pub shown: String,
+    /// The process, while it runs.
+    pub process: Option<Running>,
+    // Keeps the port ours.
+    _ports: PortPair,
+}
+
+impl Server {
+    /// `countersign-server init`, and its output read as an administrator reads it.
+    pub(super) fn init(machine: &Machine) -> Result<Self, Trouble> {
+        let ports = PortPair::claim()?;
+        let url = format!("http://127.0.0.1:{}", ports.first());
+        let mut command = machine.command(crate::target_bin("countersign-server")?);
+        command.args(["init", "--data", DATA, "--url", &url]);
+        let shown = talk(&command, &[], SOON)?.success()?.shown;
+        let after = |label: &str| -> Result<String, Trouble> {
+            shown
+                .lines()
+                .find_map(|line| line.strip_prefix(label)?.strip_prefix(':'))
+                .map(|rest| rest.trim().to_owned())
+                .ok_or_else(|| Trouble::Machine(format!("init did not print {label:?}:\n{shown}")))
+        };
+        // What is behind the value in brackets is for people.
+        let word = |label: &str| after(label).map(|rest| rest.split_whitespace().next().unwrap_or("").to_owned());
+        Ok(Self {
+            fingerprint: after("Server fingerprint")?.replace(' ', ""),
+            administrator: after("Administrator")?,
+            code: word("Registration code")?,
+            bundle: after("Application bundle")?,
+            token: word("Enrolment token")?,
+            config: after("Configuration")?,
+            url,
+            shown: shown.clone(),
+            process: None,
+            _ports: ports,
+        })
+    }
+
+    /// Serves, and waits until it answers.
+    ///
+    /// # Errors
+    /// If it does not, with its log.
+    pub fn start(&mut self, machine: &Machine) -> Result<(), Trouble> {
+        let mut command = machine.command(crate::target_bin("countersign-server")?);
+        command.args(["serve", "--config", &self.config]);
+        let process = machine.spawn("countersign-server", &mut command)?;
+        let ready = wait_until("the server to listen", SOON, || {
+            Ok(process.log().contains("listening on").then_some(()))
+        });
+        ready.map_err(|trouble| match trouble {
+            Trouble::Timeout { what, limit, .. } => {
+                Trouble::Timeout { what, limit, detail: format!("\n{}", process.log()) }
+            }
+            other => other,
+        })?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// What it said so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.as_ref().map_or_else(String::new, Running::log)
+    }
+
+    /// Stops it as a service manager does.
+    ///
+    /// # Errors
+    /// If it does not stop in time.
+    pub fn stop(&mut self) -> Result<(), Trouble> {
+        match self.process.take() {
+            Some(mut process) => process.terminate(SOON).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+}
