@@ -11,7 +11,7 @@ pub(crate) fn run() -> Result<(), Stop> {
         step("formatting", || checked(cargo(&["fmt", "--all", "--check"]), "fmt", "rustfmt")),
         step("licences, sources, bans", deny),
         step("clippy", || {
-            let words = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+            let words = ["clippy", "--workspace", "--all-targets", "--keep-going", "--", "-D", "warnings"];
             checked(cargo(&words), "clippy", "clippy")
         }),
     ];
