@@ -57,6 +57,9 @@ pub enum Reason {
     /// A session subkey that would live too long, or for ever.
     #[error("a session subkey has no end, or one more than {0} hours from now")]
     SubkeyLivesTooLong(i64),
+    /// Which of them would sign?
+    #[error("the certificate has several session subkeys that may sign now")]
+    SeveralSessionKeys,
     /// The new certificate has another primary key.
     #[error("the certificate has another primary key")]
     OtherPrimary,

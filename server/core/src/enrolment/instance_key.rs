@@ -50,7 +50,7 @@ pub(crate) fn instance_key(
         fingerprint: newcomer.clone(),
         application: application.name.clone(),
         certificate: certificate::to_bytes(&cert).map_err(|_| Reason::BadCertificate)?,
-        signing_key: session_key::newest(&cert, ctx.now)?,
+        signing_key: session_key::only(&cert, ctx.now)?,
         key_words: key_words(&newcomer),
         claimed_hostname: body.claimed_hostname,
         key_place: body.key_store,

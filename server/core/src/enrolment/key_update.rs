@@ -24,7 +24,7 @@ pub(crate) fn key_update(ctx: &Context<'_>, instance: Instance) -> Result<Draft,
     if certificate::fingerprint(&cert).map_err(|_| Reason::BadCertificate)? != instance.fingerprint {
         return Err(Reason::OtherPrimary.into());
     }
-    let signing_key = session_key::newest(&cert, ctx.now)?.ok_or(Reason::NoSigningKey)?;
+    let signing_key = session_key::only(&cert, ctx.now)?.ok_or(Reason::NoSigningKey)?;
     keys::claim_all(ctx.tx(), &cert, &Owner::Instance(instance.fingerprint.clone()))?;
     let bytes = certificate::to_bytes(&cert).map_err(|_| Reason::BadCertificate)?;
     if !ctx.tx().announce_keys(&instance.fingerprint, &bytes, &signing_key)? {

@@ -9,18 +9,21 @@ use crate::refusal::Reason;
 /// Longest life of a session subkey from now on, in seconds.
 pub(super) const LONGEST: i64 = 24 * 3600;
 
-/// The newest subkey that may sign now, if there is one. It must end within [`LONGEST`].
-pub(super) fn newest(cert: &Cert, now: Timestamp) -> Result<Option<Fingerprint>, Reason> {
-    let newest = cert
+/// The one subkey that may sign now, if there is one. It must end within [`LONGEST`], and be the only one, so that
+/// nobody has to guess which is meant.
+pub(super) fn only(cert: &Cert, now: Timestamp) -> Result<Option<Fingerprint>, Reason> {
+    let mut signing = cert
         .keys()
         .subkeys()
         .with_policy(certificate::policy(), now.to_system_time())
         .supported()
         .alive()
         .revoked(false)
-        .for_signing()
-        .max_by_key(|key| key.key().creation_time());
-    let Some(key) = newest else { return Ok(None) };
+        .for_signing();
+    let Some(key) = signing.next() else { return Ok(None) };
+    if signing.next().is_some() {
+        return Err(Reason::SeveralSessionKeys);
+    }
     let ends = key.key_expiration_time().map(Timestamp::from);
     match ends {
         Some(ends) if ends.seconds_since(now) <= LONGEST => {}

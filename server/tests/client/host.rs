@@ -1,0 +1,218 @@
+//! An enrolled host.
+
+use std::sync::Arc;
+
+use countersign_protocol::binary::Binary;
+use countersign_protocol::certificate::{self, Cert};
+use countersign_protocol::clock::Clock;
+use countersign_protocol::envelope::{self, BoxedSigner, Sealed, Verified};
+use countersign_protocol::ids::{Fingerprint, LoginName, MessageId};
+use countersign_protocol::ledger::{LedgerKey, check_receipt};
+use countersign_protocol::message::{
+    Body, CheckIn, CheckInReply, EnrolmentRecord, JobReply, JobRequest, KeyUpdate, Message, RegistrationCode,
+    RegistrationCodeReply, RegistrationRecord, RegistrationReply, RegistrationRequest, Transcript, UserKey,
+};
+use countersign_protocol::random::SystemRandom;
+use countersign_protocol::statement::Statement;
+
+use super::carrier::{Answer, Carrier, Lost};
+use super::newcomer::Newcomer;
+use super::person::Person;
+use super::{keys, open_reply};
+
+/// A host with its keys in software.
+pub(crate) struct Host {
+    pub(crate) carrier: Arc<dyn Carrier>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) server: Cert,
+    pub(crate) cert: Cert,
+    pub(crate) session_key: Fingerprint,
+    pub(crate) record: EnrolmentRecord,
+    pub(crate) ledger_key: LedgerKey,
+}
+
+/// How a registration went.
+#[derive(Debug)]
+pub(crate) enum Registered {
+    Done(RegistrationRecord),
+    WrongCode,
+    Refused(Answer),
+}
+
+/// A registration whose code was right.
+pub(crate) struct Accepted {
+    pub(crate) registration: MessageId,
+    pub(crate) transcript: countersign_protocol::ids::Digest,
+    pub(crate) server_nonce: countersign_protocol::ids::Nonce,
+}
+
+impl Host {
+    pub(super) fn new(newcomer: Newcomer, record: EnrolmentRecord) -> Self {
+        let Newcomer { carrier, clock, server, cert, session_key, .. } = newcomer;
+        let ledger_key: LedgerKey = record.ledger_key.parse().unwrap();
+        let proven = check_receipt(&record.receipt, &ledger_key).unwrap();
+        assert_eq!(proven.entry().instance.as_ref(), Some(&record.instance));
+        Self { carrier, clock, server, cert, session_key, record, ledger_key }
+    }
+
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        certificate::fingerprint(&self.cert).unwrap()
+    }
+
+    pub(crate) fn server_fingerprint(&self) -> Fingerprint {
+        certificate::fingerprint(&self.server).unwrap()
+    }
+
+    pub(crate) fn message<B: Body>(&self, body: &B) -> Message {
+        let id = MessageId::new(&SystemRandom).unwrap();
+        Message::new(id, self.clock.now(), self.server_fingerprint(), body).unwrap()
+    }
+
+    pub(crate) fn session_signer(&self) -> BoxedSigner {
+        keys::signer(&self.cert, &self.session_key)
+    }
+
+    pub(crate) fn seal(&self, message: &Message) -> Sealed {
+        self.seal_as(message, self.session_signer())
+    }
+
+    pub(crate) fn seal_as(&self, message: &Message, signer: BoxedSigner) -> Sealed {
+        envelope::seal(message, vec![signer], &self.server, self.clock.now()).unwrap()
+    }
+
+    pub(crate) fn send(&self, sealed: &Sealed) -> Answer {
+        self.carrier.carry(sealed.bytes()).unwrap()
+    }
+
+    pub(crate) fn open(&self, request: &Sealed, answer: &Answer) -> Verified {
+        assert_eq!(answer.status, 200, "expected a reply");
+        open_reply(&answer.body, &self.cert, &self.server, request, self.clock.now()).unwrap()
+    }
+
+    /// Sends a body and opens the reply.
+    pub(crate) fn ask<B: Body>(&self, body: &B) -> Verified {
+        let sealed = self.seal(&self.message(body));
+        self.open(&sealed, &self.send(&sealed))
+    }
+
+    pub(crate) fn check_in(&self, counter: u64, ledger_size: u64, logins: &[&str]) -> CheckInReply {
+        let logins = logins.iter().map(|login| login.parse::<LoginName>().unwrap()).collect();
+        self.ask(&CheckIn { counter, ledger_size, logins }).body().unwrap()
+    }
+
+    /// New session keys of `life` seconds, announced by the primary key.
+    pub(crate) fn key_update(&mut self, life: Option<u64>) -> Answer {
+        let (cert, session_key) = keys::with_session_key(&self.cert, self.clock.now(), life);
+        let body = KeyUpdate { certificate: Binary(certificate::to_bytes(&cert).unwrap()) };
+        let sealed = self.seal_as(&self.message(&body), keys::primary(&self.cert));
+        let answer = self.send(&sealed);
+        if answer.status == 200 {
+            (self.cert, self.session_key) = (cert, session_key);
+            self.open(&sealed, &answer);
+        }
+        answer
+    }
+
+    /// A statement of `person` on this host.
+    pub(crate) fn statement(&self, person: &Person, operation: &str, resource: &str) -> Statement {
+        person.statement(operation, resource, &self.fingerprint(), &self.server_fingerprint(), self.clock.now())
+    }
+
+    /// Signs, countersigns, sends, opens, and checks the receipt.
+    pub(crate) fn job(
+        &self,
+        person: &Person,
+        operation: &str,
+        resource: &str,
+        body: Option<&[u8]>,
+    ) -> JobReply {
+        let mut statement = self.statement(person, operation, resource);
+        statement.body = body.map(countersign_protocol::ids::Digest::of);
+        self.request(person, &statement, body)
+    }
+
+    /// `open-session` here, for `login`.
+    pub(crate) fn log_in(&self, person: &Person, login: &str) -> JobReply {
+        let resource = format!("session/{}", self.fingerprint());
+        let mut statement = self.statement(person, "open-session", &resource);
+        statement.login = Some(login.parse().unwrap());
+        statement.service = Some("sshd".parse().unwrap());
+        self.request(person, &statement, None)
+    }
+
+    fn request(&self, person: &Person, statement: &Statement, body: Option<&[u8]>) -> JobReply {
+        let body = body.map(|body| Binary(body.to_vec()));
+        let sealed = self.seal(&self.message(&JobRequest { signed: person.sign(statement), body }));
+        let reply: JobReply = self.open(&sealed, &self.send(&sealed)).body().unwrap();
+        let proven = check_receipt(&reply.receipt, &self.ledger_key).unwrap();
+        let signed = countersign_protocol::ids::Digest::of(&statement.to_bytes().unwrap());
+        proven.answers(&sealed.id(), Some(&signed)).unwrap();
+        reply
+    }
+
+    /// Request and code: the chain up to an accepted code, or None for a rejected one.
+    pub(crate) fn offer_code(&self, person: &Person, code: &str) -> Result<Option<Accepted>, Lost> {
+        let commitment = certificate::commitment(&person.cert).unwrap();
+        let body = RegistrationRequest { account: person.account.clone(), commitment };
+        let request = self.seal(&self.message(&body));
+        let verified = self.open(&request, &self.carrier.carry(request.bytes())?);
+        let reply: RegistrationReply = verified.body().unwrap();
+        let heard = Transcript::registration().then(request.literal());
+        assert_eq!(verified.message().transcript, Some(heard.digest()));
+        let chain = heard.then(verified.literal());
+
+        let body = RegistrationCode { registration: reply.registration, code: code.into() };
+        let sent = self.seal(&self.message(&body).with_transcript(chain.digest()));
+        let verified = self.open(&sent, &self.carrier.carry(sent.bytes())?);
+        let heard = chain.then(sent.literal());
+        assert_eq!(verified.message().transcript, Some(heard.digest()));
+        Ok(match verified.body().unwrap() {
+            RegistrationCodeReply::Accepted { server_nonce } => Some(Accepted {
+                registration: reply.registration,
+                transcript: heard.then(verified.literal()).digest(),
+                server_nonce,
+            }),
+            RegistrationCodeReply::Rejected => None,
+        })
+    }
+
+    /// The card's proof for an accepted code.
+    pub(crate) fn proof(&self, person: &Person, accepted: &Accepted) -> Statement {
+        let mut proof = self.statement(person, "bind-key", &format!("account/{}", person.account));
+        proof.transcript = Some(accepted.transcript);
+        proof.nonce = accepted.server_nonce;
+        proof
+    }
+
+    pub(crate) fn user_key(&self, person: &Person, accepted: &Accepted) -> Sealed {
+        let body = UserKey {
+            registration: accepted.registration,
+            certificate: Binary(certificate::to_bytes(&person.cert).unwrap()),
+            proof: person.sign(&self.proof(person, accepted)),
+        };
+        self.seal(&self.message(&body).with_transcript(accepted.transcript))
+    }
+
+    /// The whole registration.
+    pub(crate) fn register(&self, person: &Person, code: &str) -> Result<Registered, Lost> {
+        let Some(accepted) = self.offer_code(person, code)? else { return Ok(Registered::WrongCode) };
+        let sealed = self.user_key(person, &accepted);
+        let answer = self.carrier.carry(sealed.bytes())?;
+        if answer.status != 200 {
+            return Ok(Registered::Refused(answer));
+        }
+        let record: RegistrationRecord = self.open(&sealed, &answer).body().unwrap();
+        let transcript = Transcript::resume(accepted.transcript).then(sealed.literal()).digest();
+        assert_eq!(record.transcript, transcript);
+        assert_eq!(record.certificate, certificate::fingerprint(&person.cert).unwrap());
+        let signed: UserKey = serde_json::from_value(sealed_body(&sealed)).unwrap();
+        let signed = countersign_protocol::ids::Digest::of(&signed.proof.statement.0);
+        let proven = check_receipt(&record.receipt, &self.ledger_key).unwrap();
+        proven.answers(&sealed.id(), Some(&signed)).unwrap();
+        Ok(Registered::Done(record))
+    }
+}
+
+fn sealed_body(sealed: &Sealed) -> serde_json::Value {
+    Message::from_bytes(sealed.literal()).unwrap().body
+}

@@ -1,0 +1,367 @@
+//! From a stranger to an instance, and the ways that are closed.
+
+use countersign_protocol::binary::Binary;
+use countersign_protocol::certificate;
+use countersign_protocol::ids::Nonce;
+use countersign_protocol::ledger::{EntryKind, check_consistency, check_receipt};
+use countersign_protocol::message::{
+    CheckIn, Decision, Hello, HostEvent, HostEventKind, HostEventReply, InstanceState, JobRequest,
+    Message,
+};
+use countersign_protocol::random::SystemRandom;
+
+use crate::client::keys;
+use crate::client::newcomer::Newcomer;
+use crate::client::refusal;
+use crate::fixture::Server;
+
+#[test]
+fn a_host_enrols_and_a_person_logs_in_and_the_ledger_has_it() {
+    let server = Server::new();
+    let (host, _admin, ana) = server.with_ana();
+    assert_eq!(host.record.state, InstanceState::Active);
+    let reply = host.log_in(&ana, "ana");
+    assert_eq!(reply.decision, Decision::Allowed, "{}", reply.reason);
+    let entry = check_receipt(&reply.receipt, &host.ledger_key).unwrap();
+    assert_eq!(entry.entry().login, Some("ana".parse().unwrap()));
+    assert_eq!(entry.entry().correlation, reply.correlation);
+    let kinds: Vec<EntryKind> = server.entries().iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds.first(), Some(&EntryKind::Bootstrap));
+    assert_eq!(kinds.last(), Some(&EntryKind::Job));
+    assert!(!kinds.contains(&EntryKind::Refusal) && !kinds.contains(&EntryKind::Alarm));
+}
+
+#[test]
+fn key_swapped_between_the_two_messages_is_refused() {
+    let server = Server::new();
+    let honest = server.newcomer();
+    let hello = honest.hello();
+    let answer = honest.carrier.carry(hello.bytes()).unwrap();
+    let greeted = honest.greeted(&hello, &answer.body).unwrap();
+
+    // Whoever has the application's key and saw the reply brings a key of their own.
+    let mut thief = server.newcomer();
+    thief.ephemeral = honest.ephemeral.clone();
+    let swapped = thief.instance_key(&greeted, Some(&server.made.token.token));
+    let answer = thief.carrier.carry(swapped.bytes()).unwrap();
+    refusal(&answer, &thief.server, &swapped);
+    assert!(server.newest(EntryKind::Refusal).reason.contains("not the one committed to"));
+
+    // The handshake of the honest host was not used up by it, nor was the token.
+    let sent = honest.instance_key(&greeted, Some(&server.made.token.token));
+    let answer = honest.carrier.carry(sent.bytes()).unwrap();
+    assert_eq!(honest.enrolled(&greeted, &sent, &answer.body).unwrap().state, InstanceState::Active);
+}
+
+#[test]
+fn a_key_that_did_not_sign_is_not_enrolled() {
+    let server = Server::new();
+    let newcomer = server.newcomer();
+    let hello = newcomer.hello();
+    let answer = newcomer.carrier.carry(hello.bytes()).unwrap();
+    let greeted = newcomer.greeted(&hello, &answer.body).unwrap();
+    let message =
+        newcomer.message(&newcomer.key_body(&greeted, None)).with_transcript(greeted.transcript);
+    let other = server.newcomer();
+    for signers in [
+        vec![keys::primary(&newcomer.application)],
+        vec![keys::primary(&newcomer.cert)],
+        vec![keys::primary(&newcomer.application), keys::primary(&other.cert)],
+        vec![keys::primary(&newcomer.application), keys::signer(&newcomer.cert, &newcomer.session_key)],
+    ] {
+        let sealed = newcomer.seal(&message, signers);
+        refusal(&newcomer.carrier.carry(sealed.bytes()).unwrap(), &newcomer.server, &sealed);
+    }
+    assert_eq!(server.entries().iter().filter(|entry| entry.kind == EntryKind::Enrolment).count(), 0);
+}
+
+#[test]
+fn hello_without_commitment_is_refused() {
+    let server = Server::new();
+    let newcomer = server.newcomer();
+    let body = Hello {
+        ephemeral: Binary(certificate::to_bytes(&newcomer.ephemeral).unwrap()),
+        commitment: certificate::commitment(&newcomer.cert).unwrap(),
+        nonce: Nonce::new(&SystemRandom).unwrap(),
+    };
+    let mut message = newcomer.message(&body);
+    message.body.as_object_mut().unwrap().remove("commitment");
+    let sealed = newcomer.seal(&message, vec![keys::primary(&newcomer.application)]);
+    refusal(&newcomer.carrier.carry(sealed.bytes()).unwrap(), &newcomer.server, &sealed);
+    assert!(server.newest(EntryKind::Refusal).reason.contains("commitment"));
+}
+
+#[test]
+fn instance_key_replayed_after_revocation_does_not_enrol() {
+    let server = Server::new();
+    let newcomer = server.newcomer();
+    let hello = newcomer.hello();
+    let answer = newcomer.carrier.carry(hello.bytes()).unwrap();
+    let greeted = newcomer.greeted(&hello, &answer.body).unwrap();
+    let recorded = newcomer.instance_key(&greeted, Some(&server.made.token.token));
+    assert_eq!(newcomer.carrier.carry(recorded.bytes()).unwrap().status, 200);
+    let fingerprint = certificate::fingerprint(&newcomer.cert).unwrap();
+    server.revoke(&fingerprint);
+
+    // The recorded bytes, at once; then a whole new handshake with the same key.
+    let answer = newcomer.carrier.carry(recorded.bytes()).unwrap();
+    refusal(&answer, &newcomer.server, &recorded);
+    server.clock.turn(60);
+    let again = Newcomer { ephemeral: newcomer.ephemeral.clone(), ..newcomer };
+
+    let answer = again.try_enrol(None).unwrap().err().expect("a revoked key was enrolled again");
+    assert_eq!(answer.status, 400);
+    assert!(server.newest(EntryKind::Alarm).reason.contains("belongs or belonged"));
+    let state = {
+        use countersign_server_core::store::Store as _;
+        let store = server.store();
+        let tx = store.begin().unwrap();
+        tx.instance(&fingerprint).unwrap().unwrap().state
+    };
+    assert_eq!(state, InstanceState::Revoked);
+}
+
+#[test]
+fn a_recorded_hello_and_key_message_open_nothing_a_second_time() {
+    let server = Server::new();
+    let newcomer = server.newcomer();
+    let hello = newcomer.hello();
+    let first = newcomer.carrier.carry(hello.bytes()).unwrap();
+    let greeted = newcomer.greeted(&hello, &first.body).unwrap();
+    let sent = newcomer.instance_key(&greeted, None);
+    assert_eq!(newcomer.carrier.carry(sent.bytes()).unwrap().status, 200);
+
+    // A new hello gets a new nonce and another chain: the old key message does not fit it.
+    let hello = newcomer.hello();
+    let answer = newcomer.carrier.carry(hello.bytes()).unwrap();
+    let fresh = newcomer.greeted(&hello, &answer.body).unwrap();
+    let stale = crate::client::newcomer::Greeted { transcript: fresh.transcript, reply: greeted.reply };
+    let sealed = newcomer.instance_key(&stale, None);
+    refusal(&newcomer.carrier.carry(sealed.bytes()).unwrap(), &newcomer.server, &sealed);
+    assert!(server.newest(EntryKind::Refusal).reason.contains("server nonce"));
+}
+
+#[test]
+fn hello_reply_for_another_hello_is_refused() {
+    let server = Server::new();
+    let newcomer = server.newcomer();
+    let (one, other) = (newcomer.hello(), newcomer.hello());
+    let to_one = newcomer.carrier.carry(one.bytes()).unwrap();
+    let to_other = newcomer.carrier.carry(other.bytes()).unwrap();
+    assert!(newcomer.greeted(&one, &to_other.body).is_err());
+    assert!(newcomer.greeted(&other, &to_one.body).is_err());
+    assert!(newcomer.greeted(&one, &to_one.body).is_ok());
+}
+
+#[test]
+fn enrolment_record_of_another_key_is_refused() {
+    let server = Server::new();
+    let (victim, thief) = (server.newcomer(), server.newcomer());
+    let hello = victim.hello();
+    let answer = victim.carrier.carry(hello.bytes()).unwrap();
+    let greeted = victim.greeted(&hello, &answer.body).unwrap();
+    let theirs = thief.hello();
+    let answer = thief.carrier.carry(theirs.bytes()).unwrap();
+    let theirs = thief.greeted(&theirs, &answer.body).unwrap();
+
+    // The thief's own record, obtained for the thief's own key, cannot be taken for the victim's.
+    let sent = thief.instance_key(&theirs, None);
+    let answer = thief.carrier.carry(sent.bytes()).unwrap();
+    let record = crate::client::open_reply(
+        &answer.body,
+        &thief.cert,
+        &thief.server,
+        &sent,
+        server.clock_now(),
+    )
+    .unwrap();
+    assert!(thief.own_record(&theirs, &sent, &record).is_ok());
+    assert!(victim.own_record(&greeted, &sent, &record).is_err());
+    let pending = victim.instance_key(&greeted, None);
+    assert!(victim.enrolled(&greeted, &pending, &answer.body).is_err());
+}
+
+#[test]
+fn application_key_grants_nothing() {
+    let server = Server::new();
+    let (host, _admin, ana) = server.with_ana();
+    // With the application's key alone: every other message is refused.
+    let stranger = server.newcomer();
+    let statement = host.statement(&ana, "open-session", &format!("session/{}", host.fingerprint()));
+    let job = JobRequest { signed: ana.sign(&statement), body: None };
+    let messages: Vec<Message> = vec![
+        stranger.message(&CheckIn { counter: 1, ledger_size: 0, logins: Vec::new() }),
+        stranger.message(&job),
+    ];
+    for message in messages {
+        let sealed = stranger.seal(&message, vec![keys::primary(&stranger.application)]);
+        refusal(&stranger.carrier.carry(sealed.bytes()).unwrap(), &stranger.server, &sealed);
+        assert!(server.newest(EntryKind::Refusal).reason.contains("not permitted for the application"));
+    }
+
+    // With it one enrols, and waits.
+    let waiting = server.newcomer().enrol(None);
+    assert_eq!(waiting.record.state, InstanceState::Pending);
+    assert_eq!(waiting.check_in(1, 0, &[]).state, InstanceState::Pending);
+    let resource = format!("session/{}", waiting.fingerprint());
+    let mut statement = waiting.statement(&ana, "open-session", &resource);
+    statement.login = Some("ana".parse().unwrap());
+    let sealed = waiting.seal(&waiting.message(&JobRequest { signed: ana.sign(&statement), body: None }));
+    refusal(&waiting.send(&sealed), &waiting.server, &sealed);
+    assert!(server.newest(EntryKind::Refusal).reason.contains("(pending)"));
+}
+
+#[test]
+fn a_waiting_host_works_once_its_key_words_are_approved() {
+    let server = Server::new();
+    let (host, admin, ana) = server.with_ana();
+    let waiting = server.newcomer().enrol(None);
+    let words = countersign_protocol::key_words::key_words(&waiting.fingerprint());
+    let reply = host.job(&ana, "approve", &format!("instance/{words}"), None);
+    assert_eq!(reply.decision, Decision::Denied);
+    let reply = host.job(&admin, "approve", "instance/lab-3", None);
+    assert_eq!(reply.decision, Decision::Denied, "a host name approves nothing");
+    let reply = host.job(&admin, "approve", &format!("instance/{words}"), None);
+    assert_eq!(reply.decision, Decision::Allowed, "{}", reply.reason);
+    assert_eq!(waiting.check_in(1, 0, &[]).state, InstanceState::Active);
+    assert_eq!(waiting.log_in(&ana, "ana").decision, Decision::Allowed);
+    let reply = host.job(&admin, "approve", &format!("instance/{words}"), None);
+    assert_eq!(reply.decision, Decision::Denied, "approved twice");
+}
+
+#[test]
+fn an_enrolment_token_lets_one_host_in() {
+    let server = Server::new();
+    let first = server.host();
+    let second = server.newcomer().enrol(Some(&server.made.token.token));
+    let third = server.newcomer().enrol(Some("0000-0000-0000-0000"));
+    assert_eq!(first.record.state, InstanceState::Active);
+    assert_eq!(second.record.state, InstanceState::Pending);
+    assert_eq!(third.record.state, InstanceState::Pending);
+}
+
+#[test]
+fn new_session_keys_replace_the_old_and_must_end_within_a_day() {
+    let server = Server::new();
+    let (mut host, _admin, ana) = server.with_ana();
+    let old = (host.cert.clone(), host.session_key.clone());
+    assert_eq!(host.key_update(Some(25 * 3600)).status, 400);
+    assert!(server.newest(EntryKind::Refusal).reason.contains("24 hours"));
+    assert_eq!(host.key_update(None).status, 400);
+    server.clock.turn(1);
+    assert_eq!(host.key_update(Some(8 * 3600)).status, 200);
+    assert_eq!(server.newest(EntryKind::KeyUpdate).detail["signing-key"], host.session_key.to_string());
+    assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
+
+    let stale = keys::signer(&old.0, &old.1);
+    let sealed = host.seal_as(&host.message(&CheckIn { counter: 1, ledger_size: 0, logins: vec![] }), stale);
+    refusal(&host.send(&sealed), &host.server, &sealed);
+    assert!(server.newest(EntryKind::Refusal).reason.contains("signature"));
+}
+
+#[test]
+fn a_session_key_cannot_announce_its_own_successor() {
+    let server = Server::new();
+    let host = server.host();
+    let (cert, _) = keys::with_session_key(&host.cert, server.clock_now(), Some(3600));
+    let body = countersign_protocol::message::KeyUpdate {
+        certificate: Binary(certificate::to_bytes(&cert).unwrap()),
+    };
+    let sealed = host.seal(&host.message(&body));
+    refusal(&host.send(&sealed), &host.server, &sealed);
+    assert!(server.newest(EntryKind::Refusal).reason.contains("not permitted for the instance"));
+}
+
+#[test]
+fn a_check_in_names_the_keys_of_each_login_and_continues_the_ledger() {
+    let server = Server::new();
+    let (host, _admin, ana) = server.with_ana();
+    let first = host.check_in(1, 0, &["ana", "bob"]);
+    let [one, two] = first.roster.as_slice() else { panic!("{:?}", first.roster) };
+    assert_eq!((one.login.as_str(), two.login.as_str(), two.accounts.len()), ("ana", "bob", 0));
+    let [account] = one.accounts.as_slice() else { panic!("{one:?}") };
+    assert_eq!(account.keys, [certificate::fingerprint(&ana.cert).unwrap()]);
+    assert_eq!(account.certificate.0, certificate::to_bytes(&ana.cert).unwrap());
+    let seen = host.ledger_key.checkpoint(&first.checkpoint).unwrap();
+    assert_eq!(seen.size(), u64::try_from(server.entries().len()).unwrap());
+
+    assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
+    let second = host.check_in(2, seen.size(), &[]);
+    let newest = host.ledger_key.checkpoint(&second.checkpoint).unwrap();
+    assert_eq!(newest.size(), seen.size() + 1);
+    check_consistency(seen.size(), seen.root(), &newest, &second.consistency).unwrap();
+}
+
+#[test]
+fn a_cloned_host_alarms_and_loses_administration_but_not_logins() {
+    let server = Server::new();
+    let (mut host, admin, ana) = server.with_ana();
+    host.check_in(5, 0, &[]);
+    host.check_in(6, 0, &[]);
+    assert!(server.entries().iter().all(|entry| entry.kind != EntryKind::Alarm));
+    // The snapshot, started again.
+    assert_eq!(host.check_in(6, 0, &["ana"]).roster.len(), 1);
+    assert_eq!(server.newest(EntryKind::Alarm).detail["counter-before"], "6");
+    assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
+    let reply = host.job(&admin, "create", "enrolment-token/x", None);
+    assert_eq!(reply.decision, Decision::Denied);
+    assert!(reply.reason.contains("seen twice"), "{}", reply.reason);
+    assert_eq!(host.key_update(Some(3600)).status, 400);
+}
+
+#[test]
+fn what_a_host_saw_is_in_the_ledger_under_the_id_the_person_was_told() {
+    let server = Server::new();
+    let host = server.host();
+    let event = HostEvent {
+        event: HostEventKind::WrongPin,
+        at: server.clock_now(),
+        correlation: "7K3M-Q2ZD".parse().unwrap(),
+        login: Some("ana".parse().unwrap()),
+        account: Some("ana".parse().unwrap()),
+        service: Some("sudo".parse().unwrap()),
+        card: Some("FFFE:0000AAAA".parse().unwrap()),
+        told: "Wrong PIN, 2 tries left.".into(),
+    };
+    let reply: HostEventReply = host.ask(&event).body().unwrap();
+    let proven = check_receipt(&reply.receipt, &host.ledger_key).unwrap();
+    assert_eq!(proven.entry().correlation, event.correlation);
+    assert_eq!(proven.entry().detail["event"], "wrong-pin");
+    let text = String::from_utf8(reply.receipt.entry.0).unwrap();
+    assert!(!text.contains("0000AAAA"), "a card's number stays out of the log: {text}");
+}
+
+#[test]
+fn a_handshake_ends_after_five_minutes() {
+    let server = Server::new();
+    let newcomer = server.newcomer();
+    let hello = newcomer.hello();
+    let answer = newcomer.carrier.carry(hello.bytes()).unwrap();
+    let greeted = newcomer.greeted(&hello, &answer.body).unwrap();
+    server.clock.turn(301);
+    let sent = newcomer.instance_key(&greeted, Some(&server.made.token.token));
+    refusal(&newcomer.carrier.carry(sent.bytes()).unwrap(), &newcomer.server, &sent);
+    assert!(server.newest(EntryKind::Refusal).reason.contains("used or has expired"));
+}
+
+#[test]
+fn a_host_cannot_enrol_a_persons_key_as_its_own() {
+    let server = Server::new();
+    let (_host, _admin, ana) = server.with_ana();
+    let now = server.clock_now();
+    let (cert, session_key) = keys::with_session_key(&ana.cert, now, Some(3600));
+    let newcomer = Newcomer { cert, session_key, ..server.newcomer() };
+    let answer = newcomer.try_enrol(None).unwrap().err().expect("a person's key became a host");
+    assert_eq!(answer.status, 400);
+    assert!(server.newest(EntryKind::Alarm).reason.contains("another identity"));
+}
+
+#[test]
+fn the_ledger_says_where_a_hosts_key_lives_and_what_it_calls_itself() {
+    let server = Server::new();
+    let host = server.host();
+    let entry = server.newest(EntryKind::Enrolment);
+    assert_eq!(entry.instance, Some(host.fingerprint()));
+    assert_eq!((entry.detail["claimed-hostname"].as_str(), entry.detail["key-store"].as_str()), ("lab-3", "sealed"));
+    assert_eq!(entry.detail["transcript"], host.record.transcript.to_string());
+}

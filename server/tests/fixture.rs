@@ -1,0 +1,159 @@
+//! A server in a temporary folder, with its clock in our hand.
+
+use std::sync::Arc;
+
+use countersign_protocol::clock::{Clock, FixedClock, SystemClock, Timestamp};
+use countersign_protocol::ids::Fingerprint;
+use countersign_protocol::ledger::{Entry, EntryKind};
+use countersign_protocol::message::InstanceState;
+use countersign_protocol::message::result::{AccountCreated, ApplicationBundle, NewAccount};
+use countersign_protocol::random::SystemRandom;
+use countersign_server::data::DataFolder;
+use countersign_server::doors::openpgp::OpenPgpDoor;
+use countersign_server::init::{Made, Wishes, init};
+use countersign_server::open::open_with;
+use countersign_server::store::sqlite::{CrashPoint, SqliteStore};
+use countersign_server_core::store::Store as _;
+use tempfile::TempDir;
+
+use crate::client::carrier::{Carrier, Direct};
+use crate::client::host::{Host, Registered};
+use crate::client::newcomer::Newcomer;
+use crate::client::person::Person;
+
+pub(crate) struct Server {
+    pub(crate) clock: Arc<FixedClock>,
+    pub(crate) folder: DataFolder,
+    pub(crate) made: Made,
+    pub(crate) bundle: ApplicationBundle,
+    pub(crate) door: Arc<dyn Carrier>,
+    _root: TempDir,
+}
+
+pub(crate) const URL: &str = "http://127.0.0.1:8443";
+
+/// Makes a server in a new folder, as `init` does.
+pub(crate) fn make(clock: &dyn Clock, url: &str) -> (TempDir, DataFolder, Made, ApplicationBundle) {
+    let root = tempfile::tempdir().unwrap();
+    let folder = DataFolder::at(root.path().join("data"));
+    let wishes = Wishes {
+        url: url.parse().unwrap(),
+        listen: None,
+        application: "countersign".parse().unwrap(),
+        administrator: "admin".parse().unwrap(),
+        logins: vec!["root".parse().unwrap()],
+    };
+    let made = init(&folder, &wishes, clock, &SystemRandom).unwrap();
+    let bundle = serde_json::from_slice(&std::fs::read(&made.bundle).unwrap()).unwrap();
+    (root, folder, made, bundle)
+}
+
+impl Server {
+    pub(crate) fn new() -> Self {
+        let clock = Arc::new(FixedClock::at(SystemClock.now()));
+        let (root, folder, made, bundle) = make(&*clock, URL);
+        let door = another_door(&folder, clock.clone());
+        Self { clock, folder, made, bundle, door, _root: root }
+    }
+
+    /// One more process on the same database, as far as it can tell.
+    pub(crate) fn another_door(&self) -> Arc<dyn Carrier> {
+        another_door(&self.folder, self.clock.clone())
+    }
+
+    pub(crate) fn newcomer(&self) -> Newcomer {
+        Newcomer::new(&self.bundle, self.door.clone(), self.clock.clone())
+    }
+
+    /// A host with the first token.
+    pub(crate) fn host(&self) -> Host {
+        self.newcomer().enrol(Some(&self.made.token.token))
+    }
+
+    /// The first administrator, registered on `host`.
+    pub(crate) fn administrator(&self, host: &Host) -> Person {
+        let admin = Person::new("admin", self.clock.now());
+        register(host, &admin, &self.made.administrator.code);
+        admin
+    }
+
+    /// An account made by `admin`, not registered yet.
+    pub(crate) fn invite(&self, host: &Host, admin: &Person, name: &str, logins: &[&str]) -> AccountCreated {
+        let body = NewAccount {
+            logins: logins.iter().map(|login| login.parse().unwrap()).collect(),
+            roles: vec!["user".into()],
+        };
+        let body = serde_json::to_vec(&body).unwrap();
+        let reply = host.job(admin, "create", &format!("account/{name}"), Some(&body));
+        serde_json::from_value(reply.result.unwrap()).unwrap()
+    }
+
+    /// A host, its administrator, and ana, who may log in as ana.
+    pub(crate) fn with_ana(&self) -> (Host, Person, Person) {
+        let host = self.host();
+        let admin = self.administrator(&host);
+        let created = self.invite(&host, &admin, "ana", &["ana"]);
+        let ana = Person::new("ana", self.clock.now());
+        register(&host, &ana, &created.code);
+        (host, admin, ana)
+    }
+
+    /// One more active host, with a token that `admin` makes.
+    pub(crate) fn second_host(&self, host: &Host, admin: &Person) -> Host {
+        let reply = host.job(admin, "create", "enrolment-token/second", None);
+        let token: countersign_protocol::message::result::TokenCreated =
+            serde_json::from_value(reply.result.unwrap()).unwrap();
+        self.newcomer().enrol(Some(&token.token))
+    }
+
+    /// As an administrator would revoke a host.
+    pub(crate) fn revoke(&self, instance: &Fingerprint) {
+        let store = self.store();
+        let tx = store.begin().unwrap();
+        let revoked = tx.instance(instance).unwrap().unwrap();
+        let from = revoked.state;
+        let to = revoked.revoke().unwrap().state;
+        assert_eq!(to, InstanceState::Revoked);
+        assert!(tx.move_instance(instance, from, to, self.clock.now()).unwrap());
+        tx.commit().unwrap();
+    }
+
+    pub(crate) fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn store(&self) -> SqliteStore {
+        SqliteStore::open(&self.folder.database(), CrashPoint::never()).unwrap()
+    }
+
+    /// Everything in the ledger, in order.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        entries(&self.folder)
+    }
+
+    /// The newest entry, which must be of this kind.
+    pub(crate) fn newest(&self, kind: EntryKind) -> Entry {
+        let newest = self.entries().pop().unwrap();
+        assert_eq!(newest.kind, kind, "{newest:?}");
+        newest
+    }
+}
+
+pub(crate) fn register(host: &Host, person: &Person, code: &str) {
+    match host.register(person, code).unwrap() {
+        Registered::Done(record) => assert_eq!(record.account, person.account),
+        other => panic!("{} was not registered: {other:?}", person.account),
+    }
+}
+
+pub(crate) fn entries(folder: &DataFolder) -> Vec<Entry> {
+    let store = SqliteStore::open(&folder.database(), CrashPoint::never()).unwrap();
+    let view = store.view().unwrap();
+    let exported = view.entries(0, 100_000).unwrap();
+    exported.iter().map(|exported| Entry::from_bytes(&exported.entry.0).unwrap()).collect()
+}
+
+fn another_door(folder: &DataFolder, clock: Arc<FixedClock>) -> Arc<dyn Carrier> {
+    let core = open_with(folder, URL, CrashPoint::never(), clock, Arc::new(SystemRandom)).unwrap();
+    Arc::new(Direct(OpenPgpDoor::new(Arc::new(core))))
+}

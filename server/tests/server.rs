@@ -1,0 +1,17 @@
+//! The server as a client sees it: real envelopes, real keys, a real database file, and for some the real program.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops where it fails"
+)]
+
+mod client;
+mod enrolment;
+mod envelopes;
+mod fixture;
+mod jobs;
+mod killed_between_writes;
+mod program;
+mod registration;
