@@ -31,7 +31,9 @@ pub enum CardError {
     #[error("only one try is left; a wrong PIN now would block the card. Confirm that you mean to use it")]
     LastTry,
     /// The same for the admin PIN.
-    #[error("only one try is left for the admin PIN; a wrong one would cost the card. Enter it right once with: gpg --card-edit, admin, passwd")]
+    #[error(
+        "only one try is left for the admin PIN; a wrong one would cost the card. Enter it right once with: gpg --card-edit, admin, passwd"
+    )]
     AdminLastTry,
     /// Somebody spent tries since the person was told how many are left. Nothing was sent.
     #[error("another program used up PIN tries meanwhile: {} left instead of {shown}. Nothing was sent; try again", tries_in_words(*now))]
@@ -83,7 +85,9 @@ pub enum CardError {
     #[error("the card holds no signature key; make one with: countersign register")]
     NoKey,
     /// Keys would be overwritten.
-    #[error("the card holds keys already; adopt them with their certificate, or erase the card (gpg --card-edit, admin, factory-reset)")]
+    #[error(
+        "the card holds keys already; adopt them with their certificate, or erase the card (gpg --card-edit, admin, factory-reset)"
+    )]
     HoldsKeys,
     /// A new PIN cannot be used.
     #[error("the new {which} PIN cannot be used: {why}. Nothing was changed")]
@@ -176,7 +180,10 @@ impl From<pcsc::Error> for CardError {
         use pcsc::Error as E;
         match error {
             E::SharingViolation => Self::InUse,
-            E::NoService | E::ServiceStopped | E::InvalidHandle | E::Shutdown => Self::NoService,
+            // CommError: pcscd died during the call. InvalidHandle: it was restarted since.
+            E::NoService | E::ServiceStopped | E::CommError | E::InvalidHandle | E::Shutdown => {
+                Self::NoService
+            }
             E::RemovedCard
             | E::NoSmartcard
             | E::UnpoweredCard

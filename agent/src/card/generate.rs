@@ -6,8 +6,7 @@
 
 mod algorithm;
 mod certificate;
-
-use std::fmt;
+mod outcome;
 
 use countersign_protocol::certificate::Cert;
 use countersign_protocol::clock::Timestamp;
@@ -28,6 +27,7 @@ use super::worker::Steps;
 use algorithm::Slot;
 
 pub use algorithm::Algorithm;
+pub use outcome::{CardState, GenerateError, Progress};
 
 /// Keys for a person's card.
 #[derive(Debug)]
@@ -67,77 +67,6 @@ pub struct GenerateHost {
     pub now: Timestamp,
     /// Keys that are on the card may be overwritten.
     pub replace: bool,
-}
-
-/// What is being done, for a person who waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// Both PINs are checked.
-    Checking,
-    /// A key is made; large RSA keys take minutes.
-    Key(&'static str),
-    /// The certificate is signed.
-    Certificate,
-    /// The PINs are changed.
-    Pins,
-}
-
-impl fmt::Display for Progress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Checking => f.write_str("checking the card's PINs"),
-            Self::Key(what) => write!(f, "making the {what} key on the card"),
-            Self::Certificate => f.write_str("signing the certificate with the new key"),
-            Self::Pins => f.write_str("replacing the card's PINs"),
-        }
-    }
-}
-
-/// How a generation that failed left the card.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CardState {
-    /// As it was.
-    Unchanged,
-    /// Keys may be new, both PINs are the old ones.
-    OldPins,
-    /// The user PIN is the old one or the new one.
-    UserPinUnsure,
-    /// The user PIN is the new one, the admin PIN the old one.
-    UserPinNew,
-    /// The user PIN is the new one, the admin PIN is the old one or the new one.
-    AdminPinUnsure,
-}
-
-impl fmt::Display for CardState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const AGAIN: &str = "To start over, erase the card: gpg --card-edit, admin, factory-reset";
-        match self {
-            Self::Unchanged => f.write_str("The card is as it was"),
-            Self::OldPins => write!(f, "New keys may be on the card; both PINs are still the old ones. {AGAIN}"),
-            Self::UserPinUnsure => write!(
-                f,
-                "New keys are on the card; its PIN is the old one or the new one, its admin PIN the old one. {AGAIN}"
-            ),
-            Self::UserPinNew => write!(
-                f,
-                "New keys are on the card; its PIN is the new one, its admin PIN still the old one. {AGAIN}"
-            ),
-            Self::AdminPinUnsure => write!(
-                f,
-                "New keys are on the card; its PIN is the new one, its admin PIN the old one or the new one. {AGAIN}"
-            ),
-        }
-    }
-}
-
-/// Why there are no new keys, or none that are used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{cause}. {state}")]
-pub struct GenerateError {
-    /// What happened.
-    pub cause: CardError,
-    /// How the card is now.
-    pub state: CardState,
 }
 
 impl Cards {
@@ -307,7 +236,14 @@ impl Plan {
         let ([user, admin], [new_user, new_admin]) = (&self.pins, &self.new_pins);
         let changes = [
             (Purpose::Signing, Whose::User, user, new_user, CardState::OldPins, CardState::UserPinUnsure),
-            (Purpose::Admin, Whose::Admin, admin, new_admin, CardState::UserPinNew, CardState::AdminPinUnsure),
+            (
+                Purpose::Admin,
+                Whose::Admin,
+                admin,
+                new_admin,
+                CardState::UserPinNew,
+                CardState::AdminPinUnsure,
+            ),
         ];
         for (purpose, whose, old, new, before, during) in changes {
             let [old, new] = [old, new].map(|pin| kdf::apply(public.kdf.as_ref(), pin, whose));
@@ -328,8 +264,5 @@ impl Plan {
 /// A key made on the card, with its slot.
 struct Made {
     slot: Slot,
-    key: openpgp::packet::key::Key4<
-        openpgp::packet::key::PublicParts,
-        openpgp::packet::key::UnspecifiedRole,
-    >,
+    key: openpgp::packet::key::Key4<openpgp::packet::key::PublicParts, openpgp::packet::key::UnspecifiedRole>,
 }

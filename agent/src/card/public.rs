@@ -170,7 +170,10 @@ mod tests {
     #[test]
     fn the_pin_status_is_read_and_cut_bytes_are_refused() {
         let status = pin_status(&[0, 0x7F, 0x7F, 0x7F, 2, 0, 3]).unwrap();
-        assert_eq!(status, PinStatus { forced: true, tries: 2, admin_tries: 3, longest: 127, longest_admin: 127 });
+        assert_eq!(
+            status,
+            PinStatus { forced: true, tries: 2, admin_tries: 3, longest: 127, longest_admin: 127 }
+        );
         assert!(!pin_status(&[1, 0x7F, 0x7F, 0x7F, 2, 0, 3]).unwrap().forced);
         assert!(pin_status(&[0, 0x7F, 0x7F]).is_err());
         assert!(pin_status(&[]).is_err());

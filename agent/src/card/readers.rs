@@ -196,10 +196,9 @@ impl Readers {
             Ok(worker) => {
                 let (readers, name) = (Arc::downgrade(self), name.to_owned());
                 worker.post(move |slot| {
-                    let seen = match slot.look() {
-                        Ok(public) => CardSeen::of(&name, &public),
-                        Err(problem) => CardSeen::unread(&name, Some(problem)),
-                    };
+                    let still_in =
+                        || readers.upgrade().is_some_and(|readers| readers.still_in(&name, insertion));
+                    let seen = look(slot, &name, &still_in);
                     if let Some(readers) = readers.upgrade() {
                         readers.was_read(&name, insertion, seen);
                     }
@@ -207,6 +206,10 @@ impl Readers {
             }
         }
         self.changed.notify_all();
+    }
+
+    fn still_in(&self, name: &str, insertion: u64) -> bool {
+        self.lock().readers.get(name).is_some_and(|reader| reader.insertion == Some(insertion))
     }
 
     fn was_read(&self, name: &str, insertion: u64, seen: CardSeen) {
@@ -238,6 +241,27 @@ impl Readers {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads a card; again if it failed while it stays in: contacts bounce when a card is pushed in.
+fn look(slot: &mut Slot, name: &str, still_in: &dyn Fn() -> bool) -> CardSeen {
+    const PAUSES: [Duration; 3] =
+        [Duration::from_millis(100), Duration::from_millis(300), Duration::from_millis(600)];
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        let problem = match slot.look() {
+            Ok(public) => return CardSeen::of(name, &public),
+            Err(problem) => problem,
+        };
+        let passing = matches!(problem, CardError::Gone | CardError::Reader(_) | CardError::Mute);
+        match pauses.next().filter(|_| passing) {
+            Some(pause) => std::thread::sleep(pause),
+            None => return CardSeen::unread(name, Some(problem)),
+        }
+        if !still_in() {
+            return CardSeen::unread(name, Some(problem));
+        }
     }
 }
 

@@ -50,11 +50,12 @@ impl Worker {
         let token = Arc::new(());
         let alive = Arc::downgrade(&token);
         let mut slot = Slot::new(name, Arc::clone(&given_up));
+        let unwanted = Arc::clone(&given_up);
         thread::Builder::new()
             .name("card".to_owned())
             .spawn(move || {
                 let _token = token;
-                loop {
+                while !unwanted.load(Ordering::SeqCst) {
                     match inbox.recv_timeout(warm) {
                         Ok(job) => job(&mut slot),
                         Err(RecvTimeoutError::Timeout) => slot.cool_down(),

@@ -37,7 +37,9 @@ pub enum Algorithm {
 
 /// The name is not one of an algorithm.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not an algorithm for cards; choose curve25519, nist-p256, nist-p384, rsa2048, rsa3072 or rsa4096")]
+#[error(
+    "{0:?} is not an algorithm for cards; choose curve25519, nist-p256, nist-p384, rsa2048, rsa3072 or rsa4096"
+)]
 pub struct UnknownAlgorithm(String);
 
 impl FromStr for Algorithm {
@@ -179,8 +181,7 @@ impl Slot {
             // The last entry: SmartPGP lists a variant first that it does not have.
             list.for_keytype(kind).into_iter().rev().filter_map(choice).find(|(n, ..)| *n == bits)
         });
-        let from_current =
-            || AlgorithmAttributes::try_from(current).ok().as_ref().and_then(choice);
+        let from_current = || AlgorithmAttributes::try_from(current).ok().as_ref().and_then(choice);
         let (_, exponent, format) = from_list.or_else(from_current).unwrap_or((bits, 32, 0));
         Ok([&[0x01], &bits.to_be_bytes()[..], &exponent.to_be_bytes()[..], &[format]].concat())
     }

@@ -1,0 +1,234 @@
+//! The agent's cards at the end of a pipe, for tests: pcscd's socket lies in a test machine's own mount
+//! namespace, so the code under test must run inside.
+//!
+//! One JSON object a line in, each answered by one with the same `id`, in any order.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "the answers")]
+
+use std::error::Error;
+use std::io::BufRead as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use countersign_agent::card::{
+    Algorithm, Ask, CardError, Cards, Generate, GenerateHost, HostPins, Pin, Timing,
+};
+use countersign_protocol::certificate::{self, Cert};
+use countersign_protocol::clock::{Clock as _, SystemClock};
+use countersign_protocol::envelope::statement;
+use countersign_protocol::ids::{CardIdent, Fingerprint, Nonce};
+use countersign_protocol::random::SystemRandom;
+use countersign_protocol::statement::{Purpose, Statement};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize)]
+struct Line {
+    id: u64,
+    #[serde(flatten)]
+    order: Order,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+enum Order {
+    List,
+    WaitFor {
+        card: CardIdent,
+        ms: u64,
+    },
+    WaitUntilGone {
+        card: CardIdent,
+        ms: u64,
+    },
+    Tries {
+        card: CardIdent,
+    },
+    Sign {
+        card: CardIdent,
+        cert: PathBuf,
+        key: Option<Fingerprint>,
+        pin: String,
+        shown: u8,
+        last: bool,
+        out: PathBuf,
+    },
+    SignStored {
+        card: CardIdent,
+        cert: PathBuf,
+        pin: String,
+    },
+    Generate {
+        card: CardIdent,
+        algorithm: String,
+        pins: [String; 4],
+        replace: bool,
+        out: PathBuf,
+    },
+    GenerateHost {
+        card: CardIdent,
+        replace: bool,
+        out: PathBuf,
+    },
+    Adopt {
+        card: CardIdent,
+        cert: PathBuf,
+    },
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut milliseconds = std::env::args().skip(1).map(|text| text.parse().map(Duration::from_millis));
+    let mut timing = Timing::default();
+    if let (Some(answer), Some(warm)) = (milliseconds.next(), milliseconds.next()) {
+        (timing.answer, timing.warm) = (answer?, warm?);
+    }
+    let cards = Cards::start(timing)?;
+    for line in std::io::stdin().lock().lines() {
+        let Line { id, order } = serde_json::from_str(&line?)?;
+        let cards = cards.clone();
+        std::thread::spawn(move || {
+            let begun = Instant::now();
+            let mut answer = obey(&cards, order).unwrap_or_else(|error| {
+                // Debug names the variant, Display is the sentence.
+                json!({ "error": format!("{error:?}"), "text": error.to_string() })
+            });
+            if let Some(answer) = answer.as_object_mut() {
+                answer.insert("id".to_owned(), id.into());
+                let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+                answer.insert("ms".to_owned(), took.into());
+            }
+            println!("{answer}");
+        });
+    }
+    Ok(())
+}
+
+fn obey(cards: &Cards, order: Order) -> Result<Value, Box<dyn Error>> {
+    Ok(match order {
+        Order::List => {
+            let list: Vec<Value> = cards.list().iter().map(seen).collect();
+            json!({ "cards": list, "service": cards.service_problem().map(|problem| format!("{problem:?}")) })
+        }
+        Order::WaitFor { card, ms } => {
+            let deadline = Instant::now() + Duration::from_millis(ms);
+            seen(&cards.wait_for(&|seen| seen.ident == Some(card), deadline, &|| false)?)
+        }
+        Order::WaitUntilGone { card, ms } => {
+            let deadline = Instant::now() + Duration::from_millis(ms);
+            let here = || cards.list().iter().any(|seen| seen.ident == Some(card));
+            while here() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            json!({ "gone": !here() })
+        }
+        Order::Tries { card } => json!({ "tries": cards.tries(card)? }),
+        Order::Sign { card, cert, key, pin, shown, last, out } => {
+            let cert = read(&cert)?;
+            let key = match key {
+                Some(key) => key,
+                None => certificate::fingerprint(&cert)?,
+            };
+            let ask = Ask { card, certificate: &cert, key: &key, tries_shown: shown, allow_last_try: last };
+            let statement = a_statement(&key)?;
+            let signed = cards.sign_statement(&ask, Pin::new(pin.into())?, &statement)?;
+            std::fs::write(out.with_extension("json"), &signed.statement.0)?;
+            std::fs::write(out.with_extension("sig"), &signed.signature.0)?;
+            json!({ "signed": true })
+        }
+        Order::SignStored { card, cert, pin } => {
+            let cert = read(&cert)?;
+            let key = certificate::fingerprint(&cert)?;
+            let signer = cards.signer(card, &cert, &key, Box::new(move || Pin::new(pin.clone().into())))?;
+            let failure = signer.failure();
+            let signed = statement::sign(&a_statement(&key)?, Box::new(signer));
+            match failure.take() {
+                Some(error) => return Err(error.into()),
+                None => json!({ "signed": signed.is_ok() }),
+            }
+        }
+        Order::Generate { card, algorithm, pins: [user, admin, new_user, new_admin], replace, out } => {
+            let algorithm: Algorithm = algorithm.parse()?;
+            let plan = Generate {
+                algorithm,
+                user_pin: Pin::new(user.into())?,
+                admin_pin: Pin::admin(admin.into())?,
+                new_user_pin: Pin::new(new_user.into())?,
+                new_admin_pin: Pin::admin(new_admin.into())?,
+                user_id: "ana".to_owned(),
+                now: SystemClock.now(),
+                replace,
+            };
+            let mut steps = Vec::new();
+            match cards.generate(card, plan, &mut |step| steps.push(step.to_string())) {
+                Ok(cert) => write(&cert, &out, &steps)?,
+                Err(failed) => {
+                    json!({ "error": format!("{:?}", failed.cause), "state": format!("{:?}", failed.state), "text": failed.to_string() })
+                }
+            }
+        }
+        Order::GenerateHost { card, replace, out } => {
+            let pins = HostPins::unguessable(&SystemRandom)?;
+            let plan = GenerateHost {
+                algorithm: Algorithm::Curve25519,
+                user_pin: Pin::factory_user(),
+                admin_pin: Pin::factory_admin(),
+                new_pins: pins.clone(),
+                hostname: "gate".to_owned(),
+                now: SystemClock.now(),
+                replace,
+            };
+            let cert = cards.generate_host_key(card, plan, &mut |_| {})?;
+            let mut answer = write(&cert, &out, &[])?;
+            if let Some(answer) = answer.as_object_mut() {
+                answer.insert("pin".to_owned(), pins.user.expose().into());
+            }
+            answer
+        }
+        Order::Adopt { card, cert } => {
+            let key = cards.check_adoptable(card, &read(&cert)?, SystemClock.now())?;
+            json!({ "key": key })
+        }
+    })
+}
+
+fn seen(seen: &countersign_agent::card::CardSeen) -> Value {
+    json!({
+        "reader": seen.reader,
+        "ident": seen.ident,
+        "signing_key": seen.signing_key,
+        "has_keys": seen.has_keys,
+        "tries": seen.tries,
+        "touch": seen.touch,
+        "problem": seen.problem.as_ref().map(|problem| format!("{problem:?}")),
+        "problem_text": seen.problem_text(),
+    })
+}
+
+fn read(path: &std::path::Path) -> Result<Cert, Box<dyn Error>> {
+    Ok(certificate::parse(&std::fs::read(path)?)?)
+}
+
+fn write(cert: &Cert, path: &std::path::Path, steps: &[String]) -> Result<Value, Box<dyn Error>> {
+    std::fs::write(path, certificate::to_bytes(cert)?)?;
+    Ok(json!({ "fingerprint": certificate::fingerprint(cert)?, "steps": steps }))
+}
+
+fn a_statement(server: &Fingerprint) -> Result<Statement, Box<dyn Error>> {
+    let now = SystemClock.now();
+    Ok(Statement {
+        countersign: Purpose::Statement,
+        operation: "open-session".parse()?,
+        resource: format!("session/{}", server.to_string().to_lowercase()).parse()?,
+        account: "ana".parse()?,
+        login: Some("ana".parse()?),
+        service: Some("sudo".parse()?),
+        claimed: None,
+        instance: server.clone(),
+        server: server.clone(),
+        time: now,
+        expires: now.plus(120),
+        nonce: Nonce::new(&SystemRandom).map_err(|_| CardError::OpenPgp("no randomness".to_owned()))?,
+        body: None,
+        transcript: None,
+    })
+}
