@@ -1,1 +1,140 @@
-//! Soon.
+//! SIGKILL between any two writes: what was acknowledged stays, what was not can be sent again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use countersign_protocol::clock::{Clock as _, SystemClock};
+use countersign_protocol::ids::Digest;
+use countersign_protocol::ledger::{EntryKind, Frontier};
+use countersign_protocol::message::{Decision, JobReply, JobRequest};
+use countersign_server::data::DataFolder;
+use countersign_server::store::sqlite::{CrashPoint, SqliteStore};
+use countersign_server_core::store::Store as _;
+
+use crate::client::carrier::{Answer, Carrier, Http, Lost};
+use crate::client::host::{Host, Registered};
+use crate::client::newcomer::Newcomer;
+use crate::client::person::Person;
+use crate::program::{Made, Program, init};
+
+/// Sends to whatever server runs now. A message that was lost is sent again, the same bytes, to the next one.
+struct Stubborn {
+    port: AtomicU16,
+    made: Made,
+    /// The running server, and after how many writes it dies.
+    program: std::sync::Mutex<Option<Program>>,
+    /// Every answer that arrived, by the digest of its message.
+    lost: std::sync::atomic::AtomicU32,
+}
+
+impl Carrier for Stubborn {
+    fn carry(&self, bytes: &[u8]) -> Result<Answer, Lost> {
+        let first = Http { port: self.port.load(Ordering::SeqCst) }.carry(bytes);
+        if first.is_ok() {
+            return first;
+        }
+        self.lost.fetch_add(1, Ordering::SeqCst);
+        self.check_ledger();
+        self.restart();
+        Http { port: self.port.load(Ordering::SeqCst) }.carry(bytes)
+    }
+}
+
+impl Stubborn {
+    fn restart(&self) {
+        let mut running = self.program.lock().unwrap();
+        if let Some(mut dead) = running.take() {
+            assert!(dead.ended(), "it did not answer, and yet it lives");
+        }
+        let program = Program::start(&self.made.config, &[]);
+        self.port.store(program.port, Ordering::SeqCst);
+        *running = Some(program);
+    }
+
+    /// Whatever the dead server left: every entry is under the checkpoint, and the tree is whole.
+    fn check_ledger(&self) {
+        let folder = DataFolder::at(self.made.data.clone());
+        let key = std::fs::read_to_string(folder.ledger_key()).unwrap();
+        let key: countersign_protocol::ledger::LedgerKey = key.lines().nth(1).unwrap().parse().unwrap();
+        let store = SqliteStore::open(&folder.database(), CrashPoint::never()).unwrap();
+        let view = store.view().unwrap();
+        let (size, note) = view.checkpoint().unwrap().unwrap();
+        assert_eq!(view.size().unwrap(), size);
+        let mut tree = Frontier::default();
+        for exported in view.entries(0, 100_000).unwrap() {
+            tree.push(&exported.entry.0);
+        }
+        assert_eq!(key.checkpoint(&note).unwrap().root(), tree.root());
+    }
+}
+
+/// An enrolment, a registration and a login against a server that dies after the `n`-th write. True if it died.
+fn died_after(n: u64) -> bool {
+    let made = init();
+    let (code, token, bundle) = (made.code.clone(), made.token.clone(), made.bundle.clone());
+    let data = DataFolder::at(made.data.clone());
+    let program = Program::start(&made.config, &["--crash-after-write", &n.to_string()]);
+    let carrier = Arc::new(Stubborn {
+        port: AtomicU16::new(program.port),
+        made,
+        program: std::sync::Mutex::new(Some(program)),
+        lost: std::sync::atomic::AtomicU32::new(0),
+    });
+
+    let clock = Arc::new(SystemClock);
+    let host = Newcomer::new(&bundle, carrier.clone(), clock.clone()).enrol(Some(&token));
+    let person = Person::new("admin", clock.now());
+    match host.register(&person, &code).unwrap() {
+        Registered::Done(record) => assert_eq!(record.account, person.account),
+        other => panic!("write {n}: {other:?}"),
+    }
+    let (sealed, reply) = log_in(&host, &person);
+    assert_eq!(reply.decision, Decision::Allowed, "write {n}: {}", reply.reason);
+
+    // Sent once more, to a server that was started once more.
+    let died = carrier.lost.load(Ordering::SeqCst) > 0;
+    assert!(carrier.lost.load(Ordering::SeqCst) <= 1, "write {n}: it died twice");
+    if died {
+        let again = host.carrier.carry(sealed.bytes()).unwrap();
+        let again: JobReply = host.open(&sealed, &again).body().unwrap();
+        assert_eq!(again, reply, "write {n}: the retried message got another reply");
+    }
+    carrier.check_ledger();
+    // Everything acknowledged is there, and there once.
+    let entries = crate::fixture::entries(&data);
+    for (kind, times) in [
+        (EntryKind::Bootstrap, 1),
+        (EntryKind::Enrolment, 1),
+        (EntryKind::RegistrationTry, 2),
+        (EntryKind::Registration, 1),
+        (EntryKind::Job, 1),
+    ] {
+        let found = entries.iter().filter(|entry| entry.kind == kind).count();
+        assert_eq!(found, times, "write {n}: {kind:?}");
+    }
+    assert_eq!(entries.len(), 6, "write {n}");
+    for receipt in [&host.record.receipt, &reply.receipt] {
+        let place = usize::try_from(receipt.index).unwrap();
+        assert_eq!(Digest::of(&entries[place].to_bytes().unwrap()), Digest::of(&receipt.entry.0), "write {n}");
+    }
+    died
+}
+
+fn log_in(host: &Host, person: &Person) -> (countersign_protocol::envelope::Sealed, JobReply) {
+    let mut statement = host.statement(person, "open-session", &format!("session/{}", host.fingerprint()));
+    statement.login = Some("root".parse().unwrap());
+    let sealed = host.seal(&host.message(&JobRequest { signed: person.sign(&statement), body: None }));
+    let reply = host.open(&sealed, &host.send(&sealed)).body().unwrap();
+    (sealed, reply)
+}
+
+#[test]
+fn server_killed_after_any_write_of_an_enrolment_a_registration_and_a_login_loses_nothing_acknowledged() {
+    let mut writes = 0;
+    while died_after(writes + 1) {
+        writes += 1;
+        assert!(writes < 300, "it does not end");
+    }
+    // Enrolment alone writes more than a dozen rows: fewer deaths would mean that the aid did not work.
+    assert!(writes > 40, "only {writes} writes were seen");
+}

@@ -1,1 +1,213 @@
-//! Soon.
+//! The real program: its arguments, its exit codes, its HTTP.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use countersign_protocol::message::result::ApplicationBundle;
+
+use crate::client::carrier::{Answer, exchange};
+
+/// A running `countersign-server`. Killed when dropped.
+pub(crate) struct Program {
+    child: Child,
+    pub(crate) port: u16,
+}
+
+const BINARY: &str = env!("CARGO_BIN_EXE_countersign-server");
+
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    Command::new(BINARY).args(arguments).output().unwrap()
+}
+
+/// `init` in a new folder. The port in the URL says nothing: tests listen on any free one.
+pub(crate) struct Made {
+    pub(crate) _root: tempfile::TempDir,
+    pub(crate) data: PathBuf,
+    pub(crate) config: PathBuf,
+    pub(crate) code: String,
+    pub(crate) token: String,
+    pub(crate) bundle: ApplicationBundle,
+}
+
+pub(crate) fn init() -> Made {
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    let path = data.to_str().unwrap();
+    let output = run(&[
+        "init", "--data", path, "--url", "http://127.0.0.1:8443", "--listen", "127.0.0.1:0", "--login", "root",
+    ]);
+    assert!(output.status.success(), "{output:?}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    let field = |name: &str| {
+        let line = told.lines().find(|line| line.starts_with(name)).unwrap();
+        line[name.len()..].trim().split("   ").next().unwrap().to_owned()
+    };
+    let bundle = std::fs::read(field("Application bundle:")).unwrap();
+    Made {
+        config: data.join("server.toml"),
+        code: field("Registration code:"),
+        token: field("Enrolment token:"),
+        bundle: serde_json::from_slice(&bundle).unwrap(),
+        data,
+        _root: root,
+    }
+}
+
+impl Program {
+    pub(crate) fn start(config: &Path, more: &[&str]) -> Self {
+        let mut child = Command::new(BINARY)
+            .args(["serve", "--config"])
+            .arg(config)
+            .args(more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port = line.trim().rsplit(':').next().unwrap().parse().unwrap_or_else(|_| panic!("said {line:?}"));
+        Self { child, port }
+    }
+
+    fn signal(&self, signal: nix::sys::signal::Signal) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());
+        nix::sys::signal::kill(pid, signal).unwrap();
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+fn get(port: u16, path: &str) -> Answer {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    exchange(port, request.as_bytes()).unwrap()
+}
+
+fn post(port: u16, body: &[u8]) -> Answer {
+    let head = format!(
+        "POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    exchange(port, &[head.as_bytes(), body].concat()).unwrap()
+}
+
+fn fails(arguments: &[&str], code: i32, says: &[&str]) {
+    let output = run(arguments);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    for part in says {
+        assert!(said.contains(part), "{arguments:?} did not say {part:?}: {said}");
+    }
+}
+
+#[test]
+fn init_refuses_a_folder_with_anything_in_it() {
+    let made = init();
+    let data = made.data.to_str().unwrap();
+    let before = std::fs::read(made.data.join("server.key")).unwrap();
+    fails(&["init", "--data", data, "--url", "http://x:1"], 4, &[data, "is not empty"]);
+    assert_eq!(std::fs::read(made.data.join("server.key")).unwrap(), before);
+}
+
+#[test]
+fn every_file_of_init_is_private() {
+    use std::os::unix::fs::MetadataExt as _;
+    let made = init();
+    assert_eq!(std::fs::metadata(&made.data).unwrap().mode() & 0o777, 0o700);
+    for file in std::fs::read_dir(&made.data).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600, "{}", file.path().display());
+    }
+}
+
+#[test]
+fn every_bad_argument_and_file_is_told_with_what_next() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let made = init();
+    let config = made.config.to_str().unwrap();
+    assert!(run(&["config", "check", "--config", config]).status.success());
+
+    fails(&["init", "--data", "/nowhere"], 2, &["--url"]);
+    fails(&["init", "--data", "/nowhere", "--url", "example.org"], 2, &["http://HOST:PORT"]);
+    fails(&["serve", "--config", "/nowhere/server.toml"], 3, &["/nowhere/server.toml", "init"]);
+
+    let text = std::fs::read_to_string(&made.config).unwrap();
+    let wrong = made.data.join("wrong.toml");
+    let wrong_path = wrong.to_str().unwrap();
+    std::fs::write(&wrong, text.replace("[limits]", "[limits]\nqueu = 3")).unwrap();
+    fails(&["serve", "--config", wrong_path], 3, &[wrong_path, "line ", "queu", "expected one of"]);
+    std::fs::write(&wrong, text.replace("127.0.0.1:0", "localhost")).unwrap();
+    fails(&["serve", "--config", wrong_path], 3, &["line ", "listen"]);
+    std::fs::write(&wrong, text.replace(made.data.to_str().unwrap(), "/nowhere")).unwrap();
+    fails(&["serve", "--config", wrong_path], 4, &["/nowhere", "does not exist", "init"]);
+
+    let key = made.data.join("server.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    fails(&["serve", "--config", config], 4, &["server.key", "0644", "chmod 600"]);
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::set_permissions(&made.data, std::fs::Permissions::from_mode(0o755)).unwrap();
+    fails(&["config", "check", "--config", config], 4, &["0755", "chmod 700"]);
+    std::fs::set_permissions(&made.data, std::fs::Permissions::from_mode(0o700)).unwrap();
+
+    let running = Program::start(&made.config, &[]);
+    std::fs::write(&wrong, text.replace("127.0.0.1:0", &format!("127.0.0.1:{}", running.port))).unwrap();
+    fails(&["serve", "--config", wrong_path], 5, &["cannot listen", "another server"]);
+    let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
+    assert!(help.contains("Exit codes:") && help.contains("  5  "), "{help}");
+}
+
+#[test]
+fn a_ledger_key_of_another_server_is_refused() {
+    let (one, other) = (init(), init());
+    std::fs::copy(other.data.join("ledger.key"), one.data.join("ledger.key")).unwrap();
+    fails(&["serve", "--config", one.config.to_str().unwrap()], 4, &["ledger.key", "another server"]);
+}
+
+#[test]
+fn a_signal_ends_the_server_in_good_order() {
+    for signal in [nix::sys::signal::Signal::SIGTERM, nix::sys::signal::Signal::SIGINT] {
+        let made = init();
+        let mut program = Program::start(&made.config, &[]);
+        assert_eq!((get(program.port, "/healthz").status, get(program.port, "/").status), (200, 404));
+        program.signal(signal);
+        let status = program.child.wait().unwrap();
+        assert_eq!(status.code(), Some(0));
+    }
+}
+
+#[test]
+fn a_flood_from_one_address_is_told_when_to_come_again() {
+    let made = init();
+    let text = std::fs::read_to_string(&made.config).unwrap();
+    std::fs::write(&made.config, text.replace("#strangers_per_minute = 60", "strangers_per_minute = 5")).unwrap();
+    let program = Program::start(&made.config, &[]);
+    for _ in 0..5 {
+        assert_eq!(post(program.port, b"garbage").status, 400);
+    }
+    let answer = post(program.port, b"garbage");
+    assert_eq!(answer.status, 429);
+    let after = answer.head.lines().find_map(|line| line.strip_prefix("retry-after: ")).unwrap();
+    assert!((1..=13).contains(&after.parse::<u64>().unwrap()), "{after}");
+    assert_eq!(get(program.port, "/healthz").status, 200, "whoever watches is not throttled");
+}
+
+#[test]
+fn a_body_larger_than_an_envelope_is_cut_off() {
+    let made = init();
+    let program = Program::start(&made.config, &[]);
+    let body = vec![0; countersign_protocol::limits::ENVELOPE + 1];
+    assert_eq!(post(program.port, &body).status, 413);
+    std::thread::sleep(Duration::from_millis(10));
+    assert_eq!(get(program.port, "/healthz").status, 200);
+}

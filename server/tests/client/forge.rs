@@ -9,7 +9,9 @@ use sequoia_openpgp as openpgp;
 
 use openpgp::policy::StandardPolicy;
 use openpgp::serialize::stream::{Encryptor, LiteralWriter, Message, Recipient, Signer};
-use openpgp::types::{HashAlgorithm, SymmetricAlgorithm};
+use openpgp::cert::Preferences as _;
+use openpgp::cert::amalgamation::ValidAmalgamation as _;
+use openpgp::types::{Features, HashAlgorithm, SymmetricAlgorithm};
 
 /// What to do differently.
 pub(crate) struct Forgery<'a> {
@@ -21,6 +23,8 @@ pub(crate) struct Forgery<'a> {
     pub(crate) encrypt_to: &'a Cert,
     pub(crate) hash: HashAlgorithm,
     pub(crate) cipher: SymmetricAlgorithm,
+    /// Without the AEAD that the receiver asks for.
+    pub(crate) seipdv1: bool,
     pub(crate) now: Timestamp,
 }
 
@@ -34,12 +38,13 @@ impl<'a> Forgery<'a> {
             encrypt_to: server,
             hash: HashAlgorithm::SHA512,
             cipher: SymmetricAlgorithm::AES256,
+            seipdv1: false,
             now,
         }
     }
 
     pub(crate) fn seal(self) -> Vec<u8> {
-        let Self { literal, signers, intended, encrypt_to, hash, cipher, now } = self;
+        let Self { literal, signers, intended, encrypt_to, hash, cipher, seipdv1, now } = self;
         let policy = StandardPolicy::new();
         let mut bytes = Vec::new();
         let recipients: Vec<Recipient<'_>> = encrypt_to
@@ -47,7 +52,9 @@ impl<'a> Forgery<'a> {
             .with_policy(&policy, now.to_system_time())
             .for_transport_encryption()
             .map(|key| {
-                Recipient::new(openpgp::types::Features::empty().set_seipdv1(), key.key().key_handle(), key.key())
+                let asked = key.valid_cert().features().unwrap_or_else(Features::empty);
+                let features = if seipdv1 { Features::empty().set_seipdv1() } else { asked };
+                Recipient::new(features, key.key().key_handle(), key.key())
             })
             .collect();
         let mut stream = Encryptor::for_recipients(Message::new(&mut bytes), recipients)

@@ -25,6 +25,7 @@ pub(super) struct Helper<'a> {
     newcomer: Option<Cert>,
     now: Timestamp,
     strangers: Vec<KeyHandle>,
+    announced: usize,
     verdict: Result<Vec<SignedBy>, OpenError>,
 }
 
@@ -37,7 +38,7 @@ impl<'a> Helper<'a> {
         now: Timestamp,
     ) -> Self {
         let verdict = Err(OpenError::Signature("none".into()));
-        Self { me, decryptors, keyring, newcomer, now, strangers: Vec::new(), verdict }
+        Self { me, decryptors, keyring, newcomer, now, strangers: Vec::new(), announced: 0, verdict }
     }
 
     pub(super) fn has_strangers(&self) -> bool {
@@ -123,11 +124,18 @@ impl VerificationHelper for Helper<'_> {
         match &pp.packet {
             Packet::PKESK(_)
             | Packet::SEIP(_)
-            | Packet::OnePassSig(_)
             | Packet::Literal(_)
             | Packet::Signature(_)
             | Packet::Padding(_)
             | Packet::Marker(_) => Ok(()),
+            // Each is announced before the literal: a thousand signatures stop here, before one is verified.
+            Packet::OnePassSig(_) => {
+                self.announced += 1;
+                if self.announced > limits::SIGNATURES {
+                    return Err(OpenError::Signature("more than an envelope may have".into()).into());
+                }
+                Ok(())
+            }
             #[expect(deprecated, reason = "the packet that ends SEIPDv1")]
             Packet::MDC(_) => Ok(()),
             other => Err(OpenError::Structure(format!("{} packet", other.tag())).into()),
