@@ -4,24 +4,48 @@
 //! |---|---|
 //! | [`harden`], [`descriptors`], [`config`] | start: shut the process, take what was passed, read the file |
 //! | [`listener`], [`limits`], [`peer`], [`permit`], [`seat`] | who asks, and whether they may |
-//! | [`person`] | the conversation with one caller |
-//! | [`card`] | cards: seen, asked, and used to sign |
-//! | [`courier`] | the process that carries sealed bytes |
-//! | [`state`], [`vault`] | what must survive a restart |
-//! | [`instance_key`] | this host's own keys |
+//! | [`serve`], [`person`], [`trouble`] | from a request to its last word; the conversation with one caller |
+//! | [`login`], [`job`], [`register`], [`enrollment`], [`status`] | one file for each request |
+//! | [`session`], [`drive`] | card, PIN, touch, server, decision: the pure machine, and what runs it |
+//! | [`card`], [`card_pins`] | the cards |
+//! | [`answer`], [`server_link`], [`wire`], [`courier`], [`server_time`] | the way to the server and back |
+//! | [`instance_key`], [`vault`] | this host's own keys |
+//! | [`keeper`], [`check_in`], [`known`] | staying in touch: session keys, roster, events |
+//! | [`agent`], [`state`], [`journal`], [`log`], [`body`] | what all of them share |
 #![deny(unsafe_code)]
 
+pub mod agent;
+pub mod answer;
+pub mod body;
 pub mod card;
+pub mod card_pins;
+pub mod check_in;
 pub mod config;
 pub mod courier;
 pub mod descriptors;
+pub mod drive;
+pub mod enrollment;
 pub mod harden;
 pub mod instance_key;
+pub mod job;
+pub mod journal;
+pub mod keeper;
+pub mod known;
 pub mod limits;
 pub mod listener;
+pub mod log;
+pub mod login;
 pub mod peer;
 pub mod permit;
 pub mod person;
+pub mod register;
 pub mod seat;
+pub mod serve;
+pub mod server_link;
+pub mod server_time;
+pub mod session;
 pub mod state;
+pub mod status;
+pub mod trouble;
 pub mod vault;
+pub mod wire;

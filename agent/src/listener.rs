@@ -44,11 +44,9 @@ pub trait Service: Send + Sync + 'static {
 /// # Errors
 /// Another agent serves it, or the folder cannot be written.
 pub fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
-    if let Some(folder) = path.parent() {
-        if !folder.exists() {
-            std::fs::create_dir_all(folder)?;
-            std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))?;
-        }
+    if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+        std::fs::create_dir_all(folder)?;
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))?;
     }
     if UnixStream::connect(path).is_ok() {
         return Err(io::Error::new(

@@ -47,6 +47,9 @@ impl Protection {
     }
 }
 
+/// A secret, and how it lay on the disk.
+pub type Kept = (Zeroizing<Vec<u8>>, Protection);
+
 /// A secret could not be kept or read.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
@@ -83,7 +86,7 @@ impl Slot {
     ///
     /// # Errors
     /// [`VaultError`].
-    pub fn load(self, state: &StateDir) -> Result<Option<(Zeroizing<Vec<u8>>, Protection)>, VaultError> {
+    pub fn load(self, state: &StateDir) -> Result<Option<Kept>, VaultError> {
         if let Some(sealed) = state.read_bytes(self.sealed)? {
             let secret =
                 self.run("decrypt", &sealed).map_err(|why| VaultError::NotOpened(self.sealed, why))?;

@@ -44,6 +44,8 @@ fn judged(cgroup: &'static str, sessions: &[(&'static str, &str)], uid: u32, doo
     judge(&world, &rule(), &peer(uid), door, None)
 }
 
+type Row = (&'static str, Vec<(&'static str, &'static str)>, u32, Door, Place);
+
 #[test]
 fn the_seat_table_is_exactly_this() {
     use Door::{Pam, User};
@@ -58,7 +60,7 @@ fn the_seat_table_is_exactly_this() {
     let hidden = "0::/system.slice/ssh.service/getty@tty1.service\n";
     let cron = "0::/system.slice/cron.service\n";
     let away = Place::Away;
-    let table: Vec<(&'static str, Vec<(&'static str, &str)>, u32, Door, Place)> = vec![
+    let table: Vec<Row> = vec![
         (in_session, vec![("3", LOCAL)], 1000, User, Place::Here),
         (in_session, vec![("3", LOCAL)], 0, Pam, Place::Here),
         (in_v1, vec![("3", LOCAL)], 0, Pam, Place::Here),

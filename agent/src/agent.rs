@@ -1,0 +1,219 @@
+//! The agent's parts, and what they share.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+use countersign_protocol::clock::Clock;
+use countersign_protocol::ids::{CardIdent, CorrelationId};
+use countersign_protocol::ipc::ProblemKind;
+use countersign_protocol::key_words::key_words;
+use countersign_protocol::limits;
+use countersign_protocol::message::{HostEvent, HostEventKind, InstanceState};
+use countersign_protocol::random::Random;
+use serde::Serialize;
+
+use crate::card::Cards;
+use crate::check_in::Contacts;
+use crate::config::Config;
+use crate::courier::{Courier, CourierSpec};
+use crate::journal::Journal;
+use crate::keeper::{Ear, Keeper};
+use crate::known::Known;
+use crate::log::Log;
+use crate::permit::HostState;
+use crate::server_link::{Link, Means};
+use crate::server_time::ServerTime;
+use crate::session::Choice;
+use crate::state::StateDir;
+use crate::trouble::Trouble;
+use crate::wire::{LinkError, Wire};
+
+/// Everything a request may need. Nothing in here is locked while a card or the network is waited for.
+pub struct Agent {
+    /// As read at the start.
+    pub config: Config,
+    /// The cards.
+    pub cards: Cards,
+    /// The state folder.
+    pub state: StateDir,
+    /// To the server.
+    pub wire: Wire,
+    /// What the last check-ins brought.
+    pub contacts: Contacts,
+    /// Cards that were registered on this host.
+    pub known: Known,
+    /// The local journal.
+    pub journal: Journal,
+    /// The local log.
+    pub log: Log,
+    /// The thread that keeps in touch.
+    pub keeper: Keeper,
+    /// Chance.
+    pub random: Arc<dyn Random>,
+    link: RwLock<Option<Arc<Link>>>,
+}
+
+/// The agent cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state folder.
+    #[error(transparent)]
+    State(#[from] crate::state::StateError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] crate::journal::JournalError),
+    /// The instance's key or certificate.
+    #[error("{0}")]
+    Link(#[from] LinkError),
+    /// A thread.
+    #[error("no thread: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The courier's user.
+    #[error(
+        "there is no user {0:?} for the courier. Run: useradd --system --no-create-home --shell /usr/sbin/nologin {0}, or name another as courier_user"
+    )]
+    CourierUser(String),
+}
+
+impl Agent {
+    /// Puts the parts together; nothing is sent yet. The keeper starts with what is returned beside it.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn assemble(
+        config: Config,
+        cards: Cards,
+        log: Log,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<(Arc<Self>, Ear), StartError> {
+        let state = StateDir::open(&config.state_dir)?;
+        let courier = Courier::new(courier_spec(&config.courier_path, &config.courier_user)?);
+        let (keeper, ear) = Keeper::new();
+        let agent = Self {
+            contacts: Contacts::load(state.clone(), &config.managed)?,
+            known: Known::load(state.clone())?,
+            journal: Journal::open(&state.path("journal.sqlite"))?,
+            link: RwLock::new(Link::load(&state)?.map(Arc::new)),
+            wire: Wire::new(courier, ServerTime::new(clock)),
+            config,
+            cards,
+            state,
+            log,
+            keeper,
+            random,
+        };
+        Ok((Arc::new(agent), ear))
+    }
+
+    /// The connection of an enrolled host.
+    #[must_use]
+    pub fn link(&self) -> Option<Arc<Link>> {
+        self.link.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// This host is enrolled now.
+    pub fn set_link(&self, link: Link) {
+        *self.link.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(link));
+    }
+
+    /// How far this host is, for the permit table.
+    #[must_use]
+    pub fn host_state(&self) -> HostState {
+        if self.link().is_none() {
+            return HostState::NotEnrolled;
+        }
+        match self.contacts.get().map(|contact| contact.state) {
+            Some(InstanceState::Active) => HostState::Active,
+            _ => HostState::Waiting,
+        }
+    }
+
+    /// For requests to the server.
+    #[must_use]
+    pub fn means(&self, deadline: Instant) -> Means<'_> {
+        Means { wire: &self.wire, random: self.random.as_ref(), deadline }
+    }
+
+    /// The connection of a host that may work now; finds out if it does not know.
+    ///
+    /// # Errors
+    /// Not enrolled, waiting, or the server cannot be reached.
+    pub fn ready_link(&self, deadline: Instant) -> Result<Arc<Link>, Trouble> {
+        let link = self.link().ok_or(LinkError::NotEnrolled)?;
+        let is_ready = || {
+            let active = self.contacts.get().is_some_and(|contact| contact.state == InstanceState::Active);
+            let now = self.wire.time.now();
+            active && link.session().is_some_and(|session| session.until() > now)
+        };
+        if !is_ready() {
+            self.keeper.freshen(deadline.min(Instant::now() + limits::SERVER_ANSWER))?;
+        }
+        if is_ready() {
+            return Ok(link);
+        }
+        Err(Trouble::new(
+            ProblemKind::Enrolment,
+            format!(
+                "This host may not work yet. An administrator approves it with: countersign admin host approve {}",
+                key_words(&link.instance.fingerprint)
+            ),
+        ))
+    }
+
+    /// Reports an event about a card outside a login.
+    pub fn report_card(&self, event: HostEventKind, choice: Option<&Choice>, told: &str) {
+        let Ok(correlation) = self.correlation() else { return };
+        self.report(&HostEvent {
+            event,
+            at: self.wire.time.now(),
+            correlation,
+            login: None,
+            account: choice.map(|choice| choice.account.clone()),
+            service: None,
+            card: choice.map(|choice| choice.card),
+            told: told.to_owned(),
+        });
+    }
+
+    /// A fresh correlation id.
+    ///
+    /// # Errors
+    /// The kernel gave no randomness.
+    pub fn correlation(&self) -> Result<CorrelationId, Trouble> {
+        Ok(CorrelationId::new(self.random.as_ref())?)
+    }
+
+    /// A card's name for prompts.
+    ///
+    /// # Errors
+    /// It is in no reader.
+    pub fn name_of(&self, card: CardIdent) -> Result<String, Trouble> {
+        let seen = self.cards.list().into_iter().find(|seen| seen.ident == Some(card));
+        Ok(seen.map(|seen| seen.name()).ok_or(crate::card::CardError::NoCard)?)
+    }
+
+    /// Writes to the local journal. A full disk must not lock everybody out: the server's ledger has every
+    /// decision, and the log says that the journal has not.
+    pub fn note(&self, entry: &impl Serialize) {
+        if let Err(error) = self.journal.write(self.wire.time.now(), entry) {
+            self.log.warn("journal-failed", &[("why", &error.to_string())]);
+        }
+    }
+
+    /// Writes a host event to the journal and has it sent to the ledger.
+    pub fn report(&self, event: &HostEvent) {
+        if let Err(error) = self.journal.report(event) {
+            self.log.warn("journal-failed", &[("why", &error.to_string())]);
+        }
+        self.keeper.look();
+    }
+}
+
+fn courier_spec(path: &Path, user: &str) -> Result<CourierSpec, StartError> {
+    let found = nix::unistd::User::from_name(user).ok().flatten();
+    let found = found.filter(|found| !found.uid.is_root());
+    let found = found.ok_or_else(|| StartError::CourierUser(user.to_owned()))?;
+    Ok(CourierSpec { path: path.to_owned(), user: Some((found.uid.as_raw(), found.gid.as_raw())) })
+}

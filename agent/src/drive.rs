@@ -1,0 +1,214 @@
+//! Runs a [`Session`] against real cards, the server, and the person who waits.
+
+use std::time::Instant;
+
+use countersign_protocol::binary::Binary;
+use countersign_protocol::certificate::{self, Cert};
+use countersign_protocol::ids::{
+    AccountName, CardIdent, Digest, Fingerprint, LoginName, Nonce, Operation, ResourceName, ServiceName,
+};
+use countersign_protocol::limits;
+use countersign_protocol::message::RosterAccount;
+use countersign_protocol::statement::{Purpose, SignedStatement, Statement};
+
+use crate::agent::Agent;
+use crate::answer;
+use crate::card::{Ask, CardError, CardSeen, Pin};
+use crate::card_pins;
+use crate::known::KnownKey;
+use crate::person::{Gone, Person};
+use crate::server_link::Link;
+use crate::session::{Action, Choice, Decided, Event, Order, Session};
+use crate::wire::LinkError;
+
+/// How long a statement lives: the way to the server, and a little.
+const LIFE: i64 = 120;
+
+/// A key that may sign this request.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// Whose.
+    pub account: AccountName,
+    /// Where the public key is taken from.
+    pub certificate: Cert,
+    /// The key in the card's signature slot.
+    pub key: Fingerprint,
+}
+
+impl Candidate {
+    /// Of a roster's account: one for each of its keys.
+    #[must_use]
+    pub fn of_roster(account: &RosterAccount) -> Vec<Self> {
+        let Ok(certificate) = certificate::parse(&account.certificate.0) else { return Vec::new() };
+        let one = |key: &Fingerprint| Self {
+            account: account.account.clone(),
+            certificate: certificate.clone(),
+            key: key.clone(),
+        };
+        account.keys.iter().map(one).collect()
+    }
+
+    /// Of a card that was registered on this host.
+    #[must_use]
+    pub fn of_known(known: &KnownKey) -> Option<Self> {
+        let certificate = certificate::parse(&known.certificate.0).ok()?;
+        Some(Self { account: known.account.clone(), certificate, key: known.key.clone() })
+    }
+}
+
+/// What the card is asked to sign.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// What is asked.
+    pub operation: Operation,
+    /// On what.
+    pub resource: ResourceName,
+    /// For which login name.
+    pub login: Option<LoginName>,
+    /// By which PAM service.
+    pub service: Option<ServiceName>,
+    /// What the calling program says of itself.
+    pub claimed: Option<String>,
+    /// What goes with it.
+    pub body: Option<Binary>,
+}
+
+/// One request under way.
+pub struct Drive<'a> {
+    /// The agent.
+    pub agent: &'a Agent,
+    /// The server.
+    pub link: &'a Link,
+    /// Keys that may sign.
+    pub candidates: Vec<Candidate>,
+    /// What is signed.
+    pub subject: Subject,
+    /// No other card than this, if one was named.
+    pub only: Option<CardIdent>,
+}
+
+impl Drive<'_> {
+    /// Runs it to its end.
+    pub fn run(&self, person: &mut Person) -> Decided {
+        let mut whose: Vec<AccountName> = self.candidates.iter().map(|one| one.account.clone()).collect();
+        whose.sort();
+        whose.dedup();
+        let (mut session, mut actions) = Session::begin(&whose, self.choices());
+        loop {
+            if let Session::Decided(decided) = session {
+                return decided;
+            }
+            let mut event = None;
+            for action in actions {
+                event = self.carry_out(action, person);
+            }
+            // A step that asks nothing would wait for ever: it ends here instead.
+            (session, actions) = session.step(event.unwrap_or(Event::Gone(Gone::TimedOut)));
+        }
+    }
+
+    fn carry_out(&self, action: Action, person: &mut Person) -> Option<Event> {
+        Some(match action {
+            Action::Note(kind, text) => {
+                person.note(kind, &text);
+                return None;
+            }
+            Action::AskShown(text) => match person.ask_shown(&text) {
+                Ok(typed) => Event::Typed(typed),
+                Err(gone) => Event::Gone(gone),
+            },
+            Action::AskHidden(text) => {
+                match person.ask_hidden(&text).and_then(|typed| card_pins::secret(&typed)) {
+                    Ok(secret) => match Pin::new(secret) {
+                        Ok(pin) => Event::Pin(pin),
+                        Err(error) => Event::NotAPin(error),
+                    },
+                    Err(gone) => Event::Gone(gone),
+                }
+            }
+            Action::WaitForCard => self.wait_for_card(person),
+            Action::ReadTries(card) => match self.agent.cards.tries(card) {
+                Ok(tries) => Event::Tries(tries),
+                Err(error) => Event::Card(error),
+            },
+            // Nobody is there any more: a try is not spent for them.
+            Action::Sign(_) | Action::Send(_) if person.is_gone() => Event::Gone(Gone::Cancelled),
+            Action::Sign(order) => match self.sign(order) {
+                Ok(signed) => Event::Signed(signed),
+                Err(error) => Event::Card(error),
+            },
+            Action::Send(signed) => {
+                let body = self.subject.body.clone();
+                match answer::ask(self.agent, self.link, signed, body, person.deadline()) {
+                    Ok(answer) => Event::Answered(answer),
+                    Err(error) => Event::Server(error),
+                }
+            }
+        })
+    }
+
+    fn wait_for_card(&self, person: &Person) -> Event {
+        let deadline = person.deadline().min(Instant::now() + limits::CARD_WAIT);
+        let wanted = |seen: &CardSeen| self.choice(seen).is_some();
+        match self.agent.cards.wait_for(&wanted, deadline, &|| person.is_gone()) {
+            Ok(_) => Event::Cards(self.choices()),
+            Err(error) => Event::Card(error),
+        }
+    }
+
+    fn choices(&self) -> Vec<Choice> {
+        self.agent.cards.list().iter().filter_map(|seen| self.choice(seen)).collect()
+    }
+
+    fn choice(&self, seen: &CardSeen) -> Option<Choice> {
+        let card = seen.ident?;
+        // The host's own card is nobody's, whatever a roster says.
+        if self.link.primary.card() == Some(card) || self.only.is_some_and(|only| only != card) {
+            return None;
+        }
+        let key = seen.signing_key.as_ref()?;
+        let candidate = self.candidates.iter().find(|candidate| candidate.key == *key)?;
+        Some(Choice { card, name: seen.name(), account: candidate.account.clone(), touch: seen.touch })
+    }
+
+    fn sign(&self, order: Order) -> Result<SignedStatement, CardError> {
+        let seen = self.agent.cards.list().into_iter().find(|seen| seen.ident == Some(order.choice.card));
+        let key = seen.and_then(|seen| seen.signing_key).ok_or(CardError::Gone)?;
+        let candidate = self
+            .candidates
+            .iter()
+            .find(|candidate| candidate.key == key && candidate.account == order.choice.account)
+            .ok_or(CardError::Gone)?;
+        let statement =
+            self.statement(&candidate.account).map_err(|error| CardError::OpenPgp(error.to_string()))?;
+        let ask = Ask {
+            card: order.choice.card,
+            certificate: &candidate.certificate,
+            key: &candidate.key,
+            tries_shown: order.tries_shown,
+            allow_last_try: order.allow_last_try,
+        };
+        self.agent.cards.sign_statement(&ask, order.pin, &statement)
+    }
+
+    fn statement(&self, account: &AccountName) -> Result<Statement, LinkError> {
+        let now = self.agent.wire.time.now();
+        let subject = self.subject.clone();
+        Ok(Statement {
+            countersign: Purpose::Statement,
+            operation: subject.operation,
+            resource: subject.resource,
+            account: account.clone(),
+            login: subject.login,
+            service: subject.service,
+            claimed: subject.claimed,
+            instance: self.link.instance.fingerprint.clone(),
+            server: self.link.server.fingerprint.clone(),
+            time: now,
+            expires: now.plus(LIFE),
+            nonce: Nonce::new(self.agent.random.as_ref())?,
+            body: subject.body.map(|body| Digest::of(&body.0)),
+            transcript: None,
+        })
+    }
+}

@@ -1,0 +1,319 @@
+//! This host becomes an instance of a server.
+//!
+//! ```text
+//! hello ────▶ commits to the instance's certificate, brings a one-time key
+//!       ◀──── hello-reply: server nonce, sealed to the one-time key
+//! instance-key ────▶ the certificate, signed by the application and by its own primary key
+//!       ◀──── enrolment-record: compared field by field, receipt checked
+//! ```
+//! Each envelope is on disk before it is sent. An enrolment that was interrupted goes on with the same bytes when
+//! the same request comes again while the handshake lives; the server answers them with the same reply.
+
+mod unfinished;
+
+use std::time::Instant;
+
+use countersign_protocol::binary::Binary;
+use countersign_protocol::certificate::{self, Cert};
+use countersign_protocol::envelope::{self, Sealed, Verified};
+use countersign_protocol::ids::MessageId;
+use countersign_protocol::ipc::{Enroll, EnrollKeyStore, Enrolled, NoteKind, ProblemKind};
+use countersign_protocol::key_words::key_words;
+use countersign_protocol::ledger::{LedgerKey, check_receipt};
+use countersign_protocol::limits;
+use countersign_protocol::message::{
+    EnrolmentRecord, Hello, HelloReply, InstanceKey, KeyStore, Message, Transcript,
+};
+
+use self::unfinished::Unfinished;
+use crate::agent::Agent;
+use crate::card::{Algorithm, GenerateHost, HostPins, Pin};
+use crate::card_pins;
+use crate::check_in::Contact;
+use crate::instance_key::{BACKDATE, Primary, SessionKeys, StoredPins};
+use crate::person::Person;
+use crate::server_link::{INSTANCE, Instance, Link};
+use crate::trouble::Trouble;
+use crate::vault::{HOST_PINS, INSTANCE_KEY};
+use crate::wire::{LinkError, Server};
+
+/// Enrols this host.
+///
+/// # Errors
+/// [`Trouble`]. A server other than the one named is refused before anything is sent.
+pub fn enroll(agent: &Agent, ask: &Enroll, person: &mut Person) -> Result<Enrolled, Trouble> {
+    let url = ask.url.as_deref().unwrap_or(&ask.bundle.server_url);
+    check_url(url)?;
+    let server = Server::new(&ask.bundle.server_certificate.0, url)?;
+    if server.fingerprint != ask.server {
+        return Err(Trouble::new(
+            ProblemKind::Untrusted,
+            format!(
+                "The bundle is of the server {}, and you named {}. Nothing was sent. Read the fingerprint again from `countersign-server init`; if it is right, this bundle is not from your server: do not use it.",
+                server.fingerprint.spaced(),
+                ask.server.spaced()
+            ),
+        ));
+    }
+    let application = certificate::parse_secret(&ask.bundle.secret_key.0).map_err(|error| {
+        Trouble::new(ProblemKind::Usage, format!("The bundle's application key: {error}."))
+    })?;
+    let enrolment = Enrolment { agent, ask, server, application };
+
+    let unfinished = match Unfinished::load(&agent.state, ask, agent.wire.time.now())? {
+        Some(unfinished) => {
+            person.note(NoteKind::Info, "Going on with the enrolment that was interrupted.");
+            unfinished
+        }
+        None => enrolment.prepare(person)?,
+    };
+    let finished = enrolment.run(unfinished);
+    if !matches!(&finished, Err(trouble) if trouble.kind == ProblemKind::Server) {
+        // Refused, or done: the same bytes would get the same answer. Unreachable: they may be sent again.
+        Unfinished::erase(&agent.state)?;
+    }
+    let (link, record, contact) = finished?;
+    agent.contacts.set(contact)?;
+    agent.state.write(INSTANCE, &link.instance)?;
+    let enrolled = Enrolled {
+        instance: record.instance.clone(),
+        key_words: key_words(&record.instance),
+        state: record.state.as_str().to_owned(),
+        key_store: link.primary.in_words(),
+        ledger_index: record.receipt.index,
+    };
+    agent.set_link(link);
+    agent.log.notice("enrolled", &[("instance", &enrolled.instance.to_string()), ("state", &enrolled.state)]);
+    // The roster is a convenience here: the next login fetches it if this fails.
+    let _ = agent.keeper.freshen(Instant::now() + limits::SERVER_ANSWER);
+    Ok(enrolled)
+}
+
+/// What both halves need.
+struct Enrolment<'a> {
+    agent: &'a Agent,
+    ask: &'a Enroll,
+    server: Server,
+    application: Cert,
+}
+
+type Finished = (Link, EnrolmentRecord, Contact);
+
+impl Enrolment<'_> {
+    /// Makes the instance's key and keeps it, and says hello with a clock that the server accepts.
+    fn prepare(&self, person: &mut Person) -> Result<Unfinished, Trouble> {
+        let (base, primary, key_store) = self.make_key(person)?;
+        match self.say_hello(&base, &primary, &key_store) {
+            Err(Trouble { kind: ProblemKind::Refused, .. }) if self.clock_was_wrong() => {
+                if matches!(key_store, KeyStore::Sealed) {
+                    let (base, primary, key_store) = self.make_key(person)?;
+                    return self.say_hello(&base, &primary, &key_store);
+                }
+                if self.agent.wire.time.offset().is_some_and(|offset| offset < -BACKDATE) {
+                    return Err(Trouble::new(
+                        ProblemKind::Refused,
+                        "This host's clock is ahead of the server's, and the key on the card carries its time. Set the clock (timedatectl set-ntp true) and enrol again.",
+                    ));
+                }
+                self.say_hello(&base, &primary, &key_store)
+            }
+            other => other,
+        }
+    }
+
+    fn clock_was_wrong(&self) -> bool {
+        self.agent.wire.time.offset().is_some_and(|offset| offset != 0)
+    }
+
+    fn make_key(&self, person: &mut Person) -> Result<(Cert, Primary, KeyStore), Trouble> {
+        let now = self.agent.wire.time.now();
+        let hostname = hostname();
+        match &self.ask.key_store {
+            EnrollKeyStore::Sealed => {
+                let cert = Primary::generate_software(&format!("countersign instance {hostname}"), now)?;
+                let secret = certificate::to_secret_bytes(&cert)?;
+                let protection = INSTANCE_KEY.store(&self.agent.state, &secret)?;
+                let base = cert.clone().strip_secret_key_material();
+                Ok((base, Primary::Software { cert: Box::new(cert), protection }, KeyStore::Sealed))
+            }
+            EnrollKeyStore::Card(ident) => {
+                let name = self.agent.name_of(*ident)?;
+                let current = card_pins::ask_current(person, *ident, &name)?;
+                let random = self.agent.random.as_ref();
+                let (user, admin) = (Pin::unguessable(random)?, Pin::unguessable(random)?);
+                // First on the disk, then on the card: a card whose PINs nobody knows is lost.
+                let protection = HOST_PINS
+                    .store(&self.agent.state, &StoredPins::to_bytes(user.expose(), admin.expose()))?;
+                let plan = GenerateHost {
+                    algorithm: Algorithm::Curve25519,
+                    user_pin: current.user,
+                    admin_pin: current.admin,
+                    new_pins: HostPins { user: user.clone(), admin },
+                    hostname,
+                    now: now.plus(-BACKDATE),
+                    replace: true,
+                };
+                let base = self
+                    .agent
+                    .cards
+                    .generate_host_key(*ident, plan, &mut |step| {
+                        person.note(NoteKind::Info, &crate::trouble::sentence(&step.to_string()));
+                    })
+                    .map_err(|error| {
+                        Trouble::new(ProblemKind::Card, crate::trouble::sentence(&error.to_string()))
+                    })?;
+                Ok((base, Primary::Card { ident: *ident, pin: user, protection }, KeyStore::Card(*ident)))
+            }
+        }
+    }
+
+    /// `hello` and its reply. What is needed to go on is on disk before anything is sent.
+    fn say_hello(&self, base: &Cert, primary: &Primary, key_store: &KeyStore) -> Result<Unfinished, Trouble> {
+        let agent = self.agent;
+        let now = agent.wire.time.now();
+        let session = SessionKeys::generate(base, primary.signer(base, &agent.cards)?, now)?;
+        let ephemeral = certificate::generate_software(
+            "countersign hello",
+            now.plus(-BACKDATE),
+            Some(limits::HANDSHAKE_LIFE + 2 * BACKDATE),
+        )?;
+        let hello = Hello {
+            ephemeral: Binary(certificate::to_bytes(&ephemeral)?),
+            commitment: certificate::commitment(session.certificate())?,
+            nonce: countersign_protocol::ids::Nonce::new(agent.random.as_ref())?,
+        };
+        let message = Message::new(
+            MessageId::new(agent.random.as_ref())?,
+            now,
+            self.server.fingerprint.clone(),
+            &hello,
+        )?;
+        let signer = self.application_signer()?;
+        let sealed = envelope::seal(&message, vec![signer], &self.server.certificate, now)?;
+        let mut unfinished = Unfinished::begin(self.ask, base, &session, &ephemeral, key_store, sealed, now)?;
+        unfinished.keep(&agent.state)?;
+        self.hear_hello(&mut unfinished)?;
+        Ok(unfinished)
+    }
+
+    /// Sends the hello – again, if the answer was lost – and makes the key message.
+    fn hear_hello(&self, unfinished: &mut Unfinished) -> Result<(), Trouble> {
+        let agent = self.agent;
+        let ephemeral = unfinished.ephemeral()?;
+        let decryptors = certificate::decryptors_of(&ephemeral, agent.wire.time.now())?;
+        let reply = self.exchange(&unfinished.hello, &ephemeral, decryptors)?;
+        let heard = Transcript::enrolment().then(unfinished.hello.literal());
+        check_transcript(&reply, heard)?;
+        let body: HelloReply = reply.body()?;
+        let transcript = heard.then(reply.literal());
+
+        let (base, session) = (unfinished.base()?, unfinished.session()?);
+        let key = InstanceKey {
+            certificate: Binary(certificate::to_bytes(session.certificate())?),
+            server_nonce: body.server_nonce,
+            token: self.ask.token.clone(),
+            claimed_hostname: hostname(),
+            key_store: unfinished.key_store.clone(),
+        };
+        let now = agent.wire.time.now();
+        let message =
+            Message::new(MessageId::new(agent.random.as_ref())?, now, self.server.fingerprint.clone(), &key)?
+                .with_transcript(transcript.digest());
+        let primary = Primary::load(&agent.state, &unfinished.key_store)?;
+        let signers = vec![self.application_signer()?, primary.signer(&base, &agent.cards)?];
+        let sealed = envelope::seal(&message, signers, &self.server.certificate, now)?;
+        unfinished.go_on(sealed, transcript.digest(), body.application, body.expires);
+        Ok(unfinished.keep(&agent.state)?)
+    }
+
+    /// `instance-key` and its reply.
+    fn run(&self, mut unfinished: Unfinished) -> Result<Finished, Trouble> {
+        if unfinished.key_message().is_none() {
+            self.hear_hello(&mut unfinished)?;
+        }
+        let (sealed, transcript, application) = unfinished.key_message().ok_or_else(|| {
+            Trouble::new(ProblemKind::Internal, "The enrolment lost its place; start it again.")
+        })?;
+        let session = unfinished.session()?;
+        let decryptors = session.decryptors(self.agent.wire.time.now())?;
+        let reply = self.exchange(sealed, session.certificate(), decryptors)?;
+        let sent = Transcript::resume(transcript).then(sealed.literal());
+        check_transcript(&reply, sent)?;
+        let record: EnrolmentRecord = reply.body()?;
+
+        // Field by field against what was sent (W6).
+        let base = unfinished.base()?;
+        let fingerprint = certificate::fingerprint(&base)?;
+        let ledger_key: LedgerKey = record.ledger_key.parse()?;
+        let proven = check_receipt(&record.receipt, &ledger_key)?;
+        proven.answers(&sealed.id(), None)?;
+        for (same, what) in [
+            (record.instance == fingerprint, "another instance"),
+            (record.application == *application, "another application"),
+            (record.transcript == sent.digest(), "another handshake"),
+            (*ledger_key.server() == self.server.fingerprint, "another server's ledger"),
+            (proven.entry().instance.as_ref() == Some(&fingerprint), "a ledger entry about another instance"),
+        ] {
+            if !same {
+                return Err(LinkError::Untrusted(format!("the enrolment record names {what}")).into());
+            }
+        }
+
+        let instance = Instance {
+            fingerprint,
+            certificate: Binary(certificate::to_bytes(&base)?),
+            key_store: unfinished.key_store.clone(),
+            application: application.clone(),
+            server_certificate: self.ask.bundle.server_certificate.clone(),
+            server_url: self.server.url.clone(),
+            ledger_key,
+            ledger_index: proven.index(),
+        };
+        let mut contact = Contact::new(record.state);
+        contact.checkpoint = Some(proven.checkpoint().note().to_owned());
+        let primary = Primary::load(&self.agent.state, &unfinished.key_store)?;
+        Ok((Link::new(instance, primary, Some(session))?, record, contact))
+    }
+
+    fn exchange(
+        &self,
+        sealed: &Sealed,
+        me: &Cert,
+        decryptors: Vec<sequoia_openpgp::crypto::KeyPair>,
+    ) -> Result<Verified, Trouble> {
+        let deadline = Instant::now() + limits::SERVER_ANSWER;
+        Ok(self.agent.wire.exchange(&self.server, sealed, me, decryptors, deadline)?)
+    }
+
+    fn application_signer(&self) -> Result<envelope::BoxedSigner, Trouble> {
+        let key = certificate::fingerprint(&self.application)?;
+        Ok(Box::new(certificate::signer_of(&self.application, &key)?))
+    }
+}
+
+fn check_transcript(reply: &Verified, expected: Transcript) -> Result<(), Trouble> {
+    if reply.message().transcript == Some(expected.digest()) {
+        return Ok(());
+    }
+    Err(LinkError::Untrusted("it belongs to another handshake".to_owned()).into())
+}
+
+/// `http://host:port` or `https://…`, nothing else: it becomes an argument of the courier.
+fn check_url(url: &str) -> Result<(), Trouble> {
+    let plain = url.len() <= 512 && url.chars().all(|c| c.is_ascii_graphic());
+    if plain && ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Ok(());
+    }
+    Err(Trouble::new(
+        ProblemKind::Usage,
+        format!(
+            "{url:?} is not an address of a server. It looks like https://auth.example:8443 – see --url."
+        ),
+    ))
+}
+
+fn hostname() -> String {
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    let plain: String = name.chars().filter(|c| !c.is_control()).take(253).collect();
+    if plain.is_empty() { "unnamed".to_owned() } else { plain }
+}

@@ -1,0 +1,115 @@
+//! An enrolment under way, on disk: what to send again, and the keys to open the answer with.
+
+use countersign_protocol::binary::Binary;
+use countersign_protocol::certificate::{self, Cert, CertificateError};
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::envelope::Sealed;
+use countersign_protocol::ids::{ApplicationName, Digest};
+use countersign_protocol::ipc::Enroll;
+use countersign_protocol::limits;
+use countersign_protocol::message::KeyStore;
+use serde::{Deserialize, Serialize};
+
+use crate::instance_key::SessionKeys;
+use crate::state::{StateDir, StateError};
+use crate::trouble::Trouble;
+
+/// The file. Root only, and gone when the enrolment is over.
+const FILE: &str = "enrolment.json";
+
+/// Where an enrolment stands.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Unfinished {
+    /// Of the request: another one starts anew.
+    request: Digest,
+    /// After this the server has forgotten the handshake, or refuses its age.
+    until: Timestamp,
+    base: Binary,
+    session: Binary,
+    ephemeral: Binary,
+    pub(super) key_store: KeyStore,
+    pub(super) hello: Sealed,
+    key_message: Option<KeyMessage>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyMessage {
+    sealed: Sealed,
+    transcript: Digest,
+    application: ApplicationName,
+}
+
+impl Unfinished {
+    /// The enrolment that this very request began, if it can still be finished.
+    pub(super) fn load(state: &StateDir, ask: &Enroll, now: Timestamp) -> Result<Option<Self>, Trouble> {
+        // A file from another release is not worth an error: the enrolment starts anew.
+        let kept: Option<Self> = state.read(FILE).unwrap_or(None);
+        let request = digest(ask)?;
+        Ok(kept.filter(|kept| kept.request == request && kept.until > now))
+    }
+
+    pub(super) fn begin(
+        ask: &Enroll,
+        base: &Cert,
+        session: &SessionKeys,
+        ephemeral: &Cert,
+        key_store: &KeyStore,
+        hello: Sealed,
+        now: Timestamp,
+    ) -> Result<Self, Trouble> {
+        Ok(Self {
+            request: digest(ask)?,
+            until: now.plus(limits::CLOCK_SKEW),
+            base: Binary(certificate::to_bytes(base)?),
+            session: Binary(session.to_secret_bytes()?.to_vec()),
+            ephemeral: Binary(certificate::to_secret_bytes(ephemeral)?.to_vec()),
+            key_store: key_store.clone(),
+            hello,
+            key_message: None,
+        })
+    }
+
+    pub(super) fn go_on(
+        &mut self,
+        sealed: Sealed,
+        transcript: Digest,
+        application: ApplicationName,
+        expires: Timestamp,
+    ) {
+        self.until = self.until.max(expires.plus(-limits::HANDSHAKE_LIFE + limits::CLOCK_SKEW));
+        self.key_message = Some(KeyMessage { sealed, transcript, application });
+    }
+
+    pub(super) fn keep(&self, state: &StateDir) -> Result<(), StateError> {
+        state.write(FILE, self)
+    }
+
+    pub(super) fn erase(state: &StateDir) -> Result<(), StateError> {
+        state.remove(FILE)
+    }
+
+    pub(super) fn key_message(&self) -> Option<(&Sealed, Digest, &ApplicationName)> {
+        self.key_message.as_ref().map(|kept| (&kept.sealed, kept.transcript, &kept.application))
+    }
+
+    pub(super) fn base(&self) -> Result<Cert, CertificateError> {
+        certificate::parse(&self.base.0)
+    }
+
+    pub(super) fn session(&self) -> Result<SessionKeys, CertificateError> {
+        SessionKeys::from_secret_bytes(&self.session.0)
+    }
+
+    pub(super) fn ephemeral(&self) -> Result<Cert, CertificateError> {
+        certificate::parse_secret(&self.ephemeral.0)
+    }
+}
+
+fn digest(ask: &Enroll) -> Result<Digest, Trouble> {
+    let bytes = zeroize::Zeroizing::new(serde_json::to_vec(ask).map_err(|error| {
+        Trouble::new(countersign_protocol::ipc::ProblemKind::Internal, error.to_string())
+    })?);
+    Ok(Digest::of(&bytes))
+}

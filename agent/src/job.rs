@@ -1,0 +1,122 @@
+//! A person's request to the server: signed by their card, carried, answered.
+
+use countersign_protocol::ids::CardIdent;
+use countersign_protocol::ipc::{Job, JobDone, NoteKind, ProblemKind, Reply};
+use serde::Serialize;
+
+use crate::agent::Agent;
+use crate::drive::{Candidate, Drive, Subject};
+use crate::person::Person;
+use crate::session::Verdict;
+use crate::trouble::Trouble;
+
+/// What the journal keeps.
+#[derive(Serialize)]
+struct Journalled<'a> {
+    event: &'static str,
+    correlation: &'a str,
+    operation: &'a str,
+    resource: &'a str,
+    allowed: bool,
+    ledger_index: u64,
+}
+
+/// Answers one [`Job`]. The result, if there is one, goes beside the last frame.
+///
+/// # Errors
+/// [`Trouble`].
+pub fn job(agent: &Agent, ask: &Job, person: &mut Person) -> Result<(Reply, Option<Vec<u8>>), Trouble> {
+    let link = agent.ready_link(person.deadline())?;
+    let candidates = candidates(agent, ask.card)?;
+    let subject = Subject {
+        operation: ask.operation.clone(),
+        resource: ask.resource.clone(),
+        login: None,
+        service: None,
+        claimed: None,
+        body: ask.body.clone(),
+    };
+    person.note(NoteKind::Info, &format!("To sign: {} {}", ask.operation, ask.resource));
+    let decided = Drive { agent, link: &link, candidates, subject, only: ask.card }.run(person);
+    let answer = match decided.verdict {
+        Verdict::Answered(answer) => answer,
+        Verdict::Refused(refused) => {
+            if let Some(event) = refused.event {
+                agent.report_card(event, decided.choice.as_ref(), &refused.message);
+            }
+            return Err(Trouble::new(kind(refused.reason), refused.message));
+        }
+    };
+    agent.note(&Journalled {
+        event: "job",
+        correlation: answer.correlation().as_str(),
+        operation: ask.operation.as_str(),
+        resource: ask.resource.as_str(),
+        allowed: answer.is_allowed(),
+        ledger_index: answer.ledger_index(),
+    });
+    let result = answer.result().map(serde_json::to_vec).transpose();
+    let result = result.map_err(|error| Trouble::new(ProblemKind::Internal, error.to_string()))?;
+    let done = JobDone {
+        allowed: answer.is_allowed(),
+        reason: answer.reason().to_owned(),
+        ledger_index: answer.ledger_index(),
+        correlation: answer.correlation().clone(),
+        has_result: result.is_some(),
+    };
+    Ok((Reply::JobDone(done), result))
+}
+
+/// Every key this host knows an account for: the roster's, and those registered here.
+fn candidates(agent: &Agent, card: Option<CardIdent>) -> Result<Vec<Candidate>, Trouble> {
+    let mut candidates: Vec<Candidate> = agent.known.all().iter().filter_map(Candidate::of_known).collect();
+    if let Some(contact) = agent.contacts.get() {
+        for account in contact.roster.iter().flat_map(|entry| &entry.accounts) {
+            for new in Candidate::of_roster(account) {
+                if !candidates.iter().any(|have| have.key == new.key) {
+                    candidates.push(new);
+                }
+            }
+        }
+    }
+    if candidates.is_empty() {
+        return Err(Trouble::new(
+            ProblemKind::Card,
+            "This host knows no account's card. Register one here: countersign register ACCOUNT",
+        ));
+    }
+    if let Some(card) = card {
+        let seen = agent.cards.list().into_iter().find(|seen| seen.ident == Some(card));
+        let key = seen.ok_or(crate::card::CardError::NoCard)?.signing_key;
+        if !candidates.iter().any(|candidate| Some(&candidate.key) == key.as_ref()) {
+            return Err(Trouble::new(
+                ProblemKind::Card,
+                format!(
+                    "The card {card} belongs to no account that this host knows. Register it here: countersign register ACCOUNT --card {card}"
+                ),
+            ));
+        }
+    }
+    Ok(candidates)
+}
+
+/// A denial of the machine as a problem of the command line.
+const fn kind(reason: countersign_protocol::ipc::DenyReason) -> ProblemKind {
+    use countersign_protocol::ipc::DenyReason as R;
+    match reason {
+        R::Policy => ProblemKind::Refused,
+        R::WrongPin
+        | R::CardBlocked
+        | R::LastTryRefused
+        | R::NoCard
+        | R::CardGone
+        | R::TouchTimeout
+        | R::CardFailed => ProblemKind::Card,
+        R::RemoteSession => ProblemKind::NotPermitted,
+        R::ServerUnavailable => ProblemKind::Server,
+        R::NotEnrolled => ProblemKind::Enrolment,
+        R::Cancelled | R::TimedOut => ProblemKind::Cancelled,
+        R::Busy => ProblemKind::Busy,
+        R::Internal => ProblemKind::Internal,
+    }
+}

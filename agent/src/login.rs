@@ -1,0 +1,285 @@
+//! A login: `Authenticate` and `Account`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use countersign_protocol::ids::{CorrelationId, LoginName, ServiceName};
+use countersign_protocol::ipc::{Account, Authenticate, Denial, DenyReason, Grant, Reply};
+use countersign_protocol::key_words::key_words;
+use countersign_protocol::limits;
+use countersign_protocol::message::{HostEvent, HostEventKind, InstanceState, RosterEntry};
+use serde::Serialize;
+
+use crate::agent::Agent;
+use crate::check_in::Contact;
+use crate::drive::{Candidate, Drive, Subject};
+use crate::peer::Peer;
+use crate::permit::Door;
+use crate::person::Person;
+use crate::seat::{self, HostWorld, Place};
+use crate::server_link::Link;
+use crate::session::{Choice, Decided, Refused, Verdict};
+use crate::trouble::{Trouble, sentence};
+use crate::wire::LinkError;
+
+/// An account check trusts a roster of this age without asking, in seconds.
+const RECENT: i64 = 60;
+
+/// How long an account check waits for a fresher one.
+const ACCOUNT_WAIT: Duration = Duration::from_secs(3);
+
+/// Answers one [`Authenticate`].
+pub fn authenticate(
+    agent: &Agent,
+    door: Door,
+    peer: &Peer,
+    ask: &Authenticate,
+    person: &mut Person,
+) -> Reply {
+    let correlation = match agent.correlation() {
+        Ok(correlation) => correlation,
+        Err(trouble) => return crate::serve::failed_without_id(&trouble),
+    };
+    let login = Login { agent, correlation, login: &ask.login, service: &ask.service };
+    let place = seat::judge(&HostWorld, &agent.config.seat_rule(), peer, door, ask.remote_host.as_deref());
+    if let Place::Away(why) = place {
+        let message = format!(
+            "{} A card answers only to the person at its seat.",
+            sentence(&format!("no card is asked: {why}"))
+        );
+        let event = Some(HostEventKind::RemoteSession);
+        return login.deny(Refused { reason: DenyReason::RemoteSession, message, event }, None);
+    }
+    // The process number may have passed to another process while its session was looked up.
+    if !peer.is_still_there() {
+        let message = "The program that asked has ended.".to_owned();
+        return login.deny(Refused { reason: DenyReason::Cancelled, message, event: None }, None);
+    }
+    let (link, candidates) = match login.candidates(person.deadline()) {
+        Ok(found) => found,
+        Err(refused) => return login.deny(refused, None),
+    };
+    let subject = match login.subject(&link, peer) {
+        Ok(subject) => subject,
+        Err(trouble) => return login.deny(internal(&trouble), None),
+    };
+    let decided = Drive { agent, link: &link, candidates, subject, only: None }.run(person);
+    login.conclude(decided, ask)
+}
+
+/// Answers one [`Account`]: may this login be used here at all?
+pub fn account(agent: &Agent, ask: &Account) -> Reply {
+    let correlation = match agent.correlation() {
+        Ok(correlation) => correlation,
+        Err(trouble) => return crate::serve::failed_without_id(&trouble),
+    };
+    let login = Login { agent, correlation, login: &ask.login, service: &ask.service };
+    let now = agent.wire.time.now();
+    if agent.contacts.get().is_none_or(|contact| !contact.is_fresh(now, RECENT)) {
+        // Without an answer the roster that is there decides, as long as it is not too old.
+        let _ = agent.keeper.freshen(Instant::now() + ACCOUNT_WAIT);
+    }
+    match login.entry() {
+        Ok(entry) if !entry.accounts.is_empty() => {
+            login.note("account-allowed", None, None);
+            Reply::Granted(Grant {
+                nonce: ask.nonce,
+                account: None,
+                ledger_index: None,
+                statement: None,
+                correlation: login.correlation,
+            })
+        }
+        Ok(_) => login.deny(login.nobody(), None),
+        Err(refused) => login.deny(refused, None),
+    }
+}
+
+struct Login<'a> {
+    agent: &'a Agent,
+    correlation: CorrelationId,
+    login: &'a LoginName,
+    service: &'a ServiceName,
+}
+
+/// What the journal keeps of a decision.
+#[derive(Serialize)]
+struct Journalled<'a> {
+    event: &'a str,
+    correlation: &'a CorrelationId,
+    login: &'a LoginName,
+    service: &'a ServiceName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ledger_index: Option<u64>,
+}
+
+impl Login<'_> {
+    /// The keys that may open this login, from the roster; asked for anew if it knows none, or if a card is in
+    /// that it does not know.
+    fn candidates(&self, deadline: Instant) -> Result<(Arc<Link>, Vec<Candidate>), Refused> {
+        let link = self.agent.link().ok_or_else(|| from_link(LinkError::NotEnrolled))?;
+        let wait = deadline.min(Instant::now() + limits::SERVER_ANSWER);
+        let mut entry = self.entry();
+        let knows_all =
+            entry.as_ref().is_ok_and(|entry| !entry.accounts.is_empty() && !self.stranger(&link, entry));
+        if !knows_all {
+            match self.agent.keeper.freshen(wait) {
+                Ok(()) => entry = self.entry(),
+                // Unreachable, but the roster has somebody: the server is asked again with the statement.
+                Err(_) if entry.as_ref().is_ok_and(|entry| !entry.accounts.is_empty()) => {}
+                Err(error) => return Err(from_link(error)),
+            }
+        }
+        let candidates: Vec<Candidate> = entry?.accounts.iter().flat_map(Candidate::of_roster).collect();
+        if candidates.is_empty() { Err(self.nobody()) } else { Ok((link, candidates)) }
+    }
+
+    /// Whether no card that is in is in the roster, but some card is in.
+    fn stranger(&self, link: &Link, entry: &RosterEntry) -> bool {
+        let cards = self.agent.cards.list();
+        let mut keys = cards
+            .iter()
+            .filter(|seen| seen.ident.is_some() && seen.ident != link.primary.card())
+            .filter_map(|seen| seen.signing_key.as_ref())
+            .peekable();
+        let known = |key| entry.accounts.iter().any(|account| account.keys.contains(key));
+        keys.peek().is_some() && !keys.any(known)
+    }
+
+    fn entry(&self) -> Result<RosterEntry, Refused> {
+        let link = self.agent.link().ok_or_else(|| from_link(LinkError::NotEnrolled))?;
+        let contact = self.agent.contacts.get();
+        let Some(contact) = contact.as_deref() else { return Err(waiting(&link, None)) };
+        if contact.state != InstanceState::Active {
+            return Err(waiting(&link, Some(contact)));
+        }
+        let now = self.agent.wire.time.now();
+        let none = RosterEntry { login: self.login.clone(), accounts: Vec::new() };
+        Ok(contact.entry(self.login, now).cloned().unwrap_or(none))
+    }
+
+    fn subject(&self, link: &Link, peer: &Peer) -> Result<Subject, Trouble> {
+        let is_sudo = matches!(self.service.as_str(), "sudo" | "sudo-i");
+        Ok(Subject {
+            operation: "open-session".parse()?,
+            resource: format!("session/{}", link.instance.fingerprint).parse()?,
+            login: Some(self.login.clone()),
+            service: Some(self.service.clone()),
+            claimed: is_sudo.then(|| peer.claimed_command()).flatten().filter(|claim| !claim.is_empty()),
+            body: None,
+        })
+    }
+
+    fn conclude(self, decided: Decided, ask: &Authenticate) -> Reply {
+        match decided.verdict {
+            Verdict::Refused(refused) => self.deny(refused, decided.choice.as_ref()),
+            Verdict::Answered(answer) => {
+                let account = decided.choice.map(|choice| choice.account);
+                let login = Self { correlation: answer.correlation().clone(), ..self };
+                let name = account.as_ref().map(|account| account.as_str());
+                if answer.is_allowed() {
+                    login.note("login-allowed", name, Some(answer.ledger_index()));
+                    Reply::Granted(Grant {
+                        nonce: ask.nonce,
+                        account,
+                        ledger_index: Some(answer.ledger_index()),
+                        statement: Some(answer.statement()),
+                        correlation: login.correlation,
+                    })
+                } else {
+                    login.note("login-denied", name, Some(answer.ledger_index()));
+                    let message = sentence(answer.reason());
+                    Reply::Denied(Denial {
+                        reason: DenyReason::Policy,
+                        message,
+                        correlation: login.correlation,
+                    })
+                }
+            }
+        }
+    }
+
+    fn deny(&self, refused: Refused, choice: Option<&Choice>) -> Reply {
+        let account = choice.map(|choice| choice.account.clone());
+        match refused.event {
+            Some(event) => self.agent.report(&HostEvent {
+                event,
+                at: self.agent.wire.time.now(),
+                correlation: self.correlation.clone(),
+                login: Some(self.login.clone()),
+                account,
+                service: Some(self.service.clone()),
+                card: choice.map(|choice| choice.card),
+                told: refused.message.clone(),
+            }),
+            None => self.note("denied-here", account.as_ref().map(|account| account.as_str()), None),
+        }
+        self.agent.log.warn(
+            "login-denied",
+            &[
+                ("correlation", self.correlation.as_str()),
+                ("login", self.login.as_str()),
+                ("service", self.service.as_str()),
+                ("reason", &format!("{:?}", refused.reason)),
+                ("told", &refused.message),
+            ],
+        );
+        let correlation = self.correlation.clone();
+        Reply::Denied(Denial { reason: refused.reason, message: refused.message, correlation })
+    }
+
+    fn note(&self, event: &str, account: Option<&str>, ledger_index: Option<u64>) {
+        let (correlation, login, service) = (&self.correlation, self.login, self.service);
+        self.agent.note(&Journalled { event, correlation, login, service, account, ledger_index });
+        let index = ledger_index.map(|index| index.to_string()).unwrap_or_default();
+        self.agent.log.notice(
+            event,
+            &[
+                ("correlation", correlation.as_str()),
+                ("login", login.as_str()),
+                ("service", service.as_str()),
+                ("account", account.unwrap_or("-")),
+                ("ledger", &index),
+            ],
+        );
+    }
+
+    fn nobody(&self) -> Refused {
+        let message = format!(
+            "No account may open {0} on this host. An administrator binds one with `countersign admin user add`; the host learns of it at its next check-in, or at once when you try again.",
+            self.login
+        );
+        Refused { reason: DenyReason::Policy, message, event: None }
+    }
+}
+
+/// An instance that may not work, or does not know yet whether it may.
+fn waiting(link: &Link, contact: Option<&Contact>) -> Refused {
+    let words = key_words(&link.instance.fingerprint);
+    let message = match contact.map(|contact| contact.state) {
+        Some(InstanceState::Suspended) => "This host is suspended. Ask an administrator.".to_owned(),
+        Some(InstanceState::Revoked) => "This host's key is revoked. It must be enrolled anew.".to_owned(),
+        _ => format!("This host waits for an administrator's approval. Its key words are {words}."),
+    };
+    Refused { reason: DenyReason::NotEnrolled, message, event: None }
+}
+
+fn from_link(error: LinkError) -> Refused {
+    let reason = match error {
+        LinkError::NotEnrolled => DenyReason::NotEnrolled,
+        LinkError::Internal(_) => DenyReason::Internal,
+        _ => DenyReason::ServerUnavailable,
+    };
+    let event = match error {
+        LinkError::Unreachable(_) | LinkError::Refused { .. } => Some(HostEventKind::NoAnswer),
+        LinkError::Untrusted(_) => Some(HostEventKind::BadAnswer),
+        LinkError::NotEnrolled | LinkError::Internal(_) => None,
+    };
+    Refused { reason, message: Trouble::from(error).message, event }
+}
+
+fn internal(trouble: &Trouble) -> Refused {
+    Refused { reason: DenyReason::Internal, message: trouble.message.clone(), event: None }
+}

@@ -1,0 +1,287 @@
+//! A person's card becomes the key of an account.
+//!
+//! ```text
+//! registration-request ────▶ commits to the certificate
+//! registration-code    ────▶ the code an administrator handed over
+//!                      ◀──── accepted, with a nonce
+//! user-key             ────▶ the certificate, and a bind-key statement over all of this, signed by the card
+//!                      ◀──── registration-record: compared, receipt checked
+//! ```
+
+mod key;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use countersign_protocol::binary::Binary;
+use countersign_protocol::certificate;
+use countersign_protocol::ids::{AccountName, CardIdent, Nonce};
+use countersign_protocol::ipc::{NoteKind, ProblemKind, Register, RegisterKey, Registered};
+use countersign_protocol::key_words::key_words;
+use countersign_protocol::limits;
+use countersign_protocol::message::{
+    HostEventKind, RegistrationCode, RegistrationCodeReply, RegistrationRecord, RegistrationReply,
+    RegistrationRequest, Transcript, UserKey,
+};
+use countersign_protocol::statement::{Purpose, SignedStatement, Statement};
+use secrecy::ExposeSecret as _;
+
+use self::key::CardKey;
+use crate::agent::Agent;
+use crate::card::{Ask, CardError, Pin};
+use crate::card_pins;
+use crate::known::KnownKey;
+use crate::person::Person;
+use crate::server_link::{Exchange, Link};
+use crate::session::Choice;
+use crate::trouble::{Trouble, sentence};
+use crate::wire::LinkError;
+
+/// Answers one [`Register`].
+///
+/// # Errors
+/// [`Trouble`].
+pub fn register(agent: &Agent, ask: &Register, person: &mut Person) -> Result<Registered, Trouble> {
+    let link = agent.ready_link(person.deadline())?;
+    let card = choose_card(agent, &link, ask, person)?;
+    let key = match &ask.key {
+        RegisterKey::Generate { algorithm } => key::generate(agent, &ask.account, &card, algorithm, person)?,
+        RegisterKey::Adopt { certificate } => key::adopt(agent, &card, &certificate.0)?,
+    };
+    let registration = Registration { agent, link, account: &ask.account, card, key };
+    let (record, index) = registration.run(person)?;
+    key::forget(agent)?;
+    agent.known.add(KnownKey {
+        account: record.account.clone(),
+        certificate: Binary(certificate::to_bytes(&registration.key.certificate)?),
+        key: registration.key.signing_key.clone(),
+    })?;
+    let registered = Registered {
+        account: record.account,
+        card: registration.card.card,
+        key_words: key_words(&record.certificate),
+        certificate: record.certificate,
+        ledger_index: index,
+    };
+    agent.log.notice(
+        "registered",
+        &[("account", registered.account.as_str()), ("card", &registered.card.to_string())],
+    );
+    // The roster has the new key at once, if the server answers; else at the next check-in.
+    let _ = agent.keeper.freshen(Instant::now() + limits::SERVER_ANSWER);
+    Ok(registered)
+}
+
+/// The one card that is in, or the one that was named, or the one the person names. Never the host's own.
+fn choose_card(agent: &Agent, link: &Link, ask: &Register, person: &mut Person) -> Result<Choice, Trouble> {
+    let host = link.primary.card();
+    if ask.card.is_some() && ask.card == host {
+        return Err(Trouble::new(ProblemKind::Card, "That is this host's own card; take another."));
+    }
+    let wanted = |ident: Option<CardIdent>| {
+        ident.is_some() && ident != host && (ask.card.is_none() || ask.card == ident)
+    };
+    let offered = || -> Vec<Choice> {
+        let cards = agent.cards.list();
+        let named = |seen: &crate::card::CardSeen| {
+            let card = seen.ident.filter(|ident| wanted(Some(*ident)))?;
+            Some(Choice { card, name: seen.name(), account: ask.account.clone(), touch: seen.touch })
+        };
+        cards.iter().filter_map(named).collect()
+    };
+    let mut cards = offered();
+    if cards.is_empty() {
+        person.note(NoteKind::Info, &format!("Insert the card for {}.", ask.account));
+        let deadline = Instant::now() + limits::CARD_WAIT;
+        agent.cards.wait_for(&|seen| wanted(seen.ident), deadline, &|| person.is_gone())?;
+        cards = offered();
+    }
+    if cards.len() > 1 {
+        let list: Vec<String> = cards
+            .iter()
+            .enumerate()
+            .map(|(at, card)| format!("{} = {} ({})", at + 1, card.name, card.card))
+            .collect();
+        let typed = person.ask_shown(&format!("Which card? {} (number): ", list.join(", ")))?;
+        let at = typed.trim().parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        return at.and_then(|at| cards.get(at).cloned()).ok_or_else(|| {
+            Trouble::new(ProblemKind::Usage, "That is not one of them. Nothing was done; try again.")
+        });
+    }
+    Ok(cards.pop().ok_or(CardError::NoCard)?)
+}
+
+struct Registration<'a> {
+    agent: &'a Agent,
+    link: Arc<Link>,
+    account: &'a AccountName,
+    card: Choice,
+    key: CardKey,
+}
+
+impl Registration<'_> {
+    fn run(&self, person: &mut Person) -> Result<(RegistrationRecord, u64), Trouble> {
+        let request = RegistrationRequest {
+            account: self.account.clone(),
+            commitment: certificate::commitment(&self.key.certificate)?,
+        };
+        let asked = self.ask(&request, None)?;
+        let heard = Transcript::registration().then(asked.sealed.literal());
+        check_transcript(&asked, heard)?;
+        let reply: RegistrationReply = asked.reply.body()?;
+        let begun = heard.then(asked.reply.literal());
+
+        let (server_nonce, accepted) = self.code(&reply, begun, person)?;
+        let transcript = accepted.digest();
+        let proof = self.bind_key(server_nonce, accepted, person)?;
+        let proof_digest = countersign_protocol::ids::Digest::of(&proof.statement.0);
+        let body = UserKey {
+            registration: reply.registration,
+            certificate: Binary(certificate::to_bytes(&self.key.certificate)?),
+            proof,
+        };
+        let exchange = self.ask(&body, Some(transcript))?;
+        let sent = accepted.then(exchange.sealed.literal());
+        check_transcript(&exchange, sent)?;
+        let record: RegistrationRecord = exchange.reply.body()?;
+        let proven = self.link.prove(&record.receipt)?;
+        proven.answers(&exchange.sealed.id(), Some(&proof_digest))?;
+        let primary = certificate::fingerprint(&self.key.certificate)?;
+        for (same, what) in [
+            (record.account == *self.account, "account"),
+            (record.certificate == primary, "certificate"),
+            (record.transcript == sent.digest(), "handshake"),
+            (proven.entry().account.as_ref() == Some(self.account), "account in the ledger"),
+            (proven.entry().key.as_ref() == Some(&primary), "key in the ledger"),
+        ] {
+            if !same {
+                return Err(
+                    LinkError::Untrusted(format!("the registration record names another {what}")).into()
+                );
+            }
+        }
+        Ok((record, proven.index()))
+    }
+
+    /// Asks for the code until it is right or the tries are used up.
+    fn code(
+        &self,
+        reply: &RegistrationReply,
+        begun: Transcript,
+        person: &mut Person,
+    ) -> Result<(Nonce, Transcript), Trouble> {
+        for left in (0..limits::CODE_TRIES).rev() {
+            let typed = person.ask_hidden("One-time code from your administrator: ")?;
+            let code = card_pins::secret(&typed)?.expose_secret().trim().to_owned();
+            let body = RegistrationCode { registration: reply.registration, code };
+            let exchange = self.ask(&body, Some(begun.digest()))?;
+            let heard = begun.then(exchange.sealed.literal());
+            check_transcript(&exchange, heard)?;
+            match exchange.reply.body()? {
+                RegistrationCodeReply::Accepted { server_nonce } => {
+                    return Ok((server_nonce, heard.then(exchange.reply.literal())));
+                }
+                RegistrationCodeReply::Rejected if left > 0 => {
+                    person.note(
+                        NoteKind::Error,
+                        &format!("The server did not accept the code. Tries left: {left}."),
+                    );
+                }
+                RegistrationCodeReply::Rejected => {}
+            }
+        }
+        Err(Trouble::new(
+            ProblemKind::Refused,
+            "The server did not accept the code: wrong, used, too old, or for another account. Ask your administrator for a new one; the keys on the card are kept for it.",
+        ))
+    }
+
+    /// Has the card sign that it holds this key, in this handshake and no other.
+    fn bind_key(
+        &self,
+        server_nonce: Nonce,
+        accepted: Transcript,
+        person: &mut Person,
+    ) -> Result<SignedStatement, Trouble> {
+        let agent = self.agent;
+        let tries = agent.cards.tries(self.card.card)?;
+        let pin = match &self.key.pin {
+            Some(pin) => pin.clone(),
+            None => self.ask_pin(tries, person)?,
+        };
+        let now = agent.wire.time.now();
+        let statement = Statement {
+            countersign: Purpose::Statement,
+            operation: "bind-key".parse()?,
+            resource: format!("account/{}", self.account).parse()?,
+            account: self.account.clone(),
+            login: None,
+            service: None,
+            claimed: None,
+            instance: self.link.instance.fingerprint.clone(),
+            server: self.link.server.fingerprint.clone(),
+            time: now,
+            expires: now.plus(limits::STATEMENT_LIFE),
+            nonce: server_nonce,
+            body: None,
+            transcript: Some(accepted.digest()),
+        };
+        let ask = Ask {
+            card: self.card.card,
+            certificate: &self.key.certificate,
+            key: &self.key.signing_key,
+            tries_shown: tries,
+            allow_last_try: false,
+        };
+        if self.card.touch {
+            person.note(NoteKind::Info, &format!("Touch {} when it blinks.", self.card.name));
+        }
+        agent.cards.sign_statement(&ask, pin, &statement).map_err(|error| self.told(&error))
+    }
+
+    fn ask_pin(&self, tries: u8, person: &mut Person) -> Result<Pin, Trouble> {
+        match tries {
+            0 => return Err(CardError::Blocked.into()),
+            1 => return Err(CardError::LastTry.into()),
+            _ => {}
+        }
+        let question = format!("PIN for {} ({tries} tries left): ", self.card.name);
+        card_pins::ask_pin(person, &question, Pin::new)
+    }
+
+    /// A wrong PIN or a pulled card is in the ledger wherever it happens.
+    fn told(&self, error: &CardError) -> Trouble {
+        let message = sentence(&error.to_string());
+        let event = match error {
+            CardError::WrongPin { tries: 0 } | CardError::Blocked => Some(HostEventKind::CardBlocked),
+            CardError::WrongPin { .. } => Some(HostEventKind::WrongPin),
+            CardError::Gone | CardError::Swapped { .. } => Some(HostEventKind::CardPulled),
+            _ => None,
+        };
+        if let Some(event) = event {
+            self.agent.report_card(event, Some(&self.card), &message);
+        }
+        Trouble::new(ProblemKind::Card, message)
+    }
+
+    fn ask<B: countersign_protocol::message::Body>(
+        &self,
+        body: &B,
+        transcript: Option<countersign_protocol::ids::Digest>,
+    ) -> Result<Exchange, Trouble> {
+        let means = self.agent.means(Instant::now() + limits::SERVER_ANSWER);
+        // A code counts each time it is sent: only the first message may be made anew for a wrong clock.
+        let exchange = match transcript {
+            None => self.link.ask(means, body, None),
+            Some(_) => self.link.ask_once(means, body, transcript),
+        };
+        Ok(exchange?)
+    }
+}
+
+fn check_transcript(exchange: &Exchange, expected: Transcript) -> Result<(), Trouble> {
+    if exchange.reply.message().transcript == Some(expected.digest()) {
+        return Ok(());
+    }
+    Err(LinkError::Untrusted("it belongs to another handshake".to_owned()).into())
+}

@@ -1,0 +1,196 @@
+//! From a request to its last word: the permit table, the seat rule, and whoever does the work.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use countersign_protocol::ids::CorrelationId;
+use countersign_protocol::ipc::{Denial, DenyReason, Problem, ProblemKind, Reply, Request};
+use countersign_protocol::limits;
+use countersign_protocol::message::HostEventKind;
+
+use crate::agent::Agent;
+use crate::listener::Service;
+use crate::peer::Peer;
+use crate::permit::{Asked, Caller, Door, Permit, permit};
+use crate::person::Person;
+use crate::seat::{self, HostWorld, Place};
+use crate::trouble::{Trouble, sentence};
+use crate::{body, enrollment, job, login, register, status};
+
+/// The agent behind its sockets.
+pub struct Served(pub Arc<Agent>);
+
+impl Service for Served {
+    fn serve(&self, door: Door, peer: &Peer, request: Request, person: &mut Person) {
+        let agent = self.0.as_ref();
+        let caller = Caller::of(door, peer);
+        // Root's programs may ask about anybody: the databases, which may be slow, are spared.
+        let own = if caller == Caller::RootOnPam { None } else { peer.login() };
+        let asked = Asked::of(&request, own.as_deref());
+        match permit(asked, caller, agent.host_state()) {
+            Permit::Granted => {}
+            Permit::NotInThisState => {
+                let _ = person.tell(&not_in_this_state(agent, &request));
+                return;
+            }
+            Permit::Refused => return self.closed(door, Some(peer), &format!("{asked:?} is not permitted")),
+        }
+        person.set_deadline(Instant::now() + time_for(&request));
+        let (reply, beside) = answer(agent, door, peer, request, person);
+        if person.tell(&reply).is_ok()
+            && let Some(beside) = beside
+        {
+            let _ = body::send(person.socket(), &beside);
+        }
+    }
+
+    fn turn_away(&self, request: &Request, person: &mut Person) {
+        let message = "The agent serves too many requests at once. Try again in a moment.";
+        let reply = refuse(&self.0, request, DenyReason::Busy, ProblemKind::Busy, message);
+        let _ = person.tell(&reply);
+    }
+
+    fn closed(&self, door: Door, peer: Option<&Peer>, why: &str) {
+        let (uid, pid) = peer.map_or_else(
+            || ("-".to_owned(), "-".to_owned()),
+            |peer| (peer.uid.to_string(), peer.pid.to_string()),
+        );
+        let socket = match door {
+            Door::Pam => "pam",
+            Door::User => "user",
+        };
+        let fields = [("socket", socket), ("uid", &uid), ("pid", &pid), ("why", why)];
+        self.0.log.warn("connection-closed", &fields);
+    }
+}
+
+/// One overall deadline for each request, the person's time to type included.
+fn time_for(request: &Request) -> Duration {
+    match request {
+        Request::Authenticate(_) | Request::Job(_) => limits::LOGIN,
+        Request::Account(_) => Duration::from_secs(15),
+        Request::Status | Request::CardList => Duration::from_secs(5),
+        // Three keys may be generated, and a person types six PINs and a code.
+        Request::Enroll(_) | Request::Register(_) => limits::LOGIN + 3 * limits::CARD_KEY_GENERATION,
+    }
+}
+
+fn answer(
+    agent: &Agent,
+    door: Door,
+    peer: &Peer,
+    request: Request,
+    person: &mut Person,
+) -> (Reply, Option<Vec<u8>>) {
+    let result = match &request {
+        Request::Authenticate(ask) => return (login::authenticate(agent, door, peer, ask, person), None),
+        Request::Account(ask) => return (login::account(agent, ask), None),
+        Request::Status => {
+            Ok((Reply::Status(status::status(agent, sees_cards(agent, door, peer), peer.uid)), None))
+        }
+        Request::CardList => at_the_seat_or_root(agent, door, peer)
+            .map(|()| (Reply::Cards { cards: status::cards(agent, peer.uid) }, None)),
+        // The host's own card and state: root's business, wherever root sits.
+        Request::Enroll(ask) => {
+            enrollment::enroll(agent, ask, person).map(|done| (Reply::Enrolled(done), None))
+        }
+        Request::Register(ask) => at_the_seat(agent, door, peer)
+            .and_then(|()| register::register(agent, ask, person))
+            .map(|done| (Reply::Registered(done), None)),
+        Request::Job(ask) => at_the_seat(agent, door, peer).and_then(|()| job::job(agent, ask, person)),
+    };
+    result.unwrap_or_else(|trouble| (failed(agent, &trouble), None))
+}
+
+/// A person's card answers only to the person at its seat: decided before anything is sent to it.
+fn at_the_seat(agent: &Agent, door: Door, peer: &Peer) -> Result<(), Trouble> {
+    match seat::judge(&HostWorld, &agent.config.seat_rule(), peer, door, None) {
+        Place::Here if peer.is_still_there() => Ok(()),
+        Place::Here => Err(Trouble::new(ProblemKind::Cancelled, "The program that asked has ended.")),
+        Place::Away(why) => {
+            let told = format!(
+                "{} A card answers only to the person at its seat.",
+                sentence(&format!("no card is asked: {why}"))
+            );
+            agent.report_card(HostEventKind::RemoteSession, None, &told);
+            Err(Trouble::new(ProblemKind::NotPermitted, told))
+        }
+    }
+}
+
+/// Looking at what is known already: root may, from anywhere.
+fn at_the_seat_or_root(agent: &Agent, door: Door, peer: &Peer) -> Result<(), Trouble> {
+    if sees_cards(agent, door, peer) {
+        return Ok(());
+    }
+    Err(Trouble::new(
+        ProblemKind::NotPermitted,
+        "Cards are shown only to the person at their seat, and to root.",
+    ))
+}
+
+fn sees_cards(agent: &Agent, door: Door, peer: &Peer) -> bool {
+    peer.uid == 0 || seat::judge(&HostWorld, &agent.config.seat_rule(), peer, door, None) == Place::Here
+}
+
+fn not_in_this_state(agent: &Agent, request: &Request) -> Reply {
+    match (request, agent.link()) {
+        (Request::Enroll(_), Some(link)) => failed(
+            agent,
+            &Trouble::new(
+                ProblemKind::Enrolment,
+                format!(
+                    "This host is the instance {} of the server {} already. To enrol it anew, stop countersignd, move {} away, and start it again.",
+                    link.instance.fingerprint,
+                    link.server.url,
+                    agent.config.state_dir.display()
+                ),
+            ),
+        ),
+        _ => {
+            let message = "This host is not enrolled. As root: countersign enroll";
+            refuse(agent, request, DenyReason::NotEnrolled, ProblemKind::Enrolment, message)
+        }
+    }
+}
+
+/// A refusal in the words that the asking program understands.
+fn refuse(agent: &Agent, request: &Request, reason: DenyReason, kind: ProblemKind, message: &str) -> Reply {
+    let correlation = match agent.correlation() {
+        Ok(correlation) => correlation,
+        Err(trouble) => return failed_without_id(&trouble),
+    };
+    let message = message.to_owned();
+    match request {
+        Request::Authenticate(_) | Request::Account(_) => {
+            Reply::Denied(Denial { reason, message, correlation })
+        }
+        _ => Reply::Failed(Problem { kind, message, correlation }),
+    }
+}
+
+fn failed(agent: &Agent, trouble: &Trouble) -> Reply {
+    let correlation = match agent.correlation() {
+        Ok(correlation) => correlation,
+        Err(trouble) => return failed_without_id(&trouble),
+    };
+    let kind = format!("{:?}", trouble.kind);
+    let fields = [("correlation", correlation.as_str()), ("kind", &kind), ("told", &trouble.message)];
+    agent.log.warn("request-failed", &fields);
+    Reply::Failed(Problem { kind: trouble.kind, message: trouble.message.clone(), correlation })
+}
+
+/// Without randomness there is no correlation id either: one that says so by itself.
+#[must_use]
+pub fn failed_without_id(trouble: &Trouble) -> Reply {
+    match "0000-0000".parse::<CorrelationId>() {
+        Ok(correlation) => Reply::Failed(Problem {
+            kind: ProblemKind::Internal,
+            message: trouble.message.clone(),
+            correlation,
+        }),
+        Err(_) => {
+            Reply::Note { kind: countersign_protocol::ipc::NoteKind::Error, text: trouble.message.clone() }
+        }
+    }
+}

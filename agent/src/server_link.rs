@@ -1,0 +1,224 @@
+//! This host as an instance of one server: seals with the session keys, opens what comes back.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use countersign_protocol::binary::Binary;
+use countersign_protocol::certificate::{self, Cert};
+use countersign_protocol::envelope::{self, Sealed, Verified};
+use countersign_protocol::ids::{ApplicationName, Digest, Fingerprint, MessageId};
+use countersign_protocol::ledger::{LedgerKey, ProvenEntry, check_receipt};
+use countersign_protocol::message::{Body, KeyStore, KeyUpdate, KeyUpdateReply, Message, Receipt};
+use countersign_protocol::random::Random;
+use serde::{Deserialize, Serialize};
+
+use crate::card::Cards;
+use crate::instance_key::{Primary, PrimaryError, SessionKeys};
+use crate::state::StateDir;
+use crate::wire::{LinkError, Server, Wire};
+
+/// The file of an enrolled host.
+pub const INSTANCE: &str = "instance.json";
+
+/// What a host keeps of its enrolment. Public data: the key lies elsewhere.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Instance {
+    /// Its name in the server.
+    pub fingerprint: Fingerprint,
+    /// Primary key and user id, without session keys.
+    pub certificate: Binary,
+    /// Where the primary key lives.
+    pub key_store: KeyStore,
+    /// Copy of which application.
+    pub application: ApplicationName,
+    /// Pinned.
+    pub server_certificate: Binary,
+    /// Where it listens.
+    pub server_url: String,
+    /// Checks its receipts and checkpoints.
+    pub ledger_key: LedgerKey,
+    /// Where the enrolment lies in the ledger.
+    pub ledger_index: u64,
+}
+
+/// An enrolled host's connection to its server.
+pub struct Link {
+    /// What was kept.
+    pub instance: Instance,
+    /// The server.
+    pub server: Server,
+    /// The instance's certificate without session keys.
+    pub base: Cert,
+    /// The key that names this host.
+    pub primary: Primary,
+    /// Announced to the server; none until the first key update after a start. Held to look or to replace.
+    session: Mutex<Option<Arc<SessionKeys>>>,
+}
+
+/// A request and its proven answer.
+pub struct Exchange {
+    /// What was sent.
+    pub sealed: Sealed,
+    /// What came back.
+    pub reply: Verified,
+}
+
+/// What a link needs of the rest of the agent.
+#[derive(Clone, Copy)]
+pub struct Means<'a> {
+    /// To the server.
+    pub wire: &'a Wire,
+    /// For ids and nonces.
+    pub random: &'a dyn Random,
+    /// When to give up.
+    pub deadline: Instant,
+}
+
+impl From<PrimaryError> for LinkError {
+    fn from(error: PrimaryError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl Link {
+    /// Of an enrolment that was kept; `None` on a host that is not enrolled.
+    ///
+    /// # Errors
+    /// The state is damaged, or the key cannot be read.
+    pub fn load(state: &StateDir) -> Result<Option<Self>, LinkError> {
+        let Some(instance) = state.read::<Instance>(INSTANCE)? else { return Ok(None) };
+        let primary = Primary::load(state, &instance.key_store)?;
+        Self::new(instance, primary, None).map(Some)
+    }
+
+    /// Of these parts.
+    ///
+    /// # Errors
+    /// A certificate is not one.
+    pub fn new(
+        instance: Instance,
+        primary: Primary,
+        session: Option<SessionKeys>,
+    ) -> Result<Self, LinkError> {
+        let server = Server::new(&instance.server_certificate.0, &instance.server_url)?;
+        let base = certificate::parse(&instance.certificate.0)?;
+        Ok(Self { instance, server, base, primary, session: Mutex::new(session.map(Arc::new)) })
+    }
+
+    /// The session keys in use.
+    #[must_use]
+    pub fn session(&self) -> Option<Arc<SessionKeys>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks the server. A wrong clock is corrected and the message made anew, once.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub fn ask<B: Body>(
+        &self,
+        means: Means<'_>,
+        body: &B,
+        transcript: Option<Digest>,
+    ) -> Result<Exchange, LinkError> {
+        match self.ask_once(means, body, transcript) {
+            Err(LinkError::Refused { clock_was_wrong: Some(_), .. }) => {
+                self.ask_once(means, body, transcript)
+            }
+            other => other,
+        }
+    }
+
+    /// Asks the server with a body that a wrong clock has spoilt already, such as a signed statement.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub fn ask_once<B: Body>(
+        &self,
+        means: Means<'_>,
+        body: &B,
+        transcript: Option<Digest>,
+    ) -> Result<Exchange, LinkError> {
+        let sealed = self.seal(means, body, transcript)?;
+        let reply = self.send(means, &sealed)?;
+        Ok(Exchange { sealed, reply })
+    }
+
+    /// Makes an envelope.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub fn seal<B: Body>(
+        &self,
+        means: Means<'_>,
+        body: &B,
+        transcript: Option<Digest>,
+    ) -> Result<Sealed, LinkError> {
+        let session = self.session().ok_or_else(no_session)?;
+        let now = means.wire.time.now();
+        let mut message =
+            Message::new(MessageId::new(means.random)?, now, self.server.fingerprint.clone(), body)?;
+        message.transcript = transcript;
+        Ok(envelope::seal(&message, vec![session.signer()?], &self.server.certificate, now)?)
+    }
+
+    /// Sends an envelope and proves the answer.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub fn send(&self, means: Means<'_>, sealed: &Sealed) -> Result<Verified, LinkError> {
+        let session = self.session().ok_or_else(no_session)?;
+        let decryptors = session.decryptors(means.wire.time.now())?;
+        means.wire.exchange(&self.server, sealed, session.certificate(), decryptors, means.deadline)
+    }
+
+    /// Makes fresh session keys, announces them under the primary key, and uses them from then on.
+    ///
+    /// # Errors
+    /// [`LinkError`]; the old keys, if any, stay.
+    pub fn renew_session(&self, means: Means<'_>, cards: &Cards) -> Result<(), LinkError> {
+        match self.renew_once(means, cards) {
+            Err(LinkError::Refused { clock_was_wrong: Some(_), .. }) => self.renew_once(means, cards),
+            other => other,
+        }
+    }
+
+    fn renew_once(&self, means: Means<'_>, cards: &Cards) -> Result<(), LinkError> {
+        let now = means.wire.time.now();
+        let fresh = SessionKeys::generate(&self.base, self.primary.signer(&self.base, cards)?, now)?;
+        let update = KeyUpdate { certificate: Binary(certificate::to_bytes(fresh.certificate())?) };
+        let message =
+            Message::new(MessageId::new(means.random)?, now, self.server.fingerprint.clone(), &update)?;
+        let signer = self.primary.signer(&self.base, cards)?;
+        let sealed = envelope::seal(&message, vec![signer], &self.server.certificate, now)?;
+
+        // The server may seal its answer to the keys it knew before, or to these already.
+        let mut decryptors = fresh.decryptors(now)?;
+        if let Some(old) = self.session() {
+            decryptors.extend(old.decryptors(now).unwrap_or_default());
+        }
+        let reply =
+            means.wire.exchange(&self.server, &sealed, fresh.certificate(), decryptors, means.deadline)?;
+        let reply: KeyUpdateReply = reply.body()?;
+        let proven = self.prove(&reply.receipt)?;
+        proven.answers(&sealed.id(), None)?;
+        if reply.signing_key != *fresh.signing_key() {
+            return Err(LinkError::Untrusted("the server expects another session key".to_owned()));
+        }
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(fresh));
+        Ok(())
+    }
+
+    /// Checks a receipt under the pinned ledger key.
+    ///
+    /// # Errors
+    /// It proves nothing.
+    pub fn prove(&self, receipt: &Receipt) -> Result<ProvenEntry, LinkError> {
+        Ok(check_receipt(receipt, &self.instance.ledger_key)?)
+    }
+}
+
+fn no_session() -> LinkError {
+    LinkError::Internal("no session keys are announced yet".to_owned())
+}

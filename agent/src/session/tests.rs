@@ -1,0 +1,212 @@
+use countersign_protocol::binary::Binary;
+use countersign_protocol::ipc::DenyReason;
+use countersign_protocol::message::HostEventKind;
+
+use super::*;
+
+fn choice(n: u32, touch: bool) -> Choice {
+    Choice {
+        card: CardIdent::new(6, n),
+        name: format!("YubiKey …{n:04X}"),
+        account: "ana".parse().unwrap(),
+        touch,
+    }
+}
+
+fn signed() -> SignedStatement {
+    SignedStatement { statement: Binary(vec![1]), signature: Binary(vec![2]) }
+}
+
+fn pin() -> Pin {
+    Pin::new("123456".into()).unwrap()
+}
+
+fn ana() -> Vec<AccountName> {
+    vec!["ana".parse().unwrap()]
+}
+
+/// Every state, reached by the events that lead there.
+fn states() -> Vec<(&'static str, Session)> {
+    let path = |cards: Vec<Choice>, events: Vec<Event>| {
+        let mut session = Session::begin(&ana(), cards).0;
+        for event in events {
+            session = session.step(event).0;
+        }
+        session
+    };
+    let one = || vec![choice(1, false)];
+    vec![
+        ("waiting", path(vec![], vec![])),
+        ("choosing", path(vec![choice(1, false), choice(2, false)], vec![])),
+        ("tries", path(one(), vec![])),
+        ("last-try", path(one(), vec![Event::Tries(1)])),
+        ("pin", path(one(), vec![Event::Tries(3)])),
+        ("touch", path(one(), vec![Event::Tries(3), Event::Pin(pin())])),
+        ("server", path(one(), vec![Event::Tries(3), Event::Pin(pin()), Event::Signed(signed())])),
+        ("decided", path(one(), vec![Event::Gone(Gone::Cancelled)])),
+    ]
+}
+
+fn events() -> Vec<(&'static str, Event)> {
+    vec![
+        ("no cards", Event::Cards(vec![])),
+        ("a card", Event::Cards(vec![choice(1, false)])),
+        ("two cards", Event::Cards(vec![choice(1, false), choice(2, false)])),
+        ("typed yes", Event::Typed("yes".to_owned())),
+        ("typed 2", Event::Typed("2".to_owned())),
+        ("no tries", Event::Tries(0)),
+        ("one try", Event::Tries(1)),
+        ("tries", Event::Tries(3)),
+        ("pin", Event::Pin(pin())),
+        ("not a pin", Event::NotAPin(PinError::TooShort(6))),
+        ("signed", Event::Signed(signed())),
+        ("wrong pin", Event::Card(CardError::WrongPin { tries: 2 })),
+        ("spent", Event::Card(CardError::TriesChanged { shown: 3, now: 2 })),
+        ("answered", Event::Answered(Answer::for_tests(true))),
+        ("server", Event::Server(LinkError::Unreachable("x".to_owned()))),
+        ("cancelled", Event::Gone(Gone::Cancelled)),
+    ]
+}
+
+fn name(session: &Session) -> String {
+    match session {
+        Session::AwaitCard(_) => "card".to_owned(),
+        Session::AwaitPin(_) => "pin".to_owned(),
+        Session::AwaitTouch(_) => "touch".to_owned(),
+        Session::AwaitServer(_) => "server".to_owned(),
+        Session::Decided(Decided { verdict: Verdict::Answered(_), .. }) => "answered".to_owned(),
+        Session::Decided(Decided { verdict: Verdict::Refused(refused), .. }) => {
+            format!("{:?}", refused.reason)
+        }
+    }
+}
+
+/// Rows: events in their order. What is not listed denies with `Internal`.
+#[test]
+fn every_event_in_every_state_leads_exactly_here() {
+    let expected = |state: &str, event: &str| -> &'static str {
+        match (state, event) {
+            ("decided", _) => "Cancelled",
+            (_, "cancelled") => "Cancelled",
+            ("waiting", "a card") => "pin",
+            ("waiting", "two cards") => "card",
+            ("waiting", "wrong pin" | "spent") => "CardFailed",
+            ("choosing", "typed 2") => "pin",
+            ("choosing", "typed yes") => "card",
+            ("tries", "no tries") => "CardBlocked",
+            ("tries", "one try" | "tries") => "pin",
+            ("tries", "wrong pin") => "WrongPin",
+            ("tries", "spent") => "CardFailed",
+            ("last-try", "typed yes") => "pin",
+            ("last-try", "typed 2") => "LastTryRefused",
+            ("pin", "pin") => "touch",
+            ("pin", "not a pin") => "pin",
+            ("touch", "signed") => "server",
+            ("touch", "wrong pin") => "WrongPin",
+            ("touch", "spent") => "pin",
+            ("server", "answered") => "answered",
+            ("server", "server") => "ServerUnavailable",
+            _ => "Internal",
+        }
+    };
+    for at in 0..states().len() {
+        for (event_name, event) in events() {
+            let (state_name, state) = states().swap_remove(at);
+            let (next, _) = state.step(event);
+            assert_eq!(name(&next), expected(state_name, event_name), "{state_name} × {event_name}");
+        }
+    }
+}
+
+/// Only the server's proven answer ends in a yes, and only one state hears it.
+#[test]
+fn no_event_but_a_proven_answer_lets_anybody_in() {
+    for at in 0..states().len() {
+        for (event_name, event) in events() {
+            let (state_name, state) = states().swap_remove(at);
+            if let (Session::Decided(Decided { verdict: Verdict::Answered(answer), .. }), _) =
+                state.step(event)
+            {
+                assert!(answer.is_allowed());
+                assert_eq!((state_name, event_name), ("server", "answered"));
+            }
+        }
+    }
+}
+
+fn refused(step: Step) -> Refused {
+    match step.0 {
+        Session::Decided(Decided { verdict: Verdict::Refused(refused), .. }) => refused,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn signing() -> Session {
+    Session::begin(&ana(), vec![choice(0x1234, false)]).0.step(Event::Tries(3)).0.step(Event::Pin(pin())).0
+}
+
+#[test]
+fn a_wrong_pin_says_how_many_tries_are_left() {
+    let refused = refused(signing().step(Event::Card(CardError::WrongPin { tries: 2 })));
+    assert_eq!(refused.message, "Wrong PIN. 2 tries left.");
+    assert_eq!(refused.event, Some(HostEventKind::WrongPin));
+}
+
+#[test]
+fn a_pulled_card_denies_and_says_so() {
+    let refused = refused(signing().step(Event::Card(CardError::Gone)));
+    assert_eq!(refused.reason, DenyReason::CardGone);
+    assert!(refused.message.contains("pulled out"), "{}", refused.message);
+    assert_eq!(refused.event, Some(HostEventKind::CardPulled));
+}
+
+#[test]
+fn the_last_wrong_pin_is_told_as_a_blocked_card() {
+    let refused = refused(signing().step(Event::Card(CardError::WrongPin { tries: 0 })));
+    assert_eq!(refused.reason, DenyReason::CardBlocked);
+}
+
+fn asked(actions: &[Action]) -> &str {
+    match actions.last() {
+        Some(Action::AskShown(text) | Action::AskHidden(text)) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn prompts_name_card_tries_and_touch() {
+    let (_, actions) = Session::begin(&ana(), vec![choice(0x1234, true)]).0.step(Event::Tries(3));
+    assert_eq!(asked(&actions), "PIN for YubiKey …1234 (3 tries left), then touch it: ");
+    let (state, actions) = Session::begin(&ana(), vec![choice(0x1234, false)]).0.step(Event::Tries(1));
+    assert!(asked(&actions).contains("Only one try is left"));
+    let (_, actions) = state.step(Event::Typed("yes".to_owned()));
+    assert_eq!(asked(&actions), "PIN for YubiKey …1234 (1 try left): ");
+}
+
+#[test]
+fn the_last_try_is_sent_only_with_the_persons_word() {
+    let last = Session::begin(&ana(), vec![choice(1, false)]).0.step(Event::Tries(1)).0;
+    let (_, actions) = last.step(Event::Typed("yes".to_owned())).0.step(Event::Pin(pin()));
+    assert!(matches!(actions.last(), Some(Action::Sign(order)) if order.allow_last_try));
+    let many = Session::begin(&ana(), vec![choice(1, false)]).0.step(Event::Tries(3)).0;
+    let (_, actions) = many.step(Event::Pin(pin()));
+    assert!(
+        matches!(actions.last(), Some(Action::Sign(order)) if !order.allow_last_try && order.tries_shown == 3)
+    );
+}
+
+#[test]
+fn a_typed_pin_is_sent_once() {
+    let (state, actions) = signing().step(Event::Card(CardError::TriesChanged { shown: 3, now: 2 }));
+    assert!(matches!(actions.last(), Some(Action::ReadTries(_))));
+    let (_, actions) = state.step(Event::Tries(2));
+    assert!(asked(&actions).contains("2 tries left"), "the person is asked again");
+}
+
+#[test]
+fn two_cards_are_named_and_one_is_chosen() {
+    let (state, actions) = Session::begin(&ana(), vec![choice(1, false), choice(2, false)]);
+    assert_eq!(asked(&actions), "Which card? 1 = YubiKey …0001 of ana, 2 = YubiKey …0002 of ana (number): ");
+    let (_, actions) = state.step(Event::Typed(" 2 ".to_owned()));
+    assert!(matches!(actions.as_slice(), [Action::ReadTries(card)] if *card == CardIdent::new(6, 2)));
+}
