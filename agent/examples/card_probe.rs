@@ -37,6 +37,9 @@ enum Order {
         card: CardIdent,
         ms: u64,
     },
+    WaitForProblem {
+        ms: u64,
+    },
     WaitUntilGone {
         card: CardIdent,
         ms: u64,
@@ -112,6 +115,10 @@ fn obey(cards: &Cards, order: Order) -> Result<Value, Box<dyn Error>> {
         Order::WaitFor { card, ms } => {
             let deadline = Instant::now() + Duration::from_millis(ms);
             seen(&cards.wait_for(&|seen| seen.ident == Some(card), deadline, &|| false)?)
+        }
+        Order::WaitForProblem { ms } => {
+            let deadline = Instant::now() + Duration::from_millis(ms);
+            seen(&cards.wait_for(&|seen| seen.problem.is_some(), deadline, &|| false)?)
         }
         Order::WaitUntilGone { card, ms } => {
             let deadline = Instant::now() + Duration::from_millis(ms);

@@ -6,11 +6,12 @@
 #[path = "card/probe.rs"]
 mod probe;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use countersign_protocol::certificate;
 use countersign_protocol::clock::{Clock as _, SystemClock};
-use countersign_tests::{Card, CardSpec, Touch};
+use countersign_tests::{Card, CardSpec, Machine, Touch};
 use probe::{ADMIN_PIN, Certificate, PIN, Probe, card, gpg, machine};
 use serde_json::{Value, json};
 
@@ -219,7 +220,7 @@ fn blocked_card_says_so() {
     assert_eq!(error(&other), "Blocked");
 }
 
-fn probe_another_blocked_card(machine: &countersign_tests::Machine) -> Value {
+fn probe_another_blocked_card(machine: &Machine) -> Value {
     machine.stop_pcscd().unwrap();
     let machine = probe::machine(1);
     let card = card(&machine, 0, "00000014");
@@ -236,6 +237,7 @@ fn pulled_card_is_gone_at_every_apdu_of_a_signature() {
     let probe = Probe::start(&machine);
     let made = probe.generate(&card, "curve25519");
     assert_signed(&probe.sign(&card, &made, PIN));
+    // The first three commands find the connection warm; after each insertion it is new.
     for nth in 1..=3 {
         card.pull_at(nth).unwrap();
         let answer = probe.sign(&card, &made, PIN);
@@ -248,6 +250,41 @@ fn pulled_card_is_gone_at_every_apdu_of_a_signature() {
         let answer = probe.sign(&card, &made, PIN);
         assert_signed(&answer);
     }
+}
+
+#[test]
+fn pulled_card_is_gone_at_every_apdu_of_a_signature_on_a_new_connection() {
+    let machine = machine(1);
+    let card = card(&machine, 0, "00000021");
+    let probe = Probe::with_timing(&machine, Duration::from_secs(20), Duration::from_millis(50));
+    let made = probe.generate(&card, "curve25519");
+    for nth in 1..=5 {
+        std::thread::sleep(Duration::from_millis(200));
+        card.pull_at(nth).unwrap();
+        let answer = probe.sign(&card, &made, PIN);
+        assert_eq!(error(&answer), "Gone", "at command {nth}: {answer}");
+        probe.sees_it_gone(&card);
+        card.insert().unwrap();
+        probe.sees(&card);
+        assert_signed(&probe.sign(&card, &made, PIN));
+    }
+}
+
+#[test]
+fn refused_command_fails_one_signature_and_not_the_next() {
+    let machine = machine(1);
+    let card = card(&machine, 0, "00000022");
+    let probe = Probe::start(&machine);
+    let made = probe.generate(&card, "curve25519");
+    for command in ["VERIFY", "PSO_CDS"] {
+        card.fail_next(command, 0x6F00).unwrap();
+        let answer = probe.sign(&card, &made, PIN);
+        assert!(error(&answer).contains("status: 28416"), "{command}: {answer}");
+        assert_signed(&probe.sign(&card, &made, PIN));
+    }
+    // A card that forgot its application, as when another program selected its own.
+    card.fail_next("GET_DATA_C4", 0x6A88).unwrap();
+    assert_signed(&probe.sign(&card, &made, PIN));
 }
 
 #[test]
@@ -304,27 +341,48 @@ fn card_held_by_gnupg_says_so_and_works_when_it_is_let_go() {
     let probe = Probe::with_timing(&machine, Duration::from_secs(20), Duration::from_millis(100));
     let made = probe.generate(&card, "curve25519");
     let home = machine.scratch().join("gnupg");
-    std::fs::create_dir_all(&home).unwrap();
-    std::fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-    std::fs::write(home.join("scdaemon.conf"), "disable-ccid\n").unwrap();
     std::thread::sleep(Duration::from_millis(400));
     // The agent does not keep GnuPG from the card.
-    let status = machine
-        .command("gpg")
-        .args(["--batch", "--homedir"])
-        .arg(&home)
-        .arg("--card-status")
-        .output()
-        .unwrap();
-    assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+    hold_with_gnupg(&machine, &home);
     card.reset_counts().unwrap();
     let answer = probe.sign(&card, &made, PIN);
     assert_eq!(error(&answer), "InUse", "{answer}");
     assert!(answer["text"].as_str().unwrap().contains("gpgconf --kill scdaemon"));
-    let killed =
-        machine.command("gpgconf").arg("--homedir").arg(&home).args(["--kill", "scdaemon"]).output().unwrap();
-    assert!(killed.status.success(), "{}", String::from_utf8_lossy(&killed.stderr));
+    let_go(&machine, &home);
     assert_signed(&probe.sign(&card, &made, PIN));
+}
+
+#[test]
+fn card_that_gnupg_held_at_the_start_is_seen_when_it_is_let_go() {
+    let machine = machine(1);
+    let card = card(&machine, 0, "00000036");
+    let home = machine.scratch().join("gnupg");
+    hold_with_gnupg(&machine, &home);
+    let probe = Probe::start(&machine);
+    let list = probe.ask(json!({ "do": "wait-for-problem", "ms": 10_000 }));
+    assert_eq!(list["problem"], "InUse", "{list}");
+    let_go(&machine, &home);
+    probe.sees(&card);
+}
+
+fn hold_with_gnupg(machine: &Machine, home: &Path) {
+    std::fs::create_dir_all(home).unwrap();
+    std::fs::set_permissions(home, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    std::fs::write(home.join("scdaemon.conf"), "disable-ccid\n").unwrap();
+    let status = machine
+        .command("gpg")
+        .args(["--batch", "--homedir"])
+        .arg(home)
+        .arg("--card-status")
+        .output()
+        .unwrap();
+    assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+}
+
+fn let_go(machine: &Machine, home: &Path) {
+    let killed =
+        machine.command("gpgconf").arg("--homedir").arg(home).args(["--kill", "scdaemon"]).output().unwrap();
+    assert!(killed.status.success(), "{}", String::from_utf8_lossy(&killed.stderr));
 }
 
 #[test]
@@ -404,7 +462,7 @@ fn pcscd_restart_is_survived() {
 
 #[test]
 fn pcscd_may_come_after_the_agent() {
-    let machine = countersign_tests::Machine::start().unwrap();
+    let machine = Machine::start().unwrap();
     let probe = Probe::start(&machine);
     let list = probe.ask(json!({ "do": "list" }));
     assert_eq!((list["service"].as_str(), list["cards"].as_array().unwrap().len()), (Some("NoService"), 0));
@@ -560,7 +618,7 @@ fn card_that_wants_hashed_pins_gets_them() {
     let card = card(&machine, 0, "00000090");
     let probe = Probe::start(&machine);
     let made = probe.generate(&card, "curve25519");
-    set_kdf(&machine, &card);
+    set_kdf(&machine);
     card.pull().unwrap();
     probe.sees_it_gone(&card);
     card.insert().unwrap();
@@ -570,7 +628,7 @@ fn card_that_wants_hashed_pins_gets_them() {
 }
 
 /// Has the card ask for iterated SHA-256, as `gpg --card-edit kdf-setup` does.
-fn set_kdf(machine: &countersign_tests::Machine, _card: &Card<'_>) {
+fn set_kdf(machine: &Machine) {
     use sha2::Digest as _;
     const COUNT: usize = 100_000;
     let hash = |salt: &str, pin: &str| {

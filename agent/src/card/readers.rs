@@ -173,6 +173,17 @@ impl Readers {
         }
     }
 
+    /// Whether its card could not be read because another program had it for itself.
+    pub(super) fn is_held(&self, name: &str) -> bool {
+        self.lock().readers.get(name).is_some_and(Reader::is_held)
+    }
+
+    /// Whether that is so for any card, or may turn out to be: its first reading goes on.
+    pub(super) fn is_any_unread(&self) -> bool {
+        let unread = |reader: &Reader| reader.insertion.is_some() && reader.seen.is_none();
+        self.lock().readers.values().any(|reader| unread(reader) || reader.is_held())
+    }
+
     /// What is in the reader cannot be talked to.
     pub(super) fn is_unusable(&self, name: &str, problem: CardError) {
         let mut state = self.lock();
@@ -266,6 +277,10 @@ fn look(slot: &mut Slot, name: &str, still_in: &dyn Fn() -> bool) -> CardSeen {
 }
 
 impl Reader {
+    fn is_held(&self) -> bool {
+        self.seen.as_ref().is_some_and(|seen| seen.problem == Some(CardError::InUse))
+    }
+
     /// The reader's thread, a new one if need be. While an old one still hangs there is no point in another.
     fn worker(&mut self, name: &str, warm: Duration) -> Result<Arc<Worker>, CardError> {
         self.stuck.retain(|thread| thread.upgrade().is_some());

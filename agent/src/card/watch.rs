@@ -14,6 +14,9 @@ use super::readers::Readers;
 /// First and longest pause before pcscd is asked again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
+/// pcscd wakes nobody when a program lets go of a card it had for itself: looked at this often.
+const HELD: Duration = Duration::from_secs(1);
+
 /// Watches until nobody holds the readers any more.
 pub(super) fn start(readers: &Arc<Readers>) -> std::io::Result<()> {
     let readers = Arc::downgrade(readers);
@@ -81,7 +84,11 @@ fn follow(context: &Context, readers: &Weak<Readers>) -> Result<(), CardError> {
                 stays
             });
         }
-        context.get_status_change(None, &mut states)?;
+        let Some(unread) = readers.upgrade().map(|readers| readers.is_any_unread()) else { return Ok(()) };
+        match context.get_status_change(unread.then_some(HELD), &mut states) {
+            Err(pcsc::Error::Timeout) => {}
+            other => other?,
+        }
         let Some(readers) = readers.upgrade() else { return Ok(()) };
         for state in &mut states {
             if state.name() != PNP_NOTIFICATION() {
@@ -101,7 +108,8 @@ fn attend(readers: &Arc<Readers>, state: &ReaderState, before: Handled) -> Handl
         readers.is_empty(&name);
         return Handled::Empty;
     }
-    if before == Handled::Read(count) || before == Handled::Mute(count) {
+    let released = || readers.is_held(&name) && !now.contains(State::EXCLUSIVE);
+    if before == Handled::Mute(count) || before == Handled::Read(count) && !released() {
         return before;
     }
     if now.contains(State::MUTE) {
