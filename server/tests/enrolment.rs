@@ -5,8 +5,7 @@ use countersign_protocol::certificate;
 use countersign_protocol::ids::Nonce;
 use countersign_protocol::ledger::{EntryKind, check_consistency, check_receipt};
 use countersign_protocol::message::{
-    CheckIn, Decision, Hello, HostEvent, HostEventKind, HostEventReply, InstanceState, JobRequest,
-    Message,
+    CheckIn, Decision, Hello, HostEvent, HostEventKind, HostEventReply, InstanceState, JobRequest, Message,
 };
 use countersign_protocol::random::SystemRandom;
 
@@ -60,8 +59,7 @@ fn a_key_that_did_not_sign_is_not_enrolled() {
     let hello = newcomer.hello();
     let answer = newcomer.carrier.carry(hello.bytes()).unwrap();
     let greeted = newcomer.greeted(&hello, &answer.body).unwrap();
-    let message =
-        newcomer.message(&newcomer.key_body(&greeted, None)).with_transcript(greeted.transcript);
+    let message = newcomer.message(&newcomer.key_body(&greeted, None)).with_transcript(greeted.transcript);
     let other = server.newcomer();
     for signers in [
         vec![keys::primary(&newcomer.application)],
@@ -167,14 +165,9 @@ fn enrolment_record_of_another_key_is_refused() {
     // The thief's own record, obtained for the thief's own key, cannot be taken for the victim's.
     let sent = thief.instance_key(&theirs, None);
     let answer = thief.carrier.carry(sent.bytes()).unwrap();
-    let record = crate::client::open_reply(
-        &answer.body,
-        &thief.cert,
-        &thief.server,
-        &sent,
-        server.clock_now(),
-    )
-    .unwrap();
+    let record =
+        crate::client::open_reply(&answer.body, &thief.cert, &thief.server, &sent, server.clock_now())
+            .unwrap();
     assert!(thief.own_record(&theirs, &sent, &record).is_ok());
     assert!(victim.own_record(&greeted, &sent, &record).is_err());
     let pending = victim.instance_key(&greeted, None);
@@ -362,6 +355,9 @@ fn the_ledger_says_where_a_hosts_key_lives_and_what_it_calls_itself() {
     let host = server.host();
     let entry = server.newest(EntryKind::Enrolment);
     assert_eq!(entry.instance, Some(host.fingerprint()));
-    assert_eq!((entry.detail["claimed-hostname"].as_str(), entry.detail["key-store"].as_str()), ("lab-3", "sealed"));
+    assert_eq!(
+        (entry.detail["claimed-hostname"].as_str(), entry.detail["key-store"].as_str()),
+        ("lab-3", "sealed")
+    );
     assert_eq!(entry.detail["transcript"], host.record.transcript.to_string());
 }

@@ -8,10 +8,14 @@ use countersign_protocol::envelope::read_refusal;
 use countersign_protocol::ids::{Digest, MessageId};
 use countersign_protocol::ledger::EntryKind;
 use countersign_protocol::limits;
-use countersign_protocol::message::{CheckIn, CheckInReply, Decision, JobReply, JobRequest, Message, Refusal};
+use countersign_protocol::message::{
+    CheckIn, CheckInReply, Decision, JobReply, JobRequest, Message, Refusal,
+};
 use sequoia_openpgp as openpgp;
 
-use openpgp::serialize::stream::{Compressor, Encryptor, LiteralWriter, Message as Stream, Recipient, Signer};
+use openpgp::serialize::stream::{
+    Compressor, Encryptor, LiteralWriter, Message as Stream, Recipient, Signer,
+};
 use openpgp::types::{CompressionAlgorithm, Features, HashAlgorithm, SymmetricAlgorithm};
 
 use crate::client::carrier::Answer;
@@ -29,9 +33,8 @@ fn check_in(host: &Host) -> Message {
 fn opaque(bytes: &[u8], sent: &[u8]) -> Refusal {
     // What was refused has no `Sealed` of its own when it was forged: the text is read past the signature.
     let text = String::from_utf8_lossy(bytes);
-    let start = text.find('{').unwrap();
-    let end = text.find('}').unwrap();
-    let refusal: Refusal = serde_json::from_str(&text[start..=end]).unwrap();
+    let text = &text[text.find("{\"correlation\"").unwrap()..];
+    let refusal: Refusal = serde_json::from_str(&text[..=text.find('}').unwrap()]).unwrap();
     assert_eq!(refusal.refused, Digest::of(sent));
     refusal
 }
@@ -49,7 +52,11 @@ fn message_without_intended_recipient_is_refused() {
         let reason = server.newest(EntryKind::Refusal).reason;
         assert!(reason.contains("recipient"), "{reason}");
     }
-    assert_eq!(host.carrier.carry(&honest().seal()).unwrap().status, 200, "the forger's honest work is taken");
+    assert_eq!(
+        host.carrier.carry(&honest().seal()).unwrap().status,
+        200,
+        "the forger's honest work is taken"
+    );
 }
 
 #[test]
@@ -133,7 +140,11 @@ fn same_id_with_other_bytes_is_refused_and_alarms() {
     assert_eq!(alarm.message, Some(message.id));
     assert!(alarm.reason.contains("other bytes"));
     let reply: CheckInReply = host.open(&one, &host.send(&one)).body().unwrap();
-    assert_eq!(reply.state, countersign_protocol::message::InstanceState::Active, "the first is still answered");
+    assert_eq!(
+        reply.state,
+        countersign_protocol::message::InstanceState::Active,
+        "the first is still answered"
+    );
 }
 
 #[test]
@@ -278,7 +289,10 @@ fn opaque_error_is_the_same_for_every_cause() {
         ("another recipient", Forgery { intended: vec![&other], ..honest() }.seal()),
         ("not JSON", Forgery { literal: b"{", ..honest() }.seal()),
         ("too late", host.seal(&late).bytes().to_vec()),
-        ("bad statement", host.seal(&host.message(&JobRequest { signed: unsigned, body: None })).bytes().to_vec()),
+        (
+            "bad statement",
+            host.seal(&host.message(&JobRequest { signed: unsigned, body: None })).bytes().to_vec(),
+        ),
         ("not permitted", host.seal_as(&check_in(&host), keys::primary(&host.cert)).bytes().to_vec()),
     ];
     let mut lengths = Vec::new();

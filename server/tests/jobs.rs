@@ -44,7 +44,8 @@ fn job_without_user_signature_is_refused() {
 
     // One letter changed after signing.
     let mut signed = ana.sign(&login(&host, &ana));
-    let text = String::from_utf8(signed.statement.0).unwrap().replace("\"login\": \"ana\"", "\"login\": \"bob\"");
+    let text =
+        String::from_utf8(signed.statement.0).unwrap().replace("\"login\": \"ana\"", "\"login\": \"bob\"");
     signed.statement = Binary(text.into_bytes());
     refused(&server, &host, &JobRequest { signed, body: None }, "the statement is not good");
 }
@@ -58,8 +59,7 @@ fn job_whose_outer_signature_was_stripped_is_refused() {
     let literal = message.to_bytes().unwrap();
     let now = server.clock_now();
     // Nobody's signature; then the application's, which every copy has.
-    let mut naked =
-        crate::client::forge::Forgery::honest(&literal, host.session_signer(), &host.server, now);
+    let mut naked = crate::client::forge::Forgery::honest(&literal, host.session_signer(), &host.server, now);
     naked.signers = Vec::new();
     assert_eq!(host.carrier.carry(&naked.seal()).unwrap().status, 400);
     let stranger = server.newcomer();
@@ -129,11 +129,21 @@ fn body_that_was_not_signed_is_refused() {
     statement.body = Some(Digest::of(br#"{"logins":[],"roles":[]}"#));
     let signed = admin.sign(&statement);
     let other = Some(Binary(br#"{"logins":["root"],"roles":["administrator"]}"#.to_vec()));
-    refused(&server, &host, &JobRequest { signed: signed.clone(), body: other }, "not the one the statement names");
+    refused(
+        &server,
+        &host,
+        &JobRequest { signed: signed.clone(), body: other },
+        "not the one the statement names",
+    );
     refused(&server, &host, &JobRequest { signed, body: None }, "not the one the statement names");
     let unsigned = admin.sign(&host.statement(&admin, "create", "enrolment-token/t"));
     let surplus = Some(Binary(b"{}".to_vec()));
-    refused(&server, &host, &JobRequest { signed: unsigned, body: surplus }, "not the one the statement names");
+    refused(
+        &server,
+        &host,
+        &JobRequest { signed: unsigned, body: surplus },
+        "not the one the statement names",
+    );
 }
 
 #[test]
@@ -148,7 +158,8 @@ fn a_denied_request_gets_a_receipt_too_and_changes_nothing() {
     assert!(entry.checks.last().is_some_and(|check| !check.passed && check.name == "policy"));
     assert!(entry.evidence.is_some() && entry.statement.is_some() && entry.key.is_some());
 
-    let reply = host.job(&ana, "create", "account/eve", Some(br#"{"logins":["root"],"roles":["administrator"]}"#));
+    let reply =
+        host.job(&ana, "create", "account/eve", Some(br#"{"logins":["root"],"roles":["administrator"]}"#));
     assert_eq!(reply.decision, Decision::Denied);
     assert!(reply.result.is_none());
     use countersign_server_core::store::Store as _;

@@ -44,7 +44,7 @@ impl Stubborn {
     fn restart(&self) {
         let mut running = self.program.lock().unwrap();
         if let Some(mut dead) = running.take() {
-            assert!(dead.ended(), "it did not answer, and yet it lives");
+            assert!(dead.ends(), "it did not answer, and yet it lives");
         }
         let program = Program::start(&self.made.config, &[]);
         self.port.store(program.port, Ordering::SeqCst);
@@ -115,7 +115,11 @@ fn died_after(n: u64) -> bool {
     assert_eq!(entries.len(), 6, "write {n}");
     for receipt in [&host.record.receipt, &reply.receipt] {
         let place = usize::try_from(receipt.index).unwrap();
-        assert_eq!(Digest::of(&entries[place].to_bytes().unwrap()), Digest::of(&receipt.entry.0), "write {n}");
+        assert_eq!(
+            Digest::of(&entries[place].to_bytes().unwrap()),
+            Digest::of(&receipt.entry.0),
+            "write {n}"
+        );
     }
     died
 }

@@ -36,7 +36,15 @@ pub(crate) fn init() -> Made {
     let data = root.path().join("data");
     let path = data.to_str().unwrap();
     let output = run(&[
-        "init", "--data", path, "--url", "http://127.0.0.1:8443", "--listen", "127.0.0.1:0", "--login", "root",
+        "init",
+        "--data",
+        path,
+        "--url",
+        "http://127.0.0.1:8443",
+        "--listen",
+        "127.0.0.1:0",
+        "--login",
+        "root",
     ]);
     assert!(output.status.success(), "{output:?}");
     let told = String::from_utf8(output.stdout).unwrap();
@@ -67,7 +75,8 @@ impl Program {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port = line.trim().rsplit(':').next().unwrap().parse().unwrap_or_else(|_| panic!("said {line:?}"));
+        let port =
+            line.trim().rsplit(':').next().unwrap().parse().unwrap_or_else(|_| panic!("said {line:?}"));
         Self { child, port }
     }
 
@@ -76,9 +85,12 @@ impl Program {
         nix::sys::signal::kill(pid, signal).unwrap();
     }
 
-    /// How it ended, if it has.
-    pub(crate) fn ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
+    /// Whether it ends by itself within a moment: its sockets close a little before it is gone.
+    pub(crate) fn ends(&mut self) -> bool {
+        (0..200).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            self.child.try_wait().unwrap().is_some()
+        })
     }
 }
 
@@ -190,7 +202,8 @@ fn a_signal_ends_the_server_in_good_order() {
 fn a_flood_from_one_address_is_told_when_to_come_again() {
     let made = init();
     let text = std::fs::read_to_string(&made.config).unwrap();
-    std::fs::write(&made.config, text.replace("#strangers_per_minute = 60", "strangers_per_minute = 5")).unwrap();
+    std::fs::write(&made.config, text.replace("#strangers_per_minute = 60", "strangers_per_minute = 5"))
+        .unwrap();
     let program = Program::start(&made.config, &[]);
     for _ in 0..5 {
         assert_eq!(post(program.port, b"garbage").status, 400);

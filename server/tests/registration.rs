@@ -41,13 +41,11 @@ fn a_code_is_taken_as_people_type_it_and_only_once() {
     let server = Server::new();
     let host = server.host();
     let admin = Person::new("admin", server.clock_now());
-    let typed = server.made.administrator.code.to_lowercase().replace('-', " ").replace('1', "l").replace('0', "o");
+    let typed =
+        server.made.administrator.code.to_lowercase().replace('-', " ").replace('1', "l").replace('0', "o");
     register(&host, &admin, &typed);
     let late = Person::new("admin", server.clock_now());
-    assert!(matches!(
-        host.register(&late, &server.made.administrator.code).unwrap(),
-        Registered::WrongCode
-    ));
+    assert!(matches!(host.register(&late, &server.made.administrator.code).unwrap(), Registered::WrongCode));
 }
 
 #[test]
@@ -88,10 +86,7 @@ fn code_guessed_in_parallel_has_five_tries_in_all() {
         .unwrap();
     assert_eq!(tries, 5, "32 guesses were compared more than five times");
     // Even the right one is too late now.
-    assert!(matches!(
-        host.register(&admin, &server.made.administrator.code).unwrap(),
-        Registered::WrongCode
-    ));
+    assert!(matches!(host.register(&admin, &server.made.administrator.code).unwrap(), Registered::WrongCode));
 }
 
 fn clone_of(host: &Host) -> Host {
@@ -114,10 +109,7 @@ fn an_expired_code_is_rejected() {
     assert_eq!(host.key_update(Some(20 * 3600)).status, 200);
     server.clock.turn(17 * 3600 + 1);
     let admin = Person::new("admin", server.clock_now());
-    assert!(matches!(
-        host.register(&admin, &server.made.administrator.code).unwrap(),
-        Registered::WrongCode
-    ));
+    assert!(matches!(host.register(&admin, &server.made.administrator.code).unwrap(), Registered::WrongCode));
 }
 
 #[test]
@@ -134,10 +126,9 @@ fn user_key_swapped_by_the_instance_is_refused() {
     let mut cases = vec![(own_all, "not the one committed to")];
     let theirs = Binary(certificate::to_bytes(&malware.cert).unwrap());
     let bobs = Binary(certificate::to_bytes(&bob.cert).unwrap());
-    for (certificate, signer, why) in [
-        (theirs, &bob, "not the one committed to"),
-        (bobs, &malware, "proof of possession"),
-    ] {
+    for (certificate, signer, why) in
+        [(theirs, &bob, "not the one committed to"), (bobs, &malware, "proof of possession")]
+    {
         let proof = signer.sign(&host.proof(&bob, &accepted));
         let body = UserKey { registration: accepted.registration, certificate, proof };
         cases.push((host.seal(&host.message(&body).with_transcript(accepted.transcript)), why));
@@ -171,8 +162,14 @@ fn a_proof_for_another_handshake_nonce_account_or_host_is_refused() {
         host.send(&host.seal(&host.message(&body).with_transcript(accepted.transcript)))
     };
     assert_eq!(send(&|proof| proof.transcript = None).status, 400);
-    assert_eq!(send(&|proof| proof.transcript = Some(countersign_protocol::ids::Digest::of(b""))).status, 400);
-    assert_eq!(send(&|proof| proof.nonce = countersign_protocol::ids::Nonce::from_bytes([0; 32])).status, 400);
+    assert_eq!(
+        send(&|proof| proof.transcript = Some(countersign_protocol::ids::Digest::of(b""))).status,
+        400
+    );
+    assert_eq!(
+        send(&|proof| proof.nonce = countersign_protocol::ids::Nonce::from_bytes([0; 32])).status,
+        400
+    );
     assert_eq!(send(&|proof| proof.account = ana.account.clone()).status, 400);
     assert_eq!(send(&|proof| proof.resource = "account/ana".parse().unwrap()).status, 400);
     assert_eq!(send(&|proof| proof.operation = "open-session".parse().unwrap()).status, 400);

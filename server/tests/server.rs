@@ -1,7 +1,6 @@
 //! The server as a client sees it: real envelopes, real keys, a real database file, and for some the real program.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test stops where it fails"

@@ -92,7 +92,10 @@ fn thousand_signatures_are_refused() {
     let mut envelope = Handmade::new(&host, &server);
     envelope.signers.extend((0..999).map(|_| host.signer()));
     let bytes = envelope.bytes(&check_in(&server).to_bytes().unwrap());
-    assert_eq!(server.open(&bytes, &[&host]).unwrap_err(), OpenError::Signature("1000 signatures".into()));
+    assert_eq!(
+        server.open(&bytes, &[&host]).unwrap_err(),
+        OpenError::Signature("more than an envelope may have".into())
+    );
 }
 
 #[test]

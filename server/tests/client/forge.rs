@@ -7,10 +7,10 @@ use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::BoxedSigner;
 use sequoia_openpgp as openpgp;
 
-use openpgp::policy::StandardPolicy;
-use openpgp::serialize::stream::{Encryptor, LiteralWriter, Message, Recipient, Signer};
 use openpgp::cert::Preferences as _;
 use openpgp::cert::amalgamation::ValidAmalgamation as _;
+use openpgp::policy::StandardPolicy;
+use openpgp::serialize::stream::{Encryptor, LiteralWriter, Message, Recipient, Signer};
 use openpgp::types::{Features, HashAlgorithm, SymmetricAlgorithm};
 
 /// What to do differently.

@@ -115,7 +115,13 @@ impl Host {
 
     /// A statement of `person` on this host.
     pub(crate) fn statement(&self, person: &Person, operation: &str, resource: &str) -> Statement {
-        person.statement(operation, resource, &self.fingerprint(), &self.server_fingerprint(), self.clock.now())
+        person.statement(
+            operation,
+            resource,
+            &self.fingerprint(),
+            &self.server_fingerprint(),
+            self.clock.now(),
+        )
     }
 
     /// Signs, countersigns, sends, opens, and checks the receipt.

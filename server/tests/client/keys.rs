@@ -46,13 +46,10 @@ pub(crate) fn with_session_key(cert: &Cert, now: Timestamp, life: Option<u64>) -
         .unwrap()
         .set_embedded_signature(back)
         .unwrap()
-        .sign_subkey_binding(
-            &mut *primary(cert),
-            Some(cert.primary_key().key()),
-            key.parts_as_public(),
-        )
+        .sign_subkey_binding(&mut *primary(cert), Some(cert.primary_key().key()), key.parts_as_public())
         .unwrap();
-    let signs = |binding: &openpgp::packet::Signature| binding.key_flags().is_some_and(|flags| flags.for_signing());
+    let signs =
+        |binding: &openpgp::packet::Signature| binding.key_flags().is_some_and(|flags| flags.for_signing());
     let cert = cert.clone().retain_subkeys(|key| !key.self_signatures().any(signs));
     let cert = cert.insert_packets([Packet::from(key), binding.into()]).unwrap().0;
     (cert, fingerprint)
