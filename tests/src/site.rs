@@ -103,6 +103,12 @@ impl<'m> Site<'m> {
         arguments
     }
 
+    /// What `countersign enroll` asks for this site, and the answers.
+    #[must_use]
+    pub fn enroll_answers(&self) -> &'static [(&'static str, &'static str)] {
+        if self.host_card.is_some() { &[("Type yes", "yes")] } else { &[] }
+    }
+
     /// Enrols the host.
     ///
     /// # Errors
@@ -110,6 +116,6 @@ impl<'m> Site<'m> {
     pub fn enroll(&self) -> Result<Ending, Trouble> {
         let mut command = self.machine.command(crate::target_bin("countersign")?);
         command.args(self.enroll_arguments());
-        talk(&command, &[], KEY_GENERATION)?.success()
+        talk(&command, self.enroll_answers(), KEY_GENERATION)?.success()
     }
 }

@@ -1,5 +1,4 @@
 //! A login with a card, through the real libpam, agent, server and pcscd; and what goes wrong with it.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use std::time::{Duration, Instant};
 

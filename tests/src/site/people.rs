@@ -51,7 +51,14 @@ impl Person<'_> {
     pub fn register(&self, account: &str, code: &str) -> Result<Ending, Trouble> {
         let ident = self.card.ident();
         let command = self.countersign(&["register", account, "--card", &ident])?;
-        let answers = [("PIN", PIN), ("PIN", PIN), ("PIN", ADMIN_PIN), ("PIN", ADMIN_PIN), ("ode", code)];
+        let answers = [
+            ("Type yes", "yes"),
+            ("New PIN (", PIN),
+            ("New PIN again", PIN),
+            ("New admin PIN (", ADMIN_PIN),
+            ("New admin PIN again", ADMIN_PIN),
+            ("One-time code", code),
+        ];
         talk(&command, &answers, KEY_GENERATION)?.success()
     }
 
