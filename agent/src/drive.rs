@@ -24,6 +24,9 @@ use crate::wire::LinkError;
 /// How long a statement lives: the way to the server, and a little.
 const LIFE: i64 = 120;
 
+/// Tries of a card that nobody mistyped on (OpenPGP card 3.4.1, 4.4.1: three, unless its maker set more).
+const FULL: u8 = 3;
+
 /// A key that may sign this request.
 #[derive(Debug, Clone)]
 pub struct Candidate {
@@ -127,10 +130,7 @@ impl Drive<'_> {
                 }
             }
             Action::WaitForCard => self.wait_for_card(person),
-            Action::ReadTries(card) => match self.agent.cards.tries(card) {
-                Ok(tries) => Event::Tries(tries),
-                Err(error) => Event::Card(error),
-            },
+            Action::ReadTries(card) => self.tries(card),
             // Nobody is there any more: a try is not spent for them.
             Action::Sign(_) | Action::Send(_) if person.is_gone() => Event::Gone(Gone::Cancelled),
             Action::Sign(order) => match self.sign(order) {
@@ -145,6 +145,19 @@ impl Drive<'_> {
                 }
             }
         })
+    }
+
+    /// A full count is told from memory: should it be stale, the card is asked again before the PIN goes to
+    /// it, and the person after that. A count that says something is wrong is worth a command now.
+    fn tries(&self, card: CardIdent) -> Event {
+        let seen = self.agent.cards.list().into_iter().find(|seen| seen.ident == Some(card));
+        match seen.and_then(|seen| seen.tries) {
+            Some(tries) if tries >= FULL => Event::Tries(tries),
+            _ => match self.agent.cards.tries(card) {
+                Ok(tries) => Event::Tries(tries),
+                Err(error) => Event::Card(error),
+            },
+        }
     }
 
     fn wait_for_card(&self, person: &Person) -> Event {

@@ -75,7 +75,8 @@ pub fn account(agent: &Agent, ask: &Account) -> Reply {
     };
     let login = Login { agent, correlation, login: &ask.login, service: &ask.service };
     let now = agent.wire.time.now();
-    if agent.contacts.get().is_none_or(|contact| !contact.is_fresh(now, RECENT)) {
+    let knows_nobody = || login.entry().map_or(true, |entry| entry.accounts.is_empty());
+    if agent.contacts.get().is_none_or(|contact| !contact.is_fresh(now, RECENT)) || knows_nobody() {
         // Without an answer the roster that is there decides, as long as it is not too old.
         let _ = agent.keeper.freshen(Instant::now() + ACCOUNT_WAIT);
     }
