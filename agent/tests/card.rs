@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use countersign_protocol::certificate;
 use countersign_protocol::clock::{Clock as _, SystemClock};
-use countersign_tests::{Card, CardSpec, Machine, Touch};
+use countersign_tests::{Card, CardSpec, Machine, Touch, wait_until};
 use probe::{ADMIN_PIN, Certificate, PIN, Probe, card, gpg, machine};
 use serde_json::{Value, json};
 
@@ -105,6 +105,12 @@ fn generated_p384_certificate_verifies_with_gpg_and_fingerprints_agree() {
 #[test]
 fn generated_rsa2048_certificate_verifies_with_gpg_and_fingerprints_agree() {
     generated_certificate_agrees_with_card_and_gpg("rsa2048", "00002048");
+}
+
+/// Its signatures do not fit into a short answer.
+#[test]
+fn generated_rsa3072_certificate_verifies_with_gpg_and_fingerprints_agree() {
+    generated_certificate_agrees_with_card_and_gpg("rsa3072", "00003072");
 }
 
 #[test]
@@ -493,6 +499,32 @@ fn swapped_card_is_never_asked() {
     }
     probe.sees(&bob);
     assert_eq!(bob.counts().unwrap().of("VERIFY"), 0);
+}
+
+#[test]
+fn card_swapped_behind_the_agents_back_is_recognised_by_its_number() {
+    let machine = machine(1);
+    let ana = card(&machine, 0, "00000062");
+    let probe = Probe::start(&machine);
+    let made = probe.generate(&ana, "curve25519");
+    // Two requests for ana's card are accepted, the first one in the middle of a command …
+    ana.hang(1).unwrap();
+    let first = probe.order(json!({ "do": "tries", "card": ana.ident() }));
+    let second = probe.order(probe.signing(&ana, &made, PIN, 3, false));
+    wait_until("ana's card to hang", Duration::from_secs(5), || Ok(ana.status()?.hanging.then_some(())))
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    // … and when the agent looks again, bob's is in the reader.
+    probe.signal("-STOP");
+    ana.pull().unwrap();
+    ana.wait_until_seen().unwrap();
+    let bob = card(&machine, 0, "00000063");
+    probe.signal("-CONT");
+    assert_eq!(error(&probe.answer(first)), "Gone");
+    let answer = probe.answer(second);
+    assert!(error(&answer).starts_with("Swapped"), "{answer}");
+    let counts = bob.counts().unwrap();
+    assert_eq!((counts.of("VERIFY"), counts.of("PSO_CDS")), (0, 0), "{counts:?}");
 }
 
 #[test]

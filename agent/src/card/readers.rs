@@ -47,9 +47,12 @@ impl Readers {
         Self { state: Mutex::new(state), changed: Condvar::new(), timing }
     }
 
-    /// Every card that is in and was read, or could not be.
+    /// Every card that is in. One that is still being read, or hangs in it, is busy.
     pub(super) fn list(&self) -> Vec<CardSeen> {
-        self.lock().readers.values().filter_map(|reader| reader.seen.clone()).collect()
+        let busy = |name: &String| CardSeen::unread(name, Some(CardError::Busy));
+        let state = self.lock();
+        let full = state.readers.iter().filter(|(_, reader)| reader.insertion.is_some());
+        full.map(|(name, reader)| reader.seen.clone().unwrap_or_else(|| busy(name))).collect()
     }
 
     pub(super) fn service(&self) -> Option<CardError> {
@@ -195,8 +198,15 @@ impl Readers {
         self.changed.notify_all();
     }
 
-    /// A card was put in, or is free to be read at last: has it read.
+    /// A card was put in, or is free to be read at last: has it read. Until then nothing is known of it.
     pub(super) fn is_in(self: &Arc<Self>, name: &str) {
+        if let Some(reader) = self.lock().readers.get_mut(name) {
+            reader.seen = None;
+        }
+        self.read(name);
+    }
+
+    fn read(self: &Arc<Self>, name: &str) {
         let mut state = self.lock();
         state.insertions += 1;
         let insertion = state.insertions;
@@ -246,7 +256,7 @@ impl Readers {
             .find(|(_, reader)| reader.seen.as_ref().is_some_and(|seen| seen.ident == Some(card)))
             .map(|(name, _)| name.clone());
         if let Some(name) = name {
-            self.is_in(&name);
+            self.read(&name);
         }
     }
 

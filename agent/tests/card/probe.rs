@@ -90,6 +90,12 @@ impl Probe {
         self.answer(self.order(order))
     }
 
+    /// Holds every thread of the agent still, or lets them go on.
+    pub(crate) fn signal(&self, signal: &str) {
+        let done = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(done.success());
+    }
+
     /// Waits until the agent has read this card.
     pub(crate) fn sees(&self, card: &Card<'_>) -> Value {
         let seen = self.ask(json!({ "do": "wait-for", "card": card.ident(), "ms": 10_000 }));
