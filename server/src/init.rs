@@ -110,7 +110,7 @@ pub fn init(
     write_private(&folder.database(), b"")?;
     let store = SqliteStore::create(&folder.database())?;
     let mut tx = store.begin()?;
-    keys::claim_all(&*tx, &cert, &Owner::Server)?;
+    keys::claim_all(&*tx, &cert, &Owner::Server, now)?;
     let account =
         Account::invited(wishes.administrator.clone(), wishes.logins.clone(), vec!["administrator".into()]);
     let administrator = jobs::invite(&*tx, random, &pepper, &account, now)?.ok_or_else(taken)?;

@@ -1,9 +1,10 @@
 //! A core from what `init` left.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use countersign_protocol::certificate;
-use countersign_protocol::clock::{Clock, SystemClock};
+use countersign_protocol::clock::{Clock, SystemClock, Timestamp};
 use countersign_protocol::random::{Random, SystemRandom};
 use countersign_server_core::core::{Core, Parts};
 use countersign_server_core::identity::Identity;
@@ -49,28 +50,51 @@ pub fn open_with(
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 ) -> Result<Core, OpenError> {
-    folder.check()?;
-    let content = |path: std::path::PathBuf| move |what: String| DataError::Content { path, what };
-
-    let bad_key = content(folder.server_key());
-    let secret = read_private(&folder.server_key())?;
-    let identity = certificate::parse_secret(&secret)
-        .and_then(|cert| Identity::new(&cert, url.to_owned(), clock.now()))
-        .map_err(|error| bad_key(error.to_string()))?;
-    let ledger = open_ledger(folder)?;
-    if ledger.key().server() != identity.fingerprint() {
-        return Err(content(folder.ledger_key())("it is the key of another server's ledger".into()).into());
-    }
+    let Keys { identity, ledger, pepper, store_key } = keys(folder, url, clock.now())?;
     Ok(Core::new(Parts {
         store: Arc::new(SqliteStore::open(&folder.database(), crash)?),
         clock,
         random,
         identity,
-        pepper: Pepper::new(thirty_two(folder.pepper())?),
-        store_key: StoreKey::new(thirty_two(folder.store_key())?),
+        pepper,
+        store_key,
         ledger,
         policy: PolicySet::default_set()?,
     }))
+}
+
+/// Everything in the folder but the database.
+pub struct Keys {
+    /// The server's OpenPGP key.
+    pub identity: Identity,
+    /// The log's writer.
+    pub ledger: Ledger,
+    pepper: Pepper,
+    store_key: StoreKey,
+}
+
+/// Reads the keys, and changes nothing.
+///
+/// # Errors
+/// [`DataError`].
+pub fn keys(folder: &DataFolder, url: &str, now: Timestamp) -> Result<Keys, DataError> {
+    folder.check()?;
+    let content = |path: PathBuf| move |what: String| DataError::Content { path, what };
+    let bad_key = content(folder.server_key());
+    let secret = read_private(&folder.server_key())?;
+    let identity = certificate::parse_secret(&secret)
+        .and_then(|cert| Identity::new(&cert, url.to_owned(), now))
+        .map_err(|error| bad_key(error.to_string()))?;
+    let ledger = open_ledger(folder)?;
+    if ledger.key().server() != identity.fingerprint() {
+        return Err(content(folder.ledger_key())("it is the key of another server's ledger".into()));
+    }
+    Ok(Keys {
+        identity,
+        ledger,
+        pepper: Pepper::new(thirty_two(folder.pepper())?),
+        store_key: StoreKey::new(thirty_two(folder.store_key())?),
+    })
 }
 
 /// Two lines: the signer key and the verifier key.
@@ -84,7 +108,7 @@ fn open_ledger(folder: &DataFolder) -> Result<Ledger, DataError> {
     Ledger::open(&SecretString::from(secret), public).map_err(|error| wrong(error.to_string()))
 }
 
-fn thirty_two(path: std::path::PathBuf) -> Result<[u8; 32], DataError> {
+fn thirty_two(path: PathBuf) -> Result<[u8; 32], DataError> {
     let bytes = read_private(&path)?;
     bytes
         .as_slice()

@@ -9,10 +9,17 @@ use countersign_protocol::message::{
 };
 use countersign_protocol::random::SystemRandom;
 
+use sequoia_openpgp as openpgp;
+
+use openpgp::Packet;
+use openpgp::packet::signature::SignatureBuilder;
+use openpgp::types::{KeyFlags, SignatureType};
+
 use crate::client::keys;
 use crate::client::newcomer::Newcomer;
+use crate::client::person::Person;
 use crate::client::refusal;
-use crate::fixture::Server;
+use crate::fixture::{Server, register};
 
 #[test]
 fn a_host_enrols_and_a_person_logs_in_and_the_ledger_has_it() {
@@ -360,4 +367,29 @@ fn the_ledger_says_where_a_hosts_key_lives_and_what_it_calls_itself() {
         ("lab-3", "sealed")
     );
     assert_eq!(entry.detail["transcript"], host.record.transcript.to_string());
+}
+
+#[test]
+fn a_host_that_takes_a_persons_encryption_key_into_its_certificate_keeps_nobody_out() {
+    let server = Server::new();
+    let host = server.host();
+    let admin = Person::new("admin", server.clock_now());
+    // Public keys are public: the thief binds admin's encryption key to its own primary key and enrols first.
+    let theirs = admin.cert.keys().subkeys().next().unwrap().key().clone();
+    let mut thief = server.newcomer();
+    let binding = SignatureBuilder::new(SignatureType::SubkeyBinding)
+        .set_signature_creation_time(server.clock_now().to_system_time())
+        .unwrap()
+        .set_key_flags(KeyFlags::empty().set_transport_encryption())
+        .unwrap()
+        .sign_subkey_binding(&mut *keys::primary(&thief.cert), Some(thief.cert.primary_key().key()), &theirs)
+        .unwrap();
+    let packets = [Packet::from(theirs), binding.into()];
+    thief.cert = thief.cert.insert_packets(packets).unwrap().0;
+    let hello = thief.hello();
+    let answer = thief.carrier.carry(hello.bytes()).unwrap();
+    let greeted = thief.greeted(&hello, &answer.body).unwrap();
+    let sent = thief.instance_key(&greeted, None);
+    assert_eq!(thief.carrier.carry(sent.bytes()).unwrap().status, 200);
+    register(&host, &admin, &server.made.administrator.code);
 }

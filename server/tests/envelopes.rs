@@ -111,6 +111,28 @@ fn replay_gets_the_same_reply() {
 }
 
 #[test]
+fn the_same_message_at_eight_doors_at_once_is_acted_upon_once() {
+    let server = Server::new();
+    let (host, _admin, ana) = server.with_ana();
+    let mut statement = host.statement(&ana, "open-session", &format!("session/{}", host.fingerprint()));
+    statement.login = Some("ana".parse().unwrap());
+    let sealed = host.seal(&host.message(&JobRequest { signed: ana.sign(&statement), body: None }));
+    let before = server.entries().len();
+    let replies: Vec<Vec<u8>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                let (door, sealed, host) = (server.another_door(), &sealed, &host);
+                scope
+                    .spawn(move || host.open(sealed, &door.carry(sealed.bytes()).unwrap()).literal().to_vec())
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(replies.iter().all(|reply| *reply == replies[0]));
+    assert_eq!(server.entries().len(), before + 1);
+}
+
+#[test]
 fn a_reply_lost_before_a_key_update_is_sealed_to_the_new_key() {
     let server = Server::new();
     let mut host = server.host();

@@ -269,3 +269,37 @@ fn every_other_message_keeps_out_of_handshakes() {
     let sealed = host.seal(&host.message(&body).with_transcript(Digest::of(b"chain")));
     refusal(&host.send(&sealed), &host.server, &sealed);
 }
+
+#[test]
+fn what_cannot_be_recorded_does_not_happen() {
+    let server = Server::new();
+    let (host, admin, _ana) = server.with_ana();
+    let database = rusqlite::Connection::open(server.folder.database()).unwrap();
+    let sealed = {
+        let mut statement = host.statement(&admin, "create", "account/eve");
+        let body = br#"{"logins":[],"roles":[]}"#;
+        statement.body = Some(Digest::of(body));
+        let body = Some(Binary(body.to_vec()));
+        host.seal(&host.message(&JobRequest { signed: admin.sign(&statement), body }))
+    };
+    let count = |table: &str| -> i64 {
+        database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    };
+    let tables = ["accounts", "codes", "burned_nonces", "replies", "ledger_entries", "ledger_hashes"];
+    let before: Vec<i64> = tables.iter().map(|table| count(table)).collect();
+
+    database
+        .execute_batch(
+            "CREATE TRIGGER full BEFORE INSERT ON ledger_entries BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+        )
+        .unwrap();
+    let answer = host.send(&sealed);
+    assert_eq!(answer.status, 503, "neither done nor refused");
+    assert!(String::from_utf8(answer.body).unwrap().contains("disk full"));
+    assert_eq!(tables.iter().map(|table| count(table)).collect::<Vec<_>>(), before);
+
+    // With room again, the same bytes are as good as new.
+    database.execute_batch("DROP TRIGGER full").unwrap();
+    let reply: JobReply = host.open(&sealed, &host.send(&sealed)).body().unwrap();
+    assert_eq!(reply.decision, Decision::Allowed);
+}

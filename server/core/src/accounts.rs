@@ -118,8 +118,8 @@ impl AccountKey {
         if signing.is_empty() {
             return Err(Reason::NoSigningKey);
         }
-        let certificate = certificate::to_bytes(cert).map_err(|_| Reason::BadCertificate)?;
-        let primary = certificate::fingerprint(cert).map_err(|_| Reason::BadCertificate)?;
+        let certificate = certificate::to_bytes(cert).map_err(Reason::certificate)?;
+        let primary = certificate::fingerprint(cert).map_err(Reason::certificate)?;
         Ok(Self { certificate, primary, signing })
     }
 }

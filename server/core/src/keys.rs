@@ -3,6 +3,8 @@
 //! This one table is what stops a revoked host key from coming back (W2), somebody else's key from being
 //! enrolled as one's own (W5), and one card from serving two accounts.
 
+use std::cell::RefCell;
+
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::Keyring;
@@ -47,6 +49,12 @@ pub trait KeyStore {
     /// [`StoreError`].
     fn claim_key(&self, key: &Fingerprint, owner: &Owner) -> Result<bool, StoreError>;
 
+    /// Whether `key` is nobody else's.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn may_hold_key(&self, key: &Fingerprint, owner: &Owner) -> Result<bool, StoreError>;
+
     /// Burns the nonce of a statement. `false` if it was burned before (W15).
     ///
     /// # Errors
@@ -63,31 +71,45 @@ pub trait SenderKeys {
     fn sender_certificates(&self, key: &KeyHandle) -> Result<Vec<Vec<u8>>, StoreError>;
 }
 
-/// Claims every key of a certificate, primary and subkeys.
+/// Makes a certificate `owner`'s.
+///
+/// No key in it may be anybody else's. Those whose holder proved to have them – the primary key, and signing subkeys
+/// by their back signatures – are `owner`'s from now on. The others are not: anyone can put another's encryption key
+/// into a certificate, and would keep its holder out.
 ///
 /// # Errors
 /// [`Reason::KeyBelongsToAnother`], or the store's.
-pub fn claim_all(tx: &dyn Transaction, cert: &Cert, owner: &Owner) -> Result<(), Stop> {
+pub fn claim_all(tx: &dyn Transaction, cert: &Cert, owner: &Owner, now: Timestamp) -> Result<(), Stop> {
+    let proven: Vec<_> = cert
+        .keys()
+        .subkeys()
+        .with_policy(certificate::policy(), now.to_system_time())
+        .for_signing()
+        .map(|key| key.key().fingerprint())
+        .chain([cert.fingerprint()])
+        .collect();
     for key in cert.keys() {
-        let fingerprint =
-            certificate::our_fingerprint(&key.key().fingerprint()).map_err(|_| Reason::BadCertificate)?;
-        if !tx.claim_key(&fingerprint, owner)? {
+        let fingerprint = key.key().fingerprint();
+        let ours = certificate::our_fingerprint(&fingerprint).map_err(Reason::certificate)?;
+        let free = if proven.contains(&fingerprint) {
+            tx.claim_key(&ours, owner)?
+        } else {
+            tx.may_hold_key(&ours, owner)?
+        };
+        if !free {
             return Err(Reason::KeyBelongsToAnother.into());
         }
     }
     Ok(())
 }
 
-/// What the envelope may be signed with: enrolled certificates and nothing else.
-pub struct Enrolled<'a>(pub &'a dyn SenderKeys);
-
 /// A user's certificate that came from outside: strictly parsed and acceptable now.
 ///
 /// # Errors
 /// [`Reason::BadCertificate`].
 pub fn receive_user(bytes: &[u8], now: Timestamp) -> Result<Cert, Reason> {
-    let cert = certificate::parse(bytes).map_err(|_| Reason::BadCertificate)?;
-    certificate::check(&cert, now).map_err(|_| Reason::BadCertificate)?;
+    let cert = certificate::parse(bytes).map_err(Reason::certificate)?;
+    certificate::check(&cert, now).map_err(Reason::certificate)?;
     Ok(cert)
 }
 
@@ -106,12 +128,39 @@ pub fn receive(bytes: &[u8], now: Timestamp) -> Result<Cert, Reason> {
         .for_transport_encryption()
         .next()
         .is_some();
-    if receives { Ok(cert) } else { Err(Reason::BadCertificate) }
+    if receives {
+        Ok(cert)
+    } else {
+        Err(Reason::BadCertificate("it has no key that a reply could be sealed to".into()))
+    }
+}
+
+/// What an envelope may be signed with: enrolled certificates and nothing else.
+pub struct Enrolled<'a> {
+    keys: &'a dyn SenderKeys,
+    failure: RefCell<Option<StoreError>>,
+}
+
+impl<'a> Enrolled<'a> {
+    /// As `keys` has them.
+    #[must_use]
+    pub const fn new(keys: &'a dyn SenderKeys) -> Self {
+        Self { keys, failure: RefCell::new(None) }
+    }
+
+    /// Whether everybody only seemed to be a stranger because the store did not answer.
+    #[must_use]
+    pub fn failure(self) -> Option<StoreError> {
+        self.failure.into_inner()
+    }
 }
 
 impl Keyring for Enrolled<'_> {
     fn certificates(&self, handle: &KeyHandle) -> Vec<Cert> {
-        let stored = self.0.sender_certificates(handle).unwrap_or_default();
+        let stored = self.keys.sender_certificates(handle).unwrap_or_else(|error| {
+            self.failure.replace(Some(error));
+            Vec::new()
+        });
         stored.iter().filter_map(|bytes| certificate::parse(bytes).ok()).collect()
     }
 }

@@ -4,6 +4,7 @@ mod meter;
 
 pub use meter::{Meter, Verdict};
 
+use countersign_protocol::certificate::CertificateError;
 use countersign_protocol::envelope::OpenError;
 use countersign_protocol::message::MessageKind;
 
@@ -49,8 +50,8 @@ pub enum Reason {
     #[error("the enrolment token is wrong, used or has expired")]
     Token,
     /// Not a certificate, or not one we take.
-    #[error("the certificate is not acceptable")]
-    BadCertificate,
+    #[error("{0}")]
+    BadCertificate(String),
     /// Nothing in the certificate can sign now.
     #[error("the certificate has no key that may sign now")]
     NoSigningKey,
@@ -93,6 +94,12 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Why a certificate is not taken.
+    #[must_use]
+    pub fn certificate(error: CertificateError) -> Self {
+        Self::BadCertificate(error.to_string())
+    }
+
     /// Whether an administrator must look at it, beyond the one refusal.
     #[must_use]
     pub const fn alarms(&self) -> bool {

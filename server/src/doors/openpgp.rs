@@ -63,9 +63,14 @@ impl OpenPgpDoor {
         let now = core.now();
         let opened = {
             let view = core.view()?;
-            let keyring = Enrolled(&*view);
+            let keyring = Enrolled::new(&*view);
             let me = identity.certificate();
-            envelope::open(bytes, Opening { me, decryptors: identity.decryptors(), keyring: &keyring, now })
+            let opening = Opening { me, decryptors: identity.decryptors(), keyring: &keyring, now };
+            let opened = envelope::open(bytes, opening);
+            if let Some(failure) = keyring.failure() {
+                return Err(failure.into());
+            }
+            opened
         };
         let taken = match opened {
             Ok(opened) => core.take(opened)?,

@@ -29,9 +29,10 @@ pub(crate) struct Direct(pub(crate) OpenPgpDoor);
 
 impl Carrier for Direct {
     fn carry(&self, bytes: &[u8]) -> Result<Answer, Lost> {
-        let (status, body) = match self.0.answer(bytes).unwrap() {
-            openpgp::Answer::Reply { bytes, .. } => (200, bytes),
-            openpgp::Answer::Refused { bytes, .. } => (400, bytes),
+        let (status, body) = match self.0.answer(bytes) {
+            Ok(openpgp::Answer::Reply { bytes, .. }) => (200, bytes),
+            Ok(openpgp::Answer::Refused { bytes, .. }) => (400, bytes),
+            Err(failure) => (503, failure.to_string().into_bytes()),
         };
         Ok(Answer { status, body, head: String::new() })
     }

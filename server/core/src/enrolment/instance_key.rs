@@ -31,13 +31,13 @@ pub(crate) fn instance_key(
     let handshake =
         ctx.tx().use_handshake(&carried, &application.name, ctx.now)?.ok_or(Reason::HandshakeOver)?;
     let cert = keys::receive(&body.certificate.0, ctx.now)?;
-    if certificate::commitment(&cert).map_err(|_| Reason::BadCertificate)? != handshake.commitment {
+    if certificate::commitment(&cert).map_err(Reason::certificate)? != handshake.commitment {
         return Err(Reason::Commitment.into());
     }
     if body.server_nonce != handshake.server_nonce {
         return Err(Reason::ServerNonce.into());
     }
-    if certificate::fingerprint(&cert).map_err(|_| Reason::BadCertificate)? != newcomer {
+    if certificate::fingerprint(&cert).map_err(Reason::certificate)? != newcomer {
         return Err(Reason::UnknownSender.into());
     }
     let plain = |c: char| !c.is_control();
@@ -45,11 +45,11 @@ pub(crate) fn instance_key(
         return Err(Reason::Body("the host name is too long or has control characters".into()).into());
     }
 
-    keys::claim_all(ctx.tx(), &cert, &Owner::Instance(newcomer.clone()))?;
+    keys::claim_all(ctx.tx(), &cert, &Owner::Instance(newcomer.clone()), ctx.now)?;
     let waiting = Instance {
         fingerprint: newcomer.clone(),
         application: application.name.clone(),
-        certificate: certificate::to_bytes(&cert).map_err(|_| Reason::BadCertificate)?,
+        certificate: certificate::to_bytes(&cert).map_err(Reason::certificate)?,
         signing_key: session_key::only(&cert, ctx.now)?,
         key_words: key_words(&newcomer),
         claimed_hostname: body.claimed_hostname,

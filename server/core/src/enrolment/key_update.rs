@@ -21,12 +21,12 @@ pub(crate) fn key_update(ctx: &Context<'_>, instance: Instance) -> Result<Draft,
         return Err(Reason::Forked.into());
     }
     let cert = keys::receive(&body.certificate.0, ctx.now)?;
-    if certificate::fingerprint(&cert).map_err(|_| Reason::BadCertificate)? != instance.fingerprint {
+    if certificate::fingerprint(&cert).map_err(Reason::certificate)? != instance.fingerprint {
         return Err(Reason::OtherPrimary.into());
     }
     let signing_key = session_key::only(&cert, ctx.now)?.ok_or(Reason::NoSigningKey)?;
-    keys::claim_all(ctx.tx(), &cert, &Owner::Instance(instance.fingerprint.clone()))?;
-    let bytes = certificate::to_bytes(&cert).map_err(|_| Reason::BadCertificate)?;
+    keys::claim_all(ctx.tx(), &cert, &Owner::Instance(instance.fingerprint.clone()), ctx.now)?;
+    let bytes = certificate::to_bytes(&cert).map_err(Reason::certificate)?;
     if !ctx.tx().announce_keys(&instance.fingerprint, &bytes, &signing_key)? {
         return Err(Reason::Forked.into());
     }

@@ -29,5 +29,5 @@ pub(super) fn only(cert: &Cert, now: Timestamp) -> Result<Option<Fingerprint>, R
         Some(ends) if ends.seconds_since(now) <= LONGEST => {}
         _ => return Err(Reason::SubkeyLivesTooLong(LONGEST / 3600)),
     }
-    certificate::our_fingerprint(&key.key().fingerprint()).map(Some).map_err(|_| Reason::BadCertificate)
+    certificate::our_fingerprint(&key.key().fingerprint()).map(Some).map_err(Reason::certificate)
 }

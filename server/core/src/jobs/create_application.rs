@@ -50,7 +50,7 @@ pub fn new_application(
     if !tx.add_application(&application, now)? {
         return Ok(None);
     }
-    keys::claim_all(tx, &cert, &Owner::Application(name.clone()))?;
+    keys::claim_all(tx, &cert, &Owner::Application(name.clone()), now)?;
     Ok(Some(ApplicationBundle {
         application: name.clone(),
         secret_key: Binary(certificate::to_secret_bytes(&cert).map_err(failed)?.to_vec()),

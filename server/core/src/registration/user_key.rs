@@ -30,7 +30,7 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
         return Err(Reason::Transcript.into());
     }
     let cert = keys::receive_user(&body.certificate.0, ctx.now)?;
-    if certificate::commitment(&cert).map_err(|_| Reason::BadCertificate)? != registration.commitment {
+    if certificate::commitment(&cert).map_err(Reason::certificate)? != registration.commitment {
         return Err(Reason::Commitment.into());
     }
     let rules = StatementRules { server: ctx.server(), instance: &instance.fingerprint, now: ctx.now };
@@ -43,7 +43,7 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
     }
     let account = ctx.tx().account(&registration.account)?.ok_or(Reason::AccountNotInvited)?;
     let key = AccountKey::pin(&cert, ctx.now)?;
-    keys::claim_all(ctx.tx(), &cert, &Owner::Account(account.name.clone()))?;
+    keys::claim_all(ctx.tx(), &cert, &Owner::Account(account.name.clone()), ctx.now)?;
     let account = account.bind(key.clone())?;
     if !ctx.tx().bind_account(&account.name, &key, ctx.now)? {
         return Err(Reason::AccountNotInvited.into());

@@ -25,6 +25,16 @@ impl KeyStore for SqliteTransaction<'_> {
         Ok(claimed == 1)
     }
 
+    fn may_hold_key(&self, key: &Fingerprint, owner: &Owner) -> Result<bool, StoreError> {
+        let (kind, name) = owner.columns();
+        let foreign = self.read(
+            "SELECT 1 FROM known_keys WHERE fingerprint = ?1 AND NOT (owner_kind = ?2 AND owner = ?3)",
+            (key.to_string(), kind, name),
+            |_| Ok(()),
+        )?;
+        Ok(foreign.is_none())
+    }
+
     fn burn_nonce(&self, nonce: &Nonce, now: Timestamp) -> Result<bool, StoreError> {
         // A statement lives for minutes: a nonce older than the replay memory cannot come again in time.
         self.write(
