@@ -2,17 +2,17 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`watch`] | pcscd's events: readers and cards that come and go |
-//! | [`readers`] | all readers, what is in each, and its thread |
-//! | [`worker`] | one thread per reader, given up when its card never answers |
-//! | [`slot`] | that thread's connection: warm, cold, and whose card it is |
-//! | [`link`], [`apdu`], [`tlv`] | PC/SC connection, commands, answers |
-//! | [`public`], [`seen`] | what anyone may read from a card, and what of it is shown |
-//! | [`pin`], [`kdf`] | PINs, and the hash some cards want instead |
-//! | [`sign`] | VERIFY to signature in one transaction: [`PinAccepted`] |
-//! | [`key`], [`signer`] | between OpenPGP's signatures and the card's |
-//! | [`generate`] | new keys, their certificate, new PINs |
-//! | [`adopt`] | a certificate made elsewhere |
+//! | `watch` | pcscd's events: readers and cards that come and go |
+//! | `readers` | all readers, what is in each, and its thread |
+//! | `worker` | one thread per reader, given up when its card never answers |
+//! | `slot` | that thread's connection: warm, cold, and whose card it is |
+//! | `link`, `apdu`, `tlv` | PC/SC connection, commands, answers |
+//! | `public`, `seen` | what anyone may read from a card, and what of it is shown |
+//! | `pin`, `kdf` | PINs, and the hash some cards want instead |
+//! | `sign` | VERIFY to signature in one transaction: [`PinAccepted`] |
+//! | `key`, `signer` | between OpenPGP's signatures and the card's |
+//! | `generate` | new keys, their certificate, new PINs |
+//! | `adopt` | a certificate made elsewhere |
 //!
 //! What a signature costs, in commands to the card:
 //!

@@ -7,7 +7,7 @@ use super::link::Exclusive;
 use super::pin::Pin;
 use super::public::{PinStatus, PublicData, read_pin_status};
 
-/// The card accepted a PIN that was entered for this request. Only [`verify`] makes one, out of a 9000,
+/// The card accepted a PIN that was entered for this request. Only `verify` makes one, out of a 9000,
 /// and one signature uses it up.
 #[must_use]
 pub struct PinAccepted(());
