@@ -106,6 +106,13 @@ impl Contacts {
         Ok(())
     }
 
+    /// Changes when the file of managed users does.
+    #[must_use]
+    pub fn managed_mark(&self) -> Option<(u64, i64, i64)> {
+        let metadata = std::fs::metadata(&self.managed).ok()?;
+        Some((metadata.ino(), metadata.mtime(), metadata.mtime_nsec()))
+    }
+
     /// Checks in. One at a time: only the keeper's thread calls this.
     ///
     /// # Errors

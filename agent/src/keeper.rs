@@ -19,6 +19,9 @@ use crate::wire::LinkError;
 /// Soonest next try after a failure.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// How often the file of managed users is looked at.
+const PULSE: Duration = Duration::from_secs(2);
+
 /// Soonest next try to send events.
 const EVENTS_RETRY: Duration = Duration::from_secs(15);
 
@@ -81,17 +84,24 @@ pub fn start(ear: Ear, agent: &Arc<Agent>) -> std::io::Result<()> {
 
 fn keep(calls: &Receiver<Call>, agent: &Weak<Agent>) {
     let mut next = Instant::now();
-    let mut events_again = None;
+    let mut events_again: Option<Instant> = None;
+    let mut managed = None;
     loop {
         let mut waiting = Vec::new();
-        let wake = events_again.map_or(next, |again| next.min(again));
-        match calls.recv_timeout(wake.saturating_duration_since(Instant::now())) {
-            Ok(call) => gather(call, calls, &mut waiting),
-            Err(RecvTimeoutError::Timeout) => {}
+        let wake = events_again.map_or(next, |again| next.min(again)).min(Instant::now() + PULSE);
+        let called = match calls.recv_timeout(wake.saturating_duration_since(Instant::now())) {
+            Ok(call) => {
+                gather(call, calls, &mut waiting);
+                true
+            }
+            Err(RecvTimeoutError::Timeout) => false,
             Err(RecvTimeoutError::Disconnected) => return,
-        }
+        };
         let Some(agent) = agent.upgrade() else { return };
-        let due = Instant::now() >= next;
+        // Somebody was added to the file: the roster shall know them before they come.
+        let mark = agent.contacts.managed_mark();
+        let due = Instant::now() >= next || (mark != managed && agent.link().is_some());
+        managed = mark;
         if due || !waiting.is_empty() {
             let result = guarded(&agent, check_in);
             let pause = match &result {
@@ -103,10 +113,12 @@ fn keep(calls: &Receiver<Call>, agent: &Weak<Agent>) {
                 let _ = answer.try_send(result.clone());
             }
         }
-        events_again = guarded(&agent, send_events).err().map(|error| {
-            agent.log.warn("events-unsent", &[("why", &error.to_string())]);
-            Instant::now() + EVENTS_RETRY
-        });
+        if due || called || events_again.is_some_and(|again| Instant::now() >= again) {
+            events_again = guarded(&agent, send_events).err().map(|error| {
+                agent.log.warn("events-unsent", &[("why", &error.to_string())]);
+                Instant::now() + EVENTS_RETRY
+            });
+        }
     }
 }
 
