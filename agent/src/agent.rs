@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use countersign_protocol::clock::Clock;
 use countersign_protocol::ids::{CardIdent, CorrelationId};
@@ -13,7 +13,7 @@ use countersign_protocol::message::{HostEvent, HostEventKind, InstanceState};
 use countersign_protocol::random::Random;
 use serde::Serialize;
 
-use crate::card::Cards;
+use crate::card::{CardError, CardSeen, Cards};
 use crate::check_in::Contacts;
 use crate::config::Config;
 use crate::courier::{Courier, CourierSpec};
@@ -190,8 +190,7 @@ impl Agent {
     /// # Errors
     /// It is in no reader.
     pub fn name_of(&self, card: CardIdent) -> Result<String, Trouble> {
-        let seen = self.cards.list().into_iter().find(|seen| seen.ident == Some(card));
-        Ok(seen.map(|seen| seen.name()).ok_or(crate::card::CardError::NoCard)?)
+        Ok(find_card(&self.cards, card)?.name())
     }
 
     /// Writes to the local journal. A full disk must not lock everybody out: the server's ledger has every
@@ -210,6 +209,17 @@ impl Agent {
         self.keeper.look();
     }
 }
+
+/// The card of this number. One that was put in, or an agent that was started, a moment ago is waited for.
+///
+/// # Errors
+/// It is in no reader.
+pub fn find_card(cards: &Cards, card: CardIdent) -> Result<CardSeen, CardError> {
+    cards.wait_for(&|seen| seen.ident == Some(card), Instant::now() + FIRST_LOOK, &|| false)
+}
+
+/// How long pcscd and a card may take to be seen for the first time.
+const FIRST_LOOK: Duration = Duration::from_secs(3);
 
 fn courier_spec(path: &Path, user: &str) -> Result<CourierSpec, StartError> {
     let found = nix::unistd::User::from_name(user).ok().flatten();

@@ -12,6 +12,7 @@ use countersign_protocol::limits;
 use countersign_protocol::message::KeyStore;
 use zeroize::Zeroizing;
 
+use crate::agent::find_card;
 use crate::card::{CardError, Cards, Pin, PinError};
 use crate::state::StateDir;
 use crate::vault::{HOST_PINS, INSTANCE_KEY, Protection, VaultError};
@@ -106,8 +107,8 @@ impl Primary {
             Self::Software { cert, .. } => Ok(Box::new(certificate::signer_of(cert, &key)?)),
             Self::Card { ident, pin, .. } => {
                 let pin = pin.clone();
-                let signer = cards
-                    .signer(*ident, base, &key, Box::new(move || Ok(pin.clone())))
+                let signer = find_card(cards, *ident)
+                    .and_then(|_| cards.signer(*ident, base, &key, Box::new(move || Ok(pin.clone()))))
                     .map_err(|why| PrimaryError::Card { ident: *ident, why })?;
                 Ok(Box::new(signer))
             }

@@ -4,7 +4,7 @@ use countersign_protocol::ids::CardIdent;
 use countersign_protocol::ipc::{Job, JobDone, NoteKind, ProblemKind, Reply};
 use serde::Serialize;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, find_card};
 use crate::drive::{Candidate, Drive, Subject};
 use crate::person::Person;
 use crate::session::Verdict;
@@ -86,8 +86,7 @@ fn candidates(agent: &Agent, card: Option<CardIdent>) -> Result<Vec<Candidate>, 
         ));
     }
     if let Some(card) = card {
-        let seen = agent.cards.list().into_iter().find(|seen| seen.ident == Some(card));
-        let key = seen.ok_or(crate::card::CardError::NoCard)?.signing_key;
+        let key = find_card(&agent.cards, card)?.signing_key;
         if !candidates.iter().any(|candidate| Some(&candidate.key) == key.as_ref()) {
             return Err(Trouble::new(
                 ProblemKind::Card,

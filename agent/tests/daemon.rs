@@ -1,6 +1,6 @@
 //! The built `countersignd` on a machine of its own: what it may do, what it opens, and how it refuses to start.
 //! Needs root, and the programs that `cargo test -p countersign-agent` builds.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;

@@ -46,7 +46,7 @@ impl AwaitPin {
             (Asked::Tries, Event::Tries(0)) => Decided::card(&CardError::Blocked, self.choice),
             (Asked::Tries, Event::Tries(1)) => {
                 let question = format!(
-                    "Only the last try is left on {}: a wrong PIN now blocks the card. Type yes to use it: ",
+                    "Only one try is left on {}: a wrong PIN now blocks it. Type yes to use it: ",
                     self.choice.name
                 );
                 (Session::AwaitPin(Self { asked: Asked::LastTry, ..self }), vec![Action::AskShown(question)])

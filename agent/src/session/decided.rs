@@ -86,11 +86,9 @@ impl Decided {
                 (DenyReason::WrongPin, Some(HostEventKind::WrongPin), format!("Wrong PIN. {left}"))
             }
             CardError::LastTry => (DenyReason::LastTryRefused, None, told),
-            CardError::Gone | CardError::NoCard => {
-                let told = format!("The card ({}) was pulled out. Put it back and try again.", choice.name);
+            CardError::Gone | CardError::NoCard | CardError::Swapped { .. } => {
                 (DenyReason::CardGone, Some(HostEventKind::CardPulled), told)
             }
-            CardError::Swapped { .. } => (DenyReason::CardGone, Some(HostEventKind::CardPulled), told),
             CardError::TouchTimeout => (DenyReason::TouchTimeout, None, told),
             CardError::Cancelled => (DenyReason::Cancelled, None, told),
             _ => (DenyReason::CardFailed, None, told),

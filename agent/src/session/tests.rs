@@ -178,7 +178,7 @@ fn prompts_name_card_tries_and_touch() {
     let (_, actions) = Session::begin(&ana(), vec![choice(0x1234, true)]).0.step(Event::Tries(3));
     assert_eq!(asked(&actions), "PIN for YubiKey …1234 (3 tries left), then touch it: ");
     let (state, actions) = Session::begin(&ana(), vec![choice(0x1234, false)]).0.step(Event::Tries(1));
-    assert!(asked(&actions).contains("Only the last try is left"));
+    assert!(asked(&actions).contains("Only one try is left"));
     let (_, actions) = state.step(Event::Typed("yes".to_owned()));
     assert_eq!(asked(&actions), "PIN for YubiKey …1234 (1 try left): ");
 }
