@@ -11,7 +11,7 @@ use openpgp::packet::Tag;
 use openpgp::parse::Parse as _;
 use openpgp::policy::{AsymmetricAlgorithm, StandardPolicy};
 use openpgp::serialize::SerializeInto as _;
-use openpgp::types::{HashAlgorithm, KeyFlags, SymmetricAlgorithm};
+use openpgp::types::{HashAlgorithm, KeyFlags, RevocationStatus, SymmetricAlgorithm};
 
 use crate::clock::Timestamp;
 use crate::ids::{Digest, Fingerprint};
@@ -168,6 +168,9 @@ pub fn their_fingerprint(fingerprint: &Fingerprint) -> Result<openpgp::Fingerpri
 /// The keys that may sign for this certificate at `now`: alive, not revoked, in the pinned suite.
 #[must_use]
 pub fn signing_keys(cert: &Cert, now: Timestamp) -> Vec<Fingerprint> {
+    if is_revoked(cert, now) {
+        return Vec::new();
+    }
     cert.keys()
         .with_policy(policy(), now.to_system_time())
         .supported()
@@ -183,9 +186,17 @@ pub fn signing_keys(cert: &Cert, now: Timestamp) -> Vec<Fingerprint> {
 /// # Errors
 /// [`CertificateError::Rejected`] with the reason.
 pub fn check(cert: &Cert, now: Timestamp) -> Result<(), CertificateError> {
+    if is_revoked(cert, now) {
+        return Err(CertificateError::Rejected("it is revoked".into()));
+    }
     cert.with_policy(policy(), now.to_system_time())
         .and_then(|valid| valid.alive())
         .map_err(|error| CertificateError::Rejected(chain(&error)))
+}
+
+/// Whether the whole certificate was given up, for whatever reason.
+fn is_revoked(cert: &Cert, now: Timestamp) -> bool {
+    matches!(cert.revocation_status(policy(), now.to_system_time()), RevocationStatus::Revoked(_))
 }
 
 /// A fresh v4 certificate whose keys are in software: Ed25519 to certify and sign, X25519 to decrypt.

@@ -21,6 +21,13 @@ pub const SUBKEYS: usize = 16;
 /// Most session-key packets of an envelope: one receiver, and one to spare for a key being replaced.
 pub const SESSION_KEY_PACKETS: usize = 2;
 
+/// Most packets of an envelope, however deep: an honest one has eight. The library looks at all earlier packets
+/// again with each further one, so that a flood of small ones would cost the square of its size.
+pub const PACKETS: usize = 12;
+
+/// Largest detached signature over a statement: RSA-4096 takes about 700 bytes.
+pub const STATEMENT_SIGNATURE: usize = 2 * 1024;
+
 /// Most signatures of an envelope: application and new instance key.
 pub const SIGNATURES: usize = 2;
 

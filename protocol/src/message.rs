@@ -70,7 +70,7 @@ pub struct Message {
 pub struct InReplyTo {
     /// The request's id.
     pub id: MessageId,
-    /// SHA-256 of the request's envelope, as it was on the wire.
+    /// SHA-256 of the request's literal data: what its sender signed.
     pub digest: Digest,
 }
 

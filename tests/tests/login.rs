@@ -57,9 +57,19 @@ fn the_last_try_is_spent_only_on_request_and_a_blocked_card_is_named() {
     scene.login(AUTH, &[("PIN for", "999999")]).unwrap();
     scene.ana.card.reset_counts().unwrap();
     // Whoever just presses Enter keeps the last try.
-    let ending = scene.login(AUTH, &[("last", "")]).unwrap();
+    let ending = scene.login(AUTH, &[("Only one try is left", "")]).unwrap();
     assert!(!ending.status.success());
     assert_eq!(scene.ana.card.counts().unwrap().of("VERIFY"), 0, "{}", ending.shown);
+
+    // Whoever spends it and is wrong is told what became of the card, and by the next login too.
+    let spend = [("Only one try is left", "yes"), ("(1 try left)", "999999")];
+    let ending = scene.login(AUTH, &spend).unwrap();
+    assert!(!ending.status.success());
+    assert!(ending.shown.contains("blocked"), "{}", ending.shown);
+    let ending = scene.login(AUTH, &[]).unwrap();
+    assert!(!ending.status.success());
+    assert!(ending.shown.contains("blocked"), "{}", ending.shown);
+    assert!(!ending.shown.contains("PIN for"), "{}", ending.shown);
 }
 
 #[test]
@@ -77,7 +87,7 @@ fn pulled_card_denies_and_says_so() {
     assert!(pulled.elapsed() < Duration::from_secs(3), "took {:?}", pulled.elapsed());
     assert!(!dialogue.wait(SOON).unwrap().success());
     let shown = dialogue.transcript();
-    assert!(shown.contains("card") && shown.contains("Put it back"), "{shown}");
+    assert!(shown.contains("The card was pulled out; put it in"), "{shown}");
 
     // And works again when it is back.
     scene.ana.card.wait_until_seen().unwrap();
@@ -164,7 +174,9 @@ fn agent_down_with_password_allowed_asks_for_the_password_and_only_then() {
     machine.write("/run/check-the-word", word, 0o755).unwrap();
     let rest = "auth requisite pam_exec.so expose_authtok quiet /run/check-the-word\n\
                 auth required pam_permit.so\naccount required pam_unix.so\n";
-    let pam = stack(rest).unwrap().replace("ignore=ignore default=die", "ignore=ignore authinfo_unavail=ignore default=die");
+    let pam = stack(rest)
+        .unwrap()
+        .replace("ignore=ignore default=die", "ignore=ignore authinfo_unavail=ignore default=die");
     machine.pam_service(SERVICE, &pam).unwrap();
 
     // While the agent runs a password is not even asked for.
@@ -215,6 +227,7 @@ fn unmanaged_user_never_touches_the_agent() {
 fn server_down_denies_with_what_to_do_and_works_again_when_it_is_back() {
     let machine = Machine::start().unwrap();
     let mut scene = Scene::on(&machine, HostKey::Sealed).unwrap();
+    scene.ana_logs_in().unwrap();
     scene.site.server.stop().unwrap();
     let ending = scene.login(AUTH, &[("PIN for", Person::PIN)]).unwrap();
     assert!(!ending.status.success());

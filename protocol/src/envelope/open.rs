@@ -105,6 +105,7 @@ pub struct Opened {
     pub(super) message: Message,
     pub(super) literal: Vec<u8>,
     pub(super) digest: Digest,
+    wire: Digest,
     pub(super) signers: Vec<SignedBy>,
 }
 
@@ -115,10 +116,17 @@ impl Opened {
         &self.message
     }
 
-    /// SHA-256 of the envelope.
+    /// SHA-256 of the signed message. Not of the envelope: packets around the encryption could be added or
+    /// framed anew by anyone on the way, and the message would seem to be another.
     #[must_use]
     pub const fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// SHA-256 of the envelope as it came.
+    #[must_use]
+    pub const fn wire_digest(&self) -> Digest {
+        self.wire
     }
 
     /// Who signed: one or two, all good.
@@ -166,7 +174,7 @@ pub fn open(bytes: &[u8], opening: Opening<'_>) -> Result<Opened, OpenError> {
     if distance.abs() > limits::CLOCK_SKEW {
         return Err(OpenError::Skew(distance));
     }
-    Ok(Opened { message, literal, digest: Digest::of(bytes), signers })
+    Ok(Opened { message, digest: Digest::of(&literal), literal, wire: Digest::of(bytes), signers })
 }
 
 /// One pass over the packets.

@@ -56,7 +56,7 @@ pub fn read_refusal(bytes: &[u8], server: &Cert, request: &Sealed) -> Result<Ref
     verifier.read_to_end(&mut literal).map_err(|error| OpenError::Signature(error.to_string()))?;
     let refusal: Refusal =
         serde_json::from_slice(&literal).map_err(|error| OpenError::Malformed(error.to_string()))?;
-    if refusal.refused != request.digest() {
+    if refusal.refused != request.wire_digest() {
         return Err(OpenError::NotOurAnswer("it refuses another message"));
     }
     let distance = refusal.server_time.seconds_since(Timestamp::from(stated));

@@ -63,9 +63,9 @@ impl Sealed {
         &self.literal.0
     }
 
-    /// SHA-256 of [`Self::bytes`].
+    /// SHA-256 of [`Self::bytes`], which is what a refusal names.
     #[must_use]
-    pub fn digest(&self) -> Digest {
+    pub fn wire_digest(&self) -> Digest {
         Digest::of(&self.bytes.0)
     }
 
@@ -78,7 +78,7 @@ impl Sealed {
     /// What a reply to this must say it answers.
     #[must_use]
     pub fn in_reply_to(&self) -> InReplyTo {
-        InReplyTo { id: self.id, digest: self.digest() }
+        InReplyTo { id: self.id, digest: Digest::of(&self.literal.0) }
     }
 }
 

@@ -152,9 +152,13 @@ fn check_signature(
     when: Timestamp,
 ) -> Result<VerifiedStatement, StatementProofError> {
     let bad = |what: String| StatementProofError::Signature(what);
+    if signed.signature.0.len() > limits::STATEMENT_SIGNATURE {
+        return Err(bad(format!("{} bytes", signed.signature.0.len())));
+    }
     // A clock a little behind the signer's is no reason to call the signature one from the future.
     let reference = when.max(statement.time).to_system_time();
-    let collector = Collector { cert, good: Err(bad("none".into())), server: &statement.server };
+    let good = Err(bad("none".into()));
+    let collector = Collector { cert, good, server: &statement.server, time: statement.time };
     let mut verifier = DetachedVerifierBuilder::from_bytes(&signed.signature.0)
         .and_then(|builder| builder.with_policy(certificate::policy(), reference, collector))
         .map_err(|error| bad(certificate::chain(&error)))?;
@@ -179,6 +183,7 @@ pub(super) fn hash_for(acceptable: &[HashAlgorithm]) -> HashAlgorithm {
 struct Collector<'a> {
     cert: &'a Cert,
     server: &'a Fingerprint,
+    time: Timestamp,
     good: Result<Fingerprint, StatementProofError>,
 }
 
@@ -193,6 +198,12 @@ impl Collector<'_> {
             return Err(bad(format!("{} signatures", results.len())));
         };
         let good = result.as_ref().map_err(|error| bad(error.to_string()))?;
+        // Made when the statement says: a signature dated back into the life of a retired key is none.
+        let made = good.sig.signature_creation_time().map(Timestamp::from);
+        let distance = made.map(|made| made.seconds_since(self.time).abs());
+        if distance.is_none_or(|distance| distance > limits::CLOCK_SKEW) {
+            return Err(bad("made at another time than the statement".into()));
+        }
         let mut recipients = good.sig.intended_recipients();
         match (recipients.next(), recipients.next()) {
             (Some(one), None) if one.as_bytes() == self.server.as_bytes() => {}

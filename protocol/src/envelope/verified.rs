@@ -84,7 +84,7 @@ impl Verified {
         &self.opened.literal
     }
 
-    /// SHA-256 of the envelope.
+    /// SHA-256 of the signed message.
     #[must_use]
     pub const fn digest(&self) -> Digest {
         self.opened.digest

@@ -156,7 +156,7 @@ fn skewed_clock_is_refused_and_the_refusal_tells_the_time() {
     let refusal = Refusal {
         correlation: CorrelationId::new(&SystemRandom).unwrap(),
         server_time: real,
-        refused: sent.digest(),
+        refused: sent.wire_digest(),
     };
     let bytes = refuse(&refusal, server.signer(), real).unwrap();
     assert_eq!(read_refusal(&bytes, &server.cert, &sent).unwrap(), refusal);
@@ -274,4 +274,29 @@ fn every_damaged_byte_is_noticed() {
     let mut longer = sent.bytes().to_vec();
     longer.extend_from_slice(b"trailing");
     assert!(server.open(&longer, &[&host]).is_err(), "trailing bytes");
+}
+
+#[test]
+fn envelope_with_a_packet_in_front_is_the_same_message() {
+    // Anyone on the way can add a marker packet outside the encryption.
+    let (host, server) = (Party::new("host"), Party::new("server"));
+    let sent = sealed(&host, &server);
+    let mut framed = vec![0xCA, 3, b'P', b'G', b'P'];
+    framed.extend_from_slice(sent.bytes());
+    let (one, other) =
+        (server.open(sent.bytes(), &[&host]).unwrap(), server.open(&framed, &[&host]).unwrap());
+    assert_eq!(one.digest(), other.digest());
+    assert_eq!(one.in_reply_to(), sent.in_reply_to());
+    assert_ne!(one.wire_digest(), other.wire_digest());
+}
+
+#[test]
+fn flood_of_packets_is_refused_before_it_costs_anything() {
+    let server = Party::new("server");
+    // Version 3 session-key packets of an unknown algorithm, as many as fit.
+    let packet = [0xC1, 0x0C, 3, 0, 0, 0, 0, 0, 0, 0, 0, 99, 0, 0];
+    let flood = packet.repeat(20_000);
+    let began = std::time::Instant::now();
+    assert!(server.open(&flood, &[]).is_err());
+    assert!(began.elapsed() < std::time::Duration::from_secs(1), "took {:?}", began.elapsed());
 }

@@ -118,7 +118,7 @@ impl Core {
     pub fn take(&self, opened: Opened) -> Result<Taken, Failure> {
         let now = self.now();
         let correlation = CorrelationId::new(self.random())?;
-        let (id, digest, signers) = (opened.message().id, opened.digest(), opened.signers().to_vec());
+        let (id, digest, signers) = (opened.message().id, opened.wire_digest(), opened.signers().to_vec());
         match self.act(opened, now, correlation.clone()) {
             Ok((reply, again)) => Ok(Taken::Reply { reply: Box::new(reply), correlation, again }),
             Err(Stop::Refused(reason)) => {

@@ -8,7 +8,9 @@ use std::io::Write as _;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use countersign_tests::site::{Ending, HostKey, KEY_GENERATION, Person, SILENT_REST, SOON, Site, stack, talk};
+use countersign_tests::site::{
+    Ending, HostKey, KEY_GENERATION, Person, SILENT_REST, SOON, Site, stack, talk,
+};
 use countersign_tests::{Dialogue, Machine, Trouble};
 
 const SERVICE: &str = "countersign-demo";
@@ -140,7 +142,10 @@ fn ledger(machine: &Machine, olga: &Person<'_>) -> Result<(), Trouble> {
     typed("olga", "cat evidence/statement.json");
     shown(&run(machine, Command::new("cat").arg(format!("{out}/statement.json")))?);
 
-    typed("olga", "gpg --import evidence/certificate.asc; gpg --verify evidence/statement.json.sig evidence/statement.json");
+    typed(
+        "olga",
+        "gpg --import evidence/certificate.asc; gpg --verify evidence/statement.json.sig evidence/statement.json",
+    );
     let home = machine.scratch().join("gnupg");
     run(machine, Command::new("install").args(["-d", "-m", "700"]).arg(&home))?;
     let gpg = |arguments: &[&str]| {

@@ -50,7 +50,8 @@ impl Server {
                 .ok_or_else(|| Trouble::Machine(format!("init did not print {label:?}:\n{shown}")))
         };
         // What is behind the value in brackets is for people.
-        let word = |label: &str| after(label).map(|rest| rest.split_whitespace().next().unwrap_or("").to_owned());
+        let word =
+            |label: &str| after(label).map(|rest| rest.split_whitespace().next().unwrap_or("").to_owned());
         Ok(Self {
             fingerprint: after("Server fingerprint")?.replace(' ', ""),
             administrator: after("Administrator")?,

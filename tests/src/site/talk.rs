@@ -47,11 +47,7 @@ impl Ending {
         if self.status.success() {
             return Ok(self);
         }
-        Err(Trouble::Program {
-            program: self.program,
-            status: self.status.to_string(),
-            output: self.shown,
-        })
+        Err(Trouble::Program { program: self.program, status: self.status.to_string(), output: self.shown })
     }
 }
 

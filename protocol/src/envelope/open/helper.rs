@@ -25,6 +25,7 @@ pub(super) struct Helper<'a> {
     newcomer: Option<Cert>,
     now: Timestamp,
     strangers: Vec<KeyHandle>,
+    packets: usize,
     announced: usize,
     verdict: Result<Vec<SignedBy>, OpenError>,
 }
@@ -38,7 +39,8 @@ impl<'a> Helper<'a> {
         now: Timestamp,
     ) -> Self {
         let verdict = Err(OpenError::Signature("none".into()));
-        Self { me, decryptors, keyring, newcomer, now, strangers: Vec::new(), announced: 0, verdict }
+        let strangers = Vec::new();
+        Self { me, decryptors, keyring, newcomer, now, strangers, packets: 0, announced: 0, verdict }
     }
 
     pub(super) fn has_strangers(&self) -> bool {
@@ -121,6 +123,10 @@ impl<'a> Helper<'a> {
 
 impl VerificationHelper for Helper<'_> {
     fn inspect(&mut self, pp: &PacketParser<'_>) -> openpgp::Result<()> {
+        self.packets += 1;
+        if self.packets > limits::PACKETS {
+            return Err(OpenError::Structure(format!("more than {} packets", limits::PACKETS)).into());
+        }
         match &pp.packet {
             Packet::PKESK(_)
             | Packet::SEIP(_)
