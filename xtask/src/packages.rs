@@ -22,6 +22,9 @@ const RUN: &[&str] = &[
     "pamtester",       // a program that does nothing but PAM
     "sudo",            // a program that does more
     "gnupg",           // an independent opinion on signatures
+    "scdaemon",        // GnuPG's card driver, an independent opinion on cards
+    "openssh-client",  // logging in from elsewhere
+    "openssh-server",  // being logged in to; tests start their own
     "expect",          // typing at a terminal
     "procps",          // looking at processes
     "util-linux",      // namespaces, `setpriv`, `setsid`
@@ -50,9 +53,10 @@ pub(crate) fn ensure() -> Result<(), Stop> {
     step(&format!("install {}", missing.join(", ")), || {
         run(apt().arg("update"))?;
         run(apt().args(["install", "--yes", "--no-install-recommends"]).args(&missing))?;
-        if missing.contains(&"pcscd") {
+        if missing.iter().any(|package| ["pcscd", "openssh-server"].contains(package)) {
             say(
-                "Note: under systemd, pcscd.socket is enabled from the next boot on, as its package wants it.",
+                "Note: under systemd, pcscd.socket and ssh.service are enabled from the next boot on, as their \
+                 packages want it.",
             );
         }
         Ok(())
