@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use countersign_tests::site::{HostKey, KEY_GENERATION, Person, SOON, Scene, Site, talk};
-use countersign_tests::{Machine, target_bin};
+use countersign_tests::{CardSpec, Machine, SessionSpec, target_bin};
 
 fn replaced(arguments: &[String], after: &str, with: &str) -> Vec<String> {
     let mut changed = arguments.to_vec();
@@ -89,6 +89,54 @@ fn host_without_a_token_waits_for_an_administrator_who_names_its_key_words() {
         Ok(shown.contains("\"active\"").then_some(()))
     })
     .unwrap();
+}
+
+#[test]
+fn card_with_keys_of_its_own_keeps_them_when_it_is_adopted() {
+    let kept = tempfile::tempdir().unwrap();
+    let spec = || CardSpec::new("00005EED").kept_in(kept.path());
+
+    // Carla's card gets its keys at one site; her certificate lies in that site's ledger.
+    let first = Machine::start().unwrap();
+    let site = Site::enrolled(&first, 1, HostKey::Sealed).unwrap();
+    let user = first.add_user("carla", 4500).unwrap();
+    let seat = first.session(SessionSpec::local("c1", &user)).unwrap();
+    let card = first.card(1, spec()).unwrap();
+    card.wait_until_seen().unwrap();
+    let carla = Person { user, seat, card };
+    carla.register(&site.server.administrator, &site.server.code).unwrap();
+    let folder = first.scratch().join("carla");
+    let mut make = first.command("install");
+    make.args(["-d", "-o", "carla", "-m", "700"]).arg(&folder);
+    talk(&make, &[], SOON).unwrap().success().unwrap();
+    let export = folder.join("ledger.jsonl").to_string_lossy().into_owned();
+    carla.administer(&["ledger", "export", &export]).unwrap();
+    let out = folder.join("evidence").to_string_lossy().into_owned();
+    let take = ["ledger", "evidence", &export, "--entry", "4", "--out", &out];
+    talk(&carla.countersign(&take).unwrap(), &[], SOON).unwrap().success().unwrap();
+    let certificate = std::fs::read_to_string(format!("{out}/certificate.asc")).unwrap();
+    drop(carla);
+
+    // The same card, with the keys that are on it, at another site.
+    let second = Machine::start().unwrap();
+    let site = Site::enrolled(&second, 1, HostKey::Sealed).unwrap();
+    let user = second.add_user("carla", 4500).unwrap();
+    let seat = second.session(SessionSpec::local("c1", &user)).unwrap();
+    let card = second.card(1, spec()).unwrap();
+    card.wait_until_seen().unwrap();
+    let carla = Person { user, seat, card };
+    second.write("/home/carla.asc", &certificate, 0o644).unwrap();
+
+    // New keys are refused on a card that has some: they would be lost.
+    let generate = carla.countersign(&["register", &site.server.administrator]).unwrap();
+    let ending = talk(&generate, &[], SOON).unwrap();
+    assert!(!ending.status.success());
+    assert!(ending.shown.contains("--adopt"), "{}", ending.shown);
+
+    let adopt = ["register", &site.server.administrator, "--adopt", "/home/carla.asc"];
+    let answers = [("One-time code", site.server.code.as_str()), ("PIN for", Person::PIN)];
+    talk(&carla.countersign(&adopt).unwrap(), &answers, SOON).unwrap().success().unwrap();
+    carla.administer(&["admin", "user", "add", "dora"]).unwrap();
 }
 
 #[test]
