@@ -1,9 +1,20 @@
-//! The documents at the root name files; those files exist.
+//! The documents name files and tests; those files and tests exist.
+
+use std::path::Path;
 
 use crate::workspace::root;
 
-const DOCUMENTS: [&str; 5] =
-    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs/exit-codes.md"];
+const DOCUMENTS: [&str; 9] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/exit-codes.md",
+    "docs/protocol-envelope.md",
+    "docs/protocol-ipc.md",
+    "docs/threats.md",
+    "CHANGELOG.md",
+];
 
 /// `path/to/file.ext` between backticks, and the targets of links.
 fn paths_in(text: &str) -> Vec<&str> {
@@ -31,4 +42,36 @@ fn every_file_that_a_document_names_exists() {
 fn the_architecture_names_files_at_all() {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     assert!(paths_in(&text).len() > 20);
+}
+
+/// Names of tests in the last column of the tables: long words with underscores, between backticks.
+fn tests_in(text: &str) -> impl Iterator<Item = &str> {
+    let is_test = |word: &&str| {
+        word.matches('_').count() >= 3 && word.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    };
+    text.split('`').skip(1).step_by(2).filter(is_test)
+}
+
+/// All Rust source of the workspace in one string.
+fn sources(folder: &Path, into: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            sources(&path, into);
+        } else if name.ends_with(".rs") {
+            into.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_threats_name_exists() {
+    let mut all = String::new();
+    sources(&root(), &mut all);
+    let threats = std::fs::read_to_string(root().join("docs/threats.md")).unwrap();
+    assert!(tests_in(&threats).count() > 30);
+    for test in tests_in(&threats) {
+        assert!(all.contains(&format!("fn {test}()")), "docs/threats.md names {test}, which does not exist");
+    }
 }
