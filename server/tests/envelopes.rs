@@ -154,8 +154,9 @@ fn same_id_with_other_bytes_is_refused_and_alarms() {
     let server = Server::new();
     let host = server.host();
     let message = check_in(&host);
-    let (one, other) = (host.seal(&message), host.seal(&message));
-    assert_ne!(one.bytes(), other.bytes());
+    let mut later = message.clone();
+    later.time = later.time.plus(1);
+    let (one, other) = (host.seal(&message), host.seal(&later));
     assert_eq!(host.send(&one).status, 200);
     refusal(&host.send(&other), &host.server, &other);
     let alarm = server.newest(EntryKind::Alarm);
@@ -167,6 +168,18 @@ fn same_id_with_other_bytes_is_refused_and_alarms() {
         countersign_protocol::message::InstanceState::Active,
         "the first is still answered"
     );
+}
+
+#[test]
+fn the_same_message_in_a_new_envelope_gets_the_same_reply() {
+    let server = Server::new();
+    let host = server.host();
+    let message = check_in(&host);
+    let (one, other) = (host.seal(&message), host.seal(&message));
+    assert_ne!(one.bytes(), other.bytes());
+    let first = host.open(&one, &host.send(&one));
+    let again = host.open(&one, &host.send(&other));
+    assert_eq!(first.literal(), again.literal());
 }
 
 #[test]
