@@ -74,6 +74,36 @@ fn job_whose_outer_signature_was_stripped_is_refused() {
 }
 
 #[test]
+fn who_may_not_ask_has_no_persons_signature_checked() {
+    let server = Server::new();
+    let (host, _admin, ana) = server.with_ana();
+    let waiting = server.newcomer().enrol(None);
+    // Looking at ana's key would now be told by another answer.
+    let database = rusqlite::Connection::open(server.folder.database()).unwrap();
+    database.execute("UPDATE accounts SET primary_key = 'damaged' WHERE name = 'ana'", []).unwrap();
+    let request = JobRequest { signed: ana.sign(&login(&host, &ana)), body: None };
+    let sealed = host.seal(&host.message(&request));
+    assert_eq!(host.send(&sealed).status, 503);
+
+    let stranger = server.newcomer();
+    let sealed = stranger.seal(&stranger.message(&request), vec![keys::primary(&stranger.application)]);
+    refusal(&host.send(&sealed), &host.server, &sealed);
+    refused(&server, &waiting, &request, "(pending)");
+}
+
+#[test]
+fn a_person_without_account_or_key_is_refused() {
+    let server = Server::new();
+    let (host, admin, _ana) = server.with_ana();
+    server.invite(&host, &admin, "bob", &["bob"]);
+    for name in ["bob", "nobody"] {
+        let person = Person::new(name, server.clock_now());
+        let request = JobRequest { signed: person.sign(&login(&host, &person)), body: None };
+        refused(&server, &host, &request, "has no key");
+    }
+}
+
+#[test]
 fn job_rewrapped_by_another_instance_is_refused() {
     let server = Server::new();
     let (host, admin, ana) = server.with_ana();

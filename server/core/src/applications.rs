@@ -52,14 +52,17 @@ impl Application {
     }
 }
 
-/// Applications in a store.
-pub trait ApplicationStore {
+/// Looking applications up.
+pub trait ApplicationRead {
     /// The application whose key has this primary fingerprint.
     ///
     /// # Errors
     /// [`StoreError`].
     fn application(&self, key: &Fingerprint) -> Result<Option<Application>, StoreError>;
+}
 
+/// Applications in a store.
+pub trait ApplicationStore: ApplicationRead {
     /// Adds an application, if name and key are free.
     ///
     /// # Errors

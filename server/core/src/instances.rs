@@ -67,14 +67,17 @@ impl Instance {
     }
 }
 
-/// Instances in a store.
-pub trait InstanceStore {
+/// Looking instances up.
+pub trait InstanceRead {
     /// The instance of this primary fingerprint.
     ///
     /// # Errors
     /// [`StoreError`].
     fn instance(&self, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError>;
+}
 
+/// Instances in a store.
+pub trait InstanceStore: InstanceRead {
     /// Instances that wait and show these key words.
     ///
     /// # Errors

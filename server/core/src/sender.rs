@@ -4,13 +4,12 @@ use countersign_protocol::envelope::SignedBy;
 use countersign_protocol::ids::Fingerprint;
 use countersign_protocol::message::{InstanceState, MessageKind};
 
-use crate::applications::{Application, ApplicationState};
-use crate::instances::Instance;
+use crate::applications::{Application, ApplicationRead, ApplicationState};
+use crate::instances::{Instance, InstanceRead};
 use crate::refusal::Reason;
 use crate::stop::Stop;
-use crate::store::Transaction;
 
-/// Who signed, as the transaction sees them.
+/// Who signed, as the store sees them.
 #[derive(Debug, Clone)]
 pub enum Sender {
     /// A copy of an application, known by nothing else.
@@ -33,13 +32,16 @@ impl Sender {
     ///
     /// # Errors
     /// [`Reason::UnknownSender`], [`Reason::NotTheAnnouncedKey`], or the store's.
-    pub fn of(tx: &dyn Transaction, signers: &[SignedBy]) -> Result<Self, Stop> {
+    pub fn of<R>(store: &R, signers: &[SignedBy]) -> Result<Self, Stop>
+    where
+        R: ApplicationRead + InstanceRead + ?Sized,
+    {
         match signers {
             [one] => {
-                if let Some(application) = tx.application(&one.certificate)? {
+                if let Some(application) = store.application(&one.certificate)? {
                     return Ok(Self::Application(application));
                 }
-                let instance = tx.instance(&one.certificate)?.ok_or(Reason::UnknownSender)?;
+                let instance = store.instance(&one.certificate)?.ok_or(Reason::UnknownSender)?;
                 if one.key == instance.fingerprint {
                     Ok(Self::InstancePrimary(instance))
                 } else if Some(&one.key) == instance.signing_key.as_ref() {
@@ -50,7 +52,7 @@ impl Sender {
             }
             [one, other] => {
                 let (application, newcomer) =
-                    match (tx.application(&one.certificate)?, tx.application(&other.certificate)?) {
+                    match (store.application(&one.certificate)?, store.application(&other.certificate)?) {
                         (Some(application), None) => (application, other),
                         (None, Some(application)) => (application, one),
                         _ => return Err(Reason::UnknownSender.into()),

@@ -5,10 +5,10 @@
 //! somebody else was first or the row forbids it; the caller treats `false` as *no*.
 
 use crate::accounts::{AccountRead, AccountStore};
-use crate::applications::ApplicationStore;
+use crate::applications::{ApplicationRead, ApplicationStore};
 use crate::codes::CodeStore;
 use crate::enrolment::HandshakeStore;
-use crate::instances::InstanceStore;
+use crate::instances::{InstanceRead, InstanceStore};
 use crate::keys::{KeyStore, SenderKeys};
 use crate::ledger::{LedgerSnapshot, LedgerTx};
 use crate::registration::RegistrationStore;
@@ -31,7 +31,7 @@ pub trait Store: Send + Sync {
 }
 
 /// Committed state, from which nothing is decided: it tells whose signatures to check before the transaction.
-pub trait View: AccountRead + SenderKeys + LedgerSnapshot {}
+pub trait View: AccountRead + ApplicationRead + InstanceRead + SenderKeys + LedgerSnapshot {}
 
 /// One message's share of the database. Dropped without [`Transaction::commit`], it leaves nothing behind.
 pub trait Transaction:

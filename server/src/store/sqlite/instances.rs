@@ -3,12 +3,13 @@
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::Fingerprint;
 use countersign_protocol::message::InstanceState;
-use countersign_server_core::instances::{Instance, InstanceStore};
+use countersign_server_core::instances::{Instance, InstanceRead, InstanceStore};
 use countersign_server_core::store::StoreError;
-use rusqlite::Row;
+use rusqlite::{Connection, Row};
 
-use super::rows::{corrupt, count, json, number, parsed, time, to_json};
+use super::rows::{corrupt, count, json, number, optional, parsed, time, to_json};
 use super::transaction::SqliteTransaction;
+use super::view::SqliteView;
 
 const COLUMNS: &str = "fingerprint, application, certificate, signing_key, key_words, claimed_hostname, key_place, \
                        state, counter, forked_at";
@@ -65,12 +66,27 @@ impl Columns {
     }
 }
 
-impl InstanceStore for SqliteTransaction<'_> {
-    fn instance(&self, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM instances WHERE fingerprint = ?1");
-        self.read(&sql, [fingerprint.to_string()], Columns::read)?.map(Columns::instance).transpose()
-    }
+fn instance(connection: &Connection, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM instances WHERE fingerprint = ?1");
+    let row = connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| statement.query_row([fingerprint.to_string()], Columns::read));
+    optional(row)?.map(Columns::instance).transpose()
+}
 
+impl InstanceRead for SqliteTransaction<'_> {
+    fn instance(&self, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError> {
+        instance(self.connection(), fingerprint)
+    }
+}
+
+impl InstanceRead for SqliteView<'_> {
+    fn instance(&self, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError> {
+        instance(self.connection()?, fingerprint)
+    }
+}
+
+impl InstanceStore for SqliteTransaction<'_> {
     fn pending_instances(&self, key_words: &str) -> Result<Vec<Instance>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM instances WHERE key_words = ?1 AND state = 'pending'");
         let rows = self.read_all(&sql, [key_words], Columns::read)?;
