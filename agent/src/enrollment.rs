@@ -9,6 +9,7 @@
 //! Each envelope is on disk before it is sent. An enrolment that was interrupted goes on with the same bytes when
 //! the same request comes again while the handshake lives; the server answers them with the same reply.
 
+mod host_key;
 mod unfinished;
 
 use std::time::Instant;
@@ -17,7 +18,7 @@ use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::envelope::{self, Sealed, Verified};
 use countersign_protocol::ids::MessageId;
-use countersign_protocol::ipc::{Enroll, EnrollKeyStore, Enrolled, NoteKind, ProblemKind};
+use countersign_protocol::ipc::{Enroll, Enrolled, NoteKind, ProblemKind};
 use countersign_protocol::key_words::key_words;
 use countersign_protocol::ledger::{LedgerKey, check_receipt};
 use countersign_protocol::limits;
@@ -25,16 +26,14 @@ use countersign_protocol::message::{
     EnrolmentRecord, Hello, HelloReply, InstanceKey, KeyStore, Message, Transcript,
 };
 
+use self::host_key::hostname;
 use self::unfinished::Unfinished;
 use crate::agent::Agent;
-use crate::card::{Algorithm, GenerateHost, HostPins, Pin};
-use crate::card_pins;
 use crate::check_in::Contact;
-use crate::instance_key::{BACKDATE, Primary, SessionKeys, StoredPins};
+use crate::instance_key::{BACKDATE, Primary, SessionKeys};
 use crate::person::Person;
 use crate::server_link::{INSTANCE, Instance, Link};
 use crate::trouble::Trouble;
-use crate::vault::{HOST_PINS, INSTANCE_KEY};
 use crate::wire::{LinkError, Server};
 
 /// Enrols this host.
@@ -63,11 +62,11 @@ pub fn enroll(agent: &Agent, ask: &Enroll, person: &mut Person) -> Result<Enroll
     let unfinished = match Unfinished::load(&agent.state, ask, agent.wire.time.now())? {
         Some(unfinished) => {
             person.note(NoteKind::Info, "Going on with the enrolment that was interrupted.");
-            unfinished
+            Ok(unfinished)
         }
-        None => enrolment.prepare(person)?,
+        None => enrolment.prepare(person),
     };
-    let finished = enrolment.run(unfinished);
+    let finished = unfinished.and_then(|unfinished| enrolment.run(unfinished));
     if !matches!(&finished, Err(trouble) if trouble.kind == ProblemKind::Server) {
         // Refused, or done: the same bytes would get the same answer. Unreachable: they may be sent again.
         Unfinished::erase(&agent.state)?;
@@ -123,48 +122,6 @@ impl Enrolment<'_> {
 
     fn clock_was_wrong(&self) -> bool {
         self.agent.wire.time.offset().is_some_and(|offset| offset != 0)
-    }
-
-    fn make_key(&self, person: &mut Person) -> Result<(Cert, Primary, KeyStore), Trouble> {
-        let now = self.agent.wire.time.now();
-        let hostname = hostname();
-        match &self.ask.key_store {
-            EnrollKeyStore::Sealed => {
-                let cert = Primary::generate_software(&format!("countersign instance {hostname}"), now)?;
-                let secret = certificate::to_secret_bytes(&cert)?;
-                let protection = INSTANCE_KEY.store(&self.agent.state, &secret)?;
-                let base = cert.clone().strip_secret_key_material();
-                Ok((base, Primary::Software { cert: Box::new(cert), protection }, KeyStore::Sealed))
-            }
-            EnrollKeyStore::Card(ident) => {
-                let name = self.agent.name_of(*ident)?;
-                let current = card_pins::ask_current(person, *ident, &name)?;
-                let random = self.agent.random.as_ref();
-                let (user, admin) = (Pin::unguessable(random)?, Pin::unguessable(random)?);
-                // First on the disk, then on the card: a card whose PINs nobody knows is lost.
-                let protection = HOST_PINS
-                    .store(&self.agent.state, &StoredPins::to_bytes(user.expose(), admin.expose()))?;
-                let plan = GenerateHost {
-                    algorithm: Algorithm::Curve25519,
-                    user_pin: current.user,
-                    admin_pin: current.admin,
-                    new_pins: HostPins { user: user.clone(), admin },
-                    hostname,
-                    now: now.plus(-BACKDATE),
-                    replace: true,
-                };
-                let base = self
-                    .agent
-                    .cards
-                    .generate_host_key(*ident, plan, &mut |step| {
-                        person.note(NoteKind::Info, &crate::trouble::sentence(&step.to_string()));
-                    })
-                    .map_err(|error| {
-                        Trouble::new(ProblemKind::Card, crate::trouble::sentence(&error.to_string()))
-                    })?;
-                Ok((base, Primary::Card { ident: *ident, pin: user, protection }, KeyStore::Card(*ident)))
-            }
-        }
     }
 
     /// `hello` and its reply. What is needed to go on is on disk before anything is sent.
@@ -310,10 +267,4 @@ fn check_url(url: &str) -> Result<(), Trouble> {
             "{url:?} is not an address of a server. It looks like https://auth.example:8443 – see --url."
         ),
     ))
-}
-
-fn hostname() -> String {
-    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
-    let plain: String = name.chars().filter(|c| !c.is_control()).take(253).collect();
-    if plain.is_empty() { "unnamed".to_owned() } else { plain }
 }

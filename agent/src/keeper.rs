@@ -83,6 +83,12 @@ pub fn start(ear: Ear, agent: &Arc<Agent>) -> std::io::Result<()> {
 }
 
 fn keep(calls: &Receiver<Call>, agent: &Weak<Agent>) {
+    if let Some(Err(error)) =
+        agent.upgrade().map(|agent| agent.journal.verify().map_err(|error| (agent, error)))
+    {
+        let (agent, error) = error;
+        agent.log.warn("journal-damaged", &[("why", &error.to_string())]);
+    }
     let mut next = Instant::now();
     let mut events_again: Option<Instant> = None;
     let mut managed = None;
