@@ -30,11 +30,21 @@ pub struct Limits {
     pub hosts_per_second: u32,
     /// Messages that wait for a worker; more are asked to come again.
     pub queue: u16,
+    /// Open connections; more wait to be taken.
+    pub connections: u16,
+    /// Open connections of one address (of IPv6, one /64); more are closed at once.
+    pub connections_per_address: u16,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { strangers_per_minute: 60, hosts_per_second: 200, queue: 1024 }
+        Self {
+            strangers_per_minute: 60,
+            hosts_per_second: 200,
+            queue: 1024,
+            connections: 512,
+            connections_per_address: 32,
+        }
     }
 }
 
@@ -120,11 +130,14 @@ impl Config {
             .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
         let config: Self = toml::from_str(&text)
             .map_err(|error| ConfigError::Wrong { path: path.to_owned(), error: Box::new(error) })?;
-        let Limits { strangers_per_minute, hosts_per_second, queue } = config.limits;
+        let Limits { strangers_per_minute, hosts_per_second, queue, connections, connections_per_address } =
+            config.limits;
         for (key, zero) in [
             ("strangers_per_minute", strangers_per_minute == 0),
             ("hosts_per_second", hosts_per_second == 0),
             ("queue", queue == 0),
+            ("connections", connections == 0),
+            ("connections_per_address", connections_per_address == 0),
         ] {
             if zero {
                 return Err(ConfigError::Zero { path: path.to_owned(), key });
@@ -137,7 +150,8 @@ impl Config {
 /// The file that `init` writes.
 #[must_use]
 pub fn template(listen: SocketAddr, url: &ServerUrl, data: &Path) -> String {
-    let Limits { strangers_per_minute, hosts_per_second, queue } = Limits::default();
+    let Limits { strangers_per_minute, hosts_per_second, queue, connections, connections_per_address } =
+        Limits::default();
     format!(
         r#"# Countersign server. Unknown keys are errors; check with: countersign-server config check
 
@@ -159,6 +173,12 @@ data = {data:?}
 
 # Messages that wait for a worker; more are told to come again.
 #queue = {queue}
+
+# Open connections; more wait.
+#connections = {connections}
+
+# Open connections of one address, or of one IPv6 network; more are closed. Raise it behind a proxy.
+#connections_per_address = {connections_per_address}
 "#,
         url = url.as_str(),
         data = data.display().to_string(),

@@ -1,21 +1,25 @@
 //! HTTP: one endpoint for envelopes, one for whoever watches over the server.
 
+mod body;
+mod connections;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::body::Body;
+use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use countersign_protocol::clock::{Clock as _, SystemClock};
-use countersign_protocol::limits;
 use countersign_server_core::core::Core;
+use countersign_server_core::stop::Failure;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::body::{BodyError, Received};
 use crate::config::Limits;
 use crate::doors::openpgp::{Admission, Answer, OpenPgpDoor, Throttle};
 use crate::log::{self, Line};
@@ -23,8 +27,11 @@ use crate::log::{self, Line};
 /// How long a sender may take to send a message.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long open requests may go on after a signal to stop.
-const GRACE: Duration = Duration::from_secs(10);
+/// Bytes of messages held at once, waiting or being worked on.
+const HELD: usize = 128 * 1024 * 1024;
+
+/// Questions about our health asked of the store at once.
+const WATCHERS: usize = 2;
 
 #[derive(Clone)]
 struct Edge {
@@ -34,41 +41,43 @@ struct Edge {
     workers: Arc<Semaphore>,
     /// One permit for each message that is inside at all.
     queue: Arc<Semaphore>,
+    /// One permit for each byte of them.
+    bytes: Arc<Semaphore>,
+    watchers: Arc<Semaphore>,
 }
 
 /// Serves until `stop` completes, then finishes what it has begun.
-///
-/// # Errors
-/// The listener's.
 pub async fn serve(
     listener: TcpListener,
     core: Core,
     limits: Limits,
     stop: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), std::io::Error> {
+) {
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let edge = Edge {
         door: OpenPgpDoor::new(Arc::new(core)),
         throttle: Arc::new(Throttle::new(limits)),
         workers: Arc::new(Semaphore::new(threads * 2)),
         queue: Arc::new(Semaphore::new(usize::from(limits.queue))),
+        bytes: Arc::new(Semaphore::new(HELD)),
+        watchers: Arc::new(Semaphore::new(WATCHERS)),
     };
     let router =
         Router::new().route("/v1/messages", post(messages)).route("/healthz", get(health)).with_state(edge);
-    let (stopping, stopped) = tokio::sync::oneshot::channel();
-    let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async move {
-            stop.await;
-            let _nobody_waits = stopping.send(());
-        });
-    tokio::select! {
-        ended = async { server.await } => ended,
-        () = async { let _sent = stopped.await; tokio::time::sleep(GRACE).await } => Ok(()),
-    }
+    connections::serve(listener, router, limits, stop).await;
 }
 
 async fn health(State(edge): State<Edge>) -> Response {
-    if edge.door.is_healthy() {
+    let healthy = async {
+        let watcher = edge.watchers.clone().acquire_owned().await.ok()?;
+        let door = edge.door.clone();
+        let asked = move || {
+            let _watcher = watcher;
+            door.is_healthy()
+        };
+        tokio::task::spawn_blocking(asked).await.ok()
+    };
+    if healthy.await == Some(true) {
         "ok\n".into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n").into_response()
@@ -77,7 +86,7 @@ async fn health(State(edge): State<Edge>) -> Response {
 
 async fn messages(
     State(edge): State<Edge>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Extension(peer): Extension<SocketAddr>,
     request: Request,
 ) -> Response {
     let began = Instant::now();
@@ -89,22 +98,27 @@ async fn messages(
         say(None, "too many messages from this address");
         return later(StatusCode::TOO_MANY_REQUESTS, seconds);
     }
-    let Ok(_place) = edge.queue.clone().try_acquire_owned() else {
+    let Ok(place) = edge.queue.clone().try_acquire_owned() else {
         say(None, "the queue is full");
         return later(StatusCode::SERVICE_UNAVAILABLE, 1);
     };
-    let bytes = match tokio::time::timeout(PATIENCE, to_bytes(request.into_body(), limits::ENVELOPE)).await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(_)) => {
+    let received = match tokio::time::timeout(PATIENCE, body::receive(request.into_body(), &edge.bytes)).await
+    {
+        Ok(Ok(received)) => received,
+        Ok(Err(BodyError::NotAnEnvelope)) => {
             say(None, "larger than an envelope may be, or cut off");
             return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+        }
+        Ok(Err(BodyError::NoRoom)) => {
+            say(None, "no room for more bytes");
+            return later(StatusCode::SERVICE_UNAVAILABLE, 1);
         }
         Err(_) => {
             say(None, "sent too slowly");
             return StatusCode::REQUEST_TIMEOUT.into_response();
         }
     };
-    let (status, body) = match work(&edge, bytes).await {
+    let (status, body) = match work(&edge, received, place).await {
         Some(Ok(answer)) => {
             if answer.shows_a_host() {
                 edge.throttle.is_host(peer.ip(), began);
@@ -135,10 +149,20 @@ async fn messages(
 }
 
 /// On a thread that may block. None if it panicked.
-async fn work(edge: &Edge, bytes: Bytes) -> Option<Result<Answer, countersign_server_core::stop::Failure>> {
-    let _worker = edge.workers.acquire().await.ok()?;
+///
+/// That thread goes on when the client hangs up, so it holds the permits.
+async fn work(
+    edge: &Edge,
+    received: Received,
+    place: OwnedSemaphorePermit,
+) -> Option<Result<Answer, Failure>> {
+    let worker = edge.workers.clone().acquire_owned().await.ok()?;
     let door = edge.door.clone();
-    tokio::task::spawn_blocking(move || door.answer(&bytes)).await.ok()
+    let answered = move || {
+        let _permits = (worker, place);
+        door.answer(received.bytes())
+    };
+    tokio::task::spawn_blocking(answered).await.ok()
 }
 
 fn later(status: StatusCode, seconds: u64) -> Response {

@@ -215,6 +215,58 @@ fn a_flood_from_one_address_is_told_when_to_come_again() {
     assert_eq!(get(program.port, "/healthz").status, 200, "whoever watches is not throttled");
 }
 
+/// A connection from another address of this machine.
+fn connect_from(source: &str, port: u16) -> std::net::TcpStream {
+    let connected = async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{source}:0").parse().unwrap()).unwrap();
+        let stream = socket.connect(([127, 0, 0, 1], port).into()).await.unwrap();
+        stream.into_std().unwrap()
+    };
+    let stream =
+        tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap().block_on(connected);
+    stream.set_nonblocking(false).unwrap();
+    stream
+}
+
+#[test]
+fn half_open_requests_neither_keep_others_out_nor_stay() {
+    use std::io::{Read as _, Write as _};
+    let made = init();
+    let program = Program::start(&made.config, &[]);
+    let mut idle: Vec<_> = (0..300).map(|_| connect_from("127.0.0.2", program.port)).collect();
+    for stream in &mut idle {
+        // Those over the limit are closed already.
+        let _closed = stream.write_all(b"POST /v1/messages HTTP/1.1\r\nHost: l");
+    }
+    assert_eq!(get(program.port, "/healthz").status, 200);
+    assert_eq!(post(program.port, b"garbage").status, 400);
+
+    let mut closed = |within: Duration| {
+        let mut seen = 0;
+        for stream in &mut idle {
+            stream.set_read_timeout(Some(within)).unwrap();
+            let read = stream.read(&mut [0; 1]);
+            let waits = read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+            seen += usize::from(!waits);
+        }
+        seen
+    };
+    assert_eq!(closed(Duration::from_millis(10)), 268, "all but 32 were turned away at once");
+    std::thread::sleep(Duration::from_secs(11));
+    assert_eq!(closed(Duration::from_millis(10)), 300, "the rest had ten seconds");
+}
+
+#[test]
+fn a_store_that_does_not_answer_is_not_healthy() {
+    let made = init();
+    let program = Program::start(&made.config, &[]);
+    assert_eq!(get(program.port, "/healthz").status, 200);
+    let database = rusqlite::Connection::open(made.data.join("countersign.db")).unwrap();
+    database.execute_batch("ALTER TABLE ledger_checkpoint RENAME TO gone").unwrap();
+    assert_eq!(get(program.port, "/healthz").status, 503);
+}
+
 #[test]
 fn a_body_larger_than_an_envelope_is_cut_off() {
     let made = init();

@@ -53,7 +53,8 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), CommandError> {
                 _ = interrupt.recv() => {}
             }
         };
-        serve(listener, core, config.limits, stop).await.map_err(failed)
+        serve(listener, core, config.limits, stop).await;
+        Ok(())
     })
 }
 

@@ -2,7 +2,7 @@
 
 mod throttle;
 
-pub use throttle::{Admission, Throttle};
+pub use throttle::{Admission, Throttle, network};
 
 use std::sync::Arc;
 
@@ -93,10 +93,10 @@ impl OpenPgpDoor {
         }
     }
 
-    /// Whether the store answers.
+    /// Whether the store answers a question. Blocks on disk.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.core.view().is_ok()
+        self.core.view().is_ok_and(|view| view.checkpoint().is_ok_and(|newest| newest.is_some()))
     }
 }
 

@@ -97,8 +97,9 @@ impl Throttle {
     }
 }
 
-/// An IPv6 customer has at least a /64 to send from.
-fn network(address: IpAddr) -> IpAddr {
+/// Who counts as one: an IPv6 customer has at least a /64 to send from.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
 
     fn throttle() -> Throttle {
-        Throttle::new(Limits { strangers_per_minute: 3, hosts_per_second: 10, queue: 1 })
+        Throttle::new(Limits { strangers_per_minute: 3, hosts_per_second: 10, ..Limits::default() })
     }
 
     fn granted(throttle: &Throttle, address: &str, now: Instant, tries: usize) -> usize {
