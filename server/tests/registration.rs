@@ -5,15 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate;
+use countersign_protocol::envelope::statement;
 use countersign_protocol::ids::MessageId;
 use countersign_protocol::ledger::{EntryKind, Outcome};
 use countersign_protocol::message::{
-    Decision, RegistrationCode, RegistrationCodeReply, RegistrationReply, RegistrationRequest, Transcript,
-    UserKey,
+    Decision, JobRequest, RegistrationCode, RegistrationCodeReply, RegistrationReply, RegistrationRequest,
+    Transcript, UserKey,
 };
 
 use crate::client::carrier::Answer;
 use crate::client::host::{Accepted, Host, Registered};
+use crate::client::keys;
 use crate::client::person::Person;
 use crate::client::refusal;
 use crate::fixture::{Server, register};
@@ -180,6 +182,28 @@ fn a_proof_for_another_handshake_nonce_account_or_host_is_refused() {
 
 fn ana_fingerprint(ana: &Person) -> countersign_protocol::ids::Fingerprint {
     certificate::fingerprint(&ana.cert).unwrap()
+}
+
+#[test]
+fn only_the_key_that_signed_the_proof_signs_for_the_account() {
+    let server = Server::new();
+    let host = server.host();
+    // One certificate, two signing keys: the primary key on the card, and a subkey somewhere else.
+    let whole = Person::new("admin", server.clock_now());
+    let (cert, elsewhere) = keys::with_session_key(&whole.cert, server.clock_now(), None);
+    let admin = Person { cert, ..whole };
+    register(&host, &admin, &server.made.administrator.code);
+    let card = certificate::fingerprint(&admin.cert).unwrap();
+    assert_eq!(host.check_in(1, 0, &["root"]).roster[0].accounts[0].keys, [card]);
+    assert_eq!(host.log_in(&admin, "root").decision, Decision::Allowed);
+
+    let mut login = host.statement(&admin, "open-session", &format!("session/{}", host.fingerprint()));
+    login.login = Some("root".parse().unwrap());
+    login.service = Some("sudo".parse().unwrap());
+    let signed = statement::sign(&login, keys::signer(&admin.cert, &elsewhere)).unwrap();
+    let sealed = host.seal(&host.message(&JobRequest { signed, body: None }));
+    refusal(&host.send(&sealed), &host.server, &sealed);
+    assert!(server.newest(EntryKind::Refusal).reason.contains("never registered"));
 }
 
 #[test]

@@ -109,18 +109,15 @@ impl AccountState {
 }
 
 impl AccountKey {
-    /// Pins `cert` with the keys that can sign now.
+    /// Pins `cert` with the one key that proved to be on the person's card. What else the certificate could sign
+    /// with may lie anywhere.
     ///
     /// # Errors
-    /// It has none, or cannot be written.
-    pub fn pin(cert: &Cert, now: Timestamp) -> Result<Self, Reason> {
-        let signing = certificate::signing_keys(cert, now);
-        if signing.is_empty() {
-            return Err(Reason::NoSigningKey);
-        }
+    /// It cannot be written.
+    pub fn pin(cert: &Cert, proven: Fingerprint) -> Result<Self, Reason> {
         let certificate = certificate::to_bytes(cert).map_err(Reason::certificate)?;
         let primary = certificate::fingerprint(cert).map_err(Reason::certificate)?;
-        Ok(Self { certificate, primary, signing })
+        Ok(Self { certificate, primary, signing: vec![proven] })
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
         return Err(Reason::HandshakeOver.into());
     }
     let account = ctx.tx().account(&registration.account)?.ok_or(Reason::AccountNotInvited)?;
-    let key = AccountKey::pin(&cert, ctx.now)?;
+    let key = AccountKey::pin(&cert, proof.key().clone())?;
     keys::claim_all(ctx.tx(), &cert, &Owner::Account(account.name.clone()), ctx.now)?;
     let account = account.bind(key.clone())?;
     if !ctx.tx().bind_account(&account.name, &key, ctx.now)? {
@@ -60,6 +60,7 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
     entry.resource = Some(proof.statement().resource.clone());
     entry.statement = Some(proof.digest());
     entry.evidence = Some(evidence.digest());
+    entry.detail.insert("signing-key".into(), proof.key().to_string());
     entry.detail.insert("transcript".into(), transcript.to_string());
     let recipient = Recipient::Instance(instance.fingerprint.clone());
     let draft = Draft::recorded(recipient, entry, Some(evidence), move |receipt| RegistrationRecord {
