@@ -58,6 +58,18 @@ pub const TOKEN_LIFE: i64 = 24 * 3600;
 /// Life of a handshake between its first and last message, in seconds.
 pub const HANDSHAKE_LIFE: i64 = 300;
 
+/// Most handshakes of one application that are open at once. Its key is public, so anyone can begin some.
+pub const HANDSHAKES: u64 = 4096;
+
+/// Most hosts of one application that wait for an administrator at once.
+pub const PENDING_INSTANCES: u64 = 1000;
+
+/// How long a host may wait for an administrator, in seconds: a week, so that someone is back at work meanwhile.
+pub const PENDING_LIFE: i64 = 7 * 24 * 3600;
+
+/// Largest one-time certificate of a hello: an Ed25519 and an X25519 key take under 1 KiB.
+pub const EPHEMERAL_CERTIFICATE: usize = 4 * 1024;
+
 /// Life of an instance's session subkeys, in seconds.
 pub const SESSION_KEY_LIFE: i64 = 8 * 3600;
 

@@ -124,7 +124,7 @@ async fn messages(
                 edge.throttle.is_host(peer.ip(), began);
             }
             match answer {
-                Answer::Reply { bytes, correlation, kind, again } => {
+                Answer::Reply { bytes, correlation, kind, again, .. } => {
                     let again = if again { " again" } else { "" };
                     say(Some(correlation.as_str()), &format!("answered with {kind:?}{again}"));
                     (StatusCode::OK, bytes)

@@ -2,8 +2,10 @@
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate;
+use countersign_protocol::envelope::Sealed;
 use countersign_protocol::ids::Nonce;
 use countersign_protocol::ledger::{EntryKind, check_consistency, check_receipt};
+use countersign_protocol::limits;
 use countersign_protocol::message::{
     CheckIn, Decision, Hello, HostEvent, HostEventKind, HostEventReply, InstanceState, JobRequest, Message,
 };
@@ -302,6 +304,9 @@ fn a_cloned_host_alarms_and_loses_administration_but_not_logins() {
     // The snapshot, started again.
     assert_eq!(host.check_in(6, 0, &["ana"]).roster.len(), 1);
     assert_eq!(server.newest(EntryKind::Alarm).detail["counter-before"], "6");
+    let entries = server.entries().len();
+    host.check_in(6, 0, &[]);
+    assert_eq!(server.entries().len(), entries, "the alarm is raised once");
     assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
     let reply = host.job(&admin, "create", "enrolment-token/x", None);
     assert_eq!(reply.decision, Decision::Denied);
@@ -392,4 +397,88 @@ fn a_host_that_takes_a_persons_encryption_key_into_its_certificate_keeps_nobody_
     let sent = thief.instance_key(&greeted, None);
     assert_eq!(thief.carrier.carry(sent.bytes()).unwrap().status, 200);
     register(&host, &admin, &server.made.administrator.code);
+}
+
+#[test]
+fn a_host_that_waits_learns_nobodys_keys() {
+    let server = Server::new();
+    let (host, admin, _ana) = server.with_ana();
+    let waiting = server.newcomer().enrol(None);
+    assert_eq!(waiting.check_in(1, 0, &["ana"]).roster, []);
+    let words = countersign_protocol::key_words::key_words(&waiting.fingerprint());
+    host.job(&admin, "approve", &format!("instance/{words}"), None);
+    assert_eq!(waiting.check_in(2, 0, &["ana"]).roster.len(), 1);
+}
+
+#[test]
+fn a_login_named_often_is_looked_up_once_and_too_many_are_refused() {
+    let server = Server::new();
+    let (host, _admin, _ana) = server.with_ana();
+    assert_eq!(host.check_in(1, 0, &["ana"; 500]).roster.len(), 1);
+    let logins = (0..501).map(|n| format!("u{n}").parse().unwrap()).collect();
+    let sealed = host.seal(&host.message(&CheckIn { counter: 2, ledger_size: 0, logins }));
+    refusal(&host.send(&sealed), &host.server, &sealed);
+}
+
+#[test]
+fn hosts_that_wait_are_bounded_and_expire_but_tokens_still_work() {
+    let server = Server::new();
+    let database = rusqlite::Connection::open(server.folder.database()).unwrap();
+    let (now, most) = (server.clock_now().seconds(), i64::try_from(limits::PENDING_INSTANCES).unwrap());
+    let fill = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
+         INSERT INTO instances (fingerprint, application, certificate, key_words, claimed_hostname, key_place, state,
+                                state_at, enrolled_at)
+         SELECT printf('%040X', i), 'countersign', x'00', 'a-b', 'x', '\"sealed\"', 'pending', ?1, ?1 FROM n";
+    database.execute(fill, (now, most)).unwrap();
+    assert_eq!(server.newcomer().try_enrol(None).unwrap().err().unwrap().status, 400);
+    assert!(server.newest(EntryKind::Refusal).reason.contains("too many"));
+    assert_eq!(server.host().record.state, InstanceState::Active);
+    server.clock.turn(limits::PENDING_LIFE + 1);
+    assert_eq!(server.newcomer().enrol(None).record.state, InstanceState::Pending);
+    let waiting: i64 = database
+        .query_row("SELECT count(*) FROM instances WHERE state = 'pending'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(waiting, 1);
+}
+
+#[test]
+fn open_handshakes_are_bounded() {
+    let server = Server::new();
+    let database = rusqlite::Connection::open(server.folder.database()).unwrap();
+    let fill = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
+         INSERT INTO handshakes (transcript, application, commitment, server_nonce, expires)
+         SELECT randomblob(32), 'countersign', x'00', x'00', ?1 FROM n";
+    let most = i64::try_from(limits::HANDSHAKES).unwrap();
+    database.execute(fill, (server.clock_now().seconds() + 10, most)).unwrap();
+    let newcomer = server.newcomer();
+    let hello = newcomer.hello();
+    refusal(&newcomer.carrier.carry(hello.bytes()).unwrap(), &newcomer.server, &hello);
+    server.clock.turn(11);
+    let hello = newcomer.hello();
+    assert_eq!(newcomer.carrier.carry(hello.bytes()).unwrap().status, 200);
+}
+
+#[test]
+fn a_large_one_time_certificate_is_refused() {
+    let server = Server::new();
+    let mut newcomer = server.newcomer();
+    let name = "x".repeat(limits::EPHEMERAL_CERTIFICATE);
+    newcomer.ephemeral = certificate::generate_software(&name, server.clock_now(), Some(3600)).unwrap();
+    let hello = newcomer.hello();
+    refusal(&newcomer.carrier.carry(hello.bytes()).unwrap(), &newcomer.server, &hello);
+    assert!(server.newest(EntryKind::Refusal).reason.contains("one-time certificate"));
+}
+
+#[test]
+fn only_a_new_message_of_an_active_host_counts_as_one_of_a_host() {
+    let server = Server::new();
+    let (host, waiting) = (server.host(), server.newcomer().enrol(None));
+    let door = server.openpgp_door();
+    let shows = |sealed: &Sealed| door.answer(sealed.bytes()).unwrap().shows_a_host();
+    let body = CheckIn { counter: 1, ledger_size: 0, logins: Vec::new() };
+    let sealed = host.seal(&host.message(&body));
+    assert!(shows(&sealed));
+    assert!(!shows(&sealed), "anyone can send a copy");
+    assert!(!shows(&waiting.seal(&waiting.message(&body))));
+    assert!(!shows(&server.newcomer().hello()));
 }

@@ -61,6 +61,11 @@ impl Server {
         another_door(&self.folder, self.clock.clone())
     }
 
+    /// The same, to look at what it says beside the bytes.
+    pub(crate) fn openpgp_door(&self) -> OpenPgpDoor {
+        openpgp_door(&self.folder, self.clock.clone())
+    }
+
     pub(crate) fn newcomer(&self) -> Newcomer {
         Newcomer::new(&self.bundle, self.door.clone(), self.clock.clone())
     }
@@ -154,6 +159,10 @@ pub(crate) fn entries(folder: &DataFolder) -> Vec<Entry> {
 }
 
 fn another_door(folder: &DataFolder, clock: Arc<FixedClock>) -> Arc<dyn Carrier> {
+    Arc::new(Direct(openpgp_door(folder, clock)))
+}
+
+fn openpgp_door(folder: &DataFolder, clock: Arc<FixedClock>) -> OpenPgpDoor {
     let core = open_with(folder, URL, CrashPoint::never(), clock, Arc::new(SystemRandom)).unwrap();
-    Arc::new(Direct(OpenPgpDoor::new(Arc::new(core))))
+    OpenPgpDoor::new(Arc::new(core))
 }

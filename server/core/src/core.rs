@@ -72,8 +72,10 @@ pub enum Taken {
         reply: Box<Outgoing>,
         /// For the log line.
         correlation: CorrelationId,
-        /// The same bytes came before.
+        /// The same message came before.
         again: bool,
+        /// An active instance sent it.
+        active: bool,
     },
     /// It is refused.
     Refused {
@@ -82,6 +84,12 @@ pub enum Taken {
         /// For the log line, never for the sender.
         reason: Reason,
     },
+}
+
+struct Acted {
+    reply: Outgoing,
+    again: bool,
+    active: bool,
 }
 
 impl Core {
@@ -120,7 +128,9 @@ impl Core {
         let correlation = CorrelationId::new(self.random())?;
         let (id, digest, signers) = (opened.message().id, opened.wire_digest(), opened.signers().to_vec());
         match self.act(opened, now, correlation.clone()) {
-            Ok((reply, again)) => Ok(Taken::Reply { reply: Box::new(reply), correlation, again }),
+            Ok(Acted { reply, again, active }) => {
+                Ok(Taken::Reply { reply: Box::new(reply), correlation, again, active })
+            }
             Err(Stop::Refused(reason)) => {
                 let about = refuse::About { digest, message: Some(id), signers };
                 self.refuse_about(reason, &about, now, correlation)
@@ -129,12 +139,7 @@ impl Core {
         }
     }
 
-    fn act(
-        &self,
-        opened: Opened,
-        now: Timestamp,
-        correlation: CorrelationId,
-    ) -> Result<(Outgoing, bool), Stop> {
+    fn act(&self, opened: Opened, now: Timestamp, correlation: CorrelationId) -> Result<Acted, Stop> {
         let prepared = Prepared::of(self, &opened, now)?;
         let mut tx = self.parts.store.begin()?;
         let stored = tx.reply(&opened.message().id)?;
@@ -144,16 +149,17 @@ impl Core {
             Some(_) => Seen::OtherBytes,
         };
         if let (Seen::SameBytes, Some(stored)) = (seen, &stored) {
-            return Ok((self.again(&*tx, stored)?, true));
+            return Ok(Acted { reply: self.again(&*tx, stored)?, again: true, active: false });
         }
         let verified = opened.admit(seen).map_err(Reason::from)?;
         let sender = Sender::of(&*tx, verified.signers())?;
         sender.may_send(verified.kind())?;
+        let active = sender.is_active_instance();
         let draft = {
             let mut context = Context::new(self, &verified, &mut *tx, now, correlation);
             dispatch(&mut context, sender, prepared)?
         };
-        Ok((self.settle(tx, &verified, draft, now)?, false))
+        Ok(Acted { reply: self.settle(tx, &verified, draft, now)?, again: false, active })
     }
 
     /// Records, stores the reply, commits. Only then is there something to send.

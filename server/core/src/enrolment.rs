@@ -33,11 +33,12 @@ pub struct Handshake {
 
 /// Handshakes in a store.
 pub trait HandshakeStore {
-    /// Adds a handshake, and forgets those that ended long ago.
+    /// Adds a handshake, if its application has fewer than
+    /// [`HANDSHAKES`](countersign_protocol::limits::HANDSHAKES) open ones, and forgets those that ended long ago.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn add_handshake(&self, handshake: &Handshake, now: Timestamp) -> Result<(), StoreError>;
+    fn add_handshake(&self, handshake: &Handshake, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Uses a live handshake of this application up, and only then shows it.
     ///

@@ -119,9 +119,20 @@ pub trait InstanceStore: InstanceRead {
     /// [`StoreError`].
     fn count_check_in(&self, fingerprint: &Fingerprint, counter: u64) -> Result<bool, StoreError>;
 
-    /// Marks an instance as seen twice.
+    /// Marks an instance as seen twice, if it was not.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn mark_forked(&self, fingerprint: &Fingerprint, at: Timestamp) -> Result<(), StoreError>;
+    fn mark_forked(&self, fingerprint: &Fingerprint, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Revokes instances of `application` that have waited since before `since`, and counts those that still wait.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn expire_pending(
+        &self,
+        application: &ApplicationName,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<u64, StoreError>;
 }

@@ -37,6 +37,9 @@ pub enum Reason {
     /// The handshake is over: used, or too old.
     #[error("the handshake was used or has expired")]
     HandshakeOver,
+    /// Too many others are on the way.
+    #[error("too many handshakes or hosts of this application are waiting")]
+    TooManyWaiting,
     /// The key is not the one committed to.
     #[error("the certificate is not the one committed to")]
     Commitment,

@@ -96,6 +96,17 @@ impl Sender {
         if permitted { Ok(()) } else { Err(Reason::NotPermitted { kind, sender: self.described() }) }
     }
 
+    /// Whether this is a host that may work.
+    #[must_use]
+    pub fn is_active_instance(&self) -> bool {
+        match self {
+            Self::Instance(instance) | Self::InstancePrimary(instance) => {
+                instance.state == InstanceState::Active
+            }
+            Self::Application(_) | Self::Newcomer { .. } => false,
+        }
+    }
+
     fn described(&self) -> String {
         match self {
             Self::Application(application) => {

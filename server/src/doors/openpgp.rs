@@ -32,8 +32,10 @@ pub enum Answer {
         correlation: CorrelationId,
         /// The reply's type.
         kind: MessageKind,
-        /// The same bytes came before.
+        /// The same message came before.
         again: bool,
+        /// An active host sent it.
+        active: bool,
     },
     /// The signed "no".
     Refused {
@@ -78,12 +80,12 @@ impl OpenPgpDoor {
         };
         let unsealed = |error: envelope::SealError| Failure::Reply(error.to_string());
         match taken {
-            Taken::Reply { reply, correlation, again } => {
+            Taken::Reply { reply, correlation, again, active } => {
                 let (message, recipient) = (reply.message(), reply.recipient());
                 let sealed = envelope::seal(message, vec![identity.signer()], recipient, core.now())
                     .map_err(unsealed)?;
                 let bytes = sealed.bytes().to_vec();
-                Ok(Answer::Reply { bytes, correlation, kind: message.kind, again })
+                Ok(Answer::Reply { bytes, correlation, kind: message.kind, again, active })
             }
             Taken::Refused { refusal, reason } => {
                 let bytes =
@@ -101,13 +103,11 @@ impl OpenPgpDoor {
 }
 
 impl Answer {
-    /// Whether it shows that an enrolled host is at that address.
+    /// Whether it shows that a host that may work is at that address, and not a copy of what one sent.
     #[must_use]
     pub const fn shows_a_host(&self) -> bool {
         match self {
-            Self::Reply { kind, .. } => {
-                !matches!(kind, MessageKind::HelloReply | MessageKind::EnrolmentRecord)
-            }
+            Self::Reply { active, again, .. } => *active && !*again,
             Self::Refused { .. } => false,
         }
     }

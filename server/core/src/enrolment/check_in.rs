@@ -1,9 +1,11 @@
 //! "I am here; what is new?"
 
+use std::collections::BTreeSet;
+
 use countersign_protocol::binary::Binary;
 use countersign_protocol::ids::{InvalidId, LoginName, Operation, ResourceName};
 use countersign_protocol::ledger::{EntryKind, Outcome};
-use countersign_protocol::message::{CheckIn, CheckInReply, RosterAccount, RosterEntry};
+use countersign_protocol::message::{CheckIn, CheckInReply, InstanceState, RosterAccount, RosterEntry};
 
 use crate::context::Context;
 use crate::draft::Draft;
@@ -15,7 +17,7 @@ use crate::replies::Recipient;
 use crate::stop::{Failure, Stop};
 
 /// Most login names one host may ask for.
-const LOGINS: usize = 1000;
+const LOGINS: usize = 500;
 
 /// Counts the check-in and tells the host where it stands.
 ///
@@ -31,9 +33,12 @@ pub(crate) fn check_in(ctx: &mut Context<'_>, instance: &Instance) -> Result<Dra
         alarm(ctx, instance, body.counter)?;
     }
 
-    let roster = body
-        .logins
+    // Whoever is not let in yet, or no more, need not know who may log in.
+    let logins = if instance.state == InstanceState::Active { body.logins } else { Vec::new() };
+    let mut once = BTreeSet::new();
+    let roster = logins
         .iter()
+        .filter(|login| once.insert(login.as_str()))
         .map(|login| roster_entry(ctx, instance, login))
         .collect::<Result<Vec<_>, Stop>>()?;
     let (checkpoint, consistency) = ctx.newest_checkpoint(body.ledger_size)?;
@@ -48,7 +53,10 @@ pub(crate) fn check_in(ctx: &mut Context<'_>, instance: &Instance) -> Result<Dra
 }
 
 fn alarm(ctx: &mut Context<'_>, instance: &Instance, counter: u64) -> Result<(), Stop> {
-    ctx.tx().mark_forked(&instance.fingerprint, ctx.now)?;
+    if !ctx.tx().mark_forked(&instance.fingerprint, ctx.now)? {
+        // It is in the ledger already, and the same again would only bury it.
+        return Ok(());
+    }
     let mut entry = ctx.entry(
         EntryKind::Alarm,
         Outcome::Noted,

@@ -22,6 +22,10 @@ pub(crate) fn hello(ctx: &Context<'_>, application: Application) -> Result<Draft
     if ctx.message().transcript.is_some() {
         return Err(Reason::Transcript.into());
     }
+    // It is stored with the reply.
+    if body.ephemeral.0.len() > limits::EPHEMERAL_CERTIFICATE {
+        return Err(Reason::BadCertificate("a one-time certificate that large".into()).into());
+    }
     keys::receive(&body.ephemeral.0, ctx.now)?;
 
     let heard = Transcript::enrolment().then(ctx.literal());
@@ -35,7 +39,7 @@ pub(crate) fn hello(ctx: &Context<'_>, application: Application) -> Result<Draft
             let transcript = heard.then(literal).digest();
             let application = application.name;
             let handshake = Handshake { transcript, application, commitment, server_nonce, expires };
-            Ok(tx.add_handshake(&handshake, now)?)
+            if tx.add_handshake(&handshake, now)? { Ok(()) } else { Err(Reason::TooManyWaiting.into()) }
         });
     Ok(draft)
 }

@@ -4,6 +4,7 @@ use countersign_protocol::certificate;
 use countersign_protocol::ids::Fingerprint;
 use countersign_protocol::key_words::key_words;
 use countersign_protocol::ledger::{EntryKind, Outcome};
+use countersign_protocol::limits;
 use countersign_protocol::message::{EnrolmentRecord, InstanceKey, InstanceState, KeyStore, Transcript};
 
 use super::session_key;
@@ -59,6 +60,9 @@ pub(crate) fn instance_key(
         forked: false,
     };
     let (instance, why) = vouched(ctx, waiting, body.token.as_deref())?;
+    if instance.state == InstanceState::Pending {
+        room_to_wait(ctx, &application)?;
+    }
     // Never enrolled before, and so never revoked: the fingerprint is the instance's name for ever (W2).
     if !ctx.tx().add_instance(&instance, ctx.now)? {
         return Err(Reason::KeyBelongsToAnother.into());
@@ -91,6 +95,14 @@ pub(crate) fn instance_key(
         receipt,
     });
     Ok(draft.with_transcript(transcript))
+}
+
+/// Everyone who has a copy of the application can let a host wait: not more at once than an administrator could look
+/// through, and not for ever.
+fn room_to_wait(ctx: &Context<'_>, application: &Application) -> Result<(), Stop> {
+    let since = ctx.now.plus(-limits::PENDING_LIFE);
+    let waiting = ctx.tx().expire_pending(&application.name, since, ctx.now)?;
+    if waiting < limits::PENDING_INSTANCES { Ok(()) } else { Err(Reason::TooManyWaiting.into()) }
 }
 
 /// Active if a live token vouches for it; else it waits.

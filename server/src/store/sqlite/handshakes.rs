@@ -6,24 +6,28 @@ use countersign_protocol::limits;
 use countersign_server_core::enrolment::{Handshake, HandshakeStore};
 use countersign_server_core::store::StoreError;
 
-use super::rows::{bytes, time};
+use super::rows::{bytes, number, time};
 use super::transaction::SqliteTransaction;
 
 impl HandshakeStore for SqliteTransaction<'_> {
-    fn add_handshake(&self, handshake: &Handshake, now: Timestamp) -> Result<(), StoreError> {
+    fn add_handshake(&self, handshake: &Handshake, now: Timestamp) -> Result<bool, StoreError> {
         self.write("DELETE FROM handshakes WHERE expires < ?1", [time(now.plus(-limits::REPLAY_MEMORY))])?;
-        self.write(
+        let most = number(limits::HANDSHAKES)?;
+        let added = self.write(
             "INSERT INTO handshakes (transcript, application, commitment, server_nonce, expires)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+             SELECT ?1, ?2, ?3, ?4, ?5
+             WHERE (SELECT count(*) FROM handshakes WHERE application = ?2 AND used_at IS NULL AND expires > ?6) < ?7",
             (
                 handshake.transcript.as_bytes(),
                 handshake.application.as_str(),
                 handshake.commitment.as_bytes(),
                 handshake.server_nonce.as_bytes(),
                 time(handshake.expires),
+                time(now),
+                most,
             ),
         )?;
-        Ok(())
+        Ok(added == 1)
     }
 
     fn use_handshake(

@@ -1,7 +1,7 @@
 //! Instances.
 
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ids::Fingerprint;
+use countersign_protocol::ids::{ApplicationName, Fingerprint};
 use countersign_protocol::message::InstanceState;
 use countersign_server_core::instances::{Instance, InstanceRead, InstanceStore};
 use countersign_server_core::store::StoreError;
@@ -149,11 +149,30 @@ impl InstanceStore for SqliteTransaction<'_> {
         Ok(counted == 1)
     }
 
-    fn mark_forked(&self, fingerprint: &Fingerprint, at: Timestamp) -> Result<(), StoreError> {
-        self.write(
+    fn mark_forked(&self, fingerprint: &Fingerprint, at: Timestamp) -> Result<bool, StoreError> {
+        let marked = self.write(
             "UPDATE instances SET forked_at = ?2 WHERE fingerprint = ?1 AND forked_at IS NULL",
             (fingerprint.to_string(), time(at)),
         )?;
-        Ok(())
+        Ok(marked == 1)
+    }
+
+    fn expire_pending(
+        &self,
+        application: &ApplicationName,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.write(
+            "UPDATE instances SET state = 'revoked', state_at = ?3
+             WHERE application = ?1 AND state = 'pending' AND enrolled_at < ?2",
+            (application.as_str(), time(since), time(now)),
+        )?;
+        let waiting = self.read(
+            "SELECT count(*) FROM instances WHERE application = ?1 AND state = 'pending'",
+            [application.as_str()],
+            |row| row.get::<_, i64>(0),
+        )?;
+        count(waiting.unwrap_or_default(), "instances that wait")
     }
 }
