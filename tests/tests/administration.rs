@@ -52,6 +52,23 @@ fn enrolment_is_for_root_only_and_happens_once() {
 }
 
 #[test]
+fn interrupted_enrolment_is_taken_up_again_with_the_same_command() {
+    for key in [HostKey::Sealed, HostKey::Card] {
+        let machine = Machine::start().unwrap();
+        let mut site = Site::new(&machine, 1, key).unwrap();
+        site.start_agent().unwrap();
+        let mut command = machine.command(target_bin("countersign").unwrap());
+        command.args(site.enroll_arguments());
+        let ending = talk(&command, site.enroll_answers(), KEY_GENERATION).unwrap();
+        assert_eq!(ending.code(), Some(5), "{}", ending.shown);
+
+        site.server.start(&machine).unwrap();
+        let ending = talk(&command, &[], KEY_GENERATION).unwrap().success().unwrap();
+        assert!(ending.shown.contains("enrolled and active"), "{}", ending.shown);
+    }
+}
+
+#[test]
 fn host_without_a_token_waits_for_an_administrator_who_names_its_key_words() {
     let first = Machine::start().unwrap();
     let scene = Scene::on(&first, HostKey::Sealed).unwrap();
