@@ -370,6 +370,26 @@ fn a_flood_of_garbage_leaves_sixty_entries_a_minute() {
 }
 
 #[test]
+fn garbage_hides_neither_a_hosts_refusal_nor_an_alarm() {
+    let server = Server::new();
+    let host = server.host();
+    let message = check_in(&host);
+    let mut later = message.clone();
+    later.time = later.time.plus(1);
+    assert_eq!(host.send(&host.seal(&message)).status, 200);
+    for n in 0..100_u8 {
+        assert_eq!(host.carrier.carry(&[n]).unwrap().status, 400);
+    }
+    let sealed = host.seal_as(&check_in(&host), keys::primary(&host.cert));
+    refusal(&host.send(&sealed), &host.server, &sealed);
+    let refused = server.newest(EntryKind::Refusal);
+    assert_eq!(refused.detail["signed-by"], host.fingerprint().to_string());
+    let sealed = host.seal(&later);
+    refusal(&host.send(&sealed), &host.server, &sealed);
+    assert_eq!(server.newest(EntryKind::Alarm).message, Some(message.id));
+}
+
+#[test]
 fn a_refusal_is_for_one_message() {
     let server = Server::new();
     let host = server.host();

@@ -2,7 +2,7 @@
 
 mod meter;
 
-pub use meter::{Meter, Verdict};
+pub use meter::{Meter, Source, Verdict};
 
 use countersign_protocol::certificate::CertificateError;
 use countersign_protocol::envelope::OpenError;
@@ -37,6 +37,9 @@ pub enum Reason {
     /// The handshake is over: used, or too old.
     #[error("the handshake was used or has expired")]
     HandshakeOver,
+    /// The answer would not fit an envelope.
+    #[error("the answer would be {0} bytes, more than an envelope holds; ask for less at once")]
+    ReplyTooLarge(usize),
     /// Too many others are on the way.
     #[error("too many handshakes or hosts of this application are waiting")]
     TooManyWaiting,

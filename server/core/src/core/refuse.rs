@@ -7,7 +7,7 @@ use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
 use countersign_protocol::message::Refusal;
 
 use super::{Core, Taken};
-use crate::refusal::{Reason, Verdict};
+use crate::refusal::{Reason, Source, Verdict};
 use crate::stop::Failure;
 
 /// Longest reason that goes into an entry: some quote what the sender wrote.
@@ -38,7 +38,8 @@ impl Core {
         now: Timestamp,
         correlation: CorrelationId,
     ) -> Result<Taken, Failure> {
-        if let Verdict::Record { unrecorded_before } = self.refusals().count(now) {
+        let verdict = self.refusals().count(now, Source::of(&about.signers), reason.alarms());
+        if let Verdict::Record { unrecorded_before } = verdict {
             self.record(&reason, about, now, &correlation, unrecorded_before)?;
         }
         let refusal = Refusal { correlation, server_time: now, refused: about.digest };
