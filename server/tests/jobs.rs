@@ -3,16 +3,23 @@
 use countersign_protocol::binary::Binary;
 use countersign_protocol::ids::Digest;
 use countersign_protocol::ledger::{EntryKind, Outcome, check_receipt};
+use countersign_protocol::limits;
 use countersign_protocol::message::result::{ApplicationBundle, LedgerPage, LedgerRange};
 use countersign_protocol::message::{CheckIn, Decision, JobReply, JobRequest};
 use countersign_protocol::statement::Statement;
+use sequoia_openpgp as openpgp;
+
+use openpgp::Packet;
+use openpgp::packet::UserID;
+use openpgp::packet::signature::SignatureBuilder;
+use openpgp::types::{KeyFlags, SignatureType};
 
 use crate::client::host::Host;
 use crate::client::keys;
 use crate::client::newcomer::Newcomer;
 use crate::client::person::Person;
 use crate::client::refusal;
-use crate::fixture::Server;
+use crate::fixture::{Server, register};
 
 fn login(host: &Host, person: &Person) -> Statement {
     let mut statement = host.statement(person, "open-session", &format!("session/{}", host.fingerprint()));
@@ -277,6 +284,66 @@ fn an_auditor_reads_the_ledger_with_its_evidence_and_certificates() {
     let beyond = serde_json::to_vec(&LedgerRange { from: 1000 }).unwrap();
     let reply = host.job(&admin, "read", "ledger/entries", Some(&beyond));
     assert!(reply.reason.contains("none at 1000"), "{}", reply.reason);
+}
+
+#[test]
+fn a_page_ends_where_its_certificates_no_longer_fit() {
+    let server = Server::new();
+    let (host, admin, _ana) = server.with_ana();
+    // Certificates may be 64 KiB: twelve are more than a page holds.
+    for n in 0..12 {
+        let created = server.invite(&host, &admin, &format!("u{n}"), &[]);
+        let mut person = Person { account: created.account, ..Person::new("u", server.clock_now()) };
+        for name in ["x", "y"] {
+            let name = UserID::from(name.repeat(30_000));
+            let binding = SignatureBuilder::new(SignatureType::PositiveCertification)
+                .set_signature_creation_time(server.clock_now().to_system_time())
+                .unwrap();
+            let binding = name.bind(&mut *keys::primary(&person.cert), &person.cert, binding).unwrap();
+            let packets = [Packet::from(name), binding.into()];
+            person.cert = person.cert.insert_packets(packets).unwrap().0;
+        }
+        register(&host, &person, &created.code);
+    }
+    let size = server.entries().len();
+    let (mut from, mut pages) = (0, 0);
+    while from < size {
+        let body = serde_json::to_vec(&LedgerRange { from: u64::try_from(from).unwrap() }).unwrap();
+        let reply = host.job(&admin, "read", "ledger/entries", Some(&body));
+        let page: LedgerPage = serde_json::from_value(reply.result.unwrap()).unwrap();
+        assert!(serde_json::to_vec(&page).unwrap().len() < limits::IPC_BODY);
+        from += page.entries.len();
+        pages += 1;
+    }
+    assert_eq!(pages, 2);
+}
+
+#[test]
+fn a_host_that_cannot_read_the_answer_changes_nothing() {
+    let server = Server::new();
+    let (mut host, admin, _ana) = server.with_ana();
+    // Its decryption key ends in an hour, its session key later.
+    server.clock.turn(1);
+    let subkey = host.cert.keys().subkeys().find(|key| key.key().pk_algo().for_encryption()).unwrap();
+    let subkey = subkey.key().clone();
+    let binding = SignatureBuilder::new(SignatureType::SubkeyBinding)
+        .set_signature_creation_time(server.clock_now().to_system_time())
+        .unwrap()
+        .set_key_flags(KeyFlags::empty().set_transport_encryption())
+        .unwrap()
+        .set_key_validity_period(std::time::Duration::from_secs(3600))
+        .unwrap()
+        .sign_subkey_binding(&mut *keys::primary(&host.cert), Some(host.cert.primary_key().key()), &subkey)
+        .unwrap();
+    host.cert = host.cert.insert_packets([Packet::from(binding)]).unwrap().0;
+    assert_eq!(host.key_update(Some(8 * 3600)).status, 200);
+    server.clock.turn(3601);
+    let statement = host.statement(&admin, "create", "application/kiosk");
+    let sealed = host.seal(&host.message(&JobRequest { signed: admin.sign(&statement), body: None }));
+    refusal(&host.send(&sealed), &host.server, &sealed);
+    let newest = server.newest(EntryKind::Refusal);
+    assert!(newest.reason.contains("could be sealed to"), "{}", newest.reason);
+    assert!(server.entries().iter().all(|entry| entry.resource != Some(statement.resource.clone())));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::{Clock, Timestamp};
 use countersign_protocol::envelope::{Opened, Seen, Verified};
 use countersign_protocol::ids::{CorrelationId, Digest, Fingerprint, MessageId};
+use countersign_protocol::limits;
 use countersign_protocol::message::{InReplyTo, InstanceState, Message, MessageKind, Refusal, Version};
 use countersign_protocol::random::Random;
 
@@ -24,6 +25,7 @@ use crate::enrolment;
 use crate::host_event;
 use crate::identity::Identity;
 use crate::jobs;
+use crate::keys;
 use crate::ledger::Ledger;
 use crate::outgoing::Outgoing;
 use crate::policy::PolicySet;
@@ -35,6 +37,9 @@ use crate::secrets::{Pepper, StoreKey};
 use crate::sender::Sender;
 use crate::stop::{Failure, Stop};
 use crate::store::{Store, Transaction, View};
+
+/// Room for the OpenPGP layers around a reply.
+const LAYERS: usize = 64 * 1024;
 
 /// Everything the core is made of.
 pub struct Parts {
@@ -149,7 +154,7 @@ impl Core {
             Some(_) => Seen::OtherBytes,
         };
         if let (Seen::SameBytes, Some(stored)) = (seen, &stored) {
-            return Ok(Acted { reply: self.again(&*tx, stored)?, again: true, active: false });
+            return Ok(Acted { reply: self.again(&*tx, stored, now)?, again: true, active: false });
         }
         let verified = opened.admit(seen).map_err(Reason::from)?;
         let sender = Sender::of(&*tx, verified.signers())?;
@@ -181,9 +186,13 @@ impl Core {
             }
             Record::Nothing(answer) => (answer, None, ledger.seal(&mut *tx)?),
         };
-        let cert = current(&*tx, &recipient)?;
+        // What cannot be sent must not happen: both are found out before the commit.
+        let cert = current(&*tx, &recipient, now)?;
         let message = self.reply(request.in_reply_to(), answer, transcript, &cert, now)?;
         let literal = message.to_bytes().map_err(|error| Failure::Reply(error.to_string()))?;
+        if literal.len() > limits::ENVELOPE - LAYERS {
+            return Err(Reason::ReplyTooLarge(literal.len()).into());
+        }
         if let Some(remember) = remember {
             remember(&*tx, &literal)?;
         }
@@ -226,7 +235,7 @@ impl Core {
     }
 
     /// The stored reply, sealed to whatever key the sender has by now.
-    fn again(&self, tx: &dyn Transaction, stored: &StoredReply) -> Result<Outgoing, Stop> {
+    fn again(&self, tx: &dyn Transaction, stored: &StoredReply, now: Timestamp) -> Result<Outgoing, Stop> {
         let unreadable = |error: String| Failure::Reply(error);
         let literal = self
             .parts
@@ -234,7 +243,7 @@ impl Core {
             .open(stored.id, stored.digest, &stored.sealed)
             .map_err(|error| unreadable(error.to_string()))?;
         let message = Message::from_bytes(&literal).map_err(|error| unreadable(error.to_string()))?;
-        let cert = current(tx, &stored.recipient)?;
+        let cert = current(tx, &stored.recipient, now)?;
         Ok(Outgoing::read_back(message, cert))
     }
 
@@ -284,17 +293,19 @@ fn dispatch(ctx: &mut Context<'_>, sender: Sender, prepared: Prepared) -> Result
 }
 
 /// The certificate to seal to, as it is in this transaction. A revoked instance is told nothing any more.
-fn current(tx: &dyn Transaction, recipient: &Recipient) -> Result<Cert, Stop> {
+fn current(tx: &dyn Transaction, recipient: &Recipient, now: Timestamp) -> Result<Cert, Stop> {
     let parse = |bytes: &[u8]| {
         certificate::parse(bytes).map_err(|error| Stop::from(Failure::Reply(error.to_string())))
     };
-    match recipient {
+    let cert = match recipient {
         Recipient::Ephemeral(bytes) => parse(bytes),
         Recipient::Instance(fingerprint) => {
             let instance = instance(tx, fingerprint)?;
             parse(&instance.certificate)
         }
-    }
+    }?;
+    keys::receives(&cert, now)?;
+    Ok(cert)
 }
 
 fn instance(tx: &dyn Transaction, fingerprint: &Fingerprint) -> Result<crate::instances::Instance, Stop> {

@@ -119,19 +119,25 @@ pub fn receive_user(bytes: &[u8], now: Timestamp) -> Result<Cert, Reason> {
 /// [`Reason::BadCertificate`].
 pub fn receive(bytes: &[u8], now: Timestamp) -> Result<Cert, Reason> {
     let cert = receive_user(bytes, now)?;
-    let receives = cert
+    receives(&cert, now)?;
+    Ok(cert)
+}
+
+/// Whether a reply can be sealed to `cert` now.
+///
+/// # Errors
+/// [`Reason::BadCertificate`].
+pub fn receives(cert: &Cert, now: Timestamp) -> Result<(), Reason> {
+    let mut keys = cert
         .keys()
         .with_policy(certificate::policy(), now.to_system_time())
         .supported()
         .alive()
         .revoked(false)
-        .for_transport_encryption()
-        .next()
-        .is_some();
-    if receives {
-        Ok(cert)
-    } else {
-        Err(Reason::BadCertificate("it has no key that a reply could be sealed to".into()))
+        .for_transport_encryption();
+    match keys.next() {
+        Some(_) => Ok(()),
+        None => Err(Reason::BadCertificate("it has no key that a reply could be sealed to".into())),
     }
 }
 

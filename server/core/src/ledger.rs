@@ -31,6 +31,7 @@ pub use append::{Appended, Ledger};
 pub use error::LedgerWriteError;
 pub use key::{NewLedgerKey, generate_key};
 pub use page::Page;
+pub(crate) use page::weight;
 pub use recorded::{CommitProof, Pending, Recorded, Sealed};
 pub use storage::{LedgerRead, LedgerSnapshot, LedgerTx, StorageFailure};
 pub use tile::{TILE_HEIGHT, tile, tiles_since};

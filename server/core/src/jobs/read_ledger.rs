@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::ledger::Entry;
-use countersign_protocol::message::result::{LedgerPage, LedgerRange};
+use countersign_protocol::message::result::{ExportedEntry, LedgerPage, LedgerRange};
 
 use super::{Job, Performed};
 use crate::context::Context;
-use crate::ledger::LedgerWriteError;
+use crate::ledger::{self, LedgerWriteError};
 use crate::stop::Stop;
 
-/// Bytes of JSON for the entries of one page. Base64 and the frame around them fit one envelope.
+/// Bytes of JSON for the entries and certificates of one page. The frame around them fits one envelope.
 const ROOM: usize = 700 * 1024;
 
 pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
@@ -22,7 +22,7 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
         Ok(range) => range,
         Err(why) => return Ok(why),
     };
-    let page = match ctx.ledger().page(ctx.tx(), range.from, ROOM) {
+    let mut page = match ctx.ledger().page(ctx.tx(), range.from, ROOM) {
         Ok(page) => page,
         Err(LedgerWriteError::NoSuchEntry { index, size }) => {
             let why = format!("The ledger has {size} entries; there is none at {index} yet.");
@@ -30,17 +30,7 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
         }
         Err(error) => return Err(error.into()),
     };
-
-    // A reader checks the statements with the certificates that signed them.
-    let mut signers = BTreeSet::new();
-    for exported in page.entries.iter().filter(|exported| exported.evidence.is_some()) {
-        signers.extend(Entry::from_bytes(&exported.entry.0).ok().and_then(|entry| entry.account));
-    }
-    let mut certificates = Vec::new();
-    for name in signers {
-        let account = ctx.tx().account(&name)?;
-        certificates.extend(account.and_then(|account| Some(Binary(account.key()?.certificate.clone()))));
-    }
+    let certificates = with_signers(ctx, &mut page.entries)?;
     Performed::yielding(&LedgerPage {
         from: page.from,
         entries: page.entries,
@@ -49,4 +39,31 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
         ledger_key: ctx.ledger().key().as_str().to_owned(),
         certificates,
     })
+}
+
+/// The certificates that a reader checks the statements with. The page ends where they no longer fit with it, but
+/// not before its first entry.
+fn with_signers(ctx: &Context<'_>, entries: &mut Vec<ExportedEntry>) -> Result<Vec<Binary>, Stop> {
+    let (mut certificates, mut known) = (Vec::new(), BTreeSet::new());
+    let (mut used, mut kept) = (0_usize, 0_usize);
+    for exported in &*entries {
+        let signer =
+            exported.evidence.as_ref().and_then(|_| Entry::from_bytes(&exported.entry.0).ok()?.account);
+        let new = match signer.filter(|name| !known.contains(name)) {
+            Some(name) => {
+                let account = ctx.tx().account(&name)?;
+                known.insert(name);
+                account.and_then(|account| Some(Binary(account.key()?.certificate.clone())))
+            }
+            None => None,
+        };
+        used += ledger::weight(exported) + new.as_ref().map_or(0, |new| new.0.len() / 3 * 4 + 8);
+        if used > ROOM && kept > 0 {
+            break;
+        }
+        certificates.extend(new);
+        kept += 1;
+    }
+    entries.truncate(kept);
+    Ok(certificates)
 }

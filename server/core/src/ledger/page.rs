@@ -54,7 +54,7 @@ impl Ledger {
 }
 
 /// Bytes of the entry in a page's JSON, rounded up: base64 of every part, and names and quotes around them.
-fn weight(entry: &ExportedEntry) -> usize {
+pub(crate) fn weight(entry: &ExportedEntry) -> usize {
     let evidence = entry.evidence.as_ref().map_or(0, |evidence| {
         evidence.salt.0.len() + evidence.signed.statement.0.len() + evidence.signed.signature.0.len()
     });
