@@ -2,6 +2,7 @@
 
 mod config_check;
 mod init;
+mod invite;
 mod serve;
 
 use std::path::PathBuf;
@@ -32,6 +33,8 @@ enum Command {
     Init(init::InitArguments),
     /// Serve until SIGTERM or SIGINT.
     Serve(serve::ServeArguments),
+    /// Make a new code for the first administrator, while that account has no key.
+    Invite(invite::InviteArguments),
     /// Work with the configuration file.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -86,6 +89,7 @@ impl Arguments {
         match self.command {
             Command::Init(arguments) => init::run(arguments),
             Command::Serve(arguments) => serve::run(arguments),
+            Command::Invite(arguments) => invite::run(&arguments),
             Command::Config(ConfigCommand::Check { config }) => config_check::run(&config),
         }
     }

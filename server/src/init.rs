@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use countersign_protocol::certificate::{self, CertificateError};
 use countersign_protocol::clock::Clock;
 use countersign_protocol::ids::{AccountName, ApplicationName, CorrelationId, Fingerprint, LoginName};
-use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
+use countersign_protocol::ledger::{Entry, EntryKind, LedgerKey, Outcome};
 use countersign_protocol::message::result::{AccountCreated, TokenCreated};
 use countersign_protocol::random::{self, NoRandomness, Random};
 use countersign_server_core::accounts::Account;
@@ -43,6 +43,8 @@ pub struct Wishes {
 pub struct Made {
     /// Of the server, to be compared at every enrolment.
     pub fingerprint: Fingerprint,
+    /// What receipts and exports of the ledger are checked with.
+    pub ledger_key: LedgerKey,
     /// The first administrator's account and code.
     pub administrator: AccountCreated,
     /// The first application's bundle.
@@ -141,6 +143,7 @@ pub fn init(
     write_private(&folder.config(), config::template(listen, &wishes.url, &root).as_bytes())?;
     Ok(Made {
         fingerprint: identity.fingerprint().clone(),
+        ledger_key: ledger.key().clone(),
         administrator,
         bundle: path,
         token,

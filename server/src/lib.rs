@@ -6,6 +6,7 @@
 //! | [`config`] | `server.toml` |
 //! | [`data`] | the folder with keys and database, and who may read it |
 //! | [`init`] | a new server |
+//! | [`invite`] | a new code for the first administrator |
 //! | [`open`] | a core from what `init` left |
 //! | [`serve`] | HTTP |
 //! | [`doors`] | who asks, and how the answer is spelled |
@@ -18,6 +19,7 @@ pub mod config;
 pub mod data;
 pub mod doors;
 pub mod init;
+pub mod invite;
 pub mod log;
 pub mod open;
 pub mod serve;

@@ -69,7 +69,8 @@ pub struct Keys {
     pub identity: Identity,
     /// The log's writer.
     pub ledger: Ledger,
-    pepper: Pepper,
+    /// The key under the digests of codes.
+    pub pepper: Pepper,
     store_key: StoreKey,
 }
 

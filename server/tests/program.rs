@@ -3,11 +3,19 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_protocol::clock::{Clock as _, SystemClock};
+use countersign_protocol::ledger::EntryKind;
 use countersign_protocol::message::result::ApplicationBundle;
+use countersign_server::data::DataFolder;
 
-use crate::client::carrier::{Answer, exchange};
+use crate::client::carrier::{Answer, Http, exchange};
+use crate::client::host::Registered;
+use crate::client::newcomer::Newcomer;
+use crate::client::person::Person;
+use crate::fixture::{entries, register};
 
 /// A running `countersign-server`. Killed when dropped.
 pub(crate) struct Program {
@@ -28,6 +36,7 @@ pub(crate) struct Made {
     pub(crate) config: PathBuf,
     pub(crate) code: String,
     pub(crate) token: String,
+    pub(crate) ledger_key: String,
     pub(crate) bundle: ApplicationBundle,
 }
 
@@ -57,6 +66,7 @@ pub(crate) fn init() -> Made {
         config: data.join("server.toml"),
         code: field("Registration code:"),
         token: field("Enrolment token:"),
+        ledger_key: field("Ledger key:"),
         bundle: serde_json::from_slice(&bundle).unwrap(),
         data,
         _root: root,
@@ -177,6 +187,42 @@ fn every_bad_argument_and_file_is_told_with_what_next() {
     fails(&["serve", "--config", wrong_path], 5, &["cannot listen", "another server"]);
     let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
     assert!(help.contains("Exit codes:") && help.contains("  5  "), "{help}");
+}
+
+#[test]
+fn init_says_what_the_ledger_is_checked_with() {
+    let made = init();
+    let kept = std::fs::read_to_string(made.data.join("ledger.key")).unwrap();
+    assert_eq!(kept.lines().nth(1), Some(made.ledger_key.as_str()));
+}
+
+#[test]
+fn a_new_code_on_the_servers_machine_is_for_the_first_administrator_without_a_key() {
+    let made = init();
+    let config = made.config.to_str().unwrap();
+    let invite = ["invite", "--config", config, "admin"];
+    fails(&["invite", "--config", config, "eve"], 1, &["eve is not the account", "(admin)"]);
+    let output = run(&invite);
+    assert!(output.status.success(), "{output:?}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    let line = told.lines().find_map(|line| line.strip_prefix("Registration code:")).unwrap();
+    let code = line.trim().split("   ").next().unwrap();
+    assert_ne!(code, made.code);
+
+    // The server may run meanwhile.
+    let program = Program::start(&made.config, &[]);
+    let carrier = Arc::new(Http { port: program.port });
+    let host = Newcomer::new(&made.bundle, carrier, Arc::new(SystemClock)).enrol(Some(&made.token));
+    let admin = Person::new("admin", SystemClock.now());
+    assert!(matches!(host.register(&admin, &made.code).unwrap(), Registered::WrongCode));
+    register(&host, &admin, code);
+    fails(&invite, 1, &["has its key already"]);
+    let noted: Vec<_> = entries(&DataFolder::at(made.data.clone()))
+        .into_iter()
+        .filter(|entry| entry.kind == EntryKind::Bootstrap)
+        .collect();
+    assert_eq!(noted.len(), 2);
+    assert!(noted[1].reason.contains("new code"));
 }
 
 #[test]

@@ -115,6 +115,28 @@ fn an_expired_code_is_rejected() {
 }
 
 #[test]
+fn an_account_whose_code_died_gets_a_new_one() {
+    let server = Server::new();
+    let (host, admin, _ana) = server.with_ana();
+    let dead = server.invite(&host, &admin, "bob", &["bob"]);
+    let bob = Person::new("bob", server.clock_now());
+    for _ in 0..5 {
+        assert!(matches!(host.register(&bob, "0000-0000").unwrap(), Registered::WrongCode));
+    }
+    assert!(matches!(host.register(&bob, &dead.code).unwrap(), Registered::WrongCode));
+    // The same words again; others would change what was decided about bob.
+    let other = br#"{"logins":["root"],"roles":["user"]}"#;
+    let reply = host.job(&admin, "create", "account/bob", Some(other));
+    assert_eq!(reply.decision, Decision::Denied);
+    assert!(reply.reason.contains("other logins or roles"), "{}", reply.reason);
+    let fresh = server.invite(&host, &admin, "bob", &["bob"]);
+    let entry = server.newest(EntryKind::Job);
+    assert_eq!((entry.decision, entry.resource), (Outcome::Allowed, Some("account/bob".parse().unwrap())));
+    assert!(matches!(host.register(&bob, &dead.code).unwrap(), Registered::WrongCode));
+    register(&host, &bob, &fresh.code);
+}
+
+#[test]
 fn user_key_swapped_by_the_instance_is_refused() {
     let server = Server::new();
     let (host, admin, _ana) = server.with_ana();

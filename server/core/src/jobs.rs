@@ -7,7 +7,7 @@ mod create_enrolment_token;
 mod open_session;
 mod read_ledger;
 
-pub use create_account::invite;
+pub use create_account::{invite, new_code};
 pub use create_application::new_application;
 pub use create_enrolment_token::new_token;
 

@@ -50,10 +50,11 @@ pub(super) fn run(arguments: InitArguments) -> Result<(), CommandError> {
 }
 
 fn told(made: &Made) -> String {
-    let Made { fingerprint, administrator, bundle, token, config } = made;
+    let Made { fingerprint, ledger_key, administrator, bundle, token, config } = made;
     format!(
         "\
 Server fingerprint:   {fingerprint}
+Ledger key:           {ledger_key}
 Administrator:        {account}
 Registration code:    {code}   (until {code_expires})
 Application bundle:   {bundle}
@@ -65,6 +66,7 @@ Next: countersign-server serve --config {config}
 Then, on a host: countersign enroll, with the bundle, the token and the server fingerprint above.
 ",
         fingerprint = fingerprint.spaced(),
+        ledger_key = ledger_key.as_str(),
         account = administrator.account,
         code = administrator.code,
         code_expires = administrator.expires,

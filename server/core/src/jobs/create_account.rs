@@ -1,5 +1,7 @@
 //! A new account, and the code for its person.
 
+use std::collections::BTreeSet;
+
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::AccountName;
 use countersign_protocol::limits;
@@ -8,7 +10,7 @@ use countersign_protocol::random::Random;
 use secrecy::ExposeSecret as _;
 
 use super::{Job, Performed};
-use crate::accounts::Account;
+use crate::accounts::{Account, AccountState};
 use crate::codes::Code;
 use crate::context::Context;
 use crate::secrets::Pepper;
@@ -43,8 +45,29 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
     let account = Account::invited(name, wanted.logins, wanted.roles);
     match invite(ctx.tx(), ctx.random(), ctx.pepper(), &account, ctx.now)? {
         Some(created) => Performed::yielding(&created),
-        None => Ok(Performed::Impossible(format!("There is an account {} already.", account.name))),
+        None => again(ctx, &account),
     }
+}
+
+/// A new code for an account that still waits for its first key: the earlier one may be lost, too old or used up.
+fn again(ctx: &Context<'_>, wanted: &Account) -> Result<Performed, Stop> {
+    let there = ctx.tx().account(&wanted.name)?;
+    let Some(there) = there.filter(|there| there.state == AccountState::Invited) else {
+        return Ok(Performed::Impossible(format!("There is an account {} already.", wanted.name)));
+    };
+    let same = set(&there.logins) == set(&wanted.logins) && set(&there.roles) == set(&wanted.roles);
+    if !same {
+        let why = format!(
+            "There is an account {} already, with other logins or roles. For a new code, name the same ones.",
+            wanted.name
+        );
+        return Ok(Performed::Impossible(why));
+    }
+    Performed::yielding(&new_code(ctx.tx(), ctx.random(), ctx.pepper(), &wanted.name, ctx.now)?)
+}
+
+fn set<T: Ord>(list: &[T]) -> BTreeSet<&T> {
+    list.iter().collect()
 }
 
 /// Adds an invited account with a fresh code. None if its name is taken.
@@ -61,9 +84,22 @@ pub fn invite(
     if !tx.add_account(account, now)? {
         return Ok(None);
     }
+    new_code(tx, random, pepper, &account.name, now).map(Some)
+}
+
+/// Gives an invited account a fresh code; any earlier one is dead.
+///
+/// # Errors
+/// The store's, or no randomness.
+pub fn new_code(
+    tx: &dyn Transaction,
+    random: &dyn Random,
+    pepper: &Pepper,
+    account: &AccountName,
+    now: Timestamp,
+) -> Result<AccountCreated, Stop> {
     let code = Code::new(random, CODE_GROUPS)?;
     let expires = now.plus(limits::CODE_LIFE);
-    tx.put_code(&account.name, &code.mac_for_account(pepper, &account.name), expires)?;
-    let code = code.spelled().expose_secret().to_owned();
-    Ok(Some(AccountCreated { account: account.name.clone(), code, expires }))
+    tx.put_code(account, &code.mac_for_account(pepper, account), expires)?;
+    Ok(AccountCreated { account: account.clone(), code: code.spelled().expose_secret().to_owned(), expires })
 }
