@@ -4,7 +4,7 @@
 //! Everything happens on a private machine made of namespaces, which is gone at the end.
 #![forbid(unsafe_code)]
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -183,12 +183,17 @@ fn expect_failure(ending: Ending) -> Result<String, Trouble> {
 }
 
 fn title(text: &str) {
-    say(&format!("\n\x1b[1m── {text}\x1b[0m\n"));
+    say(&format!("\n{}\n", coloured("1", &format!("── {text}"))));
 }
 
 fn typed(who: &str, command: &str) {
     let sign = if who == "root" { '#' } else { '$' };
-    say(&format!("  {who}{sign} \x1b[36m{command}\x1b[0m\n"));
+    say(&format!("  {who}{sign} {}\n", coloured("36", command)));
+}
+
+/// In colour where somebody looks at it.
+fn coloured(colour: &str, text: &str) -> String {
+    if std::io::stdout().is_terminal() { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 fn shown(screen: &str) {
