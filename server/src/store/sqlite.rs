@@ -68,11 +68,7 @@ impl SqliteStore {
 
     fn connect(path: &Path, crash: CrashPoint) -> Result<Self, StoreError> {
         let opened = |error: rusqlite::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
-        let mut writer =
-            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(opened)?;
-        prepare(&writer).map_err(opened)?;
-        writer.pragma_update(None, "journal_mode", "WAL").map_err(opened)?;
-        writer.pragma_update(None, "synchronous", "FULL").map_err(opened)?;
+        let mut writer = writer(path).map_err(opened)?;
         embedded::migrations::runner()
             .run(&mut writer)
             .map_err(|error| StoreError::Corrupt(format!("{}: its tables: {error}", path.display())))?;
@@ -96,6 +92,14 @@ impl SqliteStore {
     }
 }
 
+fn writer(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let writer = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    prepare(&writer)?;
+    writer.pragma_update(None, "journal_mode", "WAL")?;
+    writer.pragma_update(None, "synchronous", "FULL")?;
+    Ok(writer)
+}
+
 fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -105,8 +109,12 @@ fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
 
 impl Store for SqliteStore {
     fn begin(&self) -> Result<Box<dyn Transaction + '_>, StoreError> {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Box::new(SqliteTransaction::begin(writer, &self.crash)?))
+        let mut connection = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        // A rollback that failed left its transaction open: nothing of it may get into the next one.
+        if !connection.is_autocommit() && connection.execute_batch("ROLLBACK").is_err() {
+            *connection = writer(&self.path).map_err(unavailable)?;
+        }
+        Ok(Box::new(SqliteTransaction::begin(connection, &self.crash)?))
     }
 
     fn view(&self) -> Result<Box<dyn View + '_>, StoreError> {
@@ -116,4 +124,23 @@ impl Store for SqliteStore {
 
 fn unavailable(error: rusqlite::Error) -> StoreError {
     StoreError::Unavailable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_left_open_gets_into_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        std::fs::write(&path, b"").unwrap();
+        let store = SqliteStore::create(&path).unwrap();
+        let left = "BEGIN IMMEDIATE; INSERT INTO ledger_entries (place, entry) VALUES (0, x'00')";
+        store.writer.lock().unwrap().execute_batch(left).unwrap();
+        let tx = store.begin().unwrap();
+        assert_eq!(tx.size().unwrap(), 0);
+        tx.commit().unwrap();
+        assert_eq!(store.view().unwrap().size().unwrap(), 0);
+    }
 }
