@@ -13,14 +13,27 @@ use crate::config::Limits;
 /// How long an address counts as a host's after its last good message.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
-/// Most addresses remembered; then those that have been quiet are forgotten.
+/// Most addresses remembered; then those that have been quiet are forgotten, and new ones share one bucket.
 const ADDRESSES: usize = 65_536;
+
+/// How often the quiet ones are looked for: looking takes as long as there are addresses.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// The bucket of all for whom there is no other: a multicast address, from which nothing comes.
+const SHARED: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0));
 
 /// One bucket for each address.
 pub struct Throttle {
     strangers_per_minute: f64,
     hosts_per_second: f64,
-    addresses: Mutex<HashMap<IpAddr, Bucket>>,
+    most: usize,
+    addresses: Mutex<Addresses>,
+}
+
+#[derive(Default)]
+struct Addresses {
+    buckets: HashMap<IpAddr, Bucket>,
+    swept: Option<Instant>,
 }
 
 struct Bucket {
@@ -49,6 +62,7 @@ impl Throttle {
         Self {
             strangers_per_minute: f64::from(limits.strangers_per_minute),
             hosts_per_second: f64::from(limits.hosts_per_second),
+            most: ADDRESSES,
             addresses: Mutex::default(),
         }
     }
@@ -56,10 +70,8 @@ impl Throttle {
     /// Takes one from the bucket of `address`.
     pub fn admit(&self, address: IpAddr, now: Instant) -> Admission {
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if addresses.len() >= ADDRESSES {
-            addresses.retain(|_, bucket| now.duration_since(bucket.at) < Duration::from_secs(60));
-        }
-        let bucket = addresses.entry(network(address)).or_insert_with(|| Bucket {
+        let key = addresses.key(network(address), self.most, now);
+        let bucket = addresses.buckets.entry(key).or_insert_with(|| Bucket {
             narrow: self.strangers_per_minute,
             wide: self.hosts_per_second * 2.0,
             at: now,
@@ -88,12 +100,26 @@ impl Throttle {
     /// An enrolled host showed itself at `address`: it pays nothing for having been a stranger until now.
     pub fn is_host(&self, address: IpAddr, now: Instant) {
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bucket) = addresses.get_mut(&network(address)) {
+        if let Some(bucket) = addresses.buckets.get_mut(&network(address)) {
             if bucket.host_until.is_none_or(|until| until <= now) {
                 bucket.narrow = (bucket.narrow + 1.0).min(self.strangers_per_minute);
             }
             bucket.host_until = Some(now + REMEMBERED);
         }
+    }
+}
+
+impl Addresses {
+    /// Under which key this address is counted.
+    fn key(&mut self, address: IpAddr, most: usize, now: Instant) -> IpAddr {
+        if self.buckets.len() < most || self.buckets.contains_key(&address) {
+            return address;
+        }
+        if self.swept.is_none_or(|swept| now.duration_since(swept) >= SWEEP) {
+            self.swept = Some(now);
+            self.buckets.retain(|_, bucket| now.duration_since(bucket.at) < Duration::from_secs(60));
+        }
+        if self.buckets.len() < most { address } else { SHARED }
     }
 }
 
@@ -134,6 +160,19 @@ mod tests {
         assert_eq!(granted(&throttle, "192.0.2.1", now, 1), 1);
         throttle.is_host("192.0.2.1".parse().unwrap(), now);
         assert_eq!(granted(&throttle, "192.0.2.1", now, 100), 20);
+    }
+
+    #[test]
+    fn when_there_are_too_many_addresses_new_ones_share_a_bucket() {
+        let throttle = Throttle { most: 2, ..throttle() };
+        let now = Instant::now();
+        assert_eq!(granted(&throttle, "192.0.2.1", now, 1) + granted(&throttle, "192.0.2.2", now, 1), 2);
+        assert_eq!(granted(&throttle, "192.0.2.3", now, 2) + granted(&throttle, "192.0.2.4", now, 2), 3);
+        assert_eq!(granted(&throttle, "192.0.2.1", now, 5), 2, "who was there before keeps its own");
+        assert_eq!(throttle.addresses.lock().unwrap().buckets.len(), 3);
+        let later = now + Duration::from_secs(61);
+        assert_eq!(granted(&throttle, "192.0.2.5", later, 5), 3, "the quiet ones are forgotten");
+        assert_eq!(throttle.addresses.lock().unwrap().buckets.len(), 1);
     }
 
     #[test]
