@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use countersign_protocol::clock::Timestamp;
+use countersign_server_core::refusal::short;
 
 /// What one line says.
 pub struct Line<'a> {
@@ -26,10 +27,7 @@ impl fmt::Display for Line<'_> {
         let correlation = correlation.unwrap_or("-");
         write!(f, "{at} {correlation} {address} ")?;
         // A sender's words may be in a reason: one line stays one line.
-        for c in what.chars() {
-            if c.is_control() { f.write_str("?")? } else { write!(f, "{c}")? }
-        }
-        write!(f, " ({} ms)", took.as_millis())
+        write!(f, "{} ({} ms)", short(what), took.as_millis())
     }
 }
 

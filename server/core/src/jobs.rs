@@ -27,7 +27,7 @@ use crate::draft::Draft;
 use crate::instances::Instance;
 use crate::policy::{Facts, PolicyDecision};
 use crate::prepared::{Prepared, SignedByPerson};
-use crate::refusal::Reason;
+use crate::refusal::{Reason, short};
 use crate::replies::Recipient;
 use crate::stop::{Failure, Stop};
 
@@ -133,7 +133,8 @@ fn rule(ctx: &mut Context<'_>, job: &Job<'_>, account: &Account) -> Result<Rulin
     let statement = job.statement;
     let deny = |reason: String, policies: Vec<String>, check: &str| Ruling {
         decision: Decision::Denied,
-        reason,
+        // It may quote the body, of any length.
+        reason: short(&reason),
         policies,
         check: Check::failed(check),
         result: None,

@@ -112,3 +112,23 @@ impl Reason {
         matches!(self, Self::Envelope(OpenError::IdReused) | Self::KeyBelongsToAnother | Self::StatementUsed)
     }
 }
+
+/// Longest reason that is kept: some quote what the sender wrote.
+const LONGEST: usize = 300;
+
+/// A reason fit for one line of a log or an entry: not long, and without control characters.
+#[must_use]
+pub fn short(reason: &str) -> String {
+    reason.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_stays_one_short_line() {
+        assert_eq!(short("one\ntwo\u{1b}[31m"), "onetwo[31m");
+        assert_eq!(short(&"x".repeat(1000)).len(), 300);
+    }
+}

@@ -7,11 +7,8 @@ use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
 use countersign_protocol::message::Refusal;
 
 use super::{Core, Taken};
-use crate::refusal::{Reason, Source, Verdict};
+use crate::refusal::{Reason, Source, Verdict, short};
 use crate::stop::Failure;
-
-/// Longest reason that goes into an entry: some quote what the sender wrote.
-const REASON: usize = 300;
 
 /// What is known of a refused message.
 pub(super) struct About {
@@ -78,8 +75,4 @@ impl Core {
         let _recorded = pending.committed(&proof)?;
         Ok(())
     }
-}
-
-fn short(reason: &str) -> String {
-    reason.chars().filter(|c| !c.is_control()).take(REASON).collect()
 }
