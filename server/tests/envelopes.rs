@@ -94,6 +94,7 @@ fn replay_gets_the_same_reply() {
     let (mut host, _admin, ana) = server.with_ana();
     let mut statement = host.statement(&ana, "open-session", &format!("session/{}", host.fingerprint()));
     statement.login = Some("ana".parse().unwrap());
+    statement.service = Some("sshd".parse().unwrap());
     let sealed = host.seal(&host.message(&JobRequest { signed: ana.sign(&statement), body: None }));
     let first = host.open(&sealed, &host.send(&sealed));
     let entries = server.entries().len();
@@ -116,6 +117,7 @@ fn the_same_message_at_eight_doors_at_once_is_acted_upon_once() {
     let (host, _admin, ana) = server.with_ana();
     let mut statement = host.statement(&ana, "open-session", &format!("session/{}", host.fingerprint()));
     statement.login = Some("ana".parse().unwrap());
+    statement.service = Some("sshd".parse().unwrap());
     let sealed = host.seal(&host.message(&JobRequest { signed: ana.sign(&statement), body: None }));
     let before = server.entries().len();
     let replies: Vec<Vec<u8>> = std::thread::scope(|scope| {

@@ -24,6 +24,7 @@ use crate::fixture::{Server, register};
 fn login(host: &Host, person: &Person) -> Statement {
     let mut statement = host.statement(person, "open-session", &format!("session/{}", host.fingerprint()));
     statement.login = Some(person.account.as_str().parse().unwrap());
+    statement.service = Some("sshd".parse().unwrap());
     statement
 }
 
@@ -205,6 +206,21 @@ fn a_denied_request_gets_a_receipt_too_and_changes_nothing() {
 }
 
 #[test]
+fn a_session_without_login_or_service_is_denied() {
+    let server = Server::new();
+    let (host, _admin, ana) = server.with_ana();
+    let (mut nobody, mut nowhere) = (login(&host, &ana), login(&host, &ana));
+    nobody.login = None;
+    nowhere.service = None;
+    for (statement, why) in [(nobody, "No policy lets"), (nowhere, "names no service")] {
+        let sealed = host.seal(&host.message(&JobRequest { signed: ana.sign(&statement), body: None }));
+        let reply: JobReply = host.open(&sealed, &host.send(&sealed)).body().unwrap();
+        assert_eq!(reply.decision, Decision::Denied);
+        assert!(reply.reason.contains(why), "{}", reply.reason);
+    }
+}
+
+#[test]
 fn a_session_on_another_host_is_denied() {
     let server = Server::new();
     let (host, admin, ana) = server.with_ana();
@@ -344,6 +360,16 @@ fn a_host_that_cannot_read_the_answer_changes_nothing() {
     let newest = server.newest(EntryKind::Refusal);
     assert!(newest.reason.contains("could be sealed to"), "{}", newest.reason);
     assert!(server.entries().iter().all(|entry| entry.resource != Some(statement.resource.clone())));
+}
+
+#[test]
+fn a_long_body_makes_no_long_entry() {
+    let server = Server::new();
+    let (host, admin, _ana) = server.with_ana();
+    let body = format!(r#"{{"logins":[],"roles":["{}"]}}"#, "x".repeat(100_000));
+    let reply = host.job(&admin, "create", "account/eve", Some(body.as_bytes()));
+    assert_eq!((reply.decision, reply.reason.len()), (Decision::Denied, 300));
+    assert_eq!(server.newest(EntryKind::Job).reason, reply.reason);
 }
 
 #[test]

@@ -127,6 +127,7 @@ fn died_after(n: u64) -> bool {
 fn log_in(host: &Host, person: &Person) -> (countersign_protocol::envelope::Sealed, JobReply) {
     let mut statement = host.statement(person, "open-session", &format!("session/{}", host.fingerprint()));
     statement.login = Some("root".parse().unwrap());
+    statement.service = Some("sshd".parse().unwrap());
     let sealed = host.seal(&host.message(&JobRequest { signed: person.sign(&statement), body: None }));
     let reply = host.open(&sealed, &host.send(&sealed)).body().unwrap();
     (sealed, reply)

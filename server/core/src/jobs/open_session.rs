@@ -15,5 +15,9 @@ pub(super) fn perform(job: &Job<'_>) -> Result<Performed, Stop> {
     if job.statement.login.is_none() {
         return Ok(Performed::Impossible("The request names no login.".into()));
     }
+    // Without it, one signature would do for any of them: a screen unlocked, or root.
+    if job.statement.service.is_none() {
+        return Ok(Performed::Impossible("The request names no service.".into()));
+    }
     Ok(Performed::Done(None))
 }
