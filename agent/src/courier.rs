@@ -6,7 +6,7 @@
 //!
 //! To start it under its own user the agent keeps CAP_SETUID and CAP_SETGID. The standard library's child
 //! clears its groups, changes group and user and only then executes the courier; `no_new_privs` and the empty
-//! bounding set go with it.
+//! bounding set go with it. Descriptors other than its standard three do not.
 
 pub mod frame;
 
@@ -128,6 +128,7 @@ impl Running {
         if let Some((uid, gid)) = spec.user {
             command.uid(uid).gid(gid);
         }
+        crate::harden::pass_on_nothing(&mut command);
         let child = command.spawn()?;
         // The child's end lives in `command` until here; closed, its death is our end of file.
         drop(command);

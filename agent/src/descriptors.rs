@@ -20,19 +20,26 @@ pub struct Passed {
 
 impl Passed {
     /// Reads the environment that the service manager made. Called once, first thing in `main`.
-    #[must_use]
-    pub fn from_environment() -> Self {
+    ///
+    /// The descriptors come without the close-on-exec mark: each gets it here, whether it is ever taken or not.
+    ///
+    /// # Errors
+    /// A descriptor that was announced is not open.
+    pub fn from_environment() -> std::io::Result<Self> {
         let notify = variable("NOTIFY_SOCKET");
         let ours = variable("LISTEN_PID").is_some_and(|pid| pid == std::process::id().to_string());
         let count: i32 = variable("LISTEN_FDS").and_then(|count| count.parse().ok()).unwrap_or(0);
         if !ours || !(1..=MOST).contains(&count) {
-            return Self { sockets: Vec::new(), notify };
+            return Ok(Self { sockets: Vec::new(), notify });
+        }
+        for fd in FIRST..FIRST + count {
+            close_on_exec(fd)?;
         }
         let names = variable("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':');
         let sockets =
             (FIRST..FIRST + count).map(|fd| (names.next().unwrap_or_default().to_owned(), fd)).collect();
-        Self { sockets, notify }
+        Ok(Self { sockets, notify })
     }
 
     /// All passed descriptors, for [`crate::harden::first`] to leave open.
@@ -65,6 +72,16 @@ impl Passed {
 #[expect(clippy::disallowed_methods, reason = "the service manager speaks through the environment")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+#[expect(unsafe_code, reason = "a descriptor number from the service manager is marked")]
+fn close_on_exec(fd: RawFd) -> std::io::Result<()> {
+    // SAFETY: fcntl(2) with F_SETFD changes one flag of a descriptor and no memory; a number that is not open
+    // is answered with EBADF.
+    match unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } {
+        -1 => Err(std::io::Error::last_os_error()),
+        _ => Ok(()),
+    }
 }
 
 #[expect(unsafe_code, reason = "a descriptor number from the service manager becomes an owned socket")]

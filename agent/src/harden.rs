@@ -4,6 +4,8 @@
 //! [`drop_privileges`] runs before the first thread starts, because capabilities belong to threads.
 
 use std::os::fd::RawFd;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
 use caps::{CapSet, Capability};
 use nix::sys::mman::{MlockAllFlags, mlockall};
@@ -29,6 +31,9 @@ const KEPT: [Capability; 3] = [Capability::CAP_SETUID, Capability::CAP_SETGID, C
 /// `MCL_ONFAULT` of `mlockall(2)`, which nix does not name: lock pages when they are first touched, so that
 /// stacks of sleeping threads cost nothing.
 const MCL_ONFAULT: libc::c_int = 4;
+
+/// The kernel's own ceiling of a process's open files (`/proc/sys/fs/nr_open`).
+const MOST_OPEN: RawFd = 1 << 20;
 
 /// Closes what was inherited except `passed`, and shuts the process against dumps and tracers.
 ///
@@ -69,6 +74,34 @@ pub fn drop_privileges() -> Result<(), HardenError> {
     caps::set(None, CapSet::Inheritable, &caps::CapsHashSet::new()).map_err(failed)?;
     caps::set(None, CapSet::Effective, &kept).map_err(failed)?;
     caps::set(None, CapSet::Permitted, &kept).map_err(failed)
+}
+
+/// Has `command`'s program start with descriptors 0 to 2 alone, whatever else is open here and however it was
+/// marked: a forgotten socket must not reach a child.
+#[expect(unsafe_code, reason = "runs in the child between fork and exec")]
+pub fn pass_on_nothing(command: &mut Command) {
+    // SAFETY: between fork and exec only async-signal-safe functions may run; `mark_all` makes system calls
+    // alone and allocates nothing.
+    unsafe { command.pre_exec(mark_all) };
+}
+
+/// Marks everything from 3 on to be closed at exec. The standard library's own pipe, which tells the parent
+/// whether exec worked, is marked already and still works until then.
+#[expect(unsafe_code, reason = "close_range(2), and fcntl(2) for kernels before 5.11")]
+fn mark_all() -> std::io::Result<()> {
+    const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
+    // SAFETY: close_range(2) with CLOEXEC changes flags of descriptors and no memory.
+    if unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, CLOSE_RANGE_CLOEXEC) } == 0 {
+        return Ok(());
+    }
+    // SAFETY: sysconf(3) with _SC_OPEN_MAX asks getrlimit(2) and touches no memory of ours.
+    let most = unsafe { libc::sysconf(libc::_SC_OPEN_MAX) };
+    let most = RawFd::try_from(most).unwrap_or(MOST_OPEN).clamp(3, MOST_OPEN);
+    for fd in 3..most {
+        // SAFETY: F_SETFD changes one flag; a number that is not open is answered with EBADF.
+        let _ = unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+    Ok(())
 }
 
 fn close_inherited(passed: &[RawFd]) -> std::io::Result<()> {

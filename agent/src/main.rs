@@ -36,7 +36,8 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
-    let mut passed = Passed::from_environment();
+    let mut passed = Passed::from_environment()
+        .map_err(|error| format!("a socket that the service manager announced is not there: {error}"))?;
     let weaknesses = match arguments()? {
         Task::Say(text) => {
             say(&text);
