@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use countersign_protocol::certificate;
+use countersign_protocol::envelope::Sealed;
 use countersign_protocol::envelope::read_refusal;
 use countersign_protocol::ids::{Digest, MessageId};
 use countersign_protocol::ledger::EntryKind;
@@ -182,6 +183,53 @@ fn the_same_message_in_a_new_envelope_gets_the_same_reply() {
     let first = host.open(&one, &host.send(&one));
     let again = host.open(&one, &host.send(&other));
     assert_eq!(first.literal(), again.literal());
+}
+
+fn a_login(host: &Host, ana: &Person) -> Sealed {
+    let mut statement = host.statement(ana, "open-session", &format!("session/{}", host.fingerprint()));
+    statement.login = Some("ana".parse().unwrap());
+    statement.service = Some("sshd".parse().unwrap());
+    host.seal(&host.message(&JobRequest { signed: ana.sign(&statement), body: None }))
+}
+
+#[test]
+fn a_clock_that_leaps_and_comes_back_lets_no_message_in_twice() {
+    let server = Server::new();
+    let (host, _admin, ana) = server.with_ana();
+    let sealed = a_login(&host, &ana);
+    let first = host.open(&sealed, &host.send(&sealed));
+    server.clock.turn(2 * 3600);
+    for _ in 0..3 {
+        assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
+        server.clock.turn(1);
+    }
+    server.clock.turn(-2 * 3600 - 3);
+    let entries = server.entries().len();
+    let again = host.open(&sealed, &host.send(&sealed));
+    assert_eq!(first.literal(), again.literal());
+    assert_eq!(server.entries().len(), entries);
+}
+
+#[test]
+fn a_clock_set_back_past_what_was_forgotten_stops_the_server() {
+    use countersign_server_core::store::Store as _;
+    let server = Server::new();
+    let (host, _admin, ana) = server.with_ana();
+    let sealed = a_login(&host, &ana);
+    assert_eq!(host.send(&sealed).status, 200);
+    server.clock.turn(2 * 3600);
+    let store = server.store();
+    let tx = store.begin().unwrap();
+    tx.forget(server.clock_now().plus(-limits::REPLAY_MEMORY)).unwrap();
+    tx.commit().unwrap();
+    assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed, "its own time is good");
+    let entries = server.entries().len();
+
+    server.clock.turn(-2 * 3600);
+    let answer = host.send(&sealed);
+    assert_eq!(answer.status, 503);
+    assert!(String::from_utf8(answer.body).unwrap().contains("the clock is"));
+    assert_eq!(server.entries().len(), entries);
 }
 
 #[test]

@@ -10,6 +10,7 @@
 mod refuse;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::{Clock, Timestamp};
@@ -22,6 +23,7 @@ use countersign_protocol::random::Random;
 use crate::context::Context;
 use crate::draft::{Answer, Draft, Record};
 use crate::enrolment;
+use crate::forgetting::{self, Steady};
 use crate::host_event;
 use crate::identity::Identity;
 use crate::jobs;
@@ -65,6 +67,8 @@ pub struct Parts {
 pub struct Core {
     parts: Parts,
     refusals: Meter,
+    steady: Steady,
+    began: Instant,
 }
 
 /// What becomes of a message.
@@ -101,7 +105,7 @@ impl Core {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { parts, refusals: Meter::default() }
+        Self { parts, refusals: Meter::default(), steady: Steady::default(), began: Instant::now() }
     }
 
     /// The time now, as the core sees it.
@@ -147,6 +151,7 @@ impl Core {
     fn act(&self, opened: Opened, now: Timestamp, correlation: CorrelationId) -> Result<Acted, Stop> {
         let prepared = Prepared::of(self, &opened, now)?;
         let mut tx = self.parts.store.begin()?;
+        forgetting::remembers(&*tx, now)?;
         let stored = tx.reply(&opened.message().id)?;
         let seen = match &stored {
             None => Seen::Never,
@@ -202,6 +207,9 @@ impl Core {
             .store_key
             .seal(id, digest, &literal)
             .map_err(|error| Failure::Reply(error.to_string()))?;
+        if let Some(before) = self.steady.forgettable(now, self.began.elapsed()) {
+            tx.forget(before)?;
+        }
         tx.put_reply(&StoredReply { id, digest, recipient, sealed: at_rest }, now)?;
 
         let proof =

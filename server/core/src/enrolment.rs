@@ -34,7 +34,7 @@ pub struct Handshake {
 /// Handshakes in a store.
 pub trait HandshakeStore {
     /// Adds a handshake, if its application has fewer than
-    /// [`HANDSHAKES`](countersign_protocol::limits::HANDSHAKES) open ones, and forgets those that ended long ago.
+    /// [`HANDSHAKES`](countersign_protocol::limits::HANDSHAKES) open ones.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -9,7 +9,7 @@
 //! | [`codes`], [`tokens`] | one-time secrets |
 //! | [`policy`] | may this account do this, here? |
 //! | [`ledger`] | the append-only log, and the proofs that a reply needs |
-//! | [`replies`] | answers that can be asked for again |
+//! | [`replies`], [`forgetting`] | answers that can be asked for again, and for how long |
 //! | [`refusal`], [`stop`] | why a message went no further |
 //! | [`store`] | what all of this asks of a database |
 //! | [`identity`], [`secrets`] | the server's own keys |
@@ -22,6 +22,7 @@ mod context;
 pub mod core;
 mod draft;
 pub mod enrolment;
+pub mod forgetting;
 mod host_event;
 pub mod identity;
 pub mod instances;

@@ -34,11 +34,11 @@ pub struct Registration {
 
 /// Registrations in a store. Those that expired or ended are not there.
 pub trait RegistrationStore {
-    /// Adds a registration, and forgets those that ended long ago.
+    /// Adds a registration.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn add_registration(&self, registration: &Registration, now: Timestamp) -> Result<(), StoreError>;
+    fn add_registration(&self, registration: &Registration) -> Result<(), StoreError>;
 
     /// A live registration.
     ///

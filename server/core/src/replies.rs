@@ -36,7 +36,7 @@ pub trait ReplyStore {
     /// [`StoreError`].
     fn reply(&self, id: &MessageId) -> Result<Option<StoredReply>, StoreError>;
 
-    /// Keeps a reply, and forgets those older than the replay memory.
+    /// Keeps a reply.
     ///
     /// # Errors
     /// [`StoreError`], also if that message was answered before.

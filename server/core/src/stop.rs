@@ -23,6 +23,9 @@ pub enum Failure {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Our own clock.
+    #[error("the clock is {0} s behind what was forgotten by it; set it right, or wait")]
+    Clock(i64),
     /// The ledger: what cannot be recorded does not happen.
     #[error("the ledger could not be written: {0}")]
     Ledger(#[from] LedgerWriteError),

@@ -8,6 +8,7 @@ use crate::accounts::{AccountRead, AccountStore};
 use crate::applications::{ApplicationRead, ApplicationStore};
 use crate::codes::CodeStore;
 use crate::enrolment::HandshakeStore;
+use crate::forgetting::ForgettingStore;
 use crate::instances::{InstanceRead, InstanceStore};
 use crate::keys::{KeyStore, SenderKeys};
 use crate::ledger::{LedgerSnapshot, LedgerTx};
@@ -38,6 +39,7 @@ pub trait Transaction:
     AccountStore
     + ApplicationStore
     + CodeStore
+    + ForgettingStore
     + HandshakeStore
     + InstanceStore
     + KeyStore

@@ -8,6 +8,7 @@ mod accounts;
 mod applications;
 mod codes;
 mod faults;
+mod forgetting;
 mod handshakes;
 mod instances;
 mod keys;

@@ -25,7 +25,7 @@ pub(crate) fn request(ctx: &Context<'_>, instance: Instance) -> Result<Draft, St
     entry.account = Some(body.account.clone());
     entry.detail.insert("commitment".into(), body.commitment.to_string());
 
-    let (id, now) = (ctx.message().id, ctx.now);
+    let id = ctx.message().id;
     let recipient = Recipient::Instance(instance.fingerprint.clone());
     let draft = Draft::recorded(recipient, entry, None, move |_receipt| reply)
         .with_transcript(heard.digest())
@@ -39,7 +39,7 @@ pub(crate) fn request(ctx: &Context<'_>, instance: Instance) -> Result<Draft, St
                 expires,
                 server_nonce: None,
             };
-            Ok(tx.add_registration(&registration, now)?)
+            Ok(tx.add_registration(&registration)?)
         });
     Ok(draft)
 }

@@ -11,7 +11,6 @@ use super::transaction::SqliteTransaction;
 
 impl HandshakeStore for SqliteTransaction<'_> {
     fn add_handshake(&self, handshake: &Handshake, now: Timestamp) -> Result<bool, StoreError> {
-        self.write("DELETE FROM handshakes WHERE expires < ?1", [time(now.plus(-limits::REPLAY_MEMORY))])?;
         let most = number(limits::HANDSHAKES)?;
         let added = self.write(
             "INSERT INTO handshakes (transcript, application, commitment, server_nonce, expires)

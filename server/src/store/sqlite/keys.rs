@@ -2,7 +2,6 @@
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{Fingerprint, Nonce};
-use countersign_protocol::limits;
 use countersign_server_core::keys::{KeyStore, Owner, SenderKeys};
 use countersign_server_core::store::StoreError;
 use sequoia_openpgp::{KeyHandle, KeyID};
@@ -36,11 +35,6 @@ impl KeyStore for SqliteTransaction<'_> {
     }
 
     fn burn_nonce(&self, nonce: &Nonce, now: Timestamp) -> Result<bool, StoreError> {
-        // A statement lives for minutes: a nonce older than the replay memory cannot come again in time.
-        self.write(
-            "DELETE FROM burned_nonces WHERE burned_at < ?1",
-            [time(now.plus(-limits::REPLAY_MEMORY))],
-        )?;
         let burned = self.write(
             "INSERT INTO burned_nonces (nonce, burned_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
             (nonce.as_bytes(), time(now)),

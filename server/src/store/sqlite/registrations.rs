@@ -2,7 +2,6 @@
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{Digest, MessageId, Nonce};
-use countersign_protocol::limits;
 use countersign_server_core::registration::{Registration, RegistrationStore};
 use countersign_server_core::store::StoreError;
 
@@ -10,8 +9,7 @@ use super::rows::{bytes, parsed, time};
 use super::transaction::SqliteTransaction;
 
 impl RegistrationStore for SqliteTransaction<'_> {
-    fn add_registration(&self, registration: &Registration, now: Timestamp) -> Result<(), StoreError> {
-        self.write("DELETE FROM registrations WHERE expires < ?1", [time(now.plus(-limits::REPLAY_MEMORY))])?;
+    fn add_registration(&self, registration: &Registration) -> Result<(), StoreError> {
         self.write(
             "INSERT INTO registrations (id, instance, account, commitment, transcript, expires)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

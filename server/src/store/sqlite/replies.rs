@@ -2,7 +2,6 @@
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{Digest, MessageId};
-use countersign_protocol::limits;
 use countersign_server_core::replies::{Recipient, ReplyStore, StoredReply};
 use countersign_server_core::store::StoreError;
 
@@ -34,7 +33,6 @@ impl ReplyStore for SqliteTransaction<'_> {
     }
 
     fn put_reply(&self, reply: &StoredReply, now: Timestamp) -> Result<(), StoreError> {
-        self.write("DELETE FROM replies WHERE stored_at < ?1", [time(now.plus(-limits::REPLAY_MEMORY))])?;
         let (instance, ephemeral) = match &reply.recipient {
             Recipient::Instance(fingerprint) => (Some(fingerprint.to_string()), None),
             Recipient::Ephemeral(certificate) => (None, Some(certificate)),

@@ -1,0 +1,32 @@
+//! What can no longer come again.
+
+use countersign_protocol::clock::Timestamp;
+use countersign_server_core::forgetting::ForgettingStore;
+use countersign_server_core::store::StoreError;
+
+use super::rows::time;
+use super::transaction::SqliteTransaction;
+
+impl ForgettingStore for SqliteTransaction<'_> {
+    fn forgotten(&self) -> Result<Option<Timestamp>, StoreError> {
+        let before = self.read("SELECT before FROM forgotten", [], |row| row.get(0))?;
+        Ok(before.map(Timestamp::from_seconds))
+    }
+
+    fn forget(&self, before: Timestamp) -> Result<(), StoreError> {
+        for (table, column) in [
+            ("replies", "stored_at"),
+            ("burned_nonces", "burned_at"),
+            ("handshakes", "expires"),
+            ("registrations", "expires"),
+        ] {
+            self.write(&format!("DELETE FROM {table} WHERE {column} < ?1"), [time(before)])?;
+        }
+        self.write(
+            "INSERT INTO forgotten (only_one, before) VALUES (1, ?1)
+             ON CONFLICT (only_one) DO UPDATE SET before = max(before, excluded.before)",
+            [time(before)],
+        )?;
+        Ok(())
+    }
+}
