@@ -174,6 +174,19 @@ fn same_id_with_other_bytes_is_refused_and_alarms() {
 }
 
 #[test]
+fn only_the_newest_check_ins_reply_is_kept_and_an_old_one_is_not_acted_upon_again() {
+    let server = Server::new();
+    let host = server.host();
+    let body = |counter| CheckIn { counter, ledger_size: 0, logins: Vec::new() };
+    let (old, new) = (host.seal(&host.message(&body(1))), host.seal(&host.message(&body(2))));
+    assert_eq!((host.send(&old).status, host.send(&old).status), (200, 200));
+    assert_eq!((host.send(&new).status, host.send(&new).status), (200, 200));
+    refusal(&host.send(&old), &host.server, &old);
+    assert!(server.newest(EntryKind::Refusal).reason.contains("replay"));
+    assert!(server.entries().iter().all(|entry| entry.kind != EntryKind::Alarm), "not taken for a clone");
+}
+
+#[test]
 fn the_same_message_in_a_new_envelope_gets_the_same_reply() {
     let server = Server::new();
     let host = server.host();

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::{Clock, Timestamp};
-use countersign_protocol::envelope::{Opened, Seen, Verified};
+use countersign_protocol::envelope::{OpenError, Opened, Seen, Verified};
 use countersign_protocol::ids::{CorrelationId, Digest, Fingerprint, MessageId};
 use countersign_protocol::limits;
 use countersign_protocol::message::{InReplyTo, InstanceState, Message, MessageKind, Refusal, Version};
@@ -155,6 +155,9 @@ impl Core {
         let stored = tx.reply(&opened.message().id)?;
         let seen = match &stored {
             None => Seen::Never,
+            Some(stored) if stored.digest == opened.digest() && stored.sealed.is_empty() => {
+                return Err(Reason::Envelope(OpenError::Replay).into());
+            }
             Some(stored) if stored.digest == opened.digest() => Seen::SameBytes,
             Some(_) => Seen::OtherBytes,
         };
@@ -210,7 +213,8 @@ impl Core {
         if let Some(before) = self.steady.forgettable(now, self.began.elapsed()) {
             tx.forget(before)?;
         }
-        tx.put_reply(&StoredReply { id, digest, recipient, sealed: at_rest }, now)?;
+        let passing = request.kind() == MessageKind::InstanceCheckIn;
+        tx.put_reply(&StoredReply { id, digest, recipient, sealed: at_rest, passing }, now)?;
 
         let proof =
             sealed.commit(|| tx.commit().map_err(|error| crate::ledger::StorageFailure(error.into())))?;

@@ -16,7 +16,12 @@ pub struct StoredReply {
     pub recipient: Recipient,
     /// The reply's literal bytes, sealed with the [`StoreKey`](crate::secrets::StoreKey). They are sealed to the
     /// recipient anew each time they are sent: its session keys may have changed since.
+    ///
+    /// Empty once a later one took its place: then the message is known, and no longer answered.
     pub sealed: Vec<u8>,
+    /// The instance's next reply of this sort takes its place: nobody asks for an old check-in's, and a roster may be
+    /// large.
+    pub passing: bool,
 }
 
 /// Whom a reply is sealed to.
@@ -36,7 +41,7 @@ pub trait ReplyStore {
     /// [`StoreError`].
     fn reply(&self, id: &MessageId) -> Result<Option<StoredReply>, StoreError>;
 
-    /// Keeps a reply.
+    /// Keeps a reply. A passing one empties those before it.
     ///
     /// # Errors
     /// [`StoreError`], also if that message was answered before.

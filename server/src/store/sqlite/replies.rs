@@ -11,7 +11,7 @@ use super::transaction::SqliteTransaction;
 impl ReplyStore for SqliteTransaction<'_> {
     fn reply(&self, id: &MessageId) -> Result<Option<StoredReply>, StoreError> {
         let row = self.read(
-            "SELECT digest, instance, ephemeral, sealed FROM replies WHERE id = ?1",
+            "SELECT digest, instance, ephemeral, sealed, passing FROM replies WHERE id = ?1",
             [id.as_bytes()],
             |row| {
                 Ok((
@@ -19,17 +19,18 @@ impl ReplyStore for SqliteTransaction<'_> {
                     row.get::<_, Option<String>>(1)?,
                     row.get::<_, Option<Vec<u8>>>(2)?,
                     row.get::<_, Vec<u8>>(3)?,
+                    row.get::<_, bool>(4)?,
                 ))
             },
         )?;
-        let Some((digest, instance, ephemeral, sealed)) = row else { return Ok(None) };
+        let Some((digest, instance, ephemeral, sealed, passing)) = row else { return Ok(None) };
         let recipient = match (instance, ephemeral) {
             (Some(instance), None) => Recipient::Instance(parsed(&instance, "a reply's instance")?),
             (None, Some(certificate)) => Recipient::Ephemeral(certificate),
             _ => return Err(corrupt("a reply's recipient")),
         };
         let digest = Digest::from_bytes(bytes(&digest, "a reply's digest")?);
-        Ok(Some(StoredReply { id: *id, digest, recipient, sealed }))
+        Ok(Some(StoredReply { id: *id, digest, recipient, sealed, passing }))
     }
 
     fn put_reply(&self, reply: &StoredReply, now: Timestamp) -> Result<(), StoreError> {
@@ -37,10 +38,24 @@ impl ReplyStore for SqliteTransaction<'_> {
             Recipient::Instance(fingerprint) => (Some(fingerprint.to_string()), None),
             Recipient::Ephemeral(certificate) => (None, Some(certificate)),
         };
+        if reply.passing {
+            self.write(
+                "UPDATE replies SET sealed = x'' WHERE instance = ?1 AND passing AND length(sealed) > 0",
+                [&instance],
+            )?;
+        }
         self.write(
-            "INSERT INTO replies (id, digest, instance, ephemeral, sealed, stored_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            (reply.id.as_bytes(), reply.digest.as_bytes(), instance, ephemeral, &reply.sealed, time(now)),
+            "INSERT INTO replies (id, digest, instance, ephemeral, sealed, stored_at, passing)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            (
+                reply.id.as_bytes(),
+                reply.digest.as_bytes(),
+                instance,
+                ephemeral,
+                &reply.sealed,
+                time(now),
+                reply.passing,
+            ),
         )?;
         Ok(())
     }
