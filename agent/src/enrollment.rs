@@ -81,6 +81,9 @@ pub fn enroll(agent: &Agent, ask: &Enroll, person: &mut Person) -> Result<Enroll
         key_store: link.primary.in_words(),
         ledger_index: record.receipt.index,
     };
+    if let Some(why) = link.primary.not_sealed() {
+        agent.log.warn("not-sealed", &[("why", why)]);
+    }
     agent.set_link(link);
     agent.log.notice("enrolled", &[("instance", &enrolled.instance.to_string()), ("state", &enrolled.state)]);
     // The roster is a convenience here: the next login fetches it if this fails.

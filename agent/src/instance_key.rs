@@ -124,11 +124,18 @@ impl Primary {
         }
     }
 
+    /// Why what is on the disk is not sealed, if it is not.
+    #[must_use]
+    pub fn not_sealed(&self) -> Option<&str> {
+        let (Self::Software { protection, .. } | Self::Card { protection, .. }) = self;
+        protection.not_sealed()
+    }
+
     /// For `status`.
     #[must_use]
     pub fn in_words(&self) -> String {
         match self {
-            Self::Software { protection, .. } => protection.in_words().to_owned(),
+            Self::Software { protection, .. } => protection.in_words(),
             Self::Card { ident, protection, .. } => {
                 format!("card {ident}; its PIN in a {}", protection.in_words())
             }

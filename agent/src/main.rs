@@ -65,6 +65,9 @@ fn run() -> Result<(), String> {
     let (agent, ear) =
         Agent::assemble(config, cards, log.clone(), Arc::new(SystemClock), Arc::new(SystemRandom))
             .map_err(|error| error.to_string())?;
+    if let Some(why) = agent.link().as_ref().and_then(|link| link.primary.not_sealed()) {
+        log.warn("not-sealed", &[("why", why)]);
+    }
     keeper::start(ear, &agent).map_err(|error| format!("no thread: {error}"))?;
 
     let service: Arc<dyn Service> = Arc::new(Served(agent));
