@@ -137,6 +137,19 @@ fn an_account_whose_code_died_gets_a_new_one() {
 }
 
 #[test]
+fn a_new_code_ends_what_the_old_one_opened() {
+    let server = Server::new();
+    let (host, admin, _ana) = server.with_ana();
+    let stolen = server.invite(&host, &admin, "bob", &["bob"]);
+    let thief = Person::new("bob", server.clock_now());
+    let accepted = host.offer_code(&thief, &stolen.code).unwrap().unwrap();
+    let fresh = server.invite(&host, &admin, "bob", &["bob"]);
+    let sealed = host.user_key(&thief, &accepted);
+    refusal(&host.send(&sealed), &host.server, &sealed);
+    register(&host, &Person::new("bob", server.clock_now()), &fresh.code);
+}
+
+#[test]
 fn user_key_swapped_by_the_instance_is_refused() {
     let server = Server::new();
     let (host, admin, _ana) = server.with_ana();

@@ -85,11 +85,17 @@ pub fn equal(one: &Mac, other: &Mac) -> bool {
 
 /// Codes in a store: one live code for each account.
 pub trait CodeStore {
-    /// Gives `account` a new code; any earlier one is dead.
+    /// Gives `account` a new code; any earlier one is dead, and so is every registration that one had opened.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn put_code(&self, account: &AccountName, mac: &Mac, expires: Timestamp) -> Result<(), StoreError>;
+    fn put_code(
+        &self,
+        account: &AccountName,
+        mac: &Mac,
+        now: Timestamp,
+        expires: Timestamp,
+    ) -> Result<(), StoreError>;
 
     /// Counts one try, if one is left, and only then shows what to compare with. One statement: five tries are
     /// five however many ask at once, and however many processes they ask.

@@ -100,6 +100,6 @@ pub fn new_code(
 ) -> Result<AccountCreated, Stop> {
     let code = Code::new(random, CODE_GROUPS)?;
     let expires = now.plus(limits::CODE_LIFE);
-    tx.put_code(account, &code.mac_for_account(pepper, account), expires)?;
+    tx.put_code(account, &code.mac_for_account(pepper, account), now, expires)?;
     Ok(AccountCreated { account: account.clone(), code: code.spelled().expose_secret().to_owned(), expires })
 }

@@ -10,7 +10,17 @@ use super::rows::{bytes, time};
 use super::transaction::SqliteTransaction;
 
 impl CodeStore for SqliteTransaction<'_> {
-    fn put_code(&self, account: &AccountName, mac: &Mac, expires: Timestamp) -> Result<(), StoreError> {
+    fn put_code(
+        &self,
+        account: &AccountName,
+        mac: &Mac,
+        now: Timestamp,
+        expires: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(
+            "UPDATE registrations SET ended_at = ?2 WHERE account = ?1 AND ended_at IS NULL",
+            (account.as_str(), time(now)),
+        )?;
         self.write(
             "INSERT INTO codes (account, mac, expires) VALUES (?1, ?2, ?3)
              ON CONFLICT (account) DO UPDATE
