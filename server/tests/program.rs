@@ -304,6 +304,35 @@ fn half_open_requests_neither_keep_others_out_nor_stay() {
 }
 
 #[test]
+fn a_client_that_hangs_up_keeps_its_place_until_its_message_is_done_with() {
+    use std::io::Write as _;
+    let made = init();
+    let text = std::fs::read_to_string(&made.config).unwrap();
+    std::fs::write(&made.config, text.replace("#queue = 1024", "queue = 1")).unwrap();
+    let program = Program::start(&made.config, &[]);
+    // While somebody else writes, the worker waits.
+    let database = rusqlite::Connection::open(made.data.join("countersign.db")).unwrap();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut client = std::net::TcpStream::connect(("127.0.0.1", program.port)).unwrap();
+    client.write_all(b"POST /v1/messages HTTP/1.1\r\nHost: l\r\nContent-Length: 7\r\n\r\ngarbage").unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    drop(client);
+    std::thread::sleep(Duration::from_millis(300));
+    let began = std::time::Instant::now();
+    assert_eq!(post(program.port, b"garbage").status, 503, "its work goes on, and so does its place");
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "turned away at once, not after waiting for the writer"
+    );
+    database.execute_batch("ROLLBACK").unwrap();
+    let free = (0..50).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        post(program.port, b"garbage").status == 400
+    });
+    assert!(free);
+}
+
+#[test]
 fn a_store_that_does_not_answer_is_not_healthy() {
     let made = init();
     let program = Program::start(&made.config, &[]);
