@@ -17,6 +17,7 @@ use crate::card::{CardError, CardSeen, Cards};
 use crate::check_in::Contacts;
 use crate::config::Config;
 use crate::courier::{Courier, CourierSpec};
+use crate::flood::{Floods, Heed, Source};
 use crate::journal::Journal;
 use crate::keeper::{Ear, Keeper};
 use crate::known::Known;
@@ -47,6 +48,8 @@ pub struct Agent {
     pub journal: Journal,
     /// The local log.
     pub log: Log,
+    /// Keeps what strangers cause from filling all three.
+    pub floods: Floods,
     /// The thread that keeps in touch.
     pub keeper: Keeper,
     /// Chance.
@@ -101,6 +104,7 @@ impl Agent {
             cards,
             state,
             log,
+            floods: Floods::default(),
             keeper,
             random,
         };
@@ -164,8 +168,23 @@ impl Agent {
 
     /// Reports an event about a card outside a login.
     pub fn report_card(&self, event: HostEventKind, choice: Option<&Choice>, told: &str) {
-        let Ok(correlation) = self.correlation() else { return };
-        self.report(&HostEvent {
+        if let Some(event) = self.card_event(event, choice, told) {
+            self.report(&event);
+        }
+    }
+
+    /// Reports that somebody away from the seat asked for a card.
+    pub fn report_away(&self, source: Source, told: &str) {
+        if let Heed::Record { missed } = self.floods.heed(source, Instant::now())
+            && let Some(event) = self.card_event(HostEventKind::RemoteSession, None, told)
+        {
+            self.report(&with_missed(event, missed));
+        }
+    }
+
+    fn card_event(&self, event: HostEventKind, choice: Option<&Choice>, told: &str) -> Option<HostEvent> {
+        let correlation = self.correlation().ok()?;
+        Some(HostEvent {
             event,
             at: self.wire.time.now(),
             correlation,
@@ -174,7 +193,7 @@ impl Agent {
             service: None,
             card: choice.map(|choice| choice.card),
             told: told.to_owned(),
-        });
+        })
     }
 
     /// A fresh correlation id.
@@ -207,6 +226,19 @@ impl Agent {
             self.log.warn("journal-failed", &[("why", &error.to_string())]);
         }
         self.keeper.look();
+    }
+}
+
+/// Says how many more like it were not reported.
+#[must_use]
+pub fn with_missed(event: HostEvent, missed: u64) -> HostEvent {
+    if missed == 0 {
+        return event;
+    }
+    // The number comes first: a long sentence is cut at its end.
+    HostEvent {
+        told: format!("({missed} more like this since the last one reported.) {}", event.told),
+        ..event
     }
 }
 

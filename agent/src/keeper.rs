@@ -25,6 +25,9 @@ const PULSE: Duration = Duration::from_secs(2);
 /// Soonest next try to send events.
 const EVENTS_RETRY: Duration = Duration::from_secs(15);
 
+/// Calls heard at once.
+const CALLS_AT_ONCE: usize = 1024;
+
 /// Hands requests to the keeper.
 #[derive(Debug, Clone)]
 pub struct Keeper {
@@ -89,13 +92,10 @@ fn keep(calls: &Receiver<Call>, agent: &Weak<Agent>) {
         let (agent, error) = error;
         agent.log.warn("journal-damaged", &[("why", &error.to_string())]);
     }
-    let mut next = Instant::now();
-    let mut events_again: Option<Instant> = None;
-    let mut managed = None;
+    let mut rounds = Rounds::new();
     loop {
         let mut waiting = Vec::new();
-        let wake = events_again.map_or(next, |again| next.min(again)).min(Instant::now() + PULSE);
-        let called = match calls.recv_timeout(wake.saturating_duration_since(Instant::now())) {
+        let called = match calls.recv_timeout(rounds.pause()) {
             Ok(call) => {
                 gather(call, calls, &mut waiting);
                 true
@@ -104,44 +104,106 @@ fn keep(calls: &Receiver<Call>, agent: &Weak<Agent>) {
             Err(RecvTimeoutError::Disconnected) => return,
         };
         let Some(agent) = agent.upgrade() else { return };
+        rounds.turn(agent.as_ref(), called, waiting);
+    }
+}
+
+/// What there is to do. All of it may take as long as the network does.
+trait Duties {
+    /// How long from one check-in to the next.
+    fn check_in_every(&self) -> Duration;
+    /// Changes when the host should check in out of turn.
+    fn managed_mark(&self) -> Option<(u64, i64, i64)>;
+    /// Session keys, if they are due, and a check-in.
+    fn check_in(&self) -> Result<(), LinkError>;
+    /// Sends the oldest event; says whether more wait.
+    fn send_event(&self) -> Result<bool, LinkError>;
+}
+
+type Waiting = Vec<SyncSender<Result<(), LinkError>>>;
+
+/// When what is due.
+struct Rounds {
+    check_in: Instant,
+    events: Option<Instant>,
+    /// The last attempt failed: new events do not make the next one sooner.
+    events_failed: bool,
+    managed: Option<(u64, i64, i64)>,
+}
+
+impl Rounds {
+    fn new() -> Self {
+        Self { check_in: Instant::now(), events: None, events_failed: false, managed: None }
+    }
+
+    fn pause(&self) -> Duration {
+        let now = Instant::now();
+        let due = self.events.map_or(self.check_in, |events| self.check_in.min(events));
+        due.min(now + PULSE).saturating_duration_since(now)
+    }
+
+    /// At most one check-in, which answers everybody who waits for one, and then at most one event: however
+    /// many events wait, nobody waits for more than one of them.
+    fn turn(&mut self, duties: &dyn Duties, called: bool, waiting: Waiting) {
         // Somebody was added to the file: the roster shall know them before they come.
-        let mark = agent.contacts.managed_mark();
-        let due = Instant::now() >= next || (mark != managed && agent.link().is_some());
-        managed = mark;
+        let mark = duties.managed_mark();
+        let due = Instant::now() >= self.check_in || mark != self.managed;
+        self.managed = mark;
         if due || !waiting.is_empty() {
-            let result = guarded(&agent, check_in);
-            let pause = match &result {
-                Ok(()) => Duration::from_secs(agent.config.check_in_seconds),
-                Err(_) => RETRY,
-            };
-            next = Instant::now() + pause;
+            let result = guarded(|| duties.check_in());
+            let pause = if result.is_ok() { duties.check_in_every() } else { RETRY };
+            self.check_in = Instant::now() + pause;
+            if result.is_ok() {
+                self.events_failed = false;
+                self.events = Some(Instant::now());
+            }
             for answer in waiting {
                 let _ = answer.try_send(result.clone());
             }
         }
-        if due || called || events_again.is_some_and(|again| Instant::now() >= again) {
-            events_again = guarded(&agent, send_events).err().map(|error| {
-                agent.log.warn("events-unsent", &[("why", &error.to_string())]);
-                Instant::now() + EVENTS_RETRY
-            });
+        let asked = called && !self.events_failed;
+        if asked || self.events.is_some_and(|events| Instant::now() >= events) {
+            let result = guarded(|| duties.send_event());
+            self.events_failed = result.is_err();
+            self.events = match result {
+                Ok(more) => more.then(Instant::now),
+                Err(_) => Some(Instant::now() + EVENTS_RETRY),
+            };
         }
     }
 }
 
+impl Duties for Agent {
+    fn check_in_every(&self) -> Duration {
+        Duration::from_secs(self.config.check_in_seconds)
+    }
+
+    fn managed_mark(&self) -> Option<(u64, i64, i64)> {
+        self.link().and_then(|_| self.contacts.managed_mark())
+    }
+
+    fn check_in(&self) -> Result<(), LinkError> {
+        check_in(self)
+    }
+
+    fn send_event(&self) -> Result<bool, LinkError> {
+        send_oldest(self).inspect_err(|error| self.log.warn("events-unsent", &[("why", &error.to_string())]))
+    }
+}
+
 /// A bug in here must not end the only keeper.
-fn guarded(agent: &Agent, work: fn(&Agent) -> Result<(), LinkError>) -> Result<(), LinkError> {
-    let work = std::panic::AssertUnwindSafe(|| work(agent));
-    std::panic::catch_unwind(work).unwrap_or_else(|_| Err(LinkError::Internal("internal error".to_owned())))
+fn guarded<T>(work: impl Fn() -> Result<T, LinkError>) -> Result<T, LinkError> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(LinkError::Internal("internal error".to_owned())))
 }
 
 /// One check-in answers everybody who asked for one by now.
-fn gather(first: Call, calls: &Receiver<Call>, waiting: &mut Vec<SyncSender<Result<(), LinkError>>>) {
-    let mut call = Some(first);
-    while let Some(this) = call {
-        if let Call::Freshen(answer) = this {
+fn gather(first: Call, calls: &Receiver<Call>, waiting: &mut Waiting) {
+    // Bounded: whoever calls faster than this reads must not hold the thread.
+    for call in std::iter::once(first).chain(calls.try_iter().take(CALLS_AT_ONCE)) {
+        if let Call::Freshen(answer) = call {
             waiting.push(answer);
         }
-        call = calls.try_recv().ok();
     }
 }
 
@@ -172,26 +234,23 @@ fn session_and_check_in(agent: &Agent, link: &Link, means: Means<'_>) -> Result<
     }
 }
 
-/// Sends what waits in the outbox, oldest first.
-fn send_events(agent: &Agent) -> Result<(), LinkError> {
-    let Some(link) = agent.link() else { return Ok(()) };
-    if link.session().is_none() {
-        return Ok(());
-    }
+/// Sends the oldest event of the outbox; says whether there is another to send.
+fn send_oldest(agent: &Agent) -> Result<bool, LinkError> {
+    let Some(link) = agent.link().filter(|link| link.session().is_some()) else { return Ok(false) };
     let journal = |error: crate::journal::JournalError| LinkError::Internal(error.to_string());
-    while let Some(unsent) = agent.journal.oldest_unsent().map_err(journal)? {
-        let means = agent.means(Instant::now() + limits::SERVER_ANSWER);
-        match send_event(agent, &link, means, &unsent) {
-            // Too old, or sealed with keys that ended: it is made anew, once.
-            Err(LinkError::Refused { .. }) if unsent.sealed.is_some() => {
-                agent.journal.remember_sealed(unsent.id, None).map_err(journal)?;
-                continue;
-            }
-            other => other?,
+    let Some(unsent) = agent.journal.oldest_unsent().map_err(journal)? else { return Ok(false) };
+    let means = agent.means(Instant::now() + limits::SERVER_ANSWER);
+    match send_event(agent, &link, means, &unsent) {
+        // Too old, or sealed with keys that ended: it is made anew, once.
+        Err(LinkError::Refused { .. }) if unsent.sealed.is_some() => {
+            agent.journal.remember_sealed(unsent.id, None).map_err(journal)?;
         }
-        agent.journal.confirm(unsent.id).map_err(journal)?;
+        other => {
+            other?;
+            agent.journal.confirm(unsent.id).map_err(journal)?;
+        }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn send_event(agent: &Agent, link: &Link, means: Means<'_>, unsent: &Unsent) -> Result<(), LinkError> {
@@ -206,4 +265,70 @@ fn send_event(agent: &Agent, link: &Link, means: Means<'_>, unsent: &Unsent) -> 
     };
     let reply: HostEventReply = link.send(means, &sealed)?.body()?;
     Ok(link.prove(&reply.receipt)?.answers(&sealed.id(), None)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// An outbox that never ends, and a network that takes its time.
+    #[derive(Default)]
+    struct Flooded {
+        check_ins: AtomicU32,
+        events: AtomicU32,
+        unreachable: bool,
+    }
+
+    impl Duties for Flooded {
+        fn check_in_every(&self) -> Duration {
+            Duration::from_millis(100)
+        }
+        fn managed_mark(&self) -> Option<(u64, i64, i64)> {
+            None
+        }
+        fn check_in(&self) -> Result<(), LinkError> {
+            self.check_ins.fetch_add(1, Ordering::SeqCst);
+            if self.unreachable { Err(LinkError::Unreachable("gone".to_owned())) } else { Ok(()) }
+        }
+        fn send_event(&self) -> Result<bool, LinkError> {
+            self.events.fetch_add(1, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(5));
+            if self.unreachable { Err(LinkError::Unreachable("gone".to_owned())) } else { Ok(true) }
+        }
+    }
+
+    #[test]
+    fn an_endless_outbox_delays_a_login_by_no_more_than_one_event() {
+        let (duties, mut rounds) = (Flooded::default(), Rounds::new());
+        rounds.turn(&duties, true, Vec::new());
+        let (answer, result) = sync_channel(1);
+        let events = duties.events.load(Ordering::SeqCst);
+        rounds.turn(&duties, true, vec![answer]);
+        assert_eq!(result.try_recv().unwrap(), Ok(()));
+        assert!(duties.events.load(Ordering::SeqCst) <= events + 1);
+    }
+
+    #[test]
+    fn an_endless_outbox_keeps_no_check_in_from_its_time() {
+        let (duties, mut rounds) = (Flooded::default(), Rounds::new());
+        let end = Instant::now() + Duration::from_secs(1);
+        while Instant::now() < end {
+            rounds.turn(&duties, true, Vec::new());
+        }
+        let (check_ins, events) =
+            (duties.check_ins.load(Ordering::SeqCst), duties.events.load(Ordering::SeqCst));
+        assert!(check_ins >= 5 && events > 20, "{check_ins} check-ins, {events} events");
+        assert!(rounds.pause().is_zero(), "it goes on at once while events wait");
+    }
+
+    #[test]
+    fn new_events_do_not_hurry_an_unreachable_server() {
+        let (duties, mut rounds) = (Flooded { unreachable: true, ..Flooded::default() }, Rounds::new());
+        for _ in 0..100 {
+            rounds.turn(&duties, true, Vec::new());
+        }
+        assert_eq!(duties.events.load(Ordering::SeqCst), 1);
+    }
 }

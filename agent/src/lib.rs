@@ -11,7 +11,7 @@
 //! | [`answer`], [`server_link`], [`wire`], [`courier`], [`server_time`] | the way to the server and back |
 //! | [`instance_key`], [`vault`] | this host's own keys |
 //! | [`keeper`], [`check_in`], [`known`] | staying in touch: session keys, roster, events |
-//! | [`agent`], [`state`], [`journal`], [`log`], [`body`] | what all of them share |
+//! | [`agent`], [`state`], [`journal`], [`flood`], [`log`], [`body`] | what all of them share |
 #![deny(unsafe_code)]
 
 pub mod agent;
@@ -25,6 +25,7 @@ pub mod courier;
 pub mod descriptors;
 pub mod drive;
 pub mod enrollment;
+pub mod flood;
 pub mod harden;
 pub mod instance_key;
 pub mod job;

@@ -10,9 +10,10 @@ use countersign_protocol::limits;
 use countersign_protocol::message::{HostEvent, HostEventKind, InstanceState, RosterEntry};
 use serde::Serialize;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, with_missed};
 use crate::check_in::Contact;
 use crate::drive::{Candidate, Drive, Subject};
+use crate::flood::{Heed, Source};
 use crate::peer::Peer;
 use crate::permit::Door;
 use crate::person::Person;
@@ -40,7 +41,8 @@ pub fn authenticate(
         Ok(correlation) => correlation,
         Err(trouble) => return crate::serve::failed_without_id(&trouble),
     };
-    let login = Login { agent, correlation, login: &ask.login, service: &ask.service };
+    let (login, service) = (&ask.login, &ask.service);
+    let login = Login { agent, correlation, login, service, door, uid: peer.uid };
     let place = seat::judge(&HostWorld, &agent.config.seat_rule(), peer, door, ask.remote_host.as_deref());
     if let Place::Away(why) = place {
         let message = format!(
@@ -68,12 +70,13 @@ pub fn authenticate(
 }
 
 /// Answers one [`Account`]: may this login be used here at all?
-pub fn account(agent: &Agent, ask: &Account) -> Reply {
+pub fn account(agent: &Agent, door: Door, peer: &Peer, ask: &Account) -> Reply {
     let correlation = match agent.correlation() {
         Ok(correlation) => correlation,
         Err(trouble) => return crate::serve::failed_without_id(&trouble),
     };
-    let login = Login { agent, correlation, login: &ask.login, service: &ask.service };
+    let (login, service) = (&ask.login, &ask.service);
+    let login = Login { agent, correlation, login, service, door, uid: peer.uid };
     let now = agent.wire.time.now();
     let knows_nobody = || login.entry().map_or(true, |entry| entry.accounts.is_empty());
     if agent.contacts.get().is_none_or(|contact| !contact.is_fresh(now, RECENT)) || knows_nobody() {
@@ -82,7 +85,10 @@ pub fn account(agent: &Agent, ask: &Account) -> Reply {
     }
     match login.entry() {
         Ok(entry) if !entry.accounts.is_empty() => {
-            login.note("account-allowed", None, None);
+            // Root's programs ask once a login; on the socket for everybody anyone asks as often as they like.
+            if door == Door::Pam || matches!(login.heed("account-allowed"), Heed::Record { .. }) {
+                login.note("account-allowed", None, None);
+            }
             Reply::Granted(Grant {
                 nonce: ask.nonce,
                 account: None,
@@ -101,6 +107,8 @@ struct Login<'a> {
     correlation: CorrelationId,
     login: &'a LoginName,
     service: &'a ServiceName,
+    door: Door,
+    uid: u32,
 }
 
 /// What the journal keeps of a decision.
@@ -203,32 +211,54 @@ impl Login<'_> {
     }
 
     fn deny(&self, refused: Refused, choice: Option<&Choice>) -> Reply {
-        let account = choice.map(|choice| choice.account.clone());
-        match refused.event {
-            Some(event) => self.agent.report(&HostEvent {
-                event,
-                at: self.agent.wire.time.now(),
-                correlation: self.correlation.clone(),
-                login: Some(self.login.clone()),
-                account,
-                service: Some(self.service.clone()),
-                card: choice.map(|choice| choice.card),
-                told: refused.message.clone(),
-            }),
-            None => self.note("denied-here", account.as_ref().map(|account| account.as_str()), None),
+        // With a card and its PIN it is a person's doing; without one it can be had at will.
+        let heed = match (choice, refused.event) {
+            (Some(_), _) => Heed::Record { missed: 0 },
+            (None, Some(HostEventKind::RemoteSession)) => self.heed("remote-session"),
+            (None, Some(_)) => self.heed("no-answer"),
+            (None, None) => self.heed("denied-here"),
+        };
+        if let Heed::Record { missed } = heed {
+            self.record(&refused, choice, missed);
         }
-        self.agent.log.warn(
-            "login-denied",
-            &[
-                ("correlation", self.correlation.as_str()),
-                ("login", self.login.as_str()),
-                ("service", self.service.as_str()),
-                ("reason", &format!("{:?}", refused.reason)),
-                ("told", &refused.message),
-            ],
-        );
+        if heed != Heed::Count {
+            self.agent.log.warn(
+                "login-denied",
+                &[
+                    ("correlation", self.correlation.as_str()),
+                    ("login", self.login.as_str()),
+                    ("service", self.service.as_str()),
+                    ("reason", &format!("{:?}", refused.reason)),
+                    ("told", &refused.message),
+                ],
+            );
+        }
         let correlation = self.correlation.clone();
         Reply::Denied(Denial { reason: refused.reason, message: refused.message, correlation })
+    }
+
+    /// In the journal, and in the ledger if it is an event.
+    fn record(&self, refused: &Refused, choice: Option<&Choice>, missed: u64) {
+        let account = choice.map(|choice| choice.account.clone());
+        let Some(event) = refused.event else {
+            return self.note("denied-here", account.as_ref().map(|account| account.as_str()), None);
+        };
+        let event = HostEvent {
+            event,
+            at: self.agent.wire.time.now(),
+            correlation: self.correlation.clone(),
+            login: Some(self.login.clone()),
+            account,
+            service: Some(self.service.clone()),
+            card: choice.map(|choice| choice.card),
+            told: refused.message.clone(),
+        };
+        self.agent.report(&with_missed(event, missed));
+    }
+
+    fn heed(&self, what: &'static str) -> Heed {
+        let source = Source { door: self.door, uid: self.uid, login: Some(self.login.clone()), what };
+        self.agent.floods.heed(source, Instant::now())
     }
 
     fn note(&self, event: &str, account: Option<&str>, ledger_index: Option<u64>) {

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use countersign_protocol::ids::CorrelationId;
 use countersign_protocol::ipc::{Denial, DenyReason, Problem, ProblemKind, Reply, Request};
 use countersign_protocol::limits;
-use countersign_protocol::message::HostEventKind;
 
 use crate::agent::Agent;
+use crate::flood::{Heed, Source};
 use crate::listener::Service;
 use crate::peer::Peer;
 use crate::permit::{Asked, Caller, Door, Permit, permit};
@@ -30,7 +30,7 @@ impl Service for Served {
         match permit(asked, caller, agent.host_state()) {
             Permit::Granted => {}
             Permit::NotInThisState => {
-                let _ = person.tell(&not_in_this_state(agent, &request));
+                let _ = person.tell(&not_in_this_state(agent, door, peer, &request));
                 return;
             }
             Permit::Refused => return self.closed(door, Some(peer), &format!("{asked:?} is not permitted")),
@@ -60,7 +60,8 @@ impl Service for Served {
             Door::User => "user",
         };
         let fields = [("socket", socket), ("uid", &uid), ("pid", &pid), ("why", why)];
-        self.0.log.warn("connection-closed", &fields);
+        let uid = peer.map_or(u32::MAX, |peer| peer.uid);
+        warn(&self.0, Source { door, uid, login: None, what: "closed" }, "connection-closed", &fields);
     }
 }
 
@@ -84,7 +85,7 @@ fn answer(
 ) -> (Reply, Option<Vec<u8>>) {
     let result = match &request {
         Request::Authenticate(ask) => return (login::authenticate(agent, door, peer, ask, person), None),
-        Request::Account(ask) => return (login::account(agent, ask), None),
+        Request::Account(ask) => return (login::account(agent, door, peer, ask), None),
         Request::Status => {
             Ok((Reply::Status(status::status(agent, sees_cards(agent, door, peer), peer.uid)), None))
         }
@@ -99,7 +100,7 @@ fn answer(
             .map(|done| (Reply::Registered(done), None)),
         Request::Job(ask) => at_the_seat(agent, door, peer).and_then(|()| job::job(agent, ask, person)),
     };
-    result.unwrap_or_else(|trouble| (failed(agent, &trouble), None))
+    result.unwrap_or_else(|trouble| (failed(agent, door, peer, &trouble), None))
 }
 
 /// A person's card answers only to the person at its seat: decided before anything is sent to it.
@@ -112,7 +113,7 @@ fn at_the_seat(agent: &Agent, door: Door, peer: &Peer) -> Result<(), Trouble> {
                 "{} A card answers only to the person at its seat.",
                 sentence(&format!("no card is asked: {why}"))
             );
-            agent.report_card(HostEventKind::RemoteSession, None, &told);
+            agent.report_away(source(door, peer, "remote-session"), &told);
             Err(Trouble::new(ProblemKind::NotPermitted, told))
         }
     }
@@ -129,14 +130,34 @@ fn at_the_seat_or_root(agent: &Agent, door: Door, peer: &Peer) -> Result<(), Tro
     ))
 }
 
+fn source(door: Door, peer: &Peer, what: &'static str) -> Source {
+    Source { door, uid: peer.uid, login: None, what }
+}
+
+/// A line that its cause may cause at will.
+fn warn(agent: &Agent, source: Source, event: &str, fields: &[(&str, &str)]) {
+    match agent.floods.heed(source, Instant::now()) {
+        Heed::Record { missed: 0 } | Heed::LogOnly => agent.log.warn(event, fields),
+        Heed::Record { missed } => {
+            let missed = missed.to_string();
+            let mut fields = fields.to_vec();
+            fields.push(("more", &missed));
+            agent.log.warn(event, &fields);
+        }
+        Heed::Count => {}
+    }
+}
+
 fn sees_cards(agent: &Agent, door: Door, peer: &Peer) -> bool {
     peer.uid == 0 || seat::judge(&HostWorld, &agent.config.seat_rule(), peer, door, None) == Place::Here
 }
 
-fn not_in_this_state(agent: &Agent, request: &Request) -> Reply {
+fn not_in_this_state(agent: &Agent, door: Door, peer: &Peer, request: &Request) -> Reply {
     match (request, agent.link()) {
         (Request::Enroll(_), Some(link)) => failed(
             agent,
+            door,
+            peer,
             &Trouble::new(
                 ProblemKind::Enrolment,
                 format!(
@@ -169,14 +190,14 @@ fn refuse(agent: &Agent, request: &Request, reason: DenyReason, kind: ProblemKin
     }
 }
 
-fn failed(agent: &Agent, trouble: &Trouble) -> Reply {
+fn failed(agent: &Agent, door: Door, peer: &Peer, trouble: &Trouble) -> Reply {
     let correlation = match agent.correlation() {
         Ok(correlation) => correlation,
         Err(trouble) => return failed_without_id(&trouble),
     };
     let kind = format!("{:?}", trouble.kind);
     let fields = [("correlation", correlation.as_str()), ("kind", &kind), ("told", &trouble.message)];
-    agent.log.warn("request-failed", &fields);
+    warn(agent, source(door, peer, "failed"), "request-failed", &fields);
     Reply::Failed(Problem { kind: trouble.kind, message: trouble.message.clone(), correlation })
 }
 
