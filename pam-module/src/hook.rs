@@ -78,8 +78,9 @@ impl Scene<'_, '_> {
             return Err(self.broken("there is no user name (PAM_USER), or it is not UTF-8"));
         };
         let password_allowed = match managed_file::demand(file.as_ref(), &user) {
-            Demand::Nothing(proof) => return Err(Outcome::Unmanaged(proof)),
-            Demand::Card { password_allowed } => password_allowed,
+            Ok(Demand::Nothing(proof)) => return Err(Outcome::Unmanaged(proof)),
+            Ok(Demand::Card { password_allowed }) => password_allowed,
+            Err(unclear) => return Err(self.broken(&format!("{user}: {unclear}"))),
         };
         let service = self.handle.service().unwrap_or_default();
         let other_auth = file.is_some_and(|file| file.is_other_auth(&service));

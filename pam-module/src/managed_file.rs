@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use countersign_protocol::managed::{self, Managed, ManagedError, Rule};
+use countersign_protocol::managed::{self, Managed, ManagedError, Rule, UnclearName};
 
 /// Proof that the file, read in full, does not name a login. Minted only in this file; without it there is no
 /// `PAM_IGNORE`.
@@ -63,12 +63,13 @@ pub(crate) fn read(path: &Path) -> Result<Option<Managed>, ManagedFileError> {
 }
 
 /// What an absent file or a file's rules ask of a login.
-pub(crate) fn demand(managed: Option<&Managed>, login: &str) -> Demand {
-    match managed.map(|managed| managed.rule(login)) {
-        None | Some(Rule::Unmanaged) => Demand::Nothing(Unmanaged(())),
-        Some(Rule::Card) => Demand::Card { password_allowed: false },
-        Some(Rule::CardOrPassword) => Demand::Card { password_allowed: true },
-    }
+pub(crate) fn demand<'m>(managed: Option<&'m Managed>, login: &str) -> Result<Demand, UnclearName<'m>> {
+    let Some(managed) = managed else { return Ok(Demand::Nothing(Unmanaged(()))) };
+    Ok(match managed.rule(login)? {
+        Rule::Unmanaged => Demand::Nothing(Unmanaged(())),
+        Rule::Card => Demand::Card { password_allowed: false },
+        Rule::CardOrPassword => Demand::Card { password_allowed: true },
+    })
 }
 
 impl Unmanaged {
@@ -125,16 +126,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let managed = read(&folder.path().join("managed")).unwrap();
         assert!(managed.is_none());
-        assert!(matches!(demand(managed.as_ref(), "root"), Demand::Nothing(_)));
+        assert!(matches!(demand(managed.as_ref(), "root"), Ok(Demand::Nothing(_))));
     }
 
     #[test]
     fn the_file_of_root_is_read() {
         let (_folder, path) = folder_with(b"user ana card\nuser bob card-or-password\n");
         let managed = read(&path).unwrap();
-        assert!(matches!(demand(managed.as_ref(), "ana"), Demand::Card { password_allowed: false }));
-        assert!(matches!(demand(managed.as_ref(), "bob"), Demand::Card { password_allowed: true }));
-        assert!(matches!(demand(managed.as_ref(), "root"), Demand::Nothing(_)));
+        assert!(matches!(demand(managed.as_ref(), "ana"), Ok(Demand::Card { password_allowed: false })));
+        assert!(matches!(demand(managed.as_ref(), "bob"), Ok(Demand::Card { password_allowed: true })));
+        assert!(matches!(demand(managed.as_ref(), "root"), Ok(Demand::Nothing(_))));
     }
 
     #[test]

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! The PAM module reads this before any other I/O. A missing file manages nobody; a line that cannot be
-//! understood refuses everybody, because it may have been the line that mattered.
+//! understood refuses everybody, because it may have been the line that mattered. A name that is spelt otherwise than
+//! one in the file, but resembles it, is refused: the directory behind the login may take the two for one.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -32,6 +33,19 @@ pub enum Rule {
     Card,
     /// A card; a password only while the agent cannot be reached.
     CardOrPassword,
+}
+
+/// A name of which it cannot be said that the file does not mean it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UnclearName<'a> {
+    /// No line can name it.
+    #[error("the user name is not a login name")]
+    NotALogin,
+    /// A directory may take the two for one: they differ in case, in letters outside ASCII or in the domain.
+    #[error(
+        "it resembles `{0}`, which needs a card. Log in as exactly that, or give this spelling its own line"
+    )]
+    Resembles(&'a LoginName),
 }
 
 /// The whole file.
@@ -88,9 +102,18 @@ impl Managed {
     }
 
     /// What is asked of this login name.
-    pub fn rule(&self, login: &str) -> Rule {
-        let Ok(login) = login.parse::<LoginName>() else { return Rule::Unmanaged };
-        self.users.get(&login).copied().unwrap_or(Rule::Unmanaged)
+    ///
+    /// # Errors
+    /// It is no name, or resembles one that is managed and is not managed itself.
+    pub fn rule(&self, login: &str) -> Result<Rule, UnclearName<'_>> {
+        let login: LoginName = login.parse().map_err(|_| UnclearName::NotALogin)?;
+        if let Some(rule) = self.users.get(&login) {
+            return Ok(*rule);
+        }
+        match self.users.keys().find(|managed| resemble(managed.as_str(), login.as_str())) {
+            Some(managed) => Err(UnclearName::Resembles(managed)),
+            None => Ok(Rule::Unmanaged),
+        }
     }
 
     /// Whether this service's account check may pass without our authentication.
@@ -105,6 +128,24 @@ impl Managed {
     }
 }
 
+/// Whether a directory could take one for the other: the parts before `@` are alike but for case. Letters
+/// outside ASCII are like any other, because directories fold `ö` and `o`, the Kelvin sign and `k`.
+fn resemble(a: &str, b: &str) -> bool {
+    // Accents that are characters of their own (U+0300 to U+036F) are left out.
+    let letters = |name| {
+        let person = str::split(name, '@').next().unwrap_or(name);
+        person.chars().filter(|c| !('\u{300}'..='\u{36f}').contains(c))
+    };
+    let (mut a, mut b) = (letters(a), letters(b));
+    loop {
+        match (a.next(), b.next()) {
+            (None, None) => return true,
+            (Some(a), Some(b)) if !a.is_ascii() || !b.is_ascii() || a.eq_ignore_ascii_case(&b) => {}
+            _ => return false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,9 +154,9 @@ mod tests {
     fn rules_are_read() {
         let text = "# who\nuser ana card\n  user bob card-or-password # for now\n\nservice cron other-auth\n";
         let managed = Managed::parse(text).unwrap();
-        assert_eq!(managed.rule("ana"), Rule::Card);
-        assert_eq!(managed.rule("bob"), Rule::CardOrPassword);
-        assert_eq!(managed.rule("root"), Rule::Unmanaged);
+        assert_eq!(managed.rule("ana"), Ok(Rule::Card));
+        assert_eq!(managed.rule("bob"), Ok(Rule::CardOrPassword));
+        assert_eq!(managed.rule("root"), Ok(Rule::Unmanaged));
         assert!(managed.is_other_auth("cron"));
         assert!(!managed.is_other_auth("sudo"));
     }
@@ -137,6 +178,36 @@ mod tests {
 
     #[test]
     fn an_empty_file_manages_nobody() {
-        assert_eq!(Managed::parse("").unwrap().rule("root"), Rule::Unmanaged);
+        assert_eq!(Managed::parse("").unwrap().rule("root"), Ok(Rule::Unmanaged));
+    }
+
+    #[test]
+    fn another_spelling_of_a_managed_login_is_not_taken_for_unmanaged() {
+        let text = "user ana card\nuser ida@corp.example card\nuser kjös card\nuser Ana card-or-password\n";
+        let managed = Managed::parse(text).unwrap();
+        let resembles = |login: &str| matches!(managed.rule(login), Err(UnclearName::Resembles(_)));
+        for login in [
+            "ANA",
+            "ana@corp.example",
+            "Ana@x",
+            "ida",
+            "IDA@corp.example",
+            "KJÖS",
+            "kjos",
+            "\u{212a}jös",
+            "anä",
+            "ana\u{308}",
+        ] {
+            assert!(resembles(login), "{login}");
+        }
+        for login in ["CORP\\ana", "CORP/ana", "", "an a", "ana\n", "-ana"] {
+            assert_eq!(managed.rule(login), Err(UnclearName::NotALogin), "{login:?}");
+        }
+        for login in ["anna", "an", "root", "jens", "idas@corp.example", "ana.b"] {
+            assert_eq!(managed.rule(login), Ok(Rule::Unmanaged), "{login}");
+        }
+        assert_eq!(managed.rule("Ana"), Ok(Rule::CardOrPassword), "a spelling with a line of its own");
+        let told = managed.rule("ANA").unwrap_err().to_string();
+        assert!(told.contains("`Ana`") && told.contains("its own line"), "{told}");
     }
 }

@@ -54,6 +54,20 @@ fn a_managed_file_that_is_not_understood_refuses_everybody() {
 }
 
 #[test]
+fn another_spelling_of_a_managed_user_is_refused_and_not_passed_on() {
+    let bench = Bench::new();
+    let peer = Peer::listen(&bench.socket(), peer::grants);
+    for user in ["Ana", "ana@corp.example", "CORP\\ana", "BOB", "an a"] {
+        let mut pam = bench.start("test", user);
+        let codes = [pam.authenticate(0), pam.account(), pam.setcred()];
+        assert_eq!(codes, [AUTH_ERR, PERM_DENIED, CRED_UNAVAIL], "{user}");
+        // Which name is meant is for the log alone.
+        assert!(!pam.shown_by_the_module().iter().any(|text| text.contains("ana") || text.contains("bob")));
+    }
+    assert_eq!(peer.calls(), 0);
+}
+
+#[test]
 fn an_argument_that_is_not_understood_refuses_everybody() {
     let bench = Bench::new();
     bench.stack("test", "use_first_pass");
