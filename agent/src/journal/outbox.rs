@@ -1,0 +1,94 @@
+//! The events that the server has not confirmed yet.
+
+use countersign_protocol::envelope::Sealed;
+use countersign_protocol::message::{HostEvent, HostEventKind};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{Journal, JournalError};
+
+/// An event on its way to the server.
+#[derive(Debug, Clone)]
+pub struct Unsent {
+    /// Its place in the outbox.
+    pub id: i64,
+    /// What happened.
+    pub event: HostEvent,
+    /// The envelope it was last sent in; sent again, it is not counted twice.
+    pub sealed: Option<Sealed>,
+}
+
+/// Adds an event; of more than `most` the least telling go, oldest first.
+pub(super) fn add(
+    connection: &Connection,
+    event: &HostEvent,
+    text: &str,
+    most: i64,
+) -> Result<(), JournalError> {
+    connection
+        .execute("INSERT INTO outbox (event, flood) VALUES (?1, ?2)", params![text, is_flood(event.event)])?;
+    let count: i64 = connection.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))?;
+    if count > most {
+        connection.execute(
+            "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY flood DESC, id LIMIT ?1)",
+            [count - most],
+        )?;
+    }
+    Ok(())
+}
+
+/// What happens without any card, so that anybody can cause it again and again.
+const fn is_flood(event: HostEventKind) -> bool {
+    match event {
+        HostEventKind::RemoteSession | HostEventKind::NoAnswer => true,
+        HostEventKind::WrongPin
+        | HostEventKind::CardBlocked
+        | HostEventKind::CardPulled
+        | HostEventKind::BadAnswer => false,
+    }
+}
+
+impl Journal {
+    /// The oldest event that the server has not confirmed.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn oldest_unsent(&self) -> Result<Option<Unsent>, JournalError> {
+        let row = self
+            .lock()
+            .query_row("SELECT id, event, sealed FROM outbox ORDER BY id LIMIT 1", [], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?))
+            })
+            .optional()?;
+        let Some((id, event, sealed)) = row else { return Ok(None) };
+        let sealed = sealed.map(|sealed| serde_json::from_str(&sealed)).transpose()?;
+        Ok(Some(Unsent { id, event: serde_json::from_str(&event)?, sealed }))
+    }
+
+    /// Remembers the envelope before it is sent.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn remember_sealed(&self, id: i64, sealed: Option<&Sealed>) -> Result<(), JournalError> {
+        let text = sealed.map(serde_json::to_string).transpose()?;
+        self.lock().execute("UPDATE outbox SET sealed = ?2 WHERE id = ?1", params![id, text])?;
+        Ok(())
+    }
+
+    /// The server has it.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn confirm(&self, id: i64) -> Result<(), JournalError> {
+        self.lock().execute("DELETE FROM outbox WHERE id = ?1", params![id])?;
+        Ok(())
+    }
+
+    /// Events the server has not confirmed.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn unsent(&self) -> Result<u64, JournalError> {
+        let count: i64 = self.lock().query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
+    }
+}

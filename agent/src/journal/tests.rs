@@ -1,0 +1,118 @@
+use countersign_protocol::ids::CorrelationId;
+use countersign_protocol::message::HostEventKind;
+use countersign_protocol::random::SystemRandom;
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
+
+fn event(event: HostEventKind, told: &str) -> HostEvent {
+    HostEvent {
+        event,
+        at: NOW,
+        correlation: CorrelationId::new(&SystemRandom).unwrap(),
+        login: None,
+        account: None,
+        service: None,
+        card: None,
+        told: told.to_owned(),
+    }
+}
+
+fn journal(room: Room) -> Journal {
+    Journal::with(Connection::open_in_memory().unwrap(), room).unwrap()
+}
+
+#[test]
+fn a_changed_entry_breaks_the_chain() {
+    let journal = journal(ON_DISK);
+    for n in 0..3 {
+        journal.write(NOW, &n).unwrap();
+    }
+    assert_eq!(journal.verify().unwrap(), 3);
+    journal.lock().execute("UPDATE journal SET entry = '9' WHERE seq = 2", []).unwrap();
+    assert!(journal.verify().unwrap_err().to_string().contains("entry 2"));
+    journal.lock().execute("DELETE FROM journal WHERE seq = 1", []).unwrap();
+    assert!(journal.verify().unwrap_err().to_string().contains("entry 1"));
+}
+
+#[test]
+fn events_leave_in_order_and_only_when_confirmed() {
+    let journal = journal(ON_DISK);
+    journal.report(&event(HostEventKind::WrongPin, "one")).unwrap();
+    journal.report(&event(HostEventKind::WrongPin, "two")).unwrap();
+    assert_eq!(journal.unsent().unwrap(), 2);
+    let first = journal.oldest_unsent().unwrap().unwrap();
+    assert_eq!(first.event.told, "one");
+    journal.confirm(first.id).unwrap();
+    assert_eq!(journal.oldest_unsent().unwrap().unwrap().event.told, "two");
+    assert_eq!(journal.verify().unwrap(), 2, "the chain keeps both");
+}
+
+#[test]
+fn old_entries_go_and_the_chain_still_proves_the_rest() {
+    let journal = journal(Room { entries: 200, unsent: 10 });
+    for n in 0..1000 {
+        journal.write(NOW, &n).unwrap();
+    }
+    let kept = journal.verify().unwrap();
+    assert!((200..=202).contains(&kept), "{kept}");
+    journal.lock().execute("UPDATE journal SET entry = '9' WHERE seq = 900", []).unwrap();
+    assert!(journal.verify().unwrap_err().to_string().contains("entry 900"));
+    journal.lock().execute("DELETE FROM journal WHERE seq <= 850", []).unwrap();
+    let told = journal.verify().unwrap_err().to_string();
+    assert!(told.contains("was changed or removed") && !told.contains("900"), "{told}");
+}
+
+#[test]
+fn a_login_writes_while_the_chain_is_checked() {
+    let journal = journal(Room { entries: 2000, unsent: 10 });
+    for n in 0..1500 {
+        journal.write(NOW, &n).unwrap();
+    }
+    let (place, count) = journal.verify_page(None).unwrap().unwrap();
+    assert_eq!(count, 1000, "one page");
+    assert!(journal.connection.try_lock().is_ok());
+    // More than is kept: what was checked is forgotten, and the check goes on behind the anchor.
+    for n in 0..3000 {
+        journal.write(NOW, &n).unwrap();
+    }
+    let (_, count) = journal.verify_page(Some(place)).unwrap().unwrap();
+    assert_eq!(count, 1000);
+    assert!(journal.verify().unwrap() <= 2020);
+}
+
+#[test]
+fn a_flood_pushes_no_wrong_pin_out_of_the_outbox() {
+    use HostEventKind::{CardBlocked, CardPulled, NoAnswer, RemoteSession, WrongPin};
+    let journal = journal(Room { entries: 1000, unsent: 20 });
+    for kind in [WrongPin, CardBlocked, CardPulled] {
+        journal.report(&event(kind, "telling")).unwrap();
+    }
+    for n in 0..200 {
+        let kind = if n % 2 == 0 { RemoteSession } else { NoAnswer };
+        journal.report(&event(kind, "flood")).unwrap();
+    }
+    journal.report(&event(WrongPin, "telling")).unwrap();
+    assert_eq!(journal.unsent().unwrap(), 20);
+    let mut telling = 0;
+    while let Some(unsent) = journal.oldest_unsent().unwrap() {
+        telling += u32::from(unsent.event.told == "telling");
+        journal.confirm(unsent.id).unwrap();
+    }
+    assert_eq!(telling, 4);
+}
+
+#[test]
+fn a_journal_of_the_first_version_is_taken_over() {
+    let connection = Connection::open_in_memory().unwrap();
+    connection
+        .execute_batch("CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, sealed TEXT) STRICT")
+        .unwrap();
+    let text = serde_json::to_string(&event(HostEventKind::WrongPin, "old")).unwrap();
+    connection.execute("INSERT INTO outbox (event) VALUES (?1)", [text]).unwrap();
+    let journal = Journal::with(connection, ON_DISK).unwrap();
+    journal.report(&event(HostEventKind::WrongPin, "new")).unwrap();
+    assert_eq!(journal.oldest_unsent().unwrap().unwrap().event.told, "old");
+    assert_eq!(journal.unsent().unwrap(), 2);
+}
