@@ -30,12 +30,14 @@ const SCHEMA: &str = "
         id     INTEGER PRIMARY KEY AUTOINCREMENT,
         event  TEXT NOT NULL,
         sealed TEXT,
-        flood  INTEGER NOT NULL DEFAULT 0
+        flood  INTEGER NOT NULL DEFAULT 0,
+        refused INTEGER NOT NULL DEFAULT 0
     ) STRICT;
 ";
 
 /// Columns that journals of earlier versions lack.
-const LATER: [(&str, &str); 1] = [("flood", "INTEGER NOT NULL DEFAULT 0")];
+const LATER: [(&str, &str); 2] =
+    [("flood", "INTEGER NOT NULL DEFAULT 0"), ("refused", "INTEGER NOT NULL DEFAULT 0")];
 
 /// The journal cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -113,16 +115,17 @@ impl Journal {
         Ok(transaction.commit()?)
     }
 
-    /// Adds an event to the chain and to the outbox, in one step.
+    /// Adds an event to the chain and to the outbox, in one step, in words that the server takes.
     ///
     /// # Errors
     /// [`JournalError`].
     pub fn report(&self, event: &HostEvent) -> Result<(), JournalError> {
-        let text = serde_json::to_string(event)?;
+        let event = outbox::sayable(event);
+        let text = serde_json::to_string(&event)?;
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
         chain::append(&transaction, event.at, &text, self.room.entries)?;
-        outbox::add(&transaction, event, &text, self.room.unsent)?;
+        outbox::add(&transaction, event.event, &text, self.room.unsent)?;
         Ok(transaction.commit()?)
     }
 

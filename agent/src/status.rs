@@ -37,7 +37,7 @@ pub fn status(agent: &Agent, with_cards: bool, uid: u32) -> StatusReport {
             fingerprint: link.server.fingerprint.clone(),
             last_answer: health.last_answer,
             clock_offset: agent.wire.time.offset(),
-            problem: alarm.or(health.problem),
+            problem: alarm.or(health.problem).or_else(|| refused_events(agent)),
         }),
         roster: contact
             .map(|contact| contact.roster.iter().map(|entry| entry.login.clone()).collect())
@@ -45,6 +45,14 @@ pub fn status(agent: &Agent, with_cards: bool, uid: u32) -> StatusReport {
         cards,
         unsent_events: agent.journal.unsent().unwrap_or(0),
     }
+}
+
+/// Events that the server will not have.
+fn refused_events(agent: &Agent) -> Option<String> {
+    let count = agent.journal.refused().ok().filter(|count| *count > 0)?;
+    Some(format!(
+        "it refused {count} events of this host; they stay in the local journal, and the log names them"
+    ))
 }
 
 /// The cards. The host's own is shown to root alone.

@@ -17,19 +17,29 @@ pub struct Unsent {
     pub sealed: Option<Sealed>,
 }
 
+/// Longest sentence that the server takes, in bytes.
+const TOLD: usize = 500;
+
+/// The event with its sentence as the server takes it: no control characters, and not too long.
+pub(super) fn sayable(event: &HostEvent) -> HostEvent {
+    let mut told: String = event.told.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    told.truncate(told.floor_char_boundary(TOLD));
+    HostEvent { told, ..event.clone() }
+}
+
 /// Adds an event; of more than `most` the least telling go, oldest first.
 pub(super) fn add(
     connection: &Connection,
-    event: &HostEvent,
+    kind: HostEventKind,
     text: &str,
     most: i64,
 ) -> Result<(), JournalError> {
-    connection
-        .execute("INSERT INTO outbox (event, flood) VALUES (?1, ?2)", params![text, is_flood(event.event)])?;
+    connection.execute("INSERT INTO outbox (event, flood) VALUES (?1, ?2)", params![text, is_flood(kind)])?;
     let count: i64 = connection.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))?;
     if count > most {
         connection.execute(
-            "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY flood DESC, id LIMIT ?1)",
+            "DELETE FROM outbox WHERE id IN
+             (SELECT id FROM outbox ORDER BY refused DESC, flood DESC, id LIMIT ?1)",
             [count - most],
         )?;
     }
@@ -55,9 +65,11 @@ impl Journal {
     pub fn oldest_unsent(&self) -> Result<Option<Unsent>, JournalError> {
         let row = self
             .lock()
-            .query_row("SELECT id, event, sealed FROM outbox ORDER BY id LIMIT 1", [], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?))
-            })
+            .query_row(
+                "SELECT id, event, sealed FROM outbox WHERE refused = 0 ORDER BY id LIMIT 1",
+                [],
+                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?)),
+            )
             .optional()?;
         let Some((id, event, sealed)) = row else { return Ok(None) };
         let sealed = sealed.map(|sealed| serde_json::from_str(&sealed)).transpose()?;
@@ -83,12 +95,33 @@ impl Journal {
         Ok(())
     }
 
-    /// Events the server has not confirmed.
+    /// The server will not have it: it stays here and holds up no other.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn park(&self, id: i64) -> Result<(), JournalError> {
+        self.lock().execute("UPDATE outbox SET refused = 1, sealed = NULL WHERE id = ?1", params![id])?;
+        Ok(())
+    }
+
+    /// Events the server has not confirmed and may still take.
     ///
     /// # Errors
     /// [`JournalError`].
     pub fn unsent(&self) -> Result<u64, JournalError> {
-        let count: i64 = self.lock().query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))?;
+        self.count("SELECT count(*) FROM outbox WHERE refused = 0")
+    }
+
+    /// Events the server will not have.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn refused(&self) -> Result<u64, JournalError> {
+        self.count("SELECT count(*) FROM outbox WHERE refused = 1")
+    }
+
+    fn count(&self, query: &str) -> Result<u64, JournalError> {
+        let count: i64 = self.lock().query_row(query, [], |row| row.get(0))?;
         Ok(count.unsigned_abs())
     }
 }

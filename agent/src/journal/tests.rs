@@ -116,3 +116,20 @@ fn a_journal_of_the_first_version_is_taken_over() {
     assert_eq!(journal.oldest_unsent().unwrap().unwrap().event.told, "old");
     assert_eq!(journal.unsent().unwrap(), 2);
 }
+
+#[test]
+fn a_sentence_is_cut_to_what_the_server_takes() {
+    let journal = journal(ON_DISK);
+    let long = format!("x{}\u{1b}[2J\n", "\u{e4}".repeat(400));
+    for told in [long.as_str(), "a\nb\u{7f}c", "plain"] {
+        journal.report(&event(HostEventKind::NoAnswer, told)).unwrap();
+    }
+    let mut told = Vec::new();
+    while let Some(unsent) = journal.oldest_unsent().unwrap() {
+        assert!(unsent.event.told.len() <= 500 && !unsent.event.told.chars().any(char::is_control));
+        told.push(unsent.event.told);
+        journal.confirm(unsent.id).unwrap();
+    }
+    assert_eq!(told[0], format!("x{}", "\u{e4}".repeat(249)), "499 bytes: no half character");
+    assert_eq!(told[1..], ["a b c", "plain"]);
+}
