@@ -163,7 +163,7 @@ fn nothing_outlives_a_killed_test() {
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(test.stdout.take().unwrap()));
     let line = lines.find_map(|line| line.unwrap().split_once("LEFT ").map(|(_, rest)| rest.to_owned()));
     let traces = Traces::parse(&line.unwrap());
-    assert!(traces.runs());
+    traces.wait_until_running();
     test.kill().unwrap();
     test.wait().unwrap();
     traces.assert_gone();
@@ -193,6 +193,11 @@ impl Traces {
     /// A dead process that nobody has asked about yet has no command line.
     fn runs(&self) -> bool {
         std::fs::read(format!("/proc/{}/cmdline", self.pid)).is_ok_and(|line| !line.is_empty())
+    }
+
+    /// In the middle of an exec a process has no command line either.
+    fn wait_until_running(&self) {
+        wait_until("the daemon to run", SOON, || Ok(self.runs().then_some(()))).unwrap();
     }
 
     fn assert_gone(&self) {
