@@ -209,7 +209,7 @@ fn boot(machine: &Machine, reader: usize, spec: &CardSpec, socket: &Path) -> Res
     // A killed card leaves its socket.
     let _ = std::fs::remove_file(socket);
     let mut program = machine.spawn("card", &mut command)?;
-    wait_until("the virtual card's control socket", Duration::from_secs(5), || match program.ended()? {
+    wait_until("the virtual card's control socket", Duration::from_secs(20), || match program.ended()? {
         Some(status) => Err(Trouble::Program {
             program: "countersign-virtual-card".to_owned(),
             status: status.to_string(),

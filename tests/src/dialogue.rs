@@ -210,7 +210,7 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    const SOON: Duration = Duration::from_secs(5);
+    const SOON: Duration = Duration::from_secs(20);
 
     fn shell(script: &str) -> Dialogue {
         Dialogue::start(Command::new("/bin/sh").args(["-c", script])).unwrap()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use countersign_tests::{Dialogue, Machine, PortPair, wait_until};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 /// Asks for a word. `pam_permit` is there for setcred: if every module ignores that, su, login and
 /// sshd turn away whom they have just let in.

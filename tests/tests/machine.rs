@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use countersign_tests::{CardSpec, Dialogue, Machine, SessionSpec, wait_until};
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 const PERMIT: &str =
     "auth required pam_permit.so\naccount required pam_permit.so\nsession required pam_permit.so\n";
 

@@ -17,7 +17,7 @@ const P384: &str = "132B81040022";
 const DIGEST_INFO: usize = 51;
 const SIGNING_IS_ED25519: &str = "00DA00C10A162B06010401DA470F01";
 const SIGNING_NEEDS_TOUCH: &str = "00DA00D6020120";
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 
 /// PSO:CDS over a digest of this many bytes.
 fn sign(digest: usize) -> String {

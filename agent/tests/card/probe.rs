@@ -26,7 +26,7 @@ pub(crate) fn machine(readers: usize) -> Machine {
 pub(crate) fn card<'m>(machine: &'m Machine, reader: usize, serial: &str) -> Card<'m> {
     let card = machine.card(reader, CardSpec::new(serial)).unwrap();
     // Its control socket is there a moment before it is listened to.
-    wait_until("the card's control socket", Duration::from_secs(5), || Ok(card.status().ok())).unwrap();
+    wait_until("the card's control socket", Duration::from_secs(20), || Ok(card.status().ok())).unwrap();
     card.wait_until_seen().unwrap();
     card
 }

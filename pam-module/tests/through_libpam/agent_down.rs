@@ -17,7 +17,7 @@ fn agent_down_with_card_required_denies() {
     let mut pam = bench.start("test", "ana");
     let begun = Instant::now();
     assert_eq!(pam.authenticate(0), AUTH_ERR);
-    assert!(begun.elapsed() < Duration::from_secs(3));
+    assert!(begun.elapsed() < Duration::from_secs(8));
     let said = pam.shown_as(ERROR_MSG);
     assert!(said.starts_with("The Countersign agent is not running"), "{said}");
     assert!(said.contains("systemctl restart countersignd"), "{said}");
@@ -82,7 +82,7 @@ fn an_agent_whose_queue_is_full_is_not_agent_down() {
     let _waiting = UnixStream::connect(bench.socket()).unwrap();
     let begun = Instant::now();
     assert_eq!(bench.start("test", "bob").authenticate(0), AUTH_ERR);
-    assert!(begun.elapsed() < Duration::from_secs(3), "the queue is not waited for longer than a connect");
+    assert!(begun.elapsed() < Duration::from_secs(8), "the queue is not waited for longer than a connect");
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn every_fault_is_answered_at_once() {
         let begun = Instant::now();
         let mut pam = bench.start("test", "ana");
         assert_eq!([pam.authenticate(0), pam.account()], [AUTH_ERR, PERM_DENIED], "{name}");
-        assert!(begun.elapsed() < Duration::from_secs(1), "{name} took {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(5), "{name} took {:?}", begun.elapsed());
     }
 }
 

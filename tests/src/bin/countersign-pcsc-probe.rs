@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pcsc::{Context, Disposition, Protocols, ReaderState, Scope, ShareMode, State};
 
 /// Far beyond pcscd's 400 ms between two looks at the readers.
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// A reset that fails makes pcscd say "empty" before it has looked. A card that comes back before it
 /// looks stays unpowered for ever, so a removal counts only after a look.

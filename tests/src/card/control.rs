@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::trouble::{Attempt as _, Trouble};
 
 /// The card answers orders at once, whatever it does for pcscd meanwhile.
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// Where the card is and what it waits for.
 #[derive(Clone, Debug, Deserialize)]

@@ -93,7 +93,7 @@ impl Place {
         }
         for folder in self.folders() {
             let what = format!("the cgroup {} to empty", folder.display());
-            wait_until(&what, Duration::from_secs(5), || {
+            wait_until(&what, Duration::from_secs(20), || {
                 Ok(match std::fs::remove_dir(&folder) {
                     Ok(()) => Some(()),
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(()),

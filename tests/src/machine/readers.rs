@@ -18,7 +18,7 @@ const DRIVERS: [&str; 2] =
 /// In the machine: reader entries, and nothing else, since pcscd reads every file there.
 const ENTRIES: &str = "/run/readers/conf";
 
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// The readers of a machine, and the pcscd that serves them unless it is stopped.
 #[derive(Debug)]
