@@ -95,7 +95,7 @@ impl Card<'_> {
     /// every 400 ms.
     ///
     /// # Errors
-    /// After five seconds, with pcscd's log.
+    /// After twenty seconds, with pcscd's log.
     pub fn wait_until_seen(&self) -> Result<(), Trouble> {
         let inserted = self.status()?.inserted;
         self.machine.wait_for_card(self.reader, inserted)
