@@ -94,10 +94,14 @@ impl Agent {
         let state = StateDir::open(&config.state_dir)?;
         let courier = Courier::new(courier_spec(&config.courier_path, &config.courier_user)?);
         let (keeper, ear) = Keeper::new();
+        let journal = Journal::open_anyway(&state.path("journal.sqlite"), clock.now())?;
+        if let Some(trouble) = journal.trouble() {
+            log.warn("journal-lost", &[("why", trouble)]);
+        }
         let agent = Self {
             contacts: Contacts::load(state.clone(), &config.managed)?,
             known: Known::load(state.clone())?,
-            journal: Journal::open(&state.path("journal.sqlite"))?,
+            journal,
             link: RwLock::new(Link::load(&state)?.map(Arc::new)),
             wire: Wire::new(courier, ServerTime::new(clock)),
             config,

@@ -1,6 +1,7 @@
 //! The host's own memory of what it decided, hash-chained, and the events the server has not confirmed yet.
 
 mod chain;
+mod opening;
 mod outbox;
 
 use std::path::Path;
@@ -41,24 +42,31 @@ const LATER: [(&str, &str); 2] =
 
 /// The journal cannot be written or read.
 #[derive(Debug, thiserror::Error)]
-#[error("the journal: {0}")]
-pub struct JournalError(String);
+#[error("the journal: {why}")]
+pub struct JournalError {
+    why: String,
+    is_damage: bool,
+}
 
 impl JournalError {
     const fn new(why: String) -> Self {
-        Self(why)
+        Self { why, is_damage: false }
+    }
+
+    const fn is_damage(&self) -> bool {
+        self.is_damage
     }
 }
 
 impl From<rusqlite::Error> for JournalError {
     fn from(error: rusqlite::Error) -> Self {
-        Self(error.to_string())
+        Self { why: error.to_string(), is_damage: opening::is_damage(&error) }
     }
 }
 
 impl From<serde_json::Error> for JournalError {
     fn from(error: serde_json::Error) -> Self {
-        Self(error.to_string())
+        Self::new(error.to_string())
     }
 }
 
@@ -79,6 +87,8 @@ pub struct Journal {
     /// Held for one statement or one short transaction.
     connection: Mutex<Connection>,
     room: Room,
+    in_memory: bool,
+    trouble: Option<String>,
 }
 
 impl Journal {
@@ -100,7 +110,12 @@ impl Journal {
                 connection.execute_batch(&format!("ALTER TABLE outbox ADD COLUMN {column} {kind}"))?;
             }
         }
-        Ok(Self { connection: Mutex::new(connection), room })
+        let journal = Self { connection: Mutex::new(connection), room, in_memory: false, trouble: None };
+        // A damaged file may open; it shows at the first look.
+        chain::page(&journal.lock(), None)?;
+        journal.oldest_unsent()?;
+        journal.unsent()?;
+        Ok(journal)
     }
 
     /// Adds one entry to the chain.

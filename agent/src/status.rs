@@ -37,7 +37,7 @@ pub fn status(agent: &Agent, with_cards: bool, uid: u32) -> StatusReport {
             fingerprint: link.server.fingerprint.clone(),
             last_answer: health.last_answer,
             clock_offset: agent.wire.time.offset(),
-            problem: alarm.or(health.problem).or_else(|| refused_events(agent)),
+            problem: alarm.or(health.problem).or_else(|| journal_problem(agent)),
         }),
         roster: contact
             .map(|contact| contact.roster.iter().map(|entry| entry.login.clone()).collect())
@@ -47,8 +47,11 @@ pub fn status(agent: &Agent, with_cards: bool, uid: u32) -> StatusReport {
     }
 }
 
-/// Events that the server will not have.
-fn refused_events(agent: &Agent) -> Option<String> {
+/// Decisions that are kept only until the agent ends, or events that the server will not have.
+fn journal_problem(agent: &Agent) -> Option<String> {
+    if agent.journal.is_in_memory() {
+        return agent.journal.trouble().map(str::to_owned);
+    }
     let count = agent.journal.refused().ok().filter(|count| *count > 0)?;
     Some(format!(
         "it refused {count} events of this host; they stay in the local journal, and the log names them"

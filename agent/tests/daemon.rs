@@ -99,6 +99,8 @@ fn agent_keeps_no_privilege_it_does_not_need() {
 fn sockets_have_their_modes_and_the_state_is_roots_alone() {
     let machine = machine();
     let _agent = start(&machine);
+    // The sockets are there first; an answer comes when the rest is.
+    ask(&machine, "user.sock", &Request::Status);
     let mode = |path: &str| std::fs::metadata(machine.path(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("/run/countersign/pam.sock"), 0o600);
     assert_eq!(mode("/run/countersign/user.sock"), 0o666);
@@ -157,6 +159,23 @@ fn agent_takes_the_sockets_that_the_service_manager_opened_and_says_when_it_is_r
     let mut told = [0; 64];
     let length = manager.recv(&mut told).unwrap();
     assert_eq!(&told[..length], b"READY=1");
+}
+
+#[test]
+fn a_journal_that_cannot_be_opened_keeps_nobody_out() {
+    for spoil in
+        [(|path: &Path| std::fs::write(path, "no journal ".repeat(500)).unwrap()) as fn(&Path), |path| {
+            std::fs::create_dir(path).unwrap()
+        }]
+    {
+        let machine = machine();
+        let path = machine.path("/var/lib/countersign/journal.sqlite");
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        spoil(&path);
+        let _agent = start(&machine);
+        assert!(matches!(ask(&machine, "user.sock", &Request::Status), Reply::Status(_)));
+        assert!(matches!(ask(&machine, "pam.sock", &login("ana")), Reply::Denied(_)));
+    }
 }
 
 /// Starts it with this configuration and returns what it said before it gave up.

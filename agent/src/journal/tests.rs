@@ -133,3 +133,66 @@ fn a_sentence_is_cut_to_what_the_server_takes() {
     assert_eq!(told[0], format!("x{}", "\u{e4}".repeat(249)), "499 bytes: no half character");
     assert_eq!(told[1..], ["a b c", "plain"]);
 }
+
+#[test]
+fn a_damaged_file_is_set_aside_and_the_new_chain_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.sqlite");
+    std::fs::write(&path, "this is no journal, and has never been one ".repeat(100)).unwrap();
+    let journal = Journal::open_anyway(&path, NOW).unwrap();
+    assert!(!journal.is_in_memory());
+    let aside = folder.path().join("journal.sqlite.damaged-1790000000");
+    assert!(std::fs::read_to_string(&aside).unwrap().starts_with("this is no journal"));
+    assert!(journal.trouble().unwrap().contains("journal.sqlite.damaged-1790000000"));
+    let first: String = journal.lock().query_row("SELECT entry FROM journal", [], |row| row.get(0)).unwrap();
+    assert!(first.contains("journal-begun-anew") && first.contains("damaged-1790000000"), "{first}");
+    drop(journal);
+    let again = Journal::open_anyway(&path, NOW).unwrap();
+    assert_eq!((again.trouble(), again.verify().unwrap()), (None, 1));
+}
+
+#[test]
+fn pages_overwritten_and_tables_of_another_shape_are_damage_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.sqlite");
+    let journal = Journal::open(&path).unwrap();
+    for n in 0..500 {
+        journal.write(NOW, &n).unwrap();
+    }
+    journal.lock().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    drop(journal);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[4096..].fill(0xA5);
+    std::fs::write(&path, bytes).unwrap();
+    let journal = Journal::open_anyway(&path, NOW).unwrap();
+    assert!(journal.trouble().unwrap().contains("moved to"));
+    assert_eq!(journal.verify().unwrap(), 1);
+    drop(journal);
+
+    let path = folder.path().join("other.sqlite");
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE journal (x)").unwrap();
+    let journal = Journal::open_anyway(&path, NOW).unwrap();
+    assert!(journal.trouble().unwrap().contains("moved to"));
+}
+
+#[test]
+fn where_no_file_can_be_written_the_journal_is_kept_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.sqlite");
+    std::fs::create_dir(&path).unwrap();
+    let journal = Journal::open_anyway(&path, NOW).unwrap();
+    assert!(journal.is_in_memory());
+    assert!(journal.trouble().unwrap().contains("systemctl restart countersignd"));
+    journal.report(&event(HostEventKind::WrongPin, "one")).unwrap();
+    assert_eq!((journal.unsent().unwrap(), journal.verify().unwrap()), (1, 2));
+    assert!(path.is_dir(), "left as it was");
+}
+
+#[test]
+fn a_full_disk_is_no_damage() {
+    let failure = |code| rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+    for code in [rusqlite::ffi::SQLITE_FULL, rusqlite::ffi::SQLITE_IOERR, rusqlite::ffi::SQLITE_CANTOPEN] {
+        assert!(!JournalError::from(failure(code)).is_damage());
+    }
+    assert!(JournalError::from(failure(rusqlite::ffi::SQLITE_CORRUPT)).is_damage());
+}
