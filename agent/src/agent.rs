@@ -24,7 +24,7 @@ use crate::known::Known;
 use crate::log::Log;
 use crate::permit::HostState;
 use crate::server_link::{Link, Means};
-use crate::server_time::ServerTime;
+use crate::server_time::{ServerTime, Uptime};
 use crate::session::Choice;
 use crate::state::StateDir;
 use crate::trouble::Trouble;
@@ -98,12 +98,17 @@ impl Agent {
         if let Some(trouble) = journal.trouble() {
             log.warn("journal-lost", &[("why", trouble)]);
         }
+        let contacts = Contacts::load(state.clone(), &config.managed)?;
+        let time = ServerTime::new(clock, Arc::new(Uptime));
+        if let Some(at) = contacts.get().and_then(|contact| contact.at) {
+            time.remember(at);
+        }
         let agent = Self {
-            contacts: Contacts::load(state.clone(), &config.managed)?,
+            contacts,
             known: Known::load(state.clone())?,
             journal,
             link: RwLock::new(Link::load(&state)?.map(Arc::new)),
-            wire: Wire::new(courier, ServerTime::new(clock)),
+            wire: Wire::new(courier, time),
             config,
             cards,
             state,

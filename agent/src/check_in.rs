@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::LoginName;
 use countersign_protocol::ledger::{LedgerError, check_consistency};
+use countersign_protocol::limits;
 use countersign_protocol::managed::{self, Managed};
 use countersign_protocol::message::{CheckIn, CheckInReply, InstanceState, RosterEntry};
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,8 @@ impl Contact {
     /// Whether the roster is at most `life` seconds old.
     #[must_use]
     pub fn is_fresh(&self, now: Timestamp, life: i64) -> bool {
-        self.at.is_some_and(|at| now.seconds_since(at) <= life)
+        // One from the future came while the server's clock was wrong: nobody knows how old it is.
+        self.at.is_some_and(|at| (-limits::CLOCK_SKEW..=life).contains(&now.seconds_since(at)))
     }
 }
 
@@ -172,4 +174,22 @@ pub fn managed_logins(path: &Path) -> Result<Vec<LoginName>, LinkError> {
     file.take(managed::SIZE).read_to_string(&mut text).map_err(|error| problem(error.to_string()))?;
     let managed = Managed::parse(&text).map_err(|error| problem(error.to_string()))?;
     Ok(managed.logins().cloned().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_roster_is_fresh_neither_too_late_nor_before_it_came() {
+        let mut contact = Contact::new(InstanceState::Active);
+        let now = Timestamp::from_seconds(1_790_000_000);
+        assert!(!contact.is_fresh(now, ROSTER_LIFE));
+        for (age, fresh) in
+            [(0, true), (ROSTER_LIFE, true), (ROSTER_LIFE + 1, false), (-120, true), (-121, false)]
+        {
+            contact.at = Some(now.plus(-age));
+            assert_eq!(contact.is_fresh(now, ROSTER_LIFE), fresh, "{age}");
+        }
+    }
 }

@@ -306,16 +306,17 @@ fn deliver(
 }
 
 fn send_event(agent: &Agent, link: &Link, means: Means<'_>, unsent: &Unsent) -> Result<(), LinkError> {
-    let sealed = match &unsent.sealed {
-        Some(sealed) => sealed.clone(),
+    let (sealed, reply) = match &unsent.sealed {
+        Some(kept) => (kept.clone(), link.send_kept(means, kept)?),
         None => {
             let sealed = link.seal(means, &unsent.event, None)?;
             let kept = agent.journal.remember_sealed(unsent.id, Some(&sealed));
             kept.map_err(|error| LinkError::Internal(error.to_string()))?;
-            sealed
+            let reply = link.send(means, &sealed)?;
+            (sealed, reply)
         }
     };
-    let reply: HostEventReply = link.send(means, &sealed)?.body()?;
+    let reply: HostEventReply = reply.body()?;
     Ok(link.prove(&reply.receipt)?.answers(&sealed.id(), None)?)
 }
 

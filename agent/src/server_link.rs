@@ -163,7 +163,7 @@ impl Link {
         Ok(envelope::seal(&message, vec![session.signer()?], &self.server.certificate, now)?)
     }
 
-    /// Sends an envelope and proves the answer.
+    /// Sends an envelope that was made a moment ago and proves the answer.
     ///
     /// # Errors
     /// [`LinkError`].
@@ -171,6 +171,16 @@ impl Link {
         let session = self.session().ok_or_else(no_session)?;
         let decryptors = session.decryptors(means.wire.time.now())?;
         means.wire.exchange(&self.server, sealed, session.certificate(), decryptors, means.deadline)
+    }
+
+    /// Sends an envelope that was kept, and proves the answer.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub fn send_kept(&self, means: Means<'_>, sealed: &Sealed) -> Result<Verified, LinkError> {
+        let session = self.session().ok_or_else(no_session)?;
+        let decryptors = session.decryptors(means.wire.time.now())?;
+        means.wire.exchange_kept(&self.server, sealed, session.certificate(), decryptors, means.deadline)
     }
 
     /// Makes fresh session keys, announces them under the primary key, and uses them from then on.

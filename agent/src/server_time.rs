@@ -1,39 +1,74 @@
 //! What time it is for the server.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_protocol::clock::{Clock, Timestamp};
 
 /// A difference below this is the time the message took.
 const NOISE: i64 = 5;
 
-/// The host's clock, corrected by what the server signed, and never below it: whoever turns the host's clock
-/// back revives nothing.
+/// The host's clock, corrected by what the server signed, and never below the last signed time and what has
+/// passed since: whoever turns the host's clock back revives nothing and stops nothing.
 pub struct ServerTime {
     clock: Arc<dyn Clock>,
-    offset: AtomicI64,
-    floor: AtomicI64,
-    known: AtomicBool,
+    uptime: Arc<dyn Clock>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    /// Server minus host, once the server has spoken.
+    offset: Option<i64>,
+    signed: Option<Signed>,
+}
+
+/// The server signed this time when the host was up for so long.
+#[derive(Debug, Clone, Copy)]
+struct Signed {
+    server: Timestamp,
+    uptime: Timestamp,
+}
+
+/// What a signed time answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    /// Bytes that were sealed a moment ago: it was signed since then.
+    Fresh,
+    /// Bytes that were kept and sent again: it may be as old as they are.
+    Kept,
+}
+
+/// How long this machine is up, sleep included, counted from 1970: nobody turns it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Uptime;
+
+impl Clock for Uptime {
+    fn now(&self) -> Timestamp {
+        let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
+        Timestamp::from_seconds(time.map_or(0, |time| time.tv_sec()))
+    }
 }
 
 impl ServerTime {
-    /// Not corrected yet.
+    /// Not corrected yet. `uptime` is [`Uptime`] outside tests.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            clock,
-            offset: AtomicI64::new(0),
-            floor: AtomicI64::new(i64::MIN),
-            known: AtomicBool::new(false),
+    pub fn new(clock: Arc<dyn Clock>, uptime: Arc<dyn Clock>) -> Self {
+        Self { clock, uptime, known: Mutex::default() }
+    }
+
+    /// It was this time at least when the agent ended.
+    pub fn remember(&self, server: Timestamp) {
+        let uptime = self.uptime.now();
+        let mut known = self.lock();
+        if known.floor(uptime).is_none_or(|floor| floor < server) {
+            known.signed = Some(Signed { server, uptime });
         }
     }
 
     /// Now, in the server's time as far as it is known.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        let corrected = self.clock.now().plus(self.offset.load(Ordering::SeqCst));
-        corrected.max(Timestamp::from_seconds(self.floor.load(Ordering::SeqCst)))
+        self.lock().now(self.clock.now(), self.uptime.now())
     }
 
     /// Now, by the host's own clock.
@@ -45,19 +80,42 @@ impl ServerTime {
     /// Server minus host, in seconds, once the server has spoken.
     #[must_use]
     pub fn offset(&self) -> Option<i64> {
-        self.known.load(Ordering::SeqCst).then(|| self.offset.load(Ordering::SeqCst))
+        self.lock().offset
     }
 
-    /// The server signed this time a moment ago. Returns by how many seconds our idea of its time was wrong.
-    pub fn learn(&self, server: Timestamp) -> i64 {
-        let wrong = server.seconds_since(self.now());
-        self.known.store(true, Ordering::SeqCst);
-        self.floor.fetch_max(server.seconds(), Ordering::SeqCst);
-        if wrong.abs() > NOISE {
-            self.offset.store(server.seconds_since(self.clock.now()), Ordering::SeqCst);
-            return wrong;
+    /// The server signed this time. Returns by how many seconds our idea of its time was wrong; it follows the
+    /// server back, too, but only by an answer to what was sealed a moment ago.
+    pub fn learn(&self, server: Timestamp, answers: Answers) -> i64 {
+        if answers == Answers::Kept {
+            return 0;
         }
-        0
+        let (clock, uptime) = (self.clock.now(), self.uptime.now());
+        let mut known = self.lock();
+        let wrong = server.seconds_since(known.now(clock, uptime));
+        let corrected = clock.plus(known.offset.unwrap_or(0));
+        if known.offset.is_none() || server.seconds_since(corrected).abs() > NOISE {
+            let offset = server.seconds_since(clock);
+            known.offset = Some(if offset.abs() > NOISE { offset } else { 0 });
+        }
+        if wrong.abs() > NOISE || known.floor(uptime).is_none_or(|floor| floor < server) {
+            known.signed = Some(Signed { server, uptime });
+        }
+        if wrong.abs() > NOISE { wrong } else { 0 }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn now(&self, clock: Timestamp, uptime: Timestamp) -> Timestamp {
+        let corrected = clock.plus(self.offset.unwrap_or(0));
+        self.floor(uptime).map_or(corrected, |floor| floor.max(corrected))
+    }
+
+    fn floor(&self, uptime: Timestamp) -> Option<Timestamp> {
+        self.signed.map(|signed| signed.server.plus(uptime.seconds_since(signed.uptime).max(0)))
     }
 }
 
@@ -67,17 +125,91 @@ mod tests {
 
     use super::*;
 
+    struct Host {
+        clock: Arc<FixedClock>,
+        uptime: Arc<FixedClock>,
+        time: ServerTime,
+    }
+
+    impl Host {
+        fn at(seconds: i64) -> Self {
+            let clock = Arc::new(FixedClock::at(at(seconds)));
+            let uptime = Arc::new(FixedClock::at(at(50)));
+            let time =
+                ServerTime::new(Arc::clone(&clock) as Arc<dyn Clock>, Arc::clone(&uptime) as Arc<dyn Clock>);
+            Self { clock, uptime, time }
+        }
+
+        fn pass(&self, seconds: i64) {
+            self.clock.turn(seconds);
+            self.uptime.turn(seconds);
+        }
+    }
+
+    const fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
     #[test]
     fn a_wrong_clock_is_corrected_and_a_clock_turned_back_revives_nothing() {
-        let clock = Arc::new(FixedClock::at(Timestamp::from_seconds(1000)));
-        let time = ServerTime::new(Arc::clone(&clock) as Arc<dyn Clock>);
-        assert_eq!(time.offset(), None);
-        assert_eq!(time.learn(Timestamp::from_seconds(5000)), 4000);
-        assert_eq!((time.now().seconds(), time.offset()), (5000, Some(4000)));
-        clock.turn(-600);
-        assert_eq!(time.now().seconds(), 5000, "held at the latest signed time");
-        clock.turn(700);
-        assert_eq!(time.now().seconds(), 5100);
-        assert_eq!(time.learn(Timestamp::from_seconds(5102)), 0, "the way the message took");
+        let host = Host::at(1000);
+        assert_eq!(host.time.offset(), None);
+        assert_eq!(host.time.learn(at(5000), Answers::Fresh), 4000);
+        assert_eq!((host.time.now(), host.time.offset()), (at(5000), Some(4000)));
+        host.clock.turn(-600);
+        assert_eq!(host.time.now(), at(5000), "held at the latest signed time");
+        host.clock.turn(700);
+        assert_eq!(host.time.now(), at(5100));
+        assert_eq!(host.time.learn(at(5102), Answers::Fresh), 0, "the way the message took");
+    }
+
+    #[test]
+    fn time_goes_on_after_the_clock_was_turned_back() {
+        let host = Host::at(5000);
+        host.time.learn(at(5000), Answers::Fresh);
+        host.clock.turn(-86_400);
+        for _ in 0..10 {
+            host.pass(600);
+        }
+        assert_eq!(host.time.now(), at(11_000));
+        assert_eq!(host.time.learn(at(11_001), Answers::Fresh), 0);
+    }
+
+    #[test]
+    fn one_glitch_of_the_servers_clock_is_undone_by_its_next_answer() {
+        let host = Host::at(5000);
+        host.time.learn(at(5000), Answers::Fresh);
+        host.pass(10);
+        assert_eq!(host.time.learn(at(5010 + 86_400), Answers::Fresh), 86_400);
+        host.pass(10);
+        assert_eq!(host.time.now(), at(5020 + 86_400));
+        assert_eq!(host.time.learn(at(5020), Answers::Fresh), -86_400);
+        assert_eq!((host.time.now(), host.time.offset()), (at(5020), Some(0)));
+    }
+
+    #[test]
+    fn an_answer_to_kept_bytes_teaches_nothing() {
+        let host = Host::at(5000);
+        host.time.learn(at(5000), Answers::Fresh);
+        for stale in [1400, 8600] {
+            assert_eq!(host.time.learn(at(stale), Answers::Kept), 0);
+            assert_eq!((host.time.now(), host.time.offset()), (at(5000), Some(0)));
+        }
+    }
+
+    #[test]
+    fn a_restart_with_the_clock_turned_back_revives_nothing() {
+        let host = Host::at(1000);
+        host.time.remember(at(5000));
+        assert_eq!((host.time.now(), host.time.offset()), (at(5000), None));
+        host.pass(100);
+        assert_eq!(host.time.now(), at(5100));
+        host.time.remember(at(4000));
+        assert_eq!(host.time.now(), at(5100), "only forward");
+    }
+
+    #[test]
+    fn the_machines_uptime_is_told() {
+        assert!(Uptime.now() > at(0));
     }
 }

@@ -13,7 +13,7 @@ use countersign_protocol::random::NoRandomness;
 use sequoia_openpgp::crypto::KeyPair;
 
 use crate::courier::{Courier, CourierError};
-use crate::server_time::ServerTime;
+use crate::server_time::{Answers, ServerTime};
 
 /// Pause before the same bytes are sent again.
 const PAUSE: Duration = Duration::from_millis(150);
@@ -124,7 +124,7 @@ impl Wire {
         Self { courier, time, health: Mutex::default() }
     }
 
-    /// Sends `sealed` and waits for its answer, which is sealed to `me`.
+    /// Sends what was `sealed` a moment ago and waits for its answer, which is sealed to `me`.
     ///
     /// # Errors
     /// [`LinkError`].
@@ -136,7 +136,34 @@ impl Wire {
         decryptors: Vec<KeyPair>,
         deadline: Instant,
     ) -> Result<Verified, LinkError> {
-        let result = self.attempt(server, sealed, me, decryptors, deadline);
+        self.exchange_of(Answers::Fresh, server, sealed, me, decryptors, deadline)
+    }
+
+    /// The same for bytes that were kept, whose answer may be as old as they are: it tells nothing about the time.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub fn exchange_kept(
+        &self,
+        server: &Server,
+        sealed: &Sealed,
+        me: &Cert,
+        decryptors: Vec<KeyPair>,
+        deadline: Instant,
+    ) -> Result<Verified, LinkError> {
+        self.exchange_of(Answers::Kept, server, sealed, me, decryptors, deadline)
+    }
+
+    fn exchange_of(
+        &self,
+        answers: Answers,
+        server: &Server,
+        sealed: &Sealed,
+        me: &Cert,
+        decryptors: Vec<KeyPair>,
+        deadline: Instant,
+    ) -> Result<Verified, LinkError> {
+        let result = self.attempt(answers, server, sealed, me, decryptors, deadline);
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         match &result {
             Ok(reply) => *health = Health { last_answer: Some(reply.message().time), problem: None },
@@ -153,6 +180,7 @@ impl Wire {
 
     fn attempt(
         &self,
+        answers: Answers,
         server: &Server,
         sealed: &Sealed,
         me: &Cert,
@@ -163,12 +191,12 @@ impl Wire {
             (200, body) => {
                 let opening = Opening { me, decryptors, keyring: &server.certificate, now: self.time.now() };
                 let reply = envelope::open(&body, opening)?.answering(sealed, &server.fingerprint)?;
-                self.time.learn(reply.message().time);
+                self.time.learn(reply.message().time, answers);
                 Ok(reply)
             }
             (400, body) => {
                 let refusal = envelope::read_refusal(&body, &server.certificate, sealed)?;
-                let wrong = self.time.learn(refusal.server_time);
+                let wrong = self.time.learn(refusal.server_time, answers);
                 let clock_was_wrong = (wrong != 0).then_some(wrong);
                 Err(LinkError::Refused { correlation: refusal.correlation, clock_was_wrong })
             }
