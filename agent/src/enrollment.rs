@@ -9,6 +9,7 @@
 //! Each envelope is on disk before it is sent. An enrolment that was interrupted goes on with the same bytes when
 //! the same request comes again while the handshake lives; the server answers them with the same reply.
 
+mod host_card;
 mod host_key;
 mod unfinished;
 
@@ -31,16 +32,33 @@ use self::unfinished::Unfinished;
 use crate::agent::Agent;
 use crate::check_in::Contact;
 use crate::instance_key::{BACKDATE, Primary, SessionKeys};
+use crate::limits::OneAtATime;
 use crate::person::Person;
 use crate::server_link::{INSTANCE, Instance, Link};
+use crate::state::StateError;
 use crate::trouble::Trouble;
 use crate::wire::{LinkError, Server};
+
+static UNDER_WAY: OneAtATime = OneAtATime::new();
 
 /// Enrols this host.
 ///
 /// # Errors
 /// [`Trouble`]. A server other than the one named is refused before anything is sent.
 pub fn enroll(agent: &Agent, ask: &Enroll, person: &mut Person) -> Result<Enrolled, Trouble> {
+    let Some(_place) = UNDER_WAY.enter() else {
+        return Err(Trouble::new(
+            ProblemKind::Busy,
+            "Another enrolment of this host is under way. Wait until it has ended, and look: countersign status.",
+        ));
+    };
+    if agent.link().is_some() {
+        // It was done between the permit and the place.
+        return Err(Trouble::new(
+            ProblemKind::Enrolment,
+            "This host is enrolled already: countersign status.",
+        ));
+    }
     let url = ask.url.as_deref().unwrap_or(&ask.bundle.server_url);
     check_url(url)?;
     let server = Server::new(&ask.bundle.server_certificate.0, url)?;
@@ -67,13 +85,15 @@ pub fn enroll(agent: &Agent, ask: &Enroll, person: &mut Person) -> Result<Enroll
         None => enrolment.prepare(person),
     };
     let finished = unfinished.and_then(|unfinished| enrolment.run(unfinished));
-    if !matches!(&finished, Err(trouble) if trouble.kind == ProblemKind::Server) {
-        // Refused, or done: the same bytes would get the same answer. Unreachable: they may be sent again.
+    if matches!(&finished, Err(trouble) if trouble.kind != ProblemKind::Server) {
+        // Refused: the same bytes would get the same answer. Unreachable: they may be sent again.
         Unfinished::erase(&agent.state)?;
     }
     let (link, record, contact) = finished?;
     agent.contacts.set(contact)?;
     agent.state.write(INSTANCE, &link.instance)?;
+    // Only now: whatever fails until here, the same bytes get the same answer once more.
+    Unfinished::erase(&agent.state)?;
     let enrolled = Enrolled {
         instance: record.instance.clone(),
         key_words: key_words(&record.instance),
@@ -89,6 +109,18 @@ pub fn enroll(agent: &Agent, ask: &Enroll, person: &mut Person) -> Result<Enroll
     // The roster is a convenience here: the next login fetches it if this fails.
     let _ = agent.keeper.freshen(Instant::now() + limits::SERVER_ANSWER);
     Ok(enrolled)
+}
+
+/// Erases what an enrolment left behind that nobody can finish any more. For the start.
+///
+/// # Errors
+/// The state folder.
+pub fn clean_up(agent: &Agent) -> Result<(), StateError> {
+    let enrolled = agent.link().is_some();
+    if Unfinished::erase_stale(&agent.state, agent.wire.time.now(), enrolled)? {
+        agent.log.notice("enrolment-given-up", &[("what", "an unfinished enrolment's keys were erased")]);
+    }
+    Ok(())
 }
 
 /// What both halves need.

@@ -4,7 +4,7 @@
 //! `pam.sock`.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// Counts connections of one socket.
 #[derive(Debug)]
@@ -57,9 +57,47 @@ impl Drop for Place {
     }
 }
 
+/// Work that two at once would spoil, because it keeps its place in one file.
+#[derive(Debug, Default)]
+pub struct OneAtATime(Mutex<()>);
+
+impl OneAtATime {
+    /// Nobody is at it.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Mutex::new(()))
+    }
+
+    /// The place until the guard is dropped, or `None` if somebody has it.
+    pub fn enter(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.0.try_lock() {
+            Ok(place) => Some(place),
+            // What a panic left half done is on disk, where the next one looks first.
+            Err(TryLockError::Poisoned(place)) => Some(place.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_one_finds_the_place_taken_until_the_first_is_done() {
+        static PLACE: OneAtATime = OneAtATime::new();
+        let first = PLACE.enter();
+        assert!(first.is_some() && PLACE.enter().is_none());
+        drop(first);
+        assert!(PLACE.enter().is_some());
+        std::thread::spawn(|| {
+            let _place = PLACE.enter();
+            panic!("while inside");
+        })
+        .join()
+        .unwrap_err();
+        assert!(PLACE.enter().is_some(), "a panic does not keep it for ever");
+    }
 
     #[test]
     fn one_user_cannot_take_every_place() {

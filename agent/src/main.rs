@@ -15,7 +15,7 @@ use countersign_agent::listener::{self, Service};
 use countersign_agent::log::Log;
 use countersign_agent::permit::Door;
 use countersign_agent::serve::Served;
-use countersign_agent::{harden, keeper};
+use countersign_agent::{enrollment, harden, keeper};
 use countersign_protocol::clock::SystemClock;
 use countersign_protocol::random::SystemRandom;
 
@@ -68,6 +68,7 @@ fn run() -> Result<(), String> {
     if let Some(why) = agent.link().as_ref().and_then(|link| link.primary.not_sealed()) {
         log.warn("not-sealed", &[("why", why)]);
     }
+    enrollment::clean_up(&agent).map_err(|error| error.to_string())?;
     keeper::start(ear, &agent).map_err(|error| format!("no thread: {error}"))?;
 
     let service: Arc<dyn Service> = Arc::new(Served(agent));

@@ -82,7 +82,9 @@ fn child_of(pid: u32) -> Option<u32> {
 fn listening() -> Vec<String> {
     let table = std::fs::read_to_string("/proc/net/unix").unwrap();
     let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    rows.filter(|row| row.get(3) == Some(&"00010000")).map(|row| format!("socket:[{}]", row[6])).collect()
+    rows.filter(|row| row.get(3) == Some(&"00010000"))
+        .map(|row| format!("socket:[{}]", row.get(6).unwrap()))
+        .collect()
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub struct GenerateHost {
     pub user_pin: Pin,
     /// The admin PIN that holds now.
     pub admin_pin: Pin,
-    /// The PINs to be. Store them first.
+    /// The PINs to be, which may be those that hold now. Store them first.
     pub new_pins: HostPins,
     /// For the certificate's user id.
     pub hostname: String,
@@ -89,7 +89,7 @@ impl Cards {
             user_id: plan.user_id,
             now: plan.now,
             replace: plan.replace,
-            touch_off: false,
+            for_host: false,
         };
         self.run(card, plan, progress)
     }
@@ -112,7 +112,7 @@ impl Cards {
             user_id: format!("countersign instance {}", plan.hostname),
             now: plan.now,
             replace: plan.replace,
-            touch_off: true,
+            for_host: true,
         };
         self.run(card, plan, progress)
     }
@@ -165,7 +165,8 @@ struct Plan {
     user_id: String,
     now: Timestamp,
     replace: bool,
-    touch_off: bool,
+    /// No touch; and PINs that nobody but this host knows may stay.
+    for_host: bool,
 }
 
 impl Plan {
@@ -187,7 +188,7 @@ impl Plan {
             steps.begin((Some(Progress::Key(slot.name())), CardState::OldPins));
             keys.push(slot.make_key(card, public, self.algorithm, self.now)?);
         }
-        if self.touch_off && public.touch {
+        if self.for_host && public.touch {
             card.ask(&Command::put_data(0xD6, vec![0x00, 0x20]))?;
         }
         steps.begin((Some(Progress::Certificate), CardState::OldPins));
@@ -217,7 +218,7 @@ impl Plan {
             ["user", "admin"].into_iter().zip(&self.pins).zip(&self.new_pins).zip(longest)
         {
             let hashed = public.kdf.as_ref().is_some_and(|kdf| kdf.kdf_algo() != 0);
-            if old.expose() == new.expose() {
+            if old.expose() == new.expose() && !self.for_host {
                 return Err(CardError::NewPin { which, why: "it is the old one" });
             }
             if !hashed && new.expose().len() > usize::from(longest) {
@@ -246,6 +247,9 @@ impl Plan {
             ),
         ];
         for (purpose, whose, old, new, before, during) in changes {
+            if old.expose() == new.expose() {
+                continue;
+            }
             let [old, new] = [old, new].map(|pin| kdf::apply(public.kdf.as_ref(), pin, whose));
             let secrets = Zeroizing::new([old?.as_slice(), new?.as_slice()].concat());
             steps.begin((None, during));

@@ -86,6 +86,20 @@ impl Unfinished {
         state.write(FILE, self)
     }
 
+    /// Erases what nobody can finish any more: it holds secrets. The file's own end of life is enough, and
+    /// whatever is not readable here is of no use either.
+    pub(super) fn erase_stale(state: &StateDir, now: Timestamp, enrolled: bool) -> Result<bool, StateError> {
+        let stale = match state.read::<Self>(FILE) {
+            Ok(None) => return Ok(false),
+            Ok(Some(kept)) => enrolled || kept.until <= now,
+            Err(_) => true,
+        };
+        if stale {
+            Self::erase(state)?;
+        }
+        Ok(stale)
+    }
+
     pub(super) fn erase(state: &StateDir) -> Result<(), StateError> {
         state.remove(FILE)
     }
@@ -112,4 +126,36 @@ fn digest(ask: &Enroll) -> Result<Digest, Trouble> {
         Trouble::new(countersign_protocol::ipc::ProblemKind::Internal, error.to_string())
     })?);
     Ok(Digest::of(&bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_protocol::ids::MessageId;
+    use countersign_protocol::random::SystemRandom;
+
+    use super::*;
+
+    #[test]
+    fn secrets_of_an_enrolment_that_cannot_be_finished_are_erased_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path()).unwrap();
+        let now = Timestamp::from_seconds(1_800_000_000);
+        assert!(!Unfinished::erase_stale(&state, now, false).unwrap());
+        let hello = serde_json::json!({
+            "bytes": Binary(vec![4]), "literal": Binary(vec![5]), "id": MessageId::new(&SystemRandom).unwrap(),
+        });
+        let kept = serde_json::json!({
+            "request": Digest::of(b"x"), "until": now, "base": Binary(vec![1]), "session": Binary(vec![2]),
+            "ephemeral": Binary(vec![3]), "key_store": KeyStore::Sealed, "hello": hello, "key_message": null,
+        });
+        for (at, enrolled, erased) in
+            [(now.plus(-1), false, false), (now, false, true), (now.plus(-1), true, true)]
+        {
+            state.write(FILE, &kept).unwrap();
+            assert_eq!(Unfinished::erase_stale(&state, at, enrolled).unwrap(), erased, "{at}");
+            assert_eq!(state.path(FILE).exists(), !erased);
+        }
+        state.write_bytes(FILE, b"from another release").unwrap();
+        assert!(Unfinished::erase_stale(&state, now, false).unwrap());
+    }
 }

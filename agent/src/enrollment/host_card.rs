@@ -1,0 +1,126 @@
+//! A key on the host's card, and the card's PINs, of which the vault holds the only copy.
+//!
+//! Whose PINs they are is on the disk before the card is touched: from then until the host is enrolled the card
+//! may have them, and nothing may take their place.
+
+use countersign_protocol::certificate::Cert;
+use countersign_protocol::ids::CardIdent;
+use countersign_protocol::ipc::{NoteKind, ProblemKind};
+
+use super::Enrolment;
+use super::host_key::hostname;
+use crate::card::{Algorithm, CardError, CardState, GenerateError, GenerateHost, HostPins, Pin};
+use crate::card_pins::{self, CurrentPins};
+use crate::instance_key::{BACKDATE, StoredPins};
+use crate::person::Person;
+use crate::trouble::{Trouble, sentence};
+use crate::vault::{HOST_PINS, Protection};
+
+/// The card that has the PINs in the vault, or may have them.
+const PINS_OF: &str = "host-card.json";
+
+/// Tries that a card must have left for kept PINs to be tried on it: one for them, one for the person after
+/// that, and the last one for nobody.
+const TRIES: u8 = 3;
+
+impl Enrolment<'_> {
+    /// Makes the key, and replaces the PINs.
+    pub(super) fn make_card_key(
+        &self,
+        card: CardIdent,
+        person: &mut Person,
+    ) -> Result<(Cert, Pin, Protection), Trouble> {
+        let agent = self.agent;
+        let name = agent.name_of(card)?;
+        if let Some((kept, protection)) = self.kept_pins(card)? {
+            let cert = self.with_kept_pins(card, &name, &kept, person)?;
+            return Ok((cert, kept.user, protection));
+        }
+        let current = card_pins::ask_current(person, card, &name)?;
+        let new = HostPins::unguessable(agent.random.as_ref())?;
+        // First on the disk, then on the card: a card whose PINs nobody knows is lost.
+        let bytes = StoredPins::to_bytes(new.user.expose(), new.admin.expose());
+        let protection = HOST_PINS.store(&agent.state, &bytes)?;
+        agent.state.write(PINS_OF, &card)?;
+        let user = new.user.clone();
+        let made = self.generate(card, current, new, person);
+        if let Err(GenerateError { state: CardState::Unchanged | CardState::OldPins, .. }) = made {
+            agent.state.remove(PINS_OF)?;
+        }
+        Ok((made.map_err(|error| told(&error))?, user, protection))
+    }
+
+    /// PINs that an enrolment which came to nothing made for this card. Another card's are in the way.
+    fn kept_pins(&self, card: CardIdent) -> Result<Option<(HostPins, Protection)>, Trouble> {
+        let state = &self.agent.state;
+        let Some(of) = state.read::<CardIdent>(PINS_OF)? else { return Ok(None) };
+        let Some((kept, protection)) = HOST_PINS.load(state)? else { return Ok(None) };
+        let Some(kept) = StoredPins::parse(&kept) else { return Ok(None) };
+        if of != card {
+            return Err(Trouble::new(
+                ProblemKind::Card,
+                format!(
+                    "This host holds the only copy of the PINs of the card {of}. Enrol with that card; or, if it is lost or was reset, remove {} and enrol again.",
+                    state.path(PINS_OF).display()
+                ),
+            ));
+        }
+        Ok(Some((HostPins { user: Pin::new(kept.user)?, admin: Pin::admin(kept.admin)? }, protection)))
+    }
+
+    /// The card has both kept PINs, or the user's alone, or none: the interruption came before the change.
+    fn with_kept_pins(
+        &self,
+        card: CardIdent,
+        name: &str,
+        kept: &HostPins,
+        person: &mut Person,
+    ) -> Result<Cert, Trouble> {
+        let mut both = CurrentPins { user: kept.user.clone(), admin: kept.admin.clone() };
+        if self.agent.cards.tries(card)? >= TRIES {
+            match self.generate(card, both, kept.clone(), person) {
+                Ok(cert) => return Ok(cert),
+                Err(GenerateError { cause: CardError::WrongPin { .. }, .. }) => {
+                    both = card_pins::ask_current(person, card, name)?;
+                }
+                Err(GenerateError { cause: CardError::WrongAdminPin { .. }, .. }) => {
+                    person.note(
+                        NoteKind::Info,
+                        "The card's PIN was replaced before, its admin PIN was not: its PIN is known here.",
+                    );
+                    let typed = card_pins::ask_current(person, card, name)?;
+                    both = CurrentPins { user: kept.user.clone(), admin: typed.admin };
+                }
+                Err(error) => return Err(told(&error)),
+            }
+        } else {
+            both = card_pins::ask_current(person, card, name)?;
+        }
+        self.generate(card, both, kept.clone(), person).map_err(|error| told(&error))
+    }
+
+    fn generate(
+        &self,
+        card: CardIdent,
+        current: CurrentPins,
+        new_pins: HostPins,
+        person: &mut Person,
+    ) -> Result<Cert, GenerateError> {
+        let plan = GenerateHost {
+            algorithm: Algorithm::Curve25519,
+            user_pin: current.user,
+            admin_pin: current.admin,
+            new_pins,
+            hostname: hostname(),
+            now: self.agent.wire.time.now().plus(-BACKDATE),
+            replace: true,
+        };
+        self.agent.cards.generate_host_key(card, plan, &mut |step| {
+            person.note(NoteKind::Info, &sentence(&step.to_string()));
+        })
+    }
+}
+
+fn told(error: &GenerateError) -> Trouble {
+    Trouble::new(ProblemKind::Card, sentence(&error.to_string()))
+}
