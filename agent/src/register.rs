@@ -31,17 +31,26 @@ use crate::agent::Agent;
 use crate::card::{Ask, CardError, Pin};
 use crate::card_pins;
 use crate::known::KnownKey;
+use crate::limits::OneAtATime;
 use crate::person::Person;
 use crate::server_link::{Exchange, Link};
 use crate::session::Choice;
 use crate::trouble::{Trouble, sentence};
 use crate::wire::LinkError;
 
+static UNDER_WAY: OneAtATime = OneAtATime::new();
+
 /// Answers one [`Register`].
 ///
 /// # Errors
 /// [`Trouble`].
 pub fn register(agent: &Agent, ask: &Register, person: &mut Person) -> Result<Registered, Trouble> {
+    let Some(_place) = UNDER_WAY.enter() else {
+        return Err(Trouble::new(
+            ProblemKind::Busy,
+            "Another card is being registered on this host. Try again when that has ended.",
+        ));
+    };
     let link = agent.ready_link(person.deadline())?;
     let card = choose_card(agent, &link, ask, person)?;
     let key = match &ask.key {
