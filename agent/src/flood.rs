@@ -17,6 +17,9 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// Further lines in the local log in this time.
 const LINES: u64 = 9;
 
+/// Check-ins that anybody may cause: one in this time.
+const REFRESH: Duration = Duration::from_secs(10);
+
 /// Sources told apart; further ones count as one.
 const SOURCES: usize = 1024;
 
@@ -52,6 +55,7 @@ pub enum Heed {
 #[derive(Debug, Default)]
 pub struct Floods {
     seen: Mutex<HashMap<Source, Seen>>,
+    refreshed: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +88,17 @@ impl Floods {
             }
         }
     }
+
+    /// Whether somebody on the socket for everybody may have the server asked now.
+    #[must_use]
+    pub fn may_refresh(&self, now: Instant) -> bool {
+        let mut last = self.refreshed.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = last.is_none_or(|last| now.saturating_duration_since(last) >= REFRESH);
+        if may {
+            *last = Some(now);
+        }
+        may
+    }
 }
 
 impl Seen {
@@ -111,6 +126,15 @@ mod tests {
         let pam = Source { door: Door::Pam, ..of(1000) };
         assert_eq!(floods.heed(pam, start), Heed::Record { missed: 0 });
         assert_eq!(floods.heed(of(1000), start + WINDOW), Heed::Record { missed: 19_999 });
+    }
+
+    #[test]
+    fn strangers_have_the_server_asked_once_in_ten_seconds() {
+        let (floods, start) = (Floods::default(), Instant::now());
+        let asked = |from: u64| {
+            (0..1000).filter(|n| floods.may_refresh(start + Duration::from_millis(from + n))).count()
+        };
+        assert_eq!((asked(0), asked(5000), asked(10_000), asked(15_000)), (1, 0, 1, 0));
     }
 
     #[test]

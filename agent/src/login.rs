@@ -79,7 +79,10 @@ pub fn account(agent: &Agent, door: Door, peer: &Peer, ask: &Account) -> Reply {
     let login = Login { agent, correlation, login, service, door, uid: peer.uid };
     let now = agent.wire.time.now();
     let knows_nobody = || login.entry().map_or(true, |entry| entry.accounts.is_empty());
-    if agent.contacts.get().is_none_or(|contact| !contact.is_fresh(now, RECENT)) || knows_nobody() {
+    let is_stale =
+        agent.contacts.get().is_none_or(|contact| !contact.is_fresh(now, RECENT)) || knows_nobody();
+    // Root's programs ask once a login; everybody else may ask all day, for somebody who is not in the roster.
+    if is_stale && (door == Door::Pam || agent.floods.may_refresh(Instant::now())) {
         // Without an answer the roster that is there decides, as long as it is not too old.
         let _ = agent.keeper.freshen(Instant::now() + ACCOUNT_WAIT);
     }
