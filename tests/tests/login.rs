@@ -139,6 +139,22 @@ fn caller_from_a_remote_session_never_reaches_the_card() {
 }
 
 #[test]
+fn a_flood_from_a_remote_session_is_one_ledger_entry_and_holds_up_no_login() {
+    const TIMES: usize = 30;
+    let machine = Machine::start().unwrap();
+    let scene = Scene::on(&machine, HostKey::Sealed).unwrap();
+    let remote = machine.session(SessionSpec::remote("r1", &scene.ana.user, "192.0.2.7")).unwrap();
+    let mut flood = remote.command("sh");
+    let again = format!("for i in $(seq {TIMES}); do pamtester {SERVICE} ana authenticate; done; exit 0");
+    flood.args(["-c", &again]);
+    let ending = talk(&flood, &[], SOON).unwrap();
+    assert_eq!(ending.shown.matches("person at its seat").count(), TIMES, "{}", ending.shown);
+    scene.ana_logs_in().unwrap();
+    let listed = scene.ledger("flood.jsonl").unwrap();
+    assert_eq!(listed.matches(": remote session as ana").count(), 1, "{listed}");
+}
+
+#[test]
 fn session_in_the_background_never_reaches_the_card() {
     let machine = Machine::start().unwrap();
     let mut scene = Scene::on(&machine, HostKey::Sealed).unwrap();
