@@ -23,6 +23,10 @@ pub trait World {
     fn session(&self, id: &str) -> Option<LoginSession>;
     /// Every session of a user.
     fn sessions_of(&self, uid: u32) -> Vec<LoginSession>;
+    /// The sessions in which display managers show their login screens.
+    fn greeters(&self) -> Vec<LoginSession>;
+    /// Every seat of this host.
+    fn seats(&self) -> Vec<String>;
     /// The process's controlling terminal, as a device number.
     fn terminal(&self, pid: i32) -> Option<u32>;
 }
@@ -38,6 +42,8 @@ pub struct LoginSession {
     pub active: bool,
     /// `SEAT=`.
     pub seat: Option<String>,
+    /// `CLASS=greeter`.
+    pub greeter: bool,
 }
 
 /// What to do on a host where logind keeps no sessions.
@@ -109,6 +115,7 @@ pub fn judge(
     }
     if !world.has_logind() {
         let console = rule.without_logind == WithoutLogind::Console
+            && rule.seat == CONSOLES_SEAT
             && world.terminal(peer.pid).is_some_and(is_virtual_console);
         return if console { Place::Here } else { Place::Away(Away::Unknown) };
     }
@@ -119,12 +126,15 @@ pub fn judge(
         },
         Some(Origin::UserManager(uid)) => best(&world.sessions_of(uid), &rule.seat),
         Some(Origin::Service(unit)) => {
-            let may = door == Door::Pam && peer.uid == 0 && logs_people_in(&unit);
+            let here = (at_a_console(&unit) && rule.seat == CONSOLES_SEAT)
+                || (is_display_manager(&unit) && shows_one_seat(world, &rule.seat));
+            let may = door == Door::Pam && peer.uid == 0 && here;
             if may { Place::Here } else { Place::Away(Away::Service) }
         }
         Some(Origin::Init) => {
             let may = door == Door::Pam
                 && peer.uid == 0
+                && rule.seat == CONSOLES_SEAT
                 && world
                     .terminal(peer.pid)
                     .is_some_and(|device| is_virtual_console(device) || device == CONSOLE);
@@ -157,26 +167,40 @@ fn best(sessions: &[LoginSession], seat: &str) -> Place {
     places.first().copied().unwrap_or(Place::Away(Away::Unknown))
 }
 
-/// Units that ask for a password at a console before a session exists.
-fn logs_people_in(unit: &str) -> bool {
-    const TEMPLATES: [&str; 3] = ["getty@", "serial-getty@", "autovt@"];
-    const UNITS: [&str; 13] = [
-        "console-getty.service",
+/// logind's seat of the virtual consoles; no other has any.
+const CONSOLES_SEAT: &str = "seat0";
+
+/// Units that ask for a password at a virtual console before a session exists. Not those of serial lines:
+/// whoever is at the other end of one may be anywhere.
+fn at_a_console(unit: &str) -> bool {
+    const UNITS: [&str; 3] = ["console-getty.service", "emergency.service", "rescue.service"];
+    let terminal = ["getty@tty", "autovt@tty"].into_iter().find_map(|template| unit.strip_prefix(template));
+    let number = terminal.and_then(|rest| rest.strip_suffix(".service"));
+    UNITS.contains(&unit)
+        || number.is_some_and(|number| !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()))
+}
+
+fn is_display_manager(unit: &str) -> bool {
+    const UNITS: [&str; 10] = [
         "display-manager.service",
-        "emergency.service",
         "gdm.service",
         "gdm3.service",
         "greetd.service",
         "lightdm.service",
         "lxdm.service",
         "ly.service",
-        "rescue.service",
         "sddm.service",
         "slim.service",
         "xdm.service",
     ];
     UNITS.contains(&unit)
-        || TEMPLATES.iter().any(|template| unit.starts_with(template) && unit.ends_with(".service"))
+}
+
+/// A display manager serves every seat from one service, and some serve remote screens: which of its login
+/// screens asks can be told only where there is one seat and no login screen elsewhere.
+fn shows_one_seat(world: &dyn World, seat: &str) -> bool {
+    let elsewhere = |greeter: &LoginSession| greeter.remote || greeter.seat.as_deref() != Some(seat);
+    world.seats() == [seat] && !world.greeters().iter().any(elsewhere)
 }
 
 /// `/dev/console` (5:1).

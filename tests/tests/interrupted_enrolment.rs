@@ -67,7 +67,7 @@ fn a_host_card_that_never_got_the_kept_pins_is_asked_about_and_gets_them() {
     assert_ne!(code, Some(0), "{shown}");
     assert!(!note.exists(), "the card said that its PINs are the old ones");
     // As if the agent had died before that answer.
-    machine.write(&format!("{STATE}/host-card.json"), &format!("\"{ident}\""), 0o600).unwrap();
+    machine.write(format!("{STATE}/host-card.json"), &format!("\"{ident}\""), 0o600).unwrap();
     let pins = std::fs::read(machine.path(STATE).join("host-card.pins")).unwrap();
 
     site.server.start(&machine).unwrap();

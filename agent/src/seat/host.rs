@@ -10,6 +10,7 @@ use super::{LoginSession, Origin, World, origin};
 use crate::peer::Stat;
 
 const SESSIONS: &str = "/run/systemd/sessions";
+const SEATS: &str = "/run/systemd/seats";
 
 /// Sessions looked through for one user; a host with more has a script running wild.
 const MOST_SESSIONS: usize = 4096;
@@ -36,16 +37,30 @@ impl World for HostWorld {
     }
 
     fn sessions_of(&self, uid: u32) -> Vec<LoginSession> {
-        let Ok(entries) = std::fs::read_dir(SESSIONS) else { return Vec::new() };
-        entries
-            .take(MOST_SESSIONS)
-            .filter_map(|entry| self.session(entry.ok()?.file_name().to_str()?))
-            .filter(|session| session.uid == Some(uid))
-            .collect()
+        self.all().filter(|session| session.uid == Some(uid)).collect()
+    }
+
+    fn greeters(&self) -> Vec<LoginSession> {
+        self.all().filter(|session| session.greeter).collect()
+    }
+
+    fn seats(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(SEATS).into_iter().flatten();
+        // A name that is not text stays in the list as one that is no seat of ours. logind writes a file by
+        // way of another, whose name begins with a dot.
+        let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| !name.starts_with('.')).take(MOST_SESSIONS).collect()
     }
 
     fn terminal(&self, pid: i32) -> Option<u32> {
         Stat::read(pid).map(|stat| stat.terminal).filter(|device| *device != 0)
+    }
+}
+
+impl HostWorld {
+    fn all(&self) -> impl Iterator<Item = LoginSession> {
+        let entries = std::fs::read_dir(SESSIONS).into_iter().flatten();
+        entries.take(MOST_SESSIONS).filter_map(|entry| self.session(entry.ok()?.file_name().to_str()?))
     }
 }
 
@@ -61,5 +76,6 @@ pub(super) fn parse(text: &str) -> LoginSession {
         remote: value("REMOTE") != Some("0"),
         active: value("ACTIVE") == Some("1") && value("STATE") != Some("closing"),
         seat: value("SEAT").map(str::to_owned),
+        greeter: value("CLASS") == Some("greeter"),
     }
 }
