@@ -15,7 +15,7 @@ use countersign_agent::listener::{self, Service};
 use countersign_agent::log::Log;
 use countersign_agent::permit::Door;
 use countersign_agent::serve::Served;
-use countersign_agent::{enrollment, harden, keeper};
+use countersign_agent::{enrollment, harden, keeper, peer};
 use countersign_protocol::clock::SystemClock;
 use countersign_protocol::random::SystemRandom;
 
@@ -60,6 +60,9 @@ fn run() -> Result<(), String> {
     let log = Log::start().map_err(|error| format!("no thread: {error}"))?;
     for weakness in &weaknesses {
         log.warn("weaker-than-usual", &[("what", weakness)]);
+    }
+    if peer::are_hidden() {
+        log.warn("processes-hidden", &[("what", peer::HIDDEN)]);
     }
     let cards = Cards::start(Timing::default()).map_err(|error| format!("no thread: {error}"))?;
     let (agent, ear) =

@@ -26,6 +26,20 @@ pub enum PeerError {
     /// The process is gone, or `/proc` hides it.
     #[error("process {0} is gone, or /proc does not show it")]
     Gone(i32),
+    /// `/proc` hides other people's processes from the agent.
+    #[error("{HIDDEN}")]
+    Hidden,
+}
+
+/// For the log, at the start and at every caller who cannot be judged.
+pub const HIDDEN: &str = "/proc hides processes from countersignd (hidepid), so nobody can be told to sit at the card's seat and every login is refused. Mount /proc with hidepid=2,gid=0 or without hidepid, or add the group of its gid= option as SupplementaryGroups= to countersignd.service";
+
+/// Whether `/proc` hides processes from this one, which has no CAP_SYS_PTRACE: then it hides those that have
+/// more capabilities, such as PID 1, as it does other people's.
+#[must_use]
+pub fn are_hidden() -> bool {
+    let readable = |file: &str| std::fs::read(format!("/proc/1/{file}")).is_ok();
+    !(readable("stat") && readable("cgroup"))
 }
 
 impl Peer {
@@ -36,7 +50,8 @@ impl Peer {
     pub fn of(socket: &impl AsFd) -> Result<Self, PeerError> {
         let credentials = getsockopt(socket, sockopt::PeerCredentials)?;
         let pid = credentials.pid();
-        let started = Stat::read(pid).ok_or(PeerError::Gone(pid))?.started;
+        let gone = || if are_hidden() { PeerError::Hidden } else { PeerError::Gone(pid) };
+        let started = Stat::read(pid).ok_or_else(gone)?.started;
         Ok(Self { uid: credentials.uid(), gid: credentials.gid(), pid, started })
     }
 
