@@ -58,22 +58,29 @@ const fn is_flood(event: HostEventKind) -> bool {
 }
 
 impl Journal {
-    /// The oldest event that the server has not confirmed.
+    /// The oldest event that the server has not confirmed. One that cannot be read is parked.
     ///
     /// # Errors
     /// [`JournalError`].
     pub fn oldest_unsent(&self) -> Result<Option<Unsent>, JournalError> {
-        let row = self
-            .lock()
-            .query_row(
-                "SELECT id, event, sealed FROM outbox WHERE refused = 0 ORDER BY id LIMIT 1",
-                [],
-                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?)),
-            )
-            .optional()?;
-        let Some((id, event, sealed)) = row else { return Ok(None) };
-        let sealed = sealed.map(|sealed| serde_json::from_str(&sealed)).transpose()?;
-        Ok(Some(Unsent { id, event: serde_json::from_str(&event)?, sealed }))
+        const OLDEST: &str = "SELECT id, event, sealed FROM outbox WHERE refused = 0 ORDER BY id LIMIT 1";
+        loop {
+            let row = self
+                .lock()
+                .query_row(OLDEST, [], |row| {
+                    Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?))
+                })
+                .optional()?;
+            let Some((id, event, sealed)) = row else { return Ok(None) };
+            match serde_json::from_str(&event) {
+                // An envelope that cannot be read is made anew.
+                Ok(event) => {
+                    let sealed = sealed.and_then(|sealed| serde_json::from_str(&sealed).ok());
+                    return Ok(Some(Unsent { id, event, sealed }));
+                }
+                Err(_) => self.park(id)?,
+            }
+        }
     }
 
     /// Remembers the envelope before it is sent.

@@ -196,3 +196,20 @@ fn a_full_disk_is_no_damage() {
     }
     assert!(JournalError::from(failure(rusqlite::ffi::SQLITE_CORRUPT)).is_damage());
 }
+
+#[test]
+fn an_event_that_cannot_be_read_holds_up_no_other() {
+    let journal = journal(ON_DISK);
+    for told in ["one", "two"] {
+        journal.report(&event(HostEventKind::WrongPin, told)).unwrap();
+    }
+    journal
+        .lock()
+        .execute_batch(
+            "UPDATE outbox SET event = '{' WHERE id = 1; UPDATE outbox SET sealed = '{' WHERE id = 2",
+        )
+        .unwrap();
+    let next = journal.oldest_unsent().unwrap().unwrap();
+    assert_eq!((next.event.told.as_str(), next.sealed), ("two", None));
+    assert_eq!((journal.unsent().unwrap(), journal.refused().unwrap()), (1, 1));
+}
