@@ -1,7 +1,7 @@
 //! Enrolments that break off at the worst moments: no key, no PIN and no file may be lost or left behind.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
-use countersign_tests::site::{HostKey, KEY_GENERATION, Site, talk};
+use countersign_tests::site::{HostKey, KEY_GENERATION, SOON, Site, talk};
 use countersign_tests::{Machine, target_bin};
 
 const STATE: &str = "/var/lib/countersign";
@@ -23,7 +23,9 @@ fn what_is_needed_to_go_on_is_kept_until_the_instance_is_on_the_disk() {
     let mut site = Site::new(&machine, 1, HostKey::Sealed).unwrap();
     site.server.start(&machine).unwrap();
     site.start_agent().unwrap();
-    // A folder in its place: the file cannot be written.
+    // It answers: it has looked for its files. Now a folder in the place of one, which cannot be written.
+    let mut status = machine.command(target_bin("countersign").unwrap());
+    talk(status.arg("status"), &[], SOON).unwrap();
     let instance = machine.path(STATE).join("instance.json");
     std::fs::create_dir(&instance).unwrap();
     let (code, shown) = enroll(&site, &machine, &[]);
