@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 fn run() -> Result<(), String> {
     let mut passed = Passed::from_environment()
         .map_err(|error| format!("a socket that the service manager announced is not there: {error}"))?;
-    let weaknesses = match arguments()? {
+    let (weaknesses, path) = match arguments()? {
         Task::Say(text) => {
             say(&text);
             return Ok(());
@@ -50,7 +50,6 @@ fn run() -> Result<(), String> {
         }
         Task::Serve(path) => (harden::first(&passed.all()).map_err(|error| error.to_string())?, path),
     };
-    let (weaknesses, path) = weaknesses;
     let config = Config::load(path.as_deref()).map_err(|error| error.to_string())?;
     let pam = socket(&mut passed, "pam", &config.pam_socket, 0o600)?;
     let user = socket(&mut passed, "user", &config.user_socket, 0o666)?;
