@@ -177,6 +177,14 @@ fn swapped_card_is_never_asked() {
 
 #[test]
 fn card_swapped_behind_the_agents_back_is_recognised_by_its_number() {
+    // On a busy machine the agent may see the reader empty in between, and say so; never is bob's card asked.
+    let errors: Vec<String> = (0..3).map(|_| swap_behind_the_agents_back()).collect();
+    assert!(errors.iter().any(|error| error.starts_with("Swapped")), "{errors:?}");
+    assert!(errors.iter().all(|error| error.starts_with("Swapped") || error == "Gone"), "{errors:?}");
+}
+
+/// What a request for ana's card is told when bob's is in the reader by the time it is served.
+fn swap_behind_the_agents_back() -> String {
     let machine = machine(1);
     let ana = card(&machine, 0, "00000062");
     let probe = Probe::start(&machine);
@@ -185,7 +193,7 @@ fn card_swapped_behind_the_agents_back_is_recognised_by_its_number() {
     ana.hang(1).unwrap();
     let first = probe.order(json!({ "do": "tries", "card": ana.ident() }));
     let second = probe.order(probe.signing(&ana, &made, PIN, 3, false));
-    wait_until("ana's card to hang", Duration::from_secs(5), || Ok(ana.status()?.hanging.then_some(())))
+    wait_until("ana's card to hang", Duration::from_secs(20), || Ok(ana.status()?.hanging.then_some(())))
         .unwrap();
     std::thread::sleep(Duration::from_millis(200));
     // … and when the agent looks again, bob's is in the reader.
@@ -195,8 +203,8 @@ fn card_swapped_behind_the_agents_back_is_recognised_by_its_number() {
     let bob = card(&machine, 0, "00000063");
     probe.signal("-CONT");
     assert_eq!(error(&probe.answer(first)), "Gone");
-    let answer = probe.answer(second);
-    assert!(error(&answer).starts_with("Swapped"), "{answer}");
+    let told = error(&probe.answer(second)).to_owned();
     let counts = bob.counts().unwrap();
     assert_eq!((counts.of("VERIFY"), counts.of("PSO_CDS")), (0, 0), "{counts:?}");
+    told
 }
