@@ -35,6 +35,7 @@ use crate::instance_key::{BACKDATE, Primary, SessionKeys};
 use crate::limits::OneAtATime;
 use crate::person::Person;
 use crate::server_link::{INSTANCE, Instance, Link};
+use crate::server_time::Answers;
 use crate::state::StateError;
 use crate::trouble::Trouble;
 use crate::wire::{LinkError, Server};
@@ -274,7 +275,7 @@ impl Enrolment<'_> {
         decryptors: Vec<sequoia_openpgp::crypto::KeyPair>,
     ) -> Result<Verified, Trouble> {
         let deadline = Instant::now() + limits::SERVER_ANSWER;
-        Ok(self.agent.wire.exchange(&self.server, sealed, me, decryptors, deadline)?)
+        Ok(self.agent.wire.exchange(Answers::Fresh, &self.server, sealed, me, decryptors, deadline)?)
     }
 
     fn application_signer(&self) -> Result<envelope::BoxedSigner, Trouble> {

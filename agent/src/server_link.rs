@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::card::Cards;
 use crate::instance_key::{Primary, PrimaryError, SessionKeys};
+use crate::server_time::Answers;
 use crate::state::StateDir;
 use crate::wire::{LinkError, Server, Wire};
 
@@ -141,7 +142,7 @@ impl Link {
         transcript: Option<Digest>,
     ) -> Result<Exchange, LinkError> {
         let sealed = self.seal(means, body, transcript)?;
-        let reply = self.send(means, &sealed)?;
+        let reply = self.send(means, Answers::Fresh, &sealed)?;
         Ok(Exchange { sealed, reply })
     }
 
@@ -163,24 +164,14 @@ impl Link {
         Ok(envelope::seal(&message, vec![session.signer()?], &self.server.certificate, now)?)
     }
 
-    /// Sends an envelope that was made a moment ago and proves the answer.
+    /// Sends an envelope, made a moment ago or kept, and proves the answer.
     ///
     /// # Errors
     /// [`LinkError`].
-    pub fn send(&self, means: Means<'_>, sealed: &Sealed) -> Result<Verified, LinkError> {
+    pub fn send(&self, means: Means<'_>, answers: Answers, sealed: &Sealed) -> Result<Verified, LinkError> {
         let session = self.session().ok_or_else(no_session)?;
         let decryptors = session.decryptors(means.wire.time.now())?;
-        means.wire.exchange(&self.server, sealed, session.certificate(), decryptors, means.deadline)
-    }
-
-    /// Sends an envelope that was kept, and proves the answer.
-    ///
-    /// # Errors
-    /// [`LinkError`].
-    pub fn send_kept(&self, means: Means<'_>, sealed: &Sealed) -> Result<Verified, LinkError> {
-        let session = self.session().ok_or_else(no_session)?;
-        let decryptors = session.decryptors(means.wire.time.now())?;
-        means.wire.exchange_kept(&self.server, sealed, session.certificate(), decryptors, means.deadline)
+        means.wire.exchange(answers, &self.server, sealed, session.certificate(), decryptors, means.deadline)
     }
 
     /// Makes fresh session keys, announces them under the primary key, and uses them from then on.
@@ -208,8 +199,8 @@ impl Link {
         if let Some(old) = self.session() {
             decryptors.extend(old.decryptors(now).unwrap_or_default());
         }
-        let reply =
-            means.wire.exchange(&self.server, &sealed, fresh.certificate(), decryptors, means.deadline)?;
+        let (wire, me) = (means.wire, fresh.certificate());
+        let reply = wire.exchange(Answers::Fresh, &self.server, &sealed, me, decryptors, means.deadline)?;
         let reply: KeyUpdateReply = reply.body()?;
         let proven = self.prove(&reply.receipt)?;
         proven.answers(&sealed.id(), None)?;

@@ -124,37 +124,12 @@ impl Wire {
         Self { courier, time, health: Mutex::default() }
     }
 
-    /// Sends what was `sealed` a moment ago and waits for its answer, which is sealed to `me`.
+    /// Sends what was `sealed` and waits for its answer, which is sealed to `me`. `answers` says whether the answer
+    /// tells the time: to bytes that were kept it may be as old as they are.
     ///
     /// # Errors
     /// [`LinkError`].
     pub fn exchange(
-        &self,
-        server: &Server,
-        sealed: &Sealed,
-        me: &Cert,
-        decryptors: Vec<KeyPair>,
-        deadline: Instant,
-    ) -> Result<Verified, LinkError> {
-        self.exchange_of(Answers::Fresh, server, sealed, me, decryptors, deadline)
-    }
-
-    /// The same for bytes that were kept, whose answer may be as old as they are: it tells nothing about the time.
-    ///
-    /// # Errors
-    /// [`LinkError`].
-    pub fn exchange_kept(
-        &self,
-        server: &Server,
-        sealed: &Sealed,
-        me: &Cert,
-        decryptors: Vec<KeyPair>,
-        deadline: Instant,
-    ) -> Result<Verified, LinkError> {
-        self.exchange_of(Answers::Kept, server, sealed, me, decryptors, deadline)
-    }
-
-    fn exchange_of(
         &self,
         answers: Answers,
         server: &Server,

@@ -9,6 +9,7 @@ use super::session_and_check_in;
 use crate::agent::Agent;
 use crate::journal::{Journal, JournalError, Unsent};
 use crate::server_link::{Link, Means};
+use crate::server_time::Answers;
 use crate::wire::LinkError;
 
 /// Sends the oldest event of the outbox; says whether there may be another to send.
@@ -89,12 +90,12 @@ fn deliver(
 
 fn send_event(agent: &Agent, link: &Link, means: Means<'_>, unsent: &Unsent) -> Result<(), LinkError> {
     let (sealed, reply) = match &unsent.sealed {
-        Some(kept) => (kept.clone(), link.send_kept(means, kept)?),
+        Some(kept) => (kept.clone(), link.send(means, Answers::Kept, kept)?),
         None => {
             let sealed = link.seal(means, &unsent.event, None)?;
             let kept = agent.journal.remember_sealed(unsent.id, Some(&sealed));
             kept.map_err(|error| LinkError::Internal(error.to_string()))?;
-            let reply = link.send(means, &sealed)?;
+            let reply = link.send(means, Answers::Fresh, &sealed)?;
             (sealed, reply)
         }
     };
