@@ -2,6 +2,9 @@
 //! Needs root, and the programs that `cargo test -p countersign-agent` builds.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "daemon/descriptors.rs"]
+mod descriptors;
+
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixDatagram, UnixStream};

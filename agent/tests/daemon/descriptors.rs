@@ -1,35 +1,16 @@
 //! What the processes that `countersignd` starts inherit from it: nothing.
-//! Needs root, and the programs that `cargo test -p countersign-agent` builds.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::net::TcpListener;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::Duration;
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate;
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ipc::{
-    Client, Conversation, Enroll, EnrollKeyStore, NoteKind, ProblemKind, Reply, Request,
-};
+use countersign_protocol::ipc::{Client, Enroll, EnrollKeyStore, ProblemKind, Reply, Request};
 use countersign_protocol::message::result::ApplicationBundle;
 use countersign_tests::{Machine, Running, target_bin, wait_until};
-use secrecy::SecretString;
 
-const SOON: Duration = Duration::from_secs(20);
-
-struct Nobody;
-
-impl Conversation for Nobody {
-    fn note(&mut self, _: NoteKind, _: &str) {}
-    fn hidden(&mut self, _: &str) -> Option<SecretString> {
-        None
-    }
-    fn shown(&mut self, _: &str) -> Option<String> {
-        None
-    }
-}
+use super::{Nobody, SOON, connect};
 
 /// The agent, started as systemd does it, with one socket more than it knows.
 fn activated(machine: &Machine) -> Running {
@@ -93,8 +74,7 @@ fn the_courier_holds_its_own_descriptors_and_no_listening_socket() {
     let agent = activated(&machine);
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let request = enroll(format!("http://{}", server.local_addr().unwrap()));
-    let path = machine.path(Path::new("/run/countersign/user.sock"));
-    let stream = wait_until("the agent's socket", SOON, || Ok(UnixStream::connect(&path).ok())).unwrap();
+    let stream = connect(&machine, "user.sock");
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let asking = std::thread::spawn(move || Client::new(stream).ask(&request, &mut Nobody).unwrap());
 
