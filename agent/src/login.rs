@@ -96,6 +96,7 @@ pub fn account(agent: &Agent, door: Door, peer: &Peer, ask: &Account) -> Reply {
                 nonce: ask.nonce,
                 account: None,
                 ledger_index: None,
+                journal_index: None,
                 statement: None,
                 correlation: login.correlation,
             })
@@ -197,6 +198,7 @@ impl Login<'_> {
                         nonce: ask.nonce,
                         account,
                         ledger_index: Some(answer.ledger_index()),
+                        journal_index: None,
                         statement: Some(answer.statement()),
                         correlation: login.correlation,
                     })

@@ -54,9 +54,12 @@ fn granted(scene: &mut Scene<'_, '_>, who: Who, grant: &Grant, nonce: &Nonce) ->
                 return scene.broken("libpam keeps no data for the module");
             }
             let account = grant.account.as_ref().map_or("-", |account| account.as_str());
-            let entry = grant.ledger_index.unwrap_or_default();
+            let (book, entry) = match grant.journal_index {
+                Some(entry) => ("without the server, journal", entry),
+                None => ("ledger", grant.ledger_index.unwrap_or_default()),
+            };
             scene.log.info(&format!(
-                "{login} allowed by the card of {account}, ledger entry {entry} [{}]",
+                "{login} allowed by the card of {account}, {book} entry {entry} [{}]",
                 grant.correlation
             ));
             Outcome::Allowed(permit)

@@ -22,8 +22,8 @@ pub(crate) enum NotOurs {
     /// Another request's nonce.
     #[error("the agent's grant carries another request's nonce")]
     Nonce,
-    /// A login without account, ledger index or statement: an account check's grant.
-    #[error("the agent's grant names no account, statement or place in the ledger, as one for a login must")]
+    /// A login without account or statement, or without one place where it is written: not a login's grant.
+    #[error("the agent's grant lacks account, statement or one place in ledger or journal, as a login's has")]
     NoReceipt,
 }
 
@@ -37,7 +37,9 @@ impl Permit {
         if grant.nonce != *nonce {
             return Err(NotOurs::Nonce);
         }
-        if grant.account.is_none() || grant.ledger_index.is_none() || grant.statement.is_none() {
+        // The server decided, or this host did: never nobody, never both.
+        let is_written_once = grant.ledger_index.is_some() != grant.journal_index.is_some();
+        if grant.account.is_none() || grant.statement.is_none() || !is_written_once {
             return Err(NotOurs::NoReceipt);
         }
         Ok((Self(()), Marker { who, nonce: *nonce }))
@@ -97,6 +99,7 @@ mod tests {
             nonce,
             account: Some("ana".parse().unwrap()),
             ledger_index: Some(7),
+            journal_index: None,
             statement: Some(countersign_protocol::ids::Digest::of(b"statement")),
             correlation: "7K3M-Q2ZD".parse().unwrap(),
         }
@@ -125,5 +128,21 @@ mod tests {
         let bare = Grant { account: None, ledger_index: None, statement: None, ..grant(nonce) };
         let refused = Permit::from_login_grant(&bare, &nonce, who("ana", "sudo")).err();
         assert_eq!(refused, Some(NotOurs::NoReceipt));
+    }
+
+    #[test]
+    fn a_login_is_written_in_the_ledger_or_in_the_journal_and_not_in_both() {
+        let nonce = Nonce::from_bytes([1; 32]);
+        for (ledger_index, journal_index, good) in
+            [(Some(7), None, true), (None, Some(3), true), (Some(7), Some(3), false), (None, None, false)]
+        {
+            let grant = Grant { ledger_index, journal_index, ..grant(nonce) };
+            let taken = Permit::from_login_grant(&grant, &nonce, who("ana", "sudo"));
+            assert_eq!(taken.is_ok(), good, "{ledger_index:?} {journal_index:?}");
+            for lacking in [Grant { account: None, ..grant.clone() }, Grant { statement: None, ..grant }] {
+                let refused = Permit::from_login_grant(&lacking, &nonce, who("ana", "sudo")).err();
+                assert_eq!(refused, Some(NotOurs::NoReceipt));
+            }
+        }
     }
 }

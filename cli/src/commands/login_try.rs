@@ -89,6 +89,12 @@ impl fmt::Display for Shown {
         if let Some(index) = self.grant.ledger_index {
             writeln!(f, "  recorded    entry {index} of the ledger")?;
         }
+        if let Some(index) = self.grant.journal_index {
+            writeln!(
+                f,
+                "  recorded    entry {index} of this host's journal; the server could not be reached"
+            )?;
+        }
         writeln!(f, "  correlation {}", self.grant.correlation)
     }
 }

@@ -114,6 +114,7 @@ fn a_grant_for_another_request_is_not_one_for_this() {
                 nonce: Nonce::from_bytes([7; 32]),
                 account: None,
                 ledger_index: None,
+                journal_index: None,
                 statement: None,
                 correlation: "7K3M-Q2ZD".parse().unwrap(),
             }),

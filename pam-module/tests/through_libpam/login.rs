@@ -4,7 +4,8 @@ use std::sync::mpsc;
 
 use countersign_protocol::ids::Nonce;
 use countersign_protocol::ipc::{
-    DenyReason, FrameKind, NoteKind, Problem, ProblemKind, Prompt, PromptKind, Reply, Request, read_frame,
+    DenyReason, FrameKind, Grant, NoteKind, Problem, ProblemKind, Prompt, PromptKind, Reply, Request,
+    read_frame,
 };
 
 use crate::bench::Bench;
@@ -125,6 +126,21 @@ fn a_grant_without_a_receipt_is_denied() {
     });
     let mut pam = bench.start("test", "ana");
     assert_eq!([pam.authenticate(0), pam.account()], [AUTH_ERR, PERM_DENIED]);
+}
+
+#[test]
+fn a_grant_of_the_host_itself_is_one_and_a_grant_of_both_is_none() {
+    for (ledger_index, codes) in [(None, [SUCCESS, SUCCESS]), (Some(7), [AUTH_ERR, PERM_DENIED])] {
+        let bench = Bench::new();
+        let _peer = Peer::listen(&bench.socket(), move |mut stream| {
+            let asked = peer::request(&mut stream);
+            let Reply::Granted(grant) = peer::grant(peer::nonce(&asked)) else { return };
+            let grant = Grant { ledger_index, journal_index: Some(3), ..grant };
+            peer::reply(&mut stream, &Reply::Granted(grant));
+        });
+        let mut pam = bench.start("test", "ana");
+        assert_eq!([pam.authenticate(0), pam.account()], codes, "{ledger_index:?}");
+    }
 }
 
 /// CVE-2024-9313 was this: the name changes while the card is asked for.

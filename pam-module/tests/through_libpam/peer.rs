@@ -93,6 +93,7 @@ pub(crate) fn grant(nonce: Nonce) -> Reply {
         nonce,
         account: Some("ana".parse().unwrap()),
         ledger_index: Some(7),
+        journal_index: None,
         statement: Some(Digest::of(b"statement")),
         correlation: "7K3M-Q2ZD".parse().unwrap(),
     })
@@ -103,6 +104,7 @@ pub(crate) fn account_grant(nonce: Nonce) -> Reply {
         nonce,
         account: None,
         ledger_index: None,
+        journal_index: None,
         statement: None,
         correlation: "7K3M-Q2ZD".parse().unwrap(),
     })

@@ -78,9 +78,13 @@ pub struct Grant {
     /// Whose card it was; none for an account check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountName>,
-    /// Where the decision lies in the ledger; none for an account check.
+    /// Where the server's decision lies in the ledger; none for an account check, or if the host decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger_index: Option<u64>,
+    /// Where this host's own decision, made without the server, lies in its journal; none otherwise. A login has
+    /// exactly one of the two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journal_index: Option<u64>,
     /// SHA-256 of the statement that was signed; none for an account check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement: Option<Digest>,

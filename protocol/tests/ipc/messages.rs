@@ -115,12 +115,14 @@ fn replies() -> Vec<(&'static str, Reply)> {
         ("prompt-hidden", prompt(PromptKind::Hidden, "PIN for YubiKey …5678 (3 tries left): ")),
         ("prompt-shown", prompt(PromptKind::Shown, "This is the last try. Type yes to spend it: ")),
         ("granted-login", granted_login()),
+        ("granted-offline", granted_offline()),
         (
             "granted-account",
             Reply::Granted(Grant {
                 nonce: Nonce::from_bytes([0xA5; 32]),
                 account: None,
                 ledger_index: None,
+                journal_index: None,
                 statement: None,
                 correlation: REFERENCE.parse().unwrap(),
             }),
@@ -176,9 +178,19 @@ fn granted_login() -> Reply {
         nonce: Nonce::from_bytes([0xA5; 32]),
         account: Some("ana".parse().unwrap()),
         ledger_index: Some(42),
+        journal_index: None,
         statement: Some(Digest::of(b"statement")),
         correlation: REFERENCE.parse().unwrap(),
     })
+}
+
+fn granted_offline() -> Reply {
+    match granted_login() {
+        Reply::Granted(grant) => {
+            Reply::Granted(Grant { ledger_index: None, journal_index: Some(17), ..grant })
+        }
+        other => other,
+    }
 }
 
 fn status_not_enrolled() -> Reply {
