@@ -10,12 +10,14 @@
 //! | [`RegistrationCode`] | instance → server | session subkey | [`RegistrationCodeReply`] |
 //! | [`UserKey`] | instance → server | session subkey (and the card, inside) | [`RegistrationRecord`] |
 //! | [`JobRequest`] | instance → server | session subkey (and the card, inside) | [`JobReply`] |
+//! | [`JobOutcome`] | instance → server | session subkey | [`JobOutcomeReply`] |
 //! | [`HostEvent`] | instance → server | session subkey | [`HostEventReply`] |
 //! | [`Refusal`] | server → whoever asked | server; not encrypted | – |
 
 mod enrolment;
 mod host_event;
 mod job;
+mod job_outcome;
 mod key_update;
 mod refusal;
 mod registration;
@@ -26,6 +28,7 @@ pub use enrolment::{
 };
 pub use host_event::{HostEvent, HostEventKind, HostEventReply};
 pub use job::{Decision, JobReply, JobRequest, Receipt, result};
+pub use job_outcome::{JobOutcome, JobOutcomeReply};
 pub use key_update::{KeyUpdate, KeyUpdateReply};
 pub use refusal::Refusal;
 pub use registration::{
@@ -114,6 +117,8 @@ pub enum MessageKind {
     RegistrationRecord,
     JobRequest,
     JobReply,
+    JobOutcome,
+    JobOutcomeReply,
     HostEvent,
     HostEventReply,
     Refusal,
@@ -148,6 +153,8 @@ bodies!(
     RegistrationRecord => RegistrationRecord,
     JobRequest => JobRequest,
     JobReply => JobReply,
+    JobOutcome => JobOutcome,
+    JobOutcomeReply => JobOutcomeReply,
     HostEvent => HostEvent,
     HostEventReply => HostEventReply,
     Refusal => Refusal,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use countersign_protocol::clock::{Clock as _, SystemClock};
 use countersign_protocol::ids::Digest;
 use countersign_protocol::ledger::{EntryKind, Frontier};
-use countersign_protocol::message::{Decision, JobReply, JobRequest};
+use countersign_protocol::message::{Decision, JobOutcomeReply, JobReply, JobRequest};
 use countersign_server::data::DataFolder;
 use countersign_server::store::sqlite::{CrashPoint, SqliteStore};
 use countersign_server_core::store::Store as _;
@@ -91,6 +91,13 @@ fn died_after(n: u64) -> bool {
     let (sealed, reply) = log_in(&host, &person);
     assert_eq!(reply.decision, Decision::Allowed, "write {n}: {}", reply.reason);
 
+    // One more was sealed, and the host does not know whether it arrived.
+    let lost = crate::job_outcome::login(&host, &person, "root");
+    match host.ask(&crate::job_outcome::about(&lost)).body().unwrap() {
+        JobOutcomeReply::NeverHappened { .. } => {}
+        other => panic!("write {n}: {other:?}"),
+    }
+
     // Sent once more, to a server that was started once more.
     let died = carrier.lost.load(Ordering::SeqCst) > 0;
     assert!(carrier.lost.load(Ordering::SeqCst) <= 1, "write {n}: it died twice");
@@ -98,6 +105,7 @@ fn died_after(n: u64) -> bool {
         let again = host.carrier.carry(sealed.bytes()).unwrap();
         let again: JobReply = host.open(&sealed, &again).body().unwrap();
         assert_eq!(again, reply, "write {n}: the retried message got another reply");
+        assert_eq!(host.send(&lost).status, 400, "write {n}: it happened after all");
     }
     carrier.check_ledger();
     // Everything acknowledged is there, and there once.
@@ -108,11 +116,13 @@ fn died_after(n: u64) -> bool {
         (EntryKind::RegistrationTry, 2),
         (EntryKind::Registration, 1),
         (EntryKind::Job, 1),
+        (EntryKind::NeverHappened, 1),
+        (EntryKind::Refusal, usize::from(died)),
     ] {
         let found = entries.iter().filter(|entry| entry.kind == kind).count();
         assert_eq!(found, times, "write {n}: {kind:?}");
     }
-    assert_eq!(entries.len(), 6, "write {n}");
+    assert_eq!(entries.len(), 7 + usize::from(died), "write {n}");
     for receipt in [&host.record.receipt, &reply.receipt] {
         let place = usize::try_from(receipt.index).unwrap();
         assert_eq!(

@@ -10,6 +10,7 @@ mod client;
 mod enrolment;
 mod envelopes;
 mod fixture;
+mod job_outcome;
 mod jobs;
 mod killed_between_writes;
 mod program;

@@ -53,7 +53,8 @@ const fn is_flood(event: HostEventKind) -> bool {
         HostEventKind::WrongPin
         | HostEventKind::CardBlocked
         | HostEventKind::CardPulled
-        | HostEventKind::BadAnswer => false,
+        | HostEventKind::BadAnswer
+        | HostEventKind::NeverOpened => false,
     }
 }
 

@@ -98,6 +98,8 @@ pub enum EntryKind {
     RegistrationTry,
     /// A person's request.
     Job,
+    /// A person's request that never came, as its host was told; it can happen no more.
+    NeverHappened,
     /// Something that a host saw.
     HostEvent,
     /// A message that got the one opaque answer.

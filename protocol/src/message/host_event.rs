@@ -48,6 +48,8 @@ pub enum HostEventKind {
     NoAnswer,
     /// The server's answer was not one to our request.
     BadAnswer,
+    /// The server allowed a login, and nobody was there any more to open it.
+    NeverOpened,
 }
 
 /// "It is in the ledger."

@@ -12,8 +12,9 @@ use crate::identity::Identity;
 use crate::ledger::Ledger;
 use crate::policy::PolicySet;
 use crate::refusal::Reason;
+use crate::replies::StoredReply;
 use crate::secrets::Pepper;
-use crate::stop::Stop;
+use crate::stop::{Failure, Stop};
 use crate::store::Transaction;
 
 /// One verified message and its transaction.
@@ -52,6 +53,10 @@ impl<'a> Context<'a> {
 
     pub(crate) fn tx(&self) -> &dyn Transaction {
         &*self.tx
+    }
+
+    pub(crate) fn read_back(&self, stored: &StoredReply) -> Result<Message, Failure> {
+        self.core.read_back(stored)
     }
 
     pub(crate) fn random(&self) -> &dyn Random {

@@ -26,6 +26,7 @@ use crate::enrolment;
 use crate::forgetting::{self, Steady};
 use crate::host_event;
 use crate::identity::Identity;
+use crate::job_outcome;
 use crate::jobs;
 use crate::keys;
 use crate::ledger::Ledger;
@@ -248,15 +249,20 @@ impl Core {
 
     /// The stored reply, sealed to whatever key the sender has by now.
     fn again(&self, tx: &dyn Transaction, stored: &StoredReply, now: Timestamp) -> Result<Outgoing, Stop> {
+        let message = self.read_back(stored)?;
+        let cert = current(tx, &stored.recipient, now)?;
+        Ok(Outgoing::read_back(message, cert))
+    }
+
+    /// The stored reply itself.
+    pub(crate) fn read_back(&self, stored: &StoredReply) -> Result<Message, Failure> {
         let unreadable = |error: String| Failure::Reply(error);
         let literal = self
             .parts
             .store_key
             .open(stored.id, stored.digest, &stored.sealed)
             .map_err(|error| unreadable(error.to_string()))?;
-        let message = Message::from_bytes(&literal).map_err(|error| unreadable(error.to_string()))?;
-        let cert = current(tx, &stored.recipient, now)?;
-        Ok(Outgoing::read_back(message, cert))
+        Message::from_bytes(&literal).map_err(|error| unreadable(error.to_string()))
     }
 
     pub(crate) fn random(&self) -> &dyn Random {
@@ -299,6 +305,9 @@ fn dispatch(ctx: &mut Context<'_>, sender: Sender, prepared: Prepared) -> Result
         (MessageKind::RegistrationCode, Sender::Instance(instance)) => registration::code(ctx, &instance),
         (MessageKind::UserKey, Sender::Instance(instance)) => registration::user_key(ctx, &instance),
         (MessageKind::JobRequest, Sender::Instance(instance)) => jobs::job_request(ctx, &instance, prepared),
+        (MessageKind::JobOutcome, Sender::Instance(instance)) => {
+            job_outcome::job_outcome(ctx, &instance, prepared)
+        }
         (MessageKind::HostEvent, Sender::Instance(instance)) => host_event::host_event(ctx, &instance),
         _ => Err(Reason::UnknownSender.into()),
     }

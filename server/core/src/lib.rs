@@ -26,6 +26,7 @@ pub mod forgetting;
 mod host_event;
 pub mod identity;
 pub mod instances;
+mod job_outcome;
 pub mod jobs;
 pub mod keys;
 pub mod ledger;

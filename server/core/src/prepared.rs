@@ -1,13 +1,16 @@
-//! The person's signature, checked before the transaction so that nobody waits for it.
+//! What takes time and needs no transaction: done before it, so that nobody waits for it.
 
 use countersign_protocol::certificate;
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::Opened;
 use countersign_protocol::envelope::statement::{self, StatementRules, VerifiedStatement};
-use countersign_protocol::message::{JobRequest, MessageKind};
+use countersign_protocol::ids::Fingerprint;
+use countersign_protocol::limits;
+use countersign_protocol::message::{JobOutcome, JobReply, JobRequest, MessageKind};
 use countersign_protocol::statement::Statement;
 
 use crate::core::Core;
+use crate::job_outcome;
 use crate::refusal::Reason;
 use crate::sender::Sender;
 use crate::stop::{Failure, Stop};
@@ -19,6 +22,8 @@ pub(crate) enum Prepared {
     Nothing,
     /// A job request's statement. Whether the result counts is known once the message is known to be new.
     Job(Result<Box<SignedByPerson>, Reason>),
+    /// What the ledger says of a request so old that its reply may have been deleted.
+    Recalled(Option<Box<JobReply>>),
 }
 
 /// A statement whose signature is good.
@@ -32,25 +37,50 @@ pub(crate) struct SignedByPerson {
 }
 
 impl Prepared {
-    /// Checks the statement of a job request, for a sender that may make one: the application's key is public, and
-    /// an instance that is not active has nobody's signatures checked, nor learns from it who has an account.
+    /// For a sender that may send it: the application's key is public, and an instance that is not active has
+    /// nobody's signatures checked, nor learns from it who has an account.
     pub(crate) fn of(core: &Core, opened: &Opened, now: Timestamp) -> Result<Self, Failure> {
-        if opened.message().kind != MessageKind::JobRequest {
+        let kind = opened.message().kind;
+        if !matches!(kind, MessageKind::JobRequest | MessageKind::JobOutcome) {
             return Ok(Self::Nothing);
         }
         let view = core.view()?;
         let sender = Sender::of(&*view, opened.signers());
-        match sender.and_then(|sender| Ok(sender.may_send(MessageKind::JobRequest)?)) {
-            Ok(()) => {}
+        let sender = match sender.and_then(|sender| Ok(sender.may_send(kind).map(|()| sender)?)) {
+            Ok(sender) => sender,
             // The transaction will see for itself, and say why.
             Err(Stop::Refused(_)) => return Ok(Self::Nothing),
             Err(Stop::Failed(failure)) => return Err(failure),
+        };
+        match (kind, sender) {
+            (MessageKind::JobOutcome, Sender::Instance(instance)) => {
+                Self::outcome(core, &*view, &instance.fingerprint, opened, now)
+            }
+            _ => Self::job(core, &*view, opened, now),
         }
+    }
+
+    fn job(core: &Core, view: &dyn View, opened: &Opened, now: Timestamp) -> Result<Self, Failure> {
         let checked = match opened.message().body::<JobRequest>() {
-            Ok(request) => check(core, &*view, opened, request, now)?,
+            Ok(request) => check(core, view, opened, request, now)?,
             Err(error) => Err(Reason::Body(error.to_string())),
         };
         Ok(Self::Job(checked))
+    }
+
+    /// The ledger is searched only for what is old enough to have been forgotten.
+    fn outcome(
+        core: &Core,
+        view: &dyn View,
+        instance: &Fingerprint,
+        opened: &Opened,
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
+        let Ok(asked) = opened.message().body::<JobOutcome>() else { return Ok(Self::Nothing) };
+        if now.seconds_since(asked.time) < limits::REPLAY_MEMORY - limits::CLOCK_SKEW {
+            return Ok(Self::Nothing);
+        }
+        job_outcome::recall(view, core.ledger(), instance, &asked).map(Self::Recalled)
     }
 }
 

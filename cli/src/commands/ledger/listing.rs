@@ -64,6 +64,7 @@ fn what(entry: &Entry) -> String {
         EntryKind::Registration => "card registered".to_owned(),
         EntryKind::RegistrationTry => "on the way to a registration".to_owned(),
         EntryKind::Job => job(entry),
+        EntryKind::NeverHappened => "request that never came".to_owned(),
         EntryKind::HostEvent => format!("{}{}", told("event").replace('-', " "), login(entry)),
         EntryKind::Refusal => "message refused".to_owned(),
         EntryKind::Alarm => "ALARM".to_owned(),

@@ -1,0 +1,81 @@
+//! What the ledger says of a request whose reply was deleted.
+
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::{Fingerprint, MessageId};
+use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
+use countersign_protocol::limits;
+use countersign_protocol::message::{Decision, JobOutcome, JobReply};
+
+use crate::ledger::{Ledger, LedgerSnapshot};
+use crate::stop::Failure;
+
+/// Most entries looked at. On a server that writes more around that time the ledger must be searched by a person.
+const MOST: u64 = 4096;
+
+/// Entries asked of the store at once.
+const STEP: u64 = 64;
+
+/// The reply to `asked`, made again from its entry, if the ledger has it near that time. Entries lie in order of time,
+/// unless the clock was set: then it may not be found.
+pub(crate) fn recall(
+    view: &dyn LedgerSnapshot,
+    ledger: &Ledger,
+    instance: &Fingerprint,
+    asked: &JobOutcome,
+) -> Result<Option<Box<JobReply>>, Failure> {
+    // It was taken only if its time was near the server's.
+    let (from, until) = (asked.time.plus(-limits::CLOCK_SKEW), asked.time.plus(limits::CLOCK_SKEW));
+    let mut next = first_at(view, from)?;
+    let end = next.saturating_add(MOST);
+    while next < end {
+        let step = view.entries(next, STEP)?;
+        if step.is_empty() {
+            return Ok(None);
+        }
+        for exported in step {
+            let entry = read(&exported.entry.0)?;
+            if entry.time > until {
+                return Ok(None);
+            }
+            if is_about(&entry, instance, &asked.id) {
+                let receipt = ledger.recall(view, next)?.receipt().clone();
+                let decision = match entry.decision {
+                    Outcome::Allowed => Decision::Allowed,
+                    Outcome::Denied | Outcome::Noted => Decision::Denied,
+                };
+                let (reason, correlation) = (entry.reason, entry.correlation);
+                return Ok(Some(Box::new(JobReply { decision, reason, correlation, receipt, result: None })));
+            }
+            next += 1;
+        }
+    }
+    Ok(None)
+}
+
+fn is_about(entry: &Entry, instance: &Fingerprint, message: &MessageId) -> bool {
+    entry.kind == EntryKind::Job
+        && entry.message.as_ref() == Some(message)
+        && entry.instance.as_ref() == Some(instance)
+}
+
+/// The index of the first entry that is not before `time`.
+fn first_at(view: &dyn LedgerSnapshot, time: Timestamp) -> Result<u64, Failure> {
+    let (mut low, mut high) = (0, view.size()?);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let before = match view.entries(middle, 1)?.first() {
+            Some(exported) => read(&exported.entry.0)?.time < time,
+            None => false,
+        };
+        if before {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+fn read(bytes: &[u8]) -> Result<Entry, Failure> {
+    Entry::from_bytes(bytes).map_err(|error| Failure::Reply(error.to_string()))
+}
