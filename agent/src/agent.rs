@@ -23,6 +23,7 @@ use crate::keeper::{Ear, Keeper};
 use crate::known::Known;
 use crate::log::Log;
 use crate::permit::HostState;
+use crate::reach::Patience;
 use crate::server_link::{Link, Means};
 use crate::server_time::{ServerTime, Uptime};
 use crate::session::Choice;
@@ -145,8 +146,8 @@ impl Agent {
 
     /// For requests to the server.
     #[must_use]
-    pub fn means(&self, deadline: Instant) -> Means<'_> {
-        Means { wire: &self.wire, random: self.random.as_ref(), deadline }
+    pub fn means(&self, patience: Patience) -> Means<'_> {
+        Means { wire: &self.wire, random: self.random.as_ref(), patience }
     }
 
     /// The connection of a host that may work now; finds out if it does not know.

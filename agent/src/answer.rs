@@ -1,5 +1,8 @@
 //! The server's answer to a statement, once it is proven to be that. Without one of these nobody gets in.
 
+mod asking;
+
+use std::sync::Arc;
 use std::time::Instant;
 
 use countersign_protocol::binary::Binary;
@@ -8,8 +11,11 @@ use countersign_protocol::ledger::Outcome;
 use countersign_protocol::limits;
 use countersign_protocol::message::{Decision, JobReply, JobRequest};
 use countersign_protocol::statement::{SignedStatement, Statement};
+use serde::Serialize;
 
+use self::asking::Asking;
 use crate::agent::Agent;
+use crate::reach::Patience;
 use crate::server_link::Link;
 use crate::wire::LinkError;
 
@@ -74,27 +80,161 @@ impl Answer {
     }
 }
 
+/// What a card signed, and the body that goes with it.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// The statement.
+    pub signed: SignedStatement,
+    /// The body whose digest it names, if it names one.
+    pub body: Option<Binary>,
+}
+
+/// How somebody waits for an answer.
+pub struct Wait<'a> {
+    /// No longer than until then.
+    pub deadline: Instant,
+    /// The host may decide by itself: whoever waits does not wait long.
+    pub is_brief: bool,
+    /// Called once if the answer takes its time.
+    pub slow: &'a mut dyn FnMut(),
+}
+
+/// Why there is no answer. None of it is a yes.
+#[derive(Debug)]
+pub enum NoAnswer {
+    /// The server said nothing.
+    Silence(Silence),
+    /// It said no, or what does not hold, or it could not be asked. That is the last word.
+    Final(LinkError),
+}
+
+/// Proof that the server was asked about this statement, and that nothing it signed came back in time. Made only by
+/// [`ask`].
+#[derive(Debug)]
+pub struct Silence {
+    signed: SignedStatement,
+    error: LinkError,
+}
+
+impl Silence {
+    /// What the card signed.
+    #[must_use]
+    pub const fn signed(&self) -> &SignedStatement {
+        &self.signed
+    }
+
+    /// What came instead of an answer.
+    #[must_use]
+    pub const fn error(&self) -> &LinkError {
+        &self.error
+    }
+}
+
+impl From<NoAnswer> for LinkError {
+    fn from(none: NoAnswer) -> Self {
+        match none {
+            NoAnswer::Silence(silence) => silence.error,
+            NoAnswer::Final(error) => error,
+        }
+    }
+}
+
 /// Has the instance carry a signed statement to the server, and proves what comes back: signed by the server,
 /// to this very envelope, in the ledger under the pinned key, about this very statement, and saying the same.
 ///
+/// An answer that comes after the wait was over changes nothing any more; it is written down, and a "no" is told
+/// to the administrator.
+///
 /// # Errors
-/// [`LinkError`]; none of them is a yes.
+/// [`NoAnswer`].
 pub fn ask(
-    agent: &Agent,
-    link: &Link,
-    signed: SignedStatement,
-    body: Option<Binary>,
-    deadline: Instant,
-) -> Result<Answer, LinkError> {
-    let deadline = deadline.min(Instant::now() + limits::SERVER_ANSWER);
+    agent: &Arc<Agent>,
+    link: &Arc<Link>,
+    question: Question,
+    wait: Wait<'_>,
+) -> Result<Answer, NoAnswer> {
+    let begun = Instant::now();
+    let patience = Patience::until(begun + limits::SERVER_ANSWER);
+    let patience = if wait.is_brief { patience.brief() } else { patience };
+    let signed = question.signed.clone();
+    let digest = Digest::of(&signed.statement.0);
+    let silence = |error: LinkError| NoAnswer::Silence(Silence { signed: signed.clone(), error });
+    let ended = |error: LinkError| if error.is_silence() { silence(error) } else { NoAnswer::Final(error) };
+
+    let (asker, link, listener) = (Arc::clone(agent), Arc::clone(link), Arc::clone(agent));
+    let asking = Asking::begin(
+        move || send(&asker, &link, question, patience),
+        move |result| late(&listener, digest, result),
+    );
+    let asking = asking.map_err(NoAnswer::Final)?;
+    let soon = begun + agent.wire.reach.patience(begun);
+    let asking = match asking.wait(soon.min(wait.deadline)) {
+        Ok(result) => return result.map_err(ended),
+        Err(asking) => asking,
+    };
+    let asking = if wait.is_brief {
+        asking
+    } else {
+        (wait.slow)();
+        match asking.wait(patience.deadline.min(wait.deadline)) {
+            Ok(result) => return result.map_err(ended),
+            Err(asking) => asking,
+        }
+    };
+    if let Some(result) = asking.give_up() {
+        return result.map_err(ended);
+    }
+    if begun.elapsed() >= limits::SERVER_PATIENCE {
+        agent.wire.reach.waited_in_vain(Instant::now());
+    }
+    Err(silence(LinkError::Unreachable(format!("no answer within {:.1} s", begun.elapsed().as_secs_f32()))))
+}
+
+/// What the journal keeps of an answer that came when nobody waited any more.
+#[derive(Serialize)]
+struct Late<'a> {
+    event: &'static str,
+    statement: Digest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ledger_index: Option<u64>,
+    correlation: &'a CorrelationId,
+}
+
+fn late(agent: &Agent, statement: Digest, result: Result<Answer, LinkError>) {
+    let (event, correlation, ledger_index, told) = match &result {
+        Ok(answer) if answer.allowed => {
+            ("late-yes", &answer.correlation, Some(answer.ledger_index), answer.reason.as_str())
+        }
+        Ok(answer) => ("late-no", &answer.correlation, Some(answer.ledger_index), answer.reason.as_str()),
+        Err(LinkError::Refused { correlation, .. }) => {
+            ("late-no", correlation, None, "the server refused the message")
+        }
+        Err(_) => return,
+    };
+    agent.note(&Late { event, statement, ledger_index, correlation });
+    let (statement, index) =
+        (statement.to_string(), ledger_index.map(|index| index.to_string()).unwrap_or_default());
+    let fields = [
+        ("correlation", correlation.as_str()),
+        ("statement", statement.as_str()),
+        ("ledger", index.as_str()),
+        ("told", told),
+    ];
+    // Somebody may be in by now whom the server would have kept out.
+    if event == "late-no" { agent.log.warn(event, &fields) } else { agent.log.notice(event, &fields) }
+}
+
+/// One exchange, to its proven end.
+fn send(agent: &Agent, link: &Link, question: Question, patience: Patience) -> Result<Answer, LinkError> {
+    let Question { signed, body } = question;
     let now = agent.wire.time.now();
     if link.session().is_none_or(|session| session.until() <= now) {
-        agent.keeper.freshen(deadline)?;
+        agent.keeper.freshen(patience.deadline)?;
     }
     let statement =
         Statement::from_bytes(&signed.statement.0).map_err(|error| LinkError::Internal(error.to_string()))?;
     let digest = Digest::of(&signed.statement.0);
-    let exchange = link.ask_once(agent.means(deadline), &JobRequest { signed, body }, None)?;
+    let exchange = link.ask_once(agent.means(patience), &JobRequest { signed, body }, None)?;
     let reply: JobReply = exchange.reply.body()?;
 
     let proven = link.prove(&reply.receipt)?;

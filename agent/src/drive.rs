@@ -1,5 +1,6 @@
 //! Runs a [`Session`] against real cards, the server, and the person who waits.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use countersign_protocol::binary::Binary;
@@ -7,12 +8,13 @@ use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::ids::{
     AccountName, CardIdent, Digest, Fingerprint, LoginName, Nonce, Operation, ResourceName, ServiceName,
 };
+use countersign_protocol::ipc::NoteKind;
 use countersign_protocol::limits;
 use countersign_protocol::message::RosterAccount;
 use countersign_protocol::statement::{Purpose, SignedStatement, Statement};
 
 use crate::agent::Agent;
-use crate::answer;
+use crate::answer::{self, Question, Wait};
 use crate::card::{Ask, CardError, CardSeen, Pin};
 use crate::card_pins;
 use crate::known::KnownKey;
@@ -26,6 +28,9 @@ const LIFE: i64 = 120;
 
 /// Tries of a card that nobody mistyped on (OpenPGP card 3.4.1, 4.4.1: three, unless its maker set more).
 const FULL: u8 = 3;
+
+/// Told when the server's answer takes its time.
+pub(crate) const WAITING: &str = "The server has not answered yet. It is waited for, up to 10 s in all.";
 
 /// A key that may sign this request.
 #[derive(Debug, Clone)]
@@ -79,9 +84,9 @@ pub struct Subject {
 /// One request under way.
 pub struct Drive<'a> {
     /// The agent.
-    pub agent: &'a Agent,
+    pub agent: &'a Arc<Agent>,
     /// The server.
-    pub link: &'a Link,
+    pub link: &'a Arc<Link>,
     /// Keys that may sign.
     pub candidates: Vec<Candidate>,
     /// What is signed.
@@ -137,14 +142,19 @@ impl Drive<'_> {
                 Ok(signed) => Event::Signed(signed),
                 Err(error) => Event::Card(error),
             },
-            Action::Send(signed) => {
-                let body = self.subject.body.clone();
-                match answer::ask(self.agent, self.link, signed, body, person.deadline()) {
-                    Ok(answer) => Event::Answered(answer),
-                    Err(error) => Event::Server(error),
-                }
-            }
+            Action::Send(signed) => self.send(signed, person),
         })
+    }
+
+    fn send(&self, signed: SignedStatement, person: &mut Person) -> Event {
+        let question = Question { signed, body: self.subject.body.clone() };
+        let deadline = person.deadline();
+        let mut slow = || person.note(NoteKind::Info, WAITING);
+        let wait = Wait { deadline, is_brief: false, slow: &mut slow };
+        match answer::ask(self.agent, self.link, question, wait) {
+            Ok(answer) => Event::Answered(answer),
+            Err(none) => Event::Server(none.into()),
+        }
     }
 
     /// A full count is told from memory: should it be stale, the card is asked again before the PIN goes to

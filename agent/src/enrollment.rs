@@ -34,6 +34,7 @@ use crate::check_in::Contact;
 use crate::instance_key::{BACKDATE, Primary, SessionKeys};
 use crate::limits::OneAtATime;
 use crate::person::Person;
+use crate::reach::Patience;
 use crate::server_link::{INSTANCE, Instance, Link};
 use crate::server_time::Answers;
 use crate::state::StateError;
@@ -274,8 +275,8 @@ impl Enrolment<'_> {
         me: &Cert,
         decryptors: Vec<sequoia_openpgp::crypto::KeyPair>,
     ) -> Result<Verified, Trouble> {
-        let deadline = Instant::now() + limits::SERVER_ANSWER;
-        Ok(self.agent.wire.exchange(Answers::Fresh, &self.server, sealed, me, decryptors, deadline)?)
+        let patience = Patience::until(Instant::now() + limits::SERVER_ANSWER);
+        Ok(self.agent.wire.exchange(Answers::Fresh, &self.server, sealed, me, decryptors, patience)?)
     }
 
     fn application_signer(&self) -> Result<envelope::BoxedSigner, Trouble> {

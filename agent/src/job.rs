@@ -1,5 +1,7 @@
 //! A person's request to the server: signed by their card, carried, answered.
 
+use std::sync::Arc;
+
 use countersign_protocol::ids::CardIdent;
 use countersign_protocol::ipc::{Job, JobDone, NoteKind, ProblemKind, Reply};
 use serde::Serialize;
@@ -25,7 +27,7 @@ struct Journalled<'a> {
 ///
 /// # Errors
 /// [`Trouble`].
-pub fn job(agent: &Agent, ask: &Job, person: &mut Person) -> Result<(Reply, Option<Vec<u8>>), Trouble> {
+pub fn job(agent: &Arc<Agent>, ask: &Job, person: &mut Person) -> Result<(Reply, Option<Vec<u8>>), Trouble> {
     let link = agent.ready_link(person.deadline())?;
     let candidates = candidates(agent, ask.card)?;
     let subject = Subject {

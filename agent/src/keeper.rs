@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use countersign_protocol::limits;
 
 use self::events::send_oldest;
-use self::rounds::{Duties, Rounds, Waiting};
+use self::rounds::{Duties, Heard, Rounds};
 use crate::agent::Agent;
+use crate::reach::Patience;
 use crate::server_link::{Link, Means};
 use crate::wire::LinkError;
 
@@ -33,6 +34,8 @@ pub struct Keeper {
 enum Call {
     /// Check in now, and say how it went.
     Freshen(SyncSender<Result<(), LinkError>>),
+    /// Somebody is about to need the server: is it there?
+    Nudge,
     /// There is an event to send, or the host was enrolled.
     Look,
 }
@@ -54,14 +57,36 @@ impl Keeper {
     /// # Errors
     /// [`LinkError`].
     pub fn freshen(&self, deadline: Instant) -> Result<(), LinkError> {
+        self.freshen_telling(deadline, &mut || ())
+    }
+
+    /// The same; calls `slow` once if it takes its time.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub fn freshen_telling(&self, deadline: Instant, slow: &mut dyn FnMut()) -> Result<(), LinkError> {
         let (answer, result) = sync_channel(1);
         let gone = || LinkError::Internal("the agent's keeper has ended; restart countersignd".to_owned());
         self.calls.send(Call::Freshen(answer)).map_err(|_| gone())?;
-        match result.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        let wait = |until: Instant| result.recv_timeout(until.saturating_duration_since(Instant::now()));
+        let soon = Instant::now() + limits::SERVER_PATIENCE;
+        let answered = match wait(soon.min(deadline)) {
+            Err(RecvTimeoutError::Timeout) if soon < deadline => {
+                slow();
+                wait(deadline)
+            }
+            other => other,
+        };
+        match answered {
             Ok(result) => result,
             Err(RecvTimeoutError::Timeout) => Err(LinkError::Unreachable("no answer in time".to_owned())),
             Err(RecvTimeoutError::Disconnected) => Err(gone()),
         }
+    }
+
+    /// Has it find out whether the server is there, unless that is known. Waits for nothing.
+    pub fn nudge(&self) {
+        let _ = self.calls.send(Call::Nudge);
     }
 
     /// Has it look at the outbox.
@@ -88,17 +113,13 @@ fn keep(calls: &Receiver<Call>, agent: &Weak<Agent>) {
     }
     let mut rounds = Rounds::new();
     loop {
-        let mut waiting = Vec::new();
-        let called = match calls.recv_timeout(rounds.pause()) {
-            Ok(call) => {
-                gather(call, calls, &mut waiting);
-                true
-            }
-            Err(RecvTimeoutError::Timeout) => false,
+        let heard = match calls.recv_timeout(rounds.pause()) {
+            Ok(call) => gather(call, calls),
+            Err(RecvTimeoutError::Timeout) => Heard::default(),
             Err(RecvTimeoutError::Disconnected) => return,
         };
         let Some(agent) = agent.upgrade() else { return };
-        rounds.turn(agent.as_ref(), called, waiting);
+        rounds.turn(agent.as_ref(), heard);
     }
 }
 
@@ -111,8 +132,12 @@ impl Duties for Agent {
         self.link().and_then(|_| self.contacts.managed_mark())
     }
 
-    fn check_in(&self) -> Result<(), LinkError> {
-        check_in(self)
+    fn is_there(&self) -> bool {
+        self.wire.reach.answered_within(limits::ANSWER_FRESH, Instant::now())
+    }
+
+    fn check_in(&self, time: Duration) -> Result<(), LinkError> {
+        check_in(self, Patience::until(Instant::now() + time))
     }
 
     fn send_event(&self) -> Result<bool, LinkError> {
@@ -121,19 +146,22 @@ impl Duties for Agent {
 }
 
 /// One check-in answers everybody who asked for one by now.
-fn gather(first: Call, calls: &Receiver<Call>, waiting: &mut Waiting) {
+fn gather(first: Call, calls: &Receiver<Call>) -> Heard {
+    let mut heard = Heard::default();
     // Bounded: whoever calls faster than this reads must not hold the thread.
     for call in std::iter::once(first).chain(calls.try_iter().take(CALLS_AT_ONCE)) {
-        if let Call::Freshen(answer) = call {
-            waiting.push(answer);
+        match call {
+            Call::Freshen(answer) => heard.waiting.push(answer),
+            Call::Nudge => heard.nudged = true,
+            Call::Look => heard.called = true,
         }
     }
+    heard
 }
 
-fn check_in(agent: &Agent) -> Result<(), LinkError> {
+fn check_in(agent: &Agent, patience: Patience) -> Result<(), LinkError> {
     let Some(link) = agent.link() else { return Err(LinkError::NotEnrolled) };
-    let means = agent.means(Instant::now() + limits::SERVER_ANSWER);
-    let result = session_and_check_in(agent, &link, means);
+    let result = session_and_check_in(agent, &link, agent.means(patience));
     if let Err(error) = &result {
         agent.log.warn("check-in-failed", &[("why", &error.to_string())]);
     }

@@ -8,7 +8,7 @@
 //! | [`login`], [`job`], [`register`], [`enrollment`], [`status`] | one file for each request |
 //! | [`session`], [`drive`] | card, PIN, touch, server, decision: the pure machine, and what runs it |
 //! | [`card`], [`card_pins`] | the cards |
-//! | [`answer`], [`server_link`], [`wire`], [`courier`], [`server_time`] | the way to the server and back |
+//! | [`answer`], [`server_link`], [`wire`], [`reach`], [`courier`], [`server_time`] | the way to the server and back |
 //! | [`instance_key`], [`vault`] | this host's own keys |
 //! | [`keeper`], [`check_in`], [`known`] | staying in touch: session keys, roster, events |
 //! | [`agent`], [`state`], [`journal`], [`flood`], [`log`], [`body`] | what all of them share |
@@ -39,6 +39,7 @@ pub mod login;
 pub mod peer;
 pub mod permit;
 pub mod person;
+pub mod reach;
 pub mod register;
 pub mod seat;
 pub mod serve;

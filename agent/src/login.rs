@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use countersign_protocol::ids::{CorrelationId, LoginName, ServiceName};
-use countersign_protocol::ipc::{Account, Authenticate, Denial, DenyReason, Grant, Reply};
+use countersign_protocol::ipc::{Account, Authenticate, Denial, DenyReason, Grant, NoteKind, Reply};
 use countersign_protocol::key_words::key_words;
 use countersign_protocol::limits;
 use countersign_protocol::message::{HostEvent, HostEventKind, InstanceState, RosterEntry};
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::agent::{Agent, with_missed};
 use crate::check_in::Contact;
-use crate::drive::{Candidate, Drive, Subject};
+use crate::drive::{Candidate, Drive, Subject, WAITING};
 use crate::flood::{Heed, Source};
 use crate::peer::Peer;
 use crate::permit::Door;
@@ -31,7 +31,7 @@ const ACCOUNT_WAIT: Duration = Duration::from_secs(3);
 
 /// Answers one [`Authenticate`].
 pub fn authenticate(
-    agent: &Agent,
+    agent: &Arc<Agent>,
     door: Door,
     peer: &Peer,
     ask: &Authenticate,
@@ -57,7 +57,7 @@ pub fn authenticate(
         let message = "The program that asked has ended.".to_owned();
         return login.deny(Refused { reason: DenyReason::Cancelled, message, event: None }, None);
     }
-    let (link, candidates) = match login.candidates(person.deadline()) {
+    let (link, candidates) = match login.candidates(person) {
         Ok(found) => found,
         Err(refused) => return login.deny(refused, None),
     };
@@ -70,7 +70,7 @@ pub fn authenticate(
 }
 
 /// Answers one [`Account`]: may this login be used here at all?
-pub fn account(agent: &Agent, door: Door, peer: &Peer, ask: &Account) -> Reply {
+pub fn account(agent: &Arc<Agent>, door: Door, peer: &Peer, ask: &Account) -> Reply {
     let correlation = match agent.correlation() {
         Ok(correlation) => correlation,
         Err(trouble) => return crate::serve::failed_without_id(&trouble),
@@ -81,8 +81,7 @@ pub fn account(agent: &Agent, door: Door, peer: &Peer, ask: &Account) -> Reply {
     let knows_nobody = || login.entry().map_or(true, |entry| entry.accounts.is_empty());
     let is_stale =
         agent.contacts.get().is_none_or(|contact| !contact.is_fresh(now, RECENT)) || knows_nobody();
-    // Root's programs ask once a login; everybody else may ask all day, for somebody who is not in the roster.
-    if is_stale && (door == Door::Pam || agent.floods.may_refresh(Instant::now())) {
+    if is_stale && login.may_cause_a_check_in() {
         // Without an answer the roster that is there decides, as long as it is not too old.
         let _ = agent.keeper.freshen(Instant::now() + ACCOUNT_WAIT);
     }
@@ -107,7 +106,7 @@ pub fn account(agent: &Agent, door: Door, peer: &Peer, ask: &Account) -> Reply {
 }
 
 struct Login<'a> {
-    agent: &'a Agent,
+    agent: &'a Arc<Agent>,
     correlation: CorrelationId,
     login: &'a LoginName,
     service: &'a ServiceName,
@@ -131,14 +130,24 @@ struct Journalled<'a> {
 impl Login<'_> {
     /// The keys that may open this login, from the roster; asked for anew if it knows none, or if a card is in
     /// that it does not know.
-    fn candidates(&self, deadline: Instant) -> Result<(Arc<Link>, Vec<Candidate>), Refused> {
+    fn candidates(&self, person: &mut Person) -> Result<(Arc<Link>, Vec<Candidate>), Refused> {
         let link = self.agent.link().ok_or_else(|| from_link(LinkError::NotEnrolled))?;
-        let wait = deadline.min(Instant::now() + limits::SERVER_ANSWER);
         let mut entry = self.entry();
         let knows_all =
             entry.as_ref().is_ok_and(|entry| !entry.accounts.is_empty() && !self.stranger(&link, entry));
-        if !knows_all {
-            match self.agent.keeper.freshen(wait) {
+        if knows_all {
+            // While the person types, the keeper finds out whether the server is there.
+            if self.may_cause_a_check_in() {
+                self.agent.keeper.nudge();
+            }
+        } else {
+            let now = Instant::now();
+            // Somebody can be let in without it: they need not wait for long.
+            let knows_some = entry.as_ref().is_ok_and(|entry| !entry.accounts.is_empty());
+            let time = if knows_some { self.agent.wire.reach.patience(now) } else { limits::SERVER_ANSWER };
+            let deadline = person.deadline().min(now + time);
+            let mut slow = || person.note(NoteKind::Info, WAITING);
+            match self.agent.keeper.freshen_telling(deadline, &mut slow) {
                 Ok(()) => entry = self.entry(),
                 // Unreachable, but the roster has somebody: the server is asked again with the statement.
                 Err(_) if entry.as_ref().is_ok_and(|entry| !entry.accounts.is_empty()) => {}
@@ -147,6 +156,11 @@ impl Login<'_> {
         }
         let candidates: Vec<Candidate> = entry?.accounts.iter().flat_map(Candidate::of_roster).collect();
         if candidates.is_empty() { Err(self.nobody()) } else { Ok((link, candidates)) }
+    }
+
+    /// Root's programs ask once a login; everybody else may ask all day.
+    fn may_cause_a_check_in(&self) -> bool {
+        self.door == Door::Pam || self.agent.floods.may_refresh(Instant::now())
     }
 
     /// Whether no card that is in is in the roster, but some card is in.
@@ -310,7 +324,7 @@ fn from_link(error: LinkError) -> Refused {
     };
     let event = match error {
         LinkError::Unreachable(_) | LinkError::Refused { .. } => Some(HostEventKind::NoAnswer),
-        LinkError::Untrusted(_) => Some(HostEventKind::BadAnswer),
+        LinkError::Unproven(_) | LinkError::Untrusted(_) => Some(HostEventKind::BadAnswer),
         LinkError::NotEnrolled | LinkError::Internal(_) => None,
     };
     Refused { reason, message: Trouble::from(error).message, event }

@@ -33,6 +33,7 @@ use crate::card_pins;
 use crate::known::KnownKey;
 use crate::limits::OneAtATime;
 use crate::person::Person;
+use crate::reach::Patience;
 use crate::server_link::{Exchange, Link};
 use crate::session::Choice;
 use crate::trouble::{Trouble, sentence};
@@ -278,7 +279,7 @@ impl Registration<'_> {
         body: &B,
         transcript: Option<countersign_protocol::ids::Digest>,
     ) -> Result<Exchange, Trouble> {
-        let means = self.agent.means(Instant::now() + limits::SERVER_ANSWER);
+        let means = self.agent.means(Patience::until(Instant::now() + limits::SERVER_ANSWER));
         // A code counts each time it is sent: only the first message may be made anew for a wrong clock.
         let exchange = match transcript {
             None => self.link.ask(means, body, None),

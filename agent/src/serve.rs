@@ -22,7 +22,7 @@ pub struct Served(pub Arc<Agent>);
 
 impl Service for Served {
     fn serve(&self, door: Door, peer: &Peer, request: Request, person: &mut Person) {
-        let agent = self.0.as_ref();
+        let agent = &self.0;
         let caller = Caller::of(door, peer);
         // Root's programs may ask about anybody: the databases, which may be slow, are spared.
         let own = if caller == Caller::RootOnPam { None } else { peer.login() };
@@ -77,7 +77,7 @@ fn time_for(request: &Request) -> Duration {
 }
 
 fn answer(
-    agent: &Agent,
+    agent: &Arc<Agent>,
     door: Door,
     peer: &Peer,
     request: Request,

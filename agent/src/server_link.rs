@@ -1,7 +1,6 @@
 //! This host as an instance of one server: seals with the session keys, opens what comes back.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate::{self, Cert};
@@ -14,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::card::Cards;
 use crate::instance_key::{Primary, PrimaryError, SessionKeys};
+use crate::reach::Patience;
 use crate::server_time::Answers;
 use crate::state::StateDir;
 use crate::wire::{LinkError, Server, Wire};
@@ -72,8 +72,8 @@ pub struct Means<'a> {
     pub wire: &'a Wire,
     /// For ids and nonces.
     pub random: &'a dyn Random,
-    /// When to give up.
-    pub deadline: Instant,
+    /// How long to wait.
+    pub patience: Patience,
 }
 
 impl From<PrimaryError> for LinkError {
@@ -171,7 +171,7 @@ impl Link {
     pub fn send(&self, means: Means<'_>, answers: Answers, sealed: &Sealed) -> Result<Verified, LinkError> {
         let session = self.session().ok_or_else(no_session)?;
         let decryptors = session.decryptors(means.wire.time.now())?;
-        means.wire.exchange(answers, &self.server, sealed, session.certificate(), decryptors, means.deadline)
+        means.wire.exchange(answers, &self.server, sealed, session.certificate(), decryptors, means.patience)
     }
 
     /// Makes fresh session keys, announces them under the primary key, and uses them from then on.
@@ -200,7 +200,7 @@ impl Link {
             decryptors.extend(old.decryptors(now).unwrap_or_default());
         }
         let (wire, me) = (means.wire, fresh.certificate());
-        let reply = wire.exchange(Answers::Fresh, &self.server, &sealed, me, decryptors, means.deadline)?;
+        let reply = wire.exchange(Answers::Fresh, &self.server, &sealed, me, decryptors, means.patience)?;
         let reply: KeyUpdateReply = reply.body()?;
         let proven = self.prove(&reply.receipt)?;
         proven.answers(&sealed.id(), None)?;

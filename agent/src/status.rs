@@ -12,7 +12,7 @@ use crate::card::CardSeen;
 pub fn status(agent: &Agent, with_cards: bool, uid: u32) -> StatusReport {
     let link = agent.link();
     let contact = agent.contacts.get();
-    let health = agent.wire.health();
+    let health = agent.wire.reach.health();
     let alarm =
         contact.as_ref().and_then(|contact| contact.alarm.clone()).map(|alarm| format!("ALARM: {alarm}"));
     let service = agent.cards.service_problem().map(|problem| problem.to_string());

@@ -56,7 +56,7 @@ impl From<LinkError> for Trouble {
                     "The server refused the message. It tells nobody why; its administrator finds the reason under {correlation}."
                 ),
             ),
-            LinkError::Untrusted(why) => Self::new(
+            LinkError::Unproven(why) | LinkError::Untrusted(why) => Self::new(
                 ProblemKind::Untrusted,
                 format!(
                     "The answer is not one of your server's to this request ({why}). Nothing was done here; somebody may stand in between. Tell your administrator."

@@ -1,10 +1,8 @@
 //! One envelope out, one proven answer back.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use countersign_protocol::certificate::{self, Cert, CertificateError};
-use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::{self, OpenError, Opening, SealError, Sealed, Verified};
 use countersign_protocol::ids::{CorrelationId, Fingerprint};
 use countersign_protocol::ledger::LedgerError;
@@ -13,13 +11,11 @@ use countersign_protocol::random::NoRandomness;
 use sequoia_openpgp::crypto::KeyPair;
 
 use crate::courier::{Courier, CourierError};
+use crate::reach::{Patience, Reach};
 use crate::server_time::{Answers, ServerTime};
 
 /// Pause before the same bytes are sent again.
 const PAUSE: Duration = Duration::from_millis(150);
-
-/// How often the same bytes are sent while there is time: the server answers them once.
-const ATTEMPTS: u32 = 3;
 
 /// The one server.
 #[derive(Debug, Clone)]
@@ -58,8 +54,11 @@ pub enum LinkError {
         /// By how many seconds our idea of the server's time was wrong, if that may be why.
         clock_was_wrong: Option<i64>,
     },
-    /// An answer that does not prove to be one.
+    /// Something came that the server did not sign as its answer to this message: no better than nothing.
     #[error("the answer is not the server's answer to this message: {0}")]
+    Unproven(String),
+    /// The server signed an answer that does not hold.
+    #[error("the server's answer does not hold: {0}")]
     Untrusted(String),
     /// This host is no instance.
     #[error("this host is not enrolled")]
@@ -98,15 +97,23 @@ macro_rules! untrusted {
     };
 }
 
-untrusted!(OpenError, LedgerError, MessageError);
+untrusted!(LedgerError, MessageError);
 
-/// What `status` says about the server.
-#[derive(Debug, Clone, Default)]
-pub struct Health {
-    /// When it last answered, by its own clock.
-    pub last_answer: Option<Timestamp>,
-    /// What went wrong at the last attempt.
-    pub problem: Option<String>,
+impl From<OpenError> for LinkError {
+    fn from(error: OpenError) -> Self {
+        Self::Unproven(error.to_string())
+    }
+}
+
+impl LinkError {
+    /// Whether the server said nothing, as far as anybody can prove.
+    #[must_use]
+    pub const fn is_silence(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Unproven(_) => true,
+            Self::Refused { .. } | Self::Untrusted(_) | Self::NotEnrolled | Self::Internal(_) => false,
+        }
+    }
 }
 
 /// Carries sealed messages and proves their answers.
@@ -114,14 +121,15 @@ pub struct Wire {
     courier: Courier,
     /// The server's time.
     pub time: ServerTime,
-    health: Mutex<Health>,
+    /// Whether the server seems to be there.
+    pub reach: Reach,
 }
 
 impl Wire {
     /// Over this courier.
     #[must_use]
     pub fn new(courier: Courier, time: ServerTime) -> Self {
-        Self { courier, time, health: Mutex::default() }
+        Self { courier, time, reach: Reach::default() }
     }
 
     /// Sends what was `sealed` and waits for its answer, which is sealed to `me`. `answers` says whether the answer
@@ -136,21 +144,15 @@ impl Wire {
         sealed: &Sealed,
         me: &Cert,
         decryptors: Vec<KeyPair>,
-        deadline: Instant,
+        patience: Patience,
     ) -> Result<Verified, LinkError> {
-        let result = self.attempt(answers, server, sealed, me, decryptors, deadline);
-        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = Instant::now();
+        let result = self.attempt(answers, server, sealed, me, decryptors, patience);
         match &result {
-            Ok(reply) => *health = Health { last_answer: Some(reply.message().time), problem: None },
-            Err(error) => health.problem = Some(error.to_string()),
+            Ok(reply) => self.reach.answered(reply.message().time, Instant::now()),
+            Err(error) => self.reach.failed(error, patience, begun, Instant::now()),
         }
         result
-    }
-
-    /// How it went lately.
-    #[must_use]
-    pub fn health(&self) -> Health {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn attempt(
@@ -160,9 +162,9 @@ impl Wire {
         sealed: &Sealed,
         me: &Cert,
         decryptors: Vec<KeyPair>,
-        deadline: Instant,
+        patience: Patience,
     ) -> Result<Verified, LinkError> {
-        match self.carry(&server.url, sealed, deadline)? {
+        match self.carry(&server.url, sealed, patience)? {
             (200, body) => {
                 let opening = Opening { me, decryptors, keyring: &server.certificate, now: self.time.now() };
                 let reply = envelope::open(&body, opening)?.answering(sealed, &server.fingerprint)?;
@@ -186,9 +188,10 @@ impl Wire {
     }
 
     /// The same bytes get the same reply, so a lost answer is asked for again.
-    fn carry(&self, url: &str, sealed: &Sealed, deadline: Instant) -> Result<(u16, Vec<u8>), LinkError> {
+    fn carry(&self, url: &str, sealed: &Sealed, patience: Patience) -> Result<(u16, Vec<u8>), LinkError> {
+        let Patience { deadline, attempts } = patience;
         let mut last = CourierError::TimedOut;
-        for attempt in 1..=ATTEMPTS {
+        for attempt in 1..=attempts {
             match self.courier.carry(url, sealed.bytes(), deadline) {
                 Ok((500..=599, _)) => {
                     last = CourierError::NoAnswer("it is out of order for a moment".to_owned())
@@ -201,7 +204,7 @@ impl Wire {
                 Err(error) => last = error,
             }
             let pause = PAUSE * attempt;
-            if attempt == ATTEMPTS || Instant::now() + pause >= deadline {
+            if attempt == attempts || Instant::now() + pause >= deadline {
                 break;
             }
             std::thread::sleep(pause);

@@ -82,6 +82,19 @@ pub const AGENT_CONNECT: Duration = Duration::from_secs(2);
 /// How long the agent waits for the server's answer to one message.
 pub const SERVER_ANSWER: Duration = Duration::from_secs(10);
 
+/// How long a login waits for the server's answer where the host may decide without it, once the card has signed:
+/// a server on the other side of the world answers four times within it.
+pub const SERVER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The same while the server seems to be gone. It is asked all the same, and one nearby that is back gets its say.
+pub const SERVER_PATIENCE_IN_VAIN: Duration = Duration::from_millis(300);
+
+/// How long the server seems to be gone after a message in vain. The agent tries again more often than that.
+pub const SILENCE: Duration = Duration::from_secs(20);
+
+/// How long after the server's last answer a login does not look whether it is still there.
+pub const ANSWER_FRESH: Duration = Duration::from_secs(20);
+
 /// How long the agent waits for a card to be put in.
 pub const CARD_WAIT: Duration = Duration::from_secs(30);
 

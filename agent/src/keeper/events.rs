@@ -8,6 +8,7 @@ use countersign_protocol::message::{HostEvent, HostEventReply, InstanceState};
 use super::session_and_check_in;
 use crate::agent::Agent;
 use crate::journal::{Journal, JournalError, Unsent};
+use crate::reach::Patience;
 use crate::server_link::{Link, Means};
 use crate::server_time::Answers;
 use crate::wire::LinkError;
@@ -20,7 +21,7 @@ pub(super) fn send_oldest(agent: &Agent) -> Result<bool, LinkError> {
     if !is_active() {
         return Ok(false);
     }
-    let means = || agent.means(Instant::now() + limits::SERVER_ANSWER);
+    let means = || agent.means(Patience::until(Instant::now() + limits::SERVER_ANSWER));
     let carry = |unsent: &Unsent| send_event(agent, &link, means(), unsent);
     let may_report = || {
         session_and_check_in(agent, &link, means())?;

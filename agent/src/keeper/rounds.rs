@@ -3,6 +3,8 @@
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
+use countersign_protocol::limits;
+
 use crate::wire::LinkError;
 
 /// Soonest next try after a failure.
@@ -20,14 +22,27 @@ pub(super) trait Duties {
     fn check_in_every(&self) -> Duration;
     /// Changes when the host should check in out of turn.
     fn managed_mark(&self) -> Option<(u64, i64, i64)>;
-    /// Session keys, if they are due, and a check-in.
-    fn check_in(&self) -> Result<(), LinkError>;
+    /// Whether the server answered a moment ago.
+    fn is_there(&self) -> bool;
+    /// Session keys, if they are due, and a check-in, within this time.
+    fn check_in(&self, time: Duration) -> Result<(), LinkError>;
     /// Sends the oldest event; says whether more wait.
     fn send_event(&self) -> Result<bool, LinkError>;
 }
 
 /// Who waits for a check-in.
 pub(super) type Waiting = Vec<SyncSender<Result<(), LinkError>>>;
+
+/// What the keeper was told since it last looked.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// Who waits for a check-in.
+    pub(super) waiting: Waiting,
+    /// Somebody is about to need the server.
+    pub(super) nudged: bool,
+    /// There may be an event to send.
+    pub(super) called: bool,
+}
 
 /// When what is due.
 pub(super) struct Rounds {
@@ -51,13 +66,17 @@ impl Rounds {
 
     /// At most one check-in, which answers everybody who waits for one, and then at most one event: however
     /// many events wait, nobody waits for more than one of them.
-    pub(super) fn turn(&mut self, duties: &dyn Duties, called: bool, waiting: Waiting) {
+    pub(super) fn turn(&mut self, duties: &dyn Duties, heard: Heard) {
+        let Heard { waiting, nudged, called } = heard;
         // Somebody was added to the file: the roster shall know them before they come.
         let mark = duties.managed_mark();
         let due = Instant::now() >= self.check_in || mark != self.managed;
         self.managed = mark;
-        if due || !waiting.is_empty() {
-            let result = guarded(|| duties.check_in());
+        let asked = due || !waiting.is_empty();
+        if asked || (nudged && !duties.is_there()) {
+            // Who only wants to know whether it is there will not wait any longer either.
+            let time = if asked { limits::SERVER_ANSWER } else { limits::SERVER_PATIENCE };
+            let result = guarded(|| duties.check_in(time));
             let pause = if result.is_ok() { duties.check_in_every() } else { RETRY };
             self.check_in = Instant::now() + pause;
             if result.is_ok() {
@@ -99,16 +118,20 @@ mod tests {
         check_ins: AtomicU32,
         events: AtomicU32,
         unreachable: bool,
+        slow: bool,
     }
 
     impl Duties for Flooded {
         fn check_in_every(&self) -> Duration {
-            Duration::from_millis(100)
+            if self.slow { Duration::from_secs(60) } else { Duration::from_millis(100) }
         }
         fn managed_mark(&self) -> Option<(u64, i64, i64)> {
             None
         }
-        fn check_in(&self) -> Result<(), LinkError> {
+        fn is_there(&self) -> bool {
+            !self.unreachable
+        }
+        fn check_in(&self, _: Duration) -> Result<(), LinkError> {
             self.check_ins.fetch_add(1, Ordering::SeqCst);
             if self.unreachable { Err(LinkError::Unreachable("gone".to_owned())) } else { Ok(()) }
         }
@@ -119,13 +142,17 @@ mod tests {
         }
     }
 
+    fn called() -> Heard {
+        Heard { called: true, ..Heard::default() }
+    }
+
     #[test]
     fn an_endless_outbox_delays_a_login_by_no_more_than_one_event() {
         let (duties, mut rounds) = (Flooded::default(), Rounds::new());
-        rounds.turn(&duties, true, Vec::new());
+        rounds.turn(&duties, called());
         let (answer, result) = sync_channel(1);
         let events = duties.events.load(Ordering::SeqCst);
-        rounds.turn(&duties, true, vec![answer]);
+        rounds.turn(&duties, Heard { waiting: vec![answer], ..called() });
         assert_eq!(result.try_recv().unwrap(), Ok(()));
         assert!(duties.events.load(Ordering::SeqCst) <= events + 1);
     }
@@ -135,7 +162,7 @@ mod tests {
         let (duties, mut rounds) = (Flooded::default(), Rounds::new());
         let end = Instant::now() + Duration::from_secs(1);
         while Instant::now() < end {
-            rounds.turn(&duties, true, Vec::new());
+            rounds.turn(&duties, called());
         }
         let (check_ins, events) =
             (duties.check_ins.load(Ordering::SeqCst), duties.events.load(Ordering::SeqCst));
@@ -147,8 +174,21 @@ mod tests {
     fn new_events_do_not_hurry_an_unreachable_server() {
         let (duties, mut rounds) = (Flooded { unreachable: true, ..Flooded::default() }, Rounds::new());
         for _ in 0..100 {
-            rounds.turn(&duties, true, Vec::new());
+            rounds.turn(&duties, called());
         }
         assert_eq!(duties.events.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_nudge_costs_nothing_while_the_server_is_there_and_a_look_when_it_is_not() {
+        let nudged = || Heard { nudged: true, ..Heard::default() };
+        for (unreachable, looks) in [(false, 0), (true, 1)] {
+            let duties = Flooded { unreachable, slow: true, ..Flooded::default() };
+            let mut rounds = Rounds::new();
+            rounds.turn(&duties, Heard::default());
+            let before = duties.check_ins.load(Ordering::SeqCst);
+            rounds.turn(&duties, nudged());
+            assert_eq!(duties.check_ins.load(Ordering::SeqCst), before + looks);
+        }
     }
 }

@@ -101,7 +101,9 @@ impl Decided {
             LinkError::Unreachable(_) | LinkError::Refused { .. } => {
                 (DenyReason::ServerUnavailable, Some(HostEventKind::NoAnswer))
             }
-            LinkError::Untrusted(_) => (DenyReason::ServerUnavailable, Some(HostEventKind::BadAnswer)),
+            LinkError::Unproven(_) | LinkError::Untrusted(_) => {
+                (DenyReason::ServerUnavailable, Some(HostEventKind::BadAnswer))
+            }
             LinkError::NotEnrolled => (DenyReason::NotEnrolled, None),
             LinkError::Internal(_) => (DenyReason::Internal, None),
         };
