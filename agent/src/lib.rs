@@ -7,7 +7,7 @@
 //! | [`serve`], [`person`], [`trouble`] | from a request to its last word; the conversation with one caller |
 //! | [`login`], [`job`], [`register`], [`enrollment`], [`status`] | one file for each request |
 //! | [`session`], [`drive`] | card, PIN, touch, server, decision: the pure machine, and what runs it |
-//! | [`card`], [`card_pins`] | the cards |
+//! | [`card`], [`card_pins`], [`queue`] | the cards, and whose turn it is with one |
 //! | [`answer`], [`server_link`], [`wire`], [`reach`], [`courier`], [`server_time`] | the way to the server and back |
 //! | [`instance_key`], [`vault`] | this host's own keys |
 //! | [`keeper`], [`check_in`], [`known`] | staying in touch: session keys, roster, events |
@@ -39,6 +39,7 @@ pub mod login;
 pub mod peer;
 pub mod permit;
 pub mod person;
+pub mod queue;
 pub mod reach;
 pub mod register;
 pub mod seat;

@@ -104,6 +104,12 @@ pub const CARD_ANSWER: Duration = Duration::from_secs(20);
 /// How long a card may take to generate a key: RSA-4096 on a slow card takes minutes.
 pub const CARD_KEY_GENERATION: Duration = Duration::from_secs(600);
 
+/// Requests of one person that may wait for a card at once: more than one sits at one keyboard with.
+pub const TURNS_OF_ONE_PARTY: usize = 4;
+
+/// Requests that may wait for all cards of a host together: each holds a connection's thread.
+pub const TURNS: usize = 32;
+
 /// Connections one user may hold to the agent at once.
 pub const CONNECTIONS_PER_UID: usize = 8;
 
