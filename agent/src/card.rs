@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `watch` | pcscd's events: readers and cards that come and go |
 //! | `readers` | all readers, what is in each, and its thread |
+//! | `turn` | whose turn it is: every use of a card passes here |
 //! | `worker` | one thread per reader, given up when its card never answers |
 //! | `slot` | that thread's connection: warm, cold, and whose card it is |
 //! | `link`, `apdu`, `tlv` | PC/SC connection, commands, answers |
@@ -41,6 +42,7 @@ mod sign;
 mod signer;
 mod slot;
 mod tlv;
+mod turn;
 mod watch;
 mod worker;
 
@@ -58,6 +60,7 @@ use key::SigningKey;
 use readers::Readers;
 use sign::{Aftermath, Order};
 use signer::{Entry, Typed};
+use turn::Reach;
 
 pub use error::CardError;
 pub use generate::{Algorithm, CardState, Generate, GenerateError, GenerateHost, Progress};
@@ -65,11 +68,12 @@ pub use pin::{HostPins, Pin, PinError};
 pub use seen::CardSeen;
 pub use sign::PinAccepted;
 pub use signer::{CardSigner, Failure, PinSource};
+pub use turn::{Asker, Turn, Waiting};
 
 /// All cards of this machine. Clones share everything.
 #[derive(Clone)]
 pub struct Cards {
-    readers: Arc<Readers>,
+    readers: Reach,
 }
 
 /// How long things may take.
@@ -117,7 +121,7 @@ impl Cards {
     pub fn start(timing: Timing) -> std::io::Result<Self> {
         let readers = Arc::new(Readers::new(timing));
         watch::start(&readers)?;
-        Ok(Self { readers })
+        Ok(Self { readers: Reach::new(readers) })
     }
 
     /// Every card that is in a reader, as last seen. Sends nothing.

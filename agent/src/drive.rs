@@ -1,5 +1,6 @@
 //! Runs a [`Session`] against real cards, the server, and the person who waits.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +16,7 @@ use countersign_protocol::statement::{Purpose, SignedStatement, Statement};
 
 use crate::agent::Agent;
 use crate::answer::{self, Question, Wait};
-use crate::card::{Ask, CardError, CardSeen, Pin};
+use crate::card::{Ask, Asker, CardError, CardSeen, Pin};
 use crate::card_pins;
 use crate::known::KnownKey;
 use crate::person::{Gone, Person};
@@ -81,6 +82,16 @@ pub struct Subject {
     pub body: Option<Binary>,
 }
 
+/// For a person who is asked to confirm it: `sudo for olga`.
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.service, &self.login) {
+            (Some(service), Some(login)) => write!(f, "{service} for {login}"),
+            _ => write!(f, "{} {}", self.operation, self.resource),
+        }
+    }
+}
+
 /// One request under way.
 pub struct Drive<'a> {
     /// The agent.
@@ -93,6 +104,8 @@ pub struct Drive<'a> {
     pub subject: Subject,
     /// No other card than this, if one was named.
     pub only: Option<CardIdent>,
+    /// On whose behalf a card is used, for others who want it.
+    pub asker: Asker,
 }
 
 impl Drive<'_> {
@@ -135,10 +148,10 @@ impl Drive<'_> {
                 }
             }
             Action::WaitForCard => self.wait_for_card(person),
-            Action::ReadTries(card) => self.tries(card),
+            Action::ReadTries(card) => self.tries(card, person),
             // Nobody is there any more: a try is not spent for them.
             Action::Sign(_) | Action::Send(_) if person.is_gone() => Event::Gone(Gone::Cancelled),
-            Action::Sign(order) => match self.sign(order) {
+            Action::Sign(order) => match self.sign(order, person) {
                 Ok(signed) => Event::Signed(signed),
                 Err(error) => Event::Card(error),
             },
@@ -159,11 +172,16 @@ impl Drive<'_> {
 
     /// A full count is told from memory: should it be stale, the card is asked again before the PIN goes to
     /// it, and the person after that. A count that says something is wrong is worth a command now.
-    fn tries(&self, card: CardIdent) -> Event {
+    fn tries(&self, card: CardIdent, person: &mut Person) -> Event {
         let seen = self.agent.cards.list().into_iter().find(|seen| seen.ident == Some(card));
         match seen.and_then(|seen| seen.tries) {
             Some(tries) if tries >= FULL => Event::Tries(tries),
-            _ => match self.agent.cards.tries(card) {
+            _ => match self
+                .agent
+                .cards
+                .turn(card, &self.asker, person)
+                .and_then(|turn| turn.cards().tries(card))
+            {
                 Ok(tries) => Event::Tries(tries),
                 Err(error) => Event::Card(error),
             },
@@ -194,7 +212,10 @@ impl Drive<'_> {
         Some(Choice { card, name: seen.name(), account: candidate.account.clone(), touch: seen.touch })
     }
 
-    fn sign(&self, order: Order) -> Result<SignedStatement, CardError> {
+    /// In one turn with the card, which ends when the signature is there. The person is told to touch it when
+    /// it is their turn and not before: a touch belongs to one request.
+    fn sign(&self, order: Order, person: &mut Person) -> Result<SignedStatement, CardError> {
+        let mut turn = self.agent.cards.turn(order.choice.card, &self.asker, person)?;
         let seen = self.agent.cards.list().into_iter().find(|seen| seen.ident == Some(order.choice.card));
         let key = seen.and_then(|seen| seen.signing_key).ok_or(CardError::Gone)?;
         let candidate = self
@@ -211,7 +232,10 @@ impl Drive<'_> {
             tries_shown: order.tries_shown,
             allow_last_try: order.allow_last_try,
         };
-        self.agent.cards.sign_statement(&ask, order.pin, &statement)
+        if order.choice.touch {
+            turn.note(&format!("Touch {} to confirm {}.", order.choice.name, self.subject));
+        }
+        turn.cards().sign_statement(&ask, order.pin, &statement)
     }
 
     fn statement(&self, account: &AccountName) -> Result<Statement, LinkError> {

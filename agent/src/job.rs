@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::agent::{Agent, find_card};
 use crate::drive::{Candidate, Drive, Subject};
+use crate::peer::Peer;
 use crate::person::Person;
 use crate::session::Verdict;
 use crate::trouble::Trouble;
@@ -27,7 +28,12 @@ struct Journalled<'a> {
 ///
 /// # Errors
 /// [`Trouble`].
-pub fn job(agent: &Arc<Agent>, ask: &Job, person: &mut Person) -> Result<(Reply, Option<Vec<u8>>), Trouble> {
+pub fn job(
+    agent: &Arc<Agent>,
+    peer: &Peer,
+    ask: &Job,
+    person: &mut Person,
+) -> Result<(Reply, Option<Vec<u8>>), Trouble> {
     let link = agent.ready_link(person.deadline())?;
     let candidates = candidates(agent, ask.card)?;
     let subject = Subject {
@@ -39,7 +45,8 @@ pub fn job(agent: &Arc<Agent>, ask: &Job, person: &mut Person) -> Result<(Reply,
         body: ask.body.clone(),
     };
     person.note(NoteKind::Info, &format!("To sign: {} {}", ask.operation, ask.resource));
-    let decided = Drive { agent, link: &link, candidates, subject, only: ask.card }.run(person);
+    let decided =
+        Drive { agent, link: &link, candidates, subject, only: ask.card, asker: peer.asker() }.run(person);
     let answer = match decided.verdict {
         Verdict::Answered(answer) => answer,
         Verdict::Refused(refused) => {

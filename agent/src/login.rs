@@ -11,12 +11,14 @@ use countersign_protocol::message::{HostEvent, HostEventKind, InstanceState, Ros
 use serde::Serialize;
 
 use crate::agent::{Agent, with_missed};
+use crate::card::Asker;
 use crate::check_in::Contact;
 use crate::drive::{Candidate, Drive, Subject, WAITING};
 use crate::flood::{Heed, Source};
 use crate::peer::Peer;
 use crate::permit::Door;
 use crate::person::Person;
+use crate::queue::Party;
 use crate::seat::{self, HostWorld, Place};
 use crate::server_link::Link;
 use crate::session::{Choice, Decided, Refused, Verdict};
@@ -65,7 +67,8 @@ pub fn authenticate(
         Ok(subject) => subject,
         Err(trouble) => return login.deny(internal(&trouble), None),
     };
-    let decided = Drive { agent, link: &link, candidates, subject, only: None }.run(person);
+    let asker = login.asker(peer);
+    let decided = Drive { agent, link: &link, candidates, subject, only: None, asker }.run(person);
     login.conclude(decided, ask)
 }
 
@@ -197,6 +200,14 @@ impl Login<'_> {
             claimed: is_sudo.then(|| peer.claimed_command()).flatten().filter(|claim| !claim.is_empty()),
             body: None,
         })
+    }
+
+    fn asker(&self, peer: &Peer) -> Asker {
+        let party = match self.door {
+            Door::Pam => Party::Login(self.login.clone()),
+            Door::User => Party::Uid(self.uid),
+        };
+        Asker { party, what: peer.in_words(self.service.as_str(), self.login.as_str()) }
     }
 
     fn conclude(self, decided: Decided, ask: &Authenticate) -> Reply {

@@ -4,6 +4,9 @@ use std::os::fd::AsFd;
 
 use nix::sys::socket::{getsockopt, sockopt};
 
+use crate::card::Asker;
+use crate::queue::Party;
+
 /// A connected process, as it was when it connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
@@ -67,6 +70,26 @@ impl Peer {
         nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(self.uid)).ok().flatten().map(|user| user.name)
     }
 
+    /// The peer's controlling terminal, as people name it: `pts/3`, `tty1`.
+    #[must_use]
+    pub fn terminal(&self) -> Option<String> {
+        Stat::read(self.pid).filter(|stat| stat.started == self.started).and_then(Stat::terminal_name)
+    }
+
+    /// What this program does for somebody, for others who want the same card: `sudo of olga (terminal pts/3)`.
+    #[must_use]
+    pub fn in_words(&self, program: &str, login: &str) -> String {
+        let terminal = self.terminal().map(|name| format!(" (terminal {name})")).unwrap_or_default();
+        format!("{program} of {login}{terminal}")
+    }
+
+    /// On whose behalf a card is used by a request of the command line.
+    #[must_use]
+    pub fn asker(&self) -> Asker {
+        let login = self.login().unwrap_or_else(|| format!("user {}", self.uid));
+        Asker { party: Party::Uid(self.uid), what: self.in_words("countersign", &login) }
+    }
+
     /// The peer's command line as it stands in its own memory, where it may have written anything:
     /// arguments joined by spaces, control characters replaced, at most [`CLAIM`] characters.
     #[must_use]
@@ -112,6 +135,18 @@ impl Stat {
         Self::parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
+    /// Linux's devices.txt: 136 is the pseudo terminals', 4 the consoles' and, from 64 on, the serial lines'.
+    fn terminal_name(self) -> Option<String> {
+        let device = self.terminal;
+        match ((device >> 8) & 0xFFF, (device & 0xFF) | ((device >> 12) & 0xF_FF00)) {
+            (136, number) => Some(format!("pts/{number}")),
+            (4, number @ 1..64) => Some(format!("tty{number}")),
+            (4, number @ 64..) => Some(format!("ttyS{}", number - 64)),
+            (5, 1) => Some("console".to_owned()),
+            _ => None,
+        }
+    }
+
     /// Field 2 is the program's name in brackets and may hold brackets and spaces: count from the last `)`.
     fn parse(line: &str) -> Option<Self> {
         let (_, rest) = line.rsplit_once(')')?;
@@ -130,6 +165,22 @@ mod tests {
         let line = "7 (a) 1 2 (b) S 1 7 7 1025 7 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1";
         assert_eq!(Stat::parse(line), Some(Stat { terminal: 1025, started: 4242 }));
         assert_eq!(Stat::parse("nonsense"), None);
+    }
+
+    #[test]
+    fn a_terminal_is_named_as_people_name_it() {
+        let name = |terminal| Stat { terminal, started: 0 }.terminal_name();
+        let names = [
+            (0x8803, "pts/3"),
+            (0x0010_8801, "pts/257"),
+            (0x401, "tty1"),
+            (0x440, "ttyS0"),
+            (0x501, "console"),
+        ];
+        for (device, expected) in names {
+            assert_eq!(name(device).as_deref(), Some(expected), "{device:x}");
+        }
+        assert_eq!(name(0), None);
     }
 
     #[test]

@@ -11,6 +11,8 @@ use countersign_protocol::ipc::{
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zeroize::Zeroizing;
 
+use crate::card::Waiting;
+
 /// Why a question has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Gone {
@@ -114,6 +116,20 @@ impl Person {
 
     fn ask(&mut self, kind: PromptKind, text: &str) -> Result<(), Gone> {
         self.tell(&Reply::Prompt(Prompt { kind, text: text.to_owned() })).map_err(gone)
+    }
+}
+
+impl Waiting for Person {
+    fn deadline(&self) -> Instant {
+        self.deadline()
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.is_gone()
+    }
+
+    fn note(&mut self, text: &str) {
+        self.note(NoteKind::Info, text);
     }
 }
 

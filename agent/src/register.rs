@@ -28,10 +28,11 @@ use secrecy::ExposeSecret as _;
 
 use self::key::CardKey;
 use crate::agent::Agent;
-use crate::card::{Ask, CardError, Pin};
+use crate::card::{Ask, Asker, CardError, Pin};
 use crate::card_pins;
 use crate::known::KnownKey;
 use crate::limits::OneAtATime;
+use crate::peer::Peer;
 use crate::person::Person;
 use crate::reach::Patience;
 use crate::server_link::{Exchange, Link};
@@ -45,7 +46,12 @@ static UNDER_WAY: OneAtATime = OneAtATime::new();
 ///
 /// # Errors
 /// [`Trouble`].
-pub fn register(agent: &Agent, ask: &Register, person: &mut Person) -> Result<Registered, Trouble> {
+pub fn register(
+    agent: &Agent,
+    peer: &Peer,
+    ask: &Register,
+    person: &mut Person,
+) -> Result<Registered, Trouble> {
     let Some(_place) = UNDER_WAY.enter() else {
         return Err(Trouble::new(
             ProblemKind::Busy,
@@ -54,11 +60,14 @@ pub fn register(agent: &Agent, ask: &Register, person: &mut Person) -> Result<Re
     };
     let link = agent.ready_link(person.deadline())?;
     let card = choose_card(agent, &link, ask, person)?;
+    let asker = peer.asker();
     let key = match &ask.key {
-        RegisterKey::Generate { algorithm } => key::generate(agent, &ask.account, &card, algorithm, person)?,
+        RegisterKey::Generate { algorithm } => {
+            key::generate(agent, &asker, &ask.account, &card, algorithm, person)?
+        }
         RegisterKey::Adopt { certificate } => key::adopt(agent, &card, &certificate.0)?,
     };
-    let registration = Registration { agent, link, account: &ask.account, card, key };
+    let registration = Registration { agent, link, account: &ask.account, card, key, asker };
     let (record, index) = registration.run(person)?;
     key::forget(agent)?;
     agent.known.add(KnownKey {
@@ -127,6 +136,7 @@ struct Registration<'a> {
     account: &'a AccountName,
     card: Choice,
     key: CardKey,
+    asker: Asker,
 }
 
 impl Registration<'_> {
@@ -214,11 +224,13 @@ impl Registration<'_> {
         person: &mut Person,
     ) -> Result<SignedStatement, Trouble> {
         let agent = self.agent;
-        let tries = agent.cards.tries(self.card.card)?;
+        let tries = agent.cards.turn(self.card.card, &self.asker, person)?.cards().tries(self.card.card)?;
         let pin = match &self.key.pin {
             Some(pin) => pin.clone(),
             None => self.ask_pin(tries, person)?,
         };
+        let mut turn =
+            agent.cards.turn(self.card.card, &self.asker, person).map_err(|error| self.told(&error))?;
         let now = agent.wire.time.now();
         let statement = Statement {
             countersign: Purpose::Statement,
@@ -244,9 +256,9 @@ impl Registration<'_> {
             allow_last_try: false,
         };
         if self.card.touch {
-            person.note(NoteKind::Info, &format!("Touch {} when it blinks.", self.card.name));
+            turn.note(&format!("Touch {} to confirm the registration for {}.", self.card.name, self.account));
         }
-        agent.cards.sign_statement(&ask, pin, &statement).map_err(|error| self.told(&error))
+        turn.cards().sign_statement(&ask, pin, &statement).map_err(|error| self.told(&error))
     }
 
     fn ask_pin(&self, tries: u8, person: &mut Person) -> Result<Pin, Trouble> {

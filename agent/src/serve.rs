@@ -96,9 +96,9 @@ fn answer(
             enrollment::enroll(agent, ask, person).map(|done| (Reply::Enrolled(done), None))
         }
         Request::Register(ask) => at_the_seat(agent, door, peer)
-            .and_then(|()| register::register(agent, ask, person))
+            .and_then(|()| register::register(agent, peer, ask, person))
             .map(|done| (Reply::Registered(done), None)),
-        Request::Job(ask) => at_the_seat(agent, door, peer).and_then(|()| job::job(agent, ask, person)),
+        Request::Job(ask) => at_the_seat(agent, door, peer).and_then(|()| job::job(agent, peer, ask, person)),
     };
     result.unwrap_or_else(|trouble| (failed(agent, door, peer, &trouble), None))
 }

@@ -51,7 +51,7 @@ pub enum Session {
     AwaitCard(AwaitCard),
     /// A card is chosen, its PIN is not typed.
     AwaitPin(AwaitPin),
-    /// The card has the PIN and makes a signature, once it is touched.
+    /// The PIN is there; the card makes a signature when it is this request's turn, once it is touched.
     AwaitTouch(AwaitTouch),
     /// The server has the statement.
     AwaitServer(AwaitServer),
@@ -97,7 +97,8 @@ pub enum Action {
     WaitForCard,
     /// Ask the card how many tries are left.
     ReadTries(CardIdent),
-    /// Have the card sign: one VERIFY with this PIN, one signature.
+    /// Take a turn with the card, say that it wants a touch if it does, and have it sign: one VERIFY with this
+    /// PIN, one signature.
     Sign(Order),
     /// Carry the signed statement to the server.
     Send(SignedStatement),

@@ -74,7 +74,9 @@ impl From<CardError> for Trouble {
     fn from(error: CardError) -> Self {
         match error {
             CardError::Cancelled => Gone::Cancelled.into(),
-            CardError::Busy => Self::new(ProblemKind::Busy, sentence(&error.to_string())),
+            CardError::Busy | CardError::Occupied { .. } | CardError::InUse => {
+                Self::new(ProblemKind::Busy, sentence(&error.to_string()))
+            }
             error => Self::new(ProblemKind::Card, sentence(&error.to_string())),
         }
     }

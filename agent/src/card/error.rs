@@ -70,6 +70,14 @@ pub enum CardError {
     /// Another request has the card.
     #[error("the card is busy with another request; try again in a moment")]
     Busy,
+    /// Other requests have the card, and it did not come to this one.
+    #[error("the card is in use by {by}{}; try again in a moment", if *crowded { ", and too many wait for it already" } else { "" })]
+    Occupied {
+        /// Who has it.
+        by: String,
+        /// Too many wait; otherwise the time was up.
+        crowded: bool,
+    },
     /// Another program holds the card for itself.
     #[error(
         "another program holds the card for itself, most likely GnuPG; let it go with: gpgconf --kill scdaemon"

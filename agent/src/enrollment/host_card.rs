@@ -9,7 +9,7 @@ use countersign_protocol::ipc::{NoteKind, ProblemKind};
 
 use super::Enrolment;
 use super::host_key::hostname;
-use crate::card::{Algorithm, CardError, CardState, GenerateError, GenerateHost, HostPins, Pin};
+use crate::card::{Algorithm, Asker, CardError, CardState, GenerateError, GenerateHost, HostPins, Pin};
 use crate::card_pins::{self, CurrentPins};
 use crate::instance_key::{BACKDATE, StoredPins};
 use crate::person::Person;
@@ -77,7 +77,7 @@ impl Enrolment<'_> {
         person: &mut Person,
     ) -> Result<Cert, Trouble> {
         let mut both = CurrentPins { user: kept.user.clone(), admin: kept.admin.clone() };
-        if self.agent.cards.tries(card)? >= TRIES {
+        if self.agent.cards.turn(card, &Asker::host(), person)?.cards().tries(card)? >= TRIES {
             match self.generate(card, both, kept.clone(), person) {
                 Ok(cert) => return Ok(cert),
                 Err(GenerateError { cause: CardError::WrongPin { .. }, .. }) => {
@@ -115,9 +115,10 @@ impl Enrolment<'_> {
             now: self.agent.wire.time.now().plus(-BACKDATE),
             replace: true,
         };
-        self.agent.cards.generate_host_key(card, plan, &mut |step| {
-            person.note(NoteKind::Info, &sentence(&step.to_string()));
-        })
+        let turn = self.agent.cards.turn(card, &Asker::host(), person);
+        let mut turn = turn.map_err(|cause| GenerateError { cause, state: CardState::Unchanged })?;
+        let (cards, waiting) = turn.split();
+        cards.generate_host_key(card, plan, &mut |step| waiting.note(&sentence(&step.to_string())))
     }
 }
 

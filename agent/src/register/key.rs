@@ -7,7 +7,7 @@ use countersign_protocol::ipc::{NoteKind, ProblemKind};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::Agent;
-use crate::card::{Algorithm, CardError, Generate, Pin};
+use crate::card::{Algorithm, Asker, CardError, Generate, Pin};
 use crate::card_pins;
 use crate::instance_key::BACKDATE;
 use crate::person::Person;
@@ -38,6 +38,7 @@ struct Made {
 /// Makes keys on the card and replaces both PINs – or goes on with the keys made here for this account before.
 pub(super) fn generate(
     agent: &Agent,
+    asker: &Asker,
     account: &AccountName,
     card: &Choice,
     algorithm: &str,
@@ -67,9 +68,10 @@ pub(super) fn generate(
         now: agent.wire.time.now().plus(-BACKDATE),
         replace: false,
     };
-    let made = agent
-        .cards
-        .generate(card.card, plan, &mut |step| person.note(NoteKind::Info, &sentence(&step.to_string())))
+    let mut turn = agent.cards.turn(card.card, asker, person)?;
+    let (cards, waiting) = turn.split();
+    let made = cards
+        .generate(card.card, plan, &mut |step| waiting.note(&sentence(&step.to_string())))
         .map_err(|error| Trouble::new(ProblemKind::Card, sentence(&error.to_string())))?;
     // As everybody else will read it: the commitment is over exactly these bytes.
     let bytes = certificate::to_bytes(&made)?;

@@ -1,6 +1,4 @@
-//! The card has the PIN. It signs at once, or when it is touched.
-
-use countersign_protocol::ipc::NoteKind;
+//! The PIN is there. The card signs when it is this request's turn with it, and when it is touched.
 
 use super::{Action, AwaitPin, AwaitServer, Choice, Decided, Event, Order, Session, Step};
 use crate::card::CardError;
@@ -14,12 +12,7 @@ pub struct AwaitTouch {
 impl AwaitTouch {
     pub(super) fn begin(order: Order) -> Step {
         let choice = order.choice.clone();
-        let mut actions = Vec::new();
-        if choice.touch {
-            actions.push(Action::Note(NoteKind::Info, format!("Touch {} when it blinks.", choice.name)));
-        }
-        actions.push(Action::Sign(order));
-        (Session::AwaitTouch(Self { choice }), actions)
+        (Session::AwaitTouch(Self { choice }), vec![Action::Sign(order)])
     }
 
     pub(super) const fn choice(&self) -> &Choice {

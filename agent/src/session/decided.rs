@@ -91,6 +91,7 @@ impl Decided {
             }
             CardError::TouchTimeout => (DenyReason::TouchTimeout, None, told),
             CardError::Cancelled => (DenyReason::Cancelled, None, told),
+            CardError::Busy | CardError::Occupied { .. } | CardError::InUse => (DenyReason::Busy, None, told),
             _ => (DenyReason::CardFailed, None, told),
         };
         refuse(reason, message, event, Some(choice))

@@ -1,0 +1,244 @@
+//! Turns: the one place that every use of a card passes, whoever asks.
+//!
+//! A turn begins when the PIN is there and ends with the signature, a touch included. Whoever has one holds the
+//! [`Waiting`] person with it, who therefore cannot be asked anything meanwhile: a prompt that is left open
+//! blocks nobody. How the next one is found is in [`crate::queue`].
+
+use std::ops::Deref;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use countersign_protocol::ids::CardIdent;
+
+use super::Cards;
+use super::error::CardError;
+use super::readers::Readers;
+use super::slot::Slot;
+use super::worker::Steps;
+use crate::queue::{Party, Queue, Ticket, Turns};
+
+/// A program that goes away is noticed this late at most.
+const LISTEN: Duration = Duration::from_millis(100);
+
+/// Whoever waits no longer than this is not told.
+const UNNOTICED: Duration = Duration::from_millis(250);
+
+/// Somebody at the other end while a card is waited for.
+pub trait Waiting {
+    /// When it is too late.
+    fn deadline(&self) -> Instant;
+    /// Nobody is there any more.
+    fn is_cancelled(&self) -> bool;
+    /// Says something.
+    fn note(&mut self, text: &str);
+}
+
+/// Nobody: what the agent does of its own accord.
+pub(super) struct Nobody {
+    pub(super) deadline: Instant,
+}
+
+impl Waiting for Nobody {
+    fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+
+    fn note(&mut self, _text: &str) {}
+}
+
+/// On whose behalf a card is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker {
+    /// Whom the turn is counted to.
+    pub party: Party,
+    /// What others are told about it: `sudo of olga (terminal pts/3)`.
+    pub what: String,
+}
+
+impl Asker {
+    /// This host, for its own card.
+    #[must_use]
+    pub fn host() -> Self {
+        Self { party: Party::Host, what: "this host itself".to_owned() }
+    }
+}
+
+/// A turn with one card, until it is dropped.
+pub struct Turn<'w> {
+    cards: Cards,
+    waiting: &'w mut dyn Waiting,
+    _place: Place,
+}
+
+impl Turn<'_> {
+    /// The cards, for as much of this turn's card as is needed. Nobody else's request comes in between.
+    #[must_use]
+    pub const fn cards(&self) -> &Cards {
+        &self.cards
+    }
+
+    /// The same, and whoever waits, to be told of steps.
+    pub fn split(&mut self) -> (&Cards, &mut dyn Waiting) {
+        (&self.cards, self.waiting)
+    }
+
+    /// Says something to the one whose turn it is.
+    pub fn note(&mut self, text: &str) {
+        self.waiting.note(text);
+    }
+}
+
+impl Cards {
+    /// Waits for a turn with this card. Whoever waits is told who has it.
+    ///
+    /// # Errors
+    /// [`CardError::Occupied`] if too many wait or the deadline comes first; [`CardError::Cancelled`]; or why the
+    /// card cannot be reached.
+    pub fn turn<'w>(
+        &self,
+        card: CardIdent,
+        asker: &Asker,
+        waiting: &'w mut dyn Waiting,
+    ) -> Result<Turn<'w>, CardError> {
+        let place = self.readers.take(card, asker, waiting)?;
+        let cards = Self { readers: Reach { held: Some(card), ..self.readers.clone() } };
+        Ok(Turn { cards, waiting, _place: place })
+    }
+
+    /// Whose turn it is with which card, since when, and how many wait. Cards that nobody uses are not in it.
+    #[must_use]
+    pub fn turns(&self) -> Vec<Turns> {
+        self.readers.turns.lock().snapshot()
+    }
+}
+
+/// The readers, by way of a turn.
+#[derive(Clone)]
+pub(super) struct Reach {
+    readers: Arc<Readers>,
+    turns: Arc<AllTurns>,
+    /// The turn with this card is had already.
+    held: Option<CardIdent>,
+}
+
+impl Deref for Reach {
+    type Target = Arc<Readers>;
+
+    fn deref(&self) -> &Arc<Readers> {
+        &self.readers
+    }
+}
+
+impl Reach {
+    pub(super) fn new(readers: Arc<Readers>) -> Self {
+        Self { readers, turns: Arc::default(), held: None }
+    }
+
+    /// A job on this card, wherever it is; in a turn of this host's own where there is no other.
+    pub(super) fn ask<T: Send + 'static, S: Send + 'static>(
+        &self,
+        card: CardIdent,
+        limit: Duration,
+        on_step: &mut dyn FnMut(S),
+        job: impl FnOnce(&mut Slot, &Steps<S>) -> Result<T, CardError> + Send + 'static,
+    ) -> Result<T, CardError> {
+        let _own = if self.held == Some(card) {
+            None
+        } else {
+            let mut nobody = Nobody { deadline: Instant::now() + self.readers.timing.answer };
+            Some(self.take(card, &Asker::host(), &mut nobody)?)
+        };
+        self.readers.ask(card, limit, on_step, job)
+    }
+
+    fn take(&self, card: CardIdent, asker: &Asker, waiting: &mut dyn Waiting) -> Result<Place, CardError> {
+        let name = self.readers.list().iter().find(|seen| seen.ident == Some(card)).map(|seen| seen.name());
+        let name = name.unwrap_or_else(|| format!("card {card}"));
+        self.turns.wait(card, asker, waiting, &name)
+    }
+}
+
+#[derive(Default)]
+struct AllTurns {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+/// A place in the queue, or at its head; given back when dropped, also by a panic.
+struct Place {
+    turns: Arc<AllTurns>,
+    ticket: Ticket,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.turns.lock().leave(self.ticket, Instant::now());
+        self.turns.changed.notify_all();
+    }
+}
+
+impl AllTurns {
+    fn wait(
+        self: &Arc<Self>,
+        card: CardIdent,
+        asker: &Asker,
+        waiting: &mut dyn Waiting,
+        name: &str,
+    ) -> Result<Place, CardError> {
+        let came = Instant::now();
+        let ticket = self
+            .lock()
+            .join(card, &asker.party, &asker.what, came)
+            .map_err(|crowded| CardError::Occupied { by: crowded.holder, crowded: true })?;
+        let place = Place { turns: Arc::clone(self), ticket };
+        let mut told = None;
+        loop {
+            let before = {
+                let queue = self.lock();
+                let (queue, _) = self
+                    .changed
+                    .wait_timeout_while(queue, LISTEN, |queue| !queue.has_turn(ticket))
+                    .unwrap_or_else(PoisonError::into_inner);
+                queue.before(ticket)
+            };
+            // Also when the turn has come: the card shall not blink for somebody who left.
+            if waiting.is_cancelled() {
+                return Err(CardError::Cancelled);
+            }
+            let Some((by, since, between)) = before else { return Ok(place) };
+            if Instant::now() >= waiting.deadline() {
+                return Err(CardError::Occupied { by, crowded: false });
+            }
+            let news = Some((by.clone(), between));
+            if told != news && came.elapsed() >= UNNOTICED {
+                waiting.note(&in_words(name, &by, since.elapsed(), between));
+                told = news;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // A panic elsewhere leaves no request half in it.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn in_words(name: &str, by: &str, since: Duration, between: usize) -> String {
+    let since = match since.as_secs() {
+        0 => String::new(),
+        seconds => format!(" since {seconds} s"),
+    };
+    let place = match between {
+        0 => "yours is next".to_owned(),
+        1 => "one request is before yours".to_owned(),
+        more => format!("{more} requests are before yours"),
+    };
+    format!("{name} is in use by {by}{since}; {place}.")
+}
+
+#[cfg(test)]
+mod tests;
