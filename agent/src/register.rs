@@ -159,6 +159,7 @@ impl Registration<'_> {
             registration: reply.registration,
             certificate: Binary(certificate::to_bytes(&self.key.certificate)?),
             proof,
+            card: Some(self.card.card),
         };
         let exchange = self.ask(&body, Some(transcript))?;
         let sent = accepted.then(exchange.sealed.literal());

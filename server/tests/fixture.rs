@@ -111,15 +111,12 @@ impl Server {
         self.newcomer().enrol(Some(&token.token))
     }
 
-    /// As an administrator would revoke a host.
+    /// As an administrator at another host would revoke this one.
     pub(crate) fn revoke(&self, instance: &Fingerprint) {
         let store = self.store();
         let tx = store.begin().unwrap();
-        let revoked = tx.instance(instance).unwrap().unwrap();
-        let from = revoked.state;
-        let to = revoked.revoke().unwrap().state;
-        assert_eq!(to, InstanceState::Revoked);
-        assert!(tx.move_instance(instance, from, to, self.clock.now()).unwrap());
+        let from = tx.instance(instance).unwrap().unwrap().state;
+        assert!(tx.move_instance(instance, from, InstanceState::Revoked, self.clock.now()).unwrap());
         tx.commit().unwrap();
     }
 

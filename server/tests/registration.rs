@@ -167,7 +167,7 @@ fn user_key_swapped_by_the_instance_is_refused() {
         [(theirs, &bob, "not the one committed to"), (bobs, &malware, "proof of possession")]
     {
         let proof = signer.sign(&host.proof(&bob, &accepted));
-        let body = UserKey { registration: accepted.registration, certificate, proof };
+        let body = UserKey { registration: accepted.registration, certificate, proof, card: None };
         cases.push((host.seal(&host.message(&body).with_transcript(accepted.transcript)), why));
     }
     for (sealed, why) in cases {
@@ -195,6 +195,7 @@ fn a_proof_for_another_handshake_nonce_account_or_host_is_refused() {
             registration: accepted.registration,
             certificate: Binary(certificate::to_bytes(&bob.cert).unwrap()),
             proof: bob.sign(&proof),
+            card: None,
         };
         host.send(&host.seal(&host.message(&body).with_transcript(accepted.transcript)))
     };

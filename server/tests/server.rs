@@ -6,6 +6,7 @@
     reason = "a test stops where it fails"
 )]
 
+mod administration;
 mod client;
 mod enrolment;
 mod envelopes;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::binary::Binary;
 use crate::clock::Timestamp;
-use crate::ids::{AccountName, Digest, Fingerprint, MessageId, Nonce};
+use crate::ids::{AccountName, CardIdent, Digest, Fingerprint, MessageId, Nonce};
 use crate::message::job::Receipt;
 use crate::statement::SignedStatement;
 
@@ -62,6 +62,9 @@ pub struct UserKey {
     pub certificate: Binary,
     /// A `bind-key` statement on `account/NAME` over this handshake's transcript, signed by that key (W12).
     pub proof: SignedStatement,
+    /// The card it is in, so that it can be revoked by its number once it is lost. Shown, never trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<CardIdent>,
 }
 
 /// "This key is this account's" – the user's counterpart of an enrolment record.

@@ -2,7 +2,7 @@
 
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ids::{AccountName, Fingerprint, LoginName};
+use countersign_protocol::ids::{AccountName, CardIdent, Fingerprint, LoginName};
 
 use crate::policy::AccountFacts;
 use crate::refusal::Reason;
@@ -19,6 +19,8 @@ pub struct Account {
     pub logins: Vec<LoginName>,
     /// Its roles, in the words of the policy.
     pub roles: Vec<String>,
+    /// When a request of it was last taken, to the hour.
+    pub seen: Option<Timestamp>,
 }
 
 /// Where an account stands.
@@ -28,8 +30,8 @@ pub enum AccountState {
     Invited,
     /// May ask.
     Active(AccountKey),
-    /// Barred until an administrator lifts it.
-    Suspended(AccountKey),
+    /// Barred until an administrator lifts it; with its key, if it has one.
+    Suspended(Option<AccountKey>),
     /// Gone for good.
     Closed,
 }
@@ -43,6 +45,19 @@ pub struct AccountKey {
     pub primary: Fingerprint,
     /// The component keys that may sign for this account.
     pub signing: Vec<Fingerprint>,
+    /// The card it was registered from, as the host said that saw it.
+    pub card: Option<CardIdent>,
+    /// When it was registered.
+    pub registered: Timestamp,
+}
+
+/// A key that is worth nothing any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevokedKey {
+    /// As it was.
+    pub key: AccountKey,
+    /// When it ended.
+    pub at: Timestamp,
 }
 
 impl Account {
@@ -60,7 +75,7 @@ impl Account {
     /// An account that waits for its key.
     #[must_use]
     pub const fn invited(name: AccountName, logins: Vec<LoginName>, roles: Vec<String>) -> Self {
-        Self { name, state: AccountState::Invited, logins, roles }
+        Self { name, state: AccountState::Invited, logins, roles, seen: None }
     }
 
     /// The key arrived: the account may ask from now on.
@@ -80,7 +95,8 @@ impl Account {
     #[must_use]
     pub const fn key(&self) -> Option<&AccountKey> {
         match &self.state {
-            AccountState::Active(key) | AccountState::Suspended(key) => Some(key),
+            AccountState::Active(key) => Some(key),
+            AccountState::Suspended(key) => key.as_ref(),
             AccountState::Invited | AccountState::Closed => None,
         }
     }
@@ -109,15 +125,26 @@ impl AccountState {
 }
 
 impl AccountKey {
+    /// Whether `key` is its primary key, or one that signs for the account.
+    #[must_use]
+    pub fn holds(&self, key: &Fingerprint) -> bool {
+        self.primary == *key || self.signing.contains(key)
+    }
+
     /// Pins `cert` with the one key that proved to be on the person's card. What else the certificate could sign
     /// with may lie anywhere.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn pin(cert: &Cert, proven: Fingerprint) -> Result<Self, Reason> {
+    pub fn pin(
+        cert: &Cert,
+        proven: Fingerprint,
+        card: Option<CardIdent>,
+        registered: Timestamp,
+    ) -> Result<Self, Reason> {
         let certificate = certificate::to_bytes(cert).map_err(Reason::certificate)?;
         let primary = certificate::fingerprint(cert).map_err(Reason::certificate)?;
-        Ok(Self { certificate, primary, signing: vec![proven] })
+        Ok(Self { certificate, primary, signing: vec![proven], card, registered })
     }
 }
 
@@ -128,6 +155,12 @@ pub trait AccountRead {
     /// # Errors
     /// [`StoreError`].
     fn account(&self, name: &AccountName) -> Result<Option<Account>, StoreError>;
+
+    /// Its revoked keys, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn revoked_keys(&self, name: &AccountName) -> Result<Vec<RevokedKey>, StoreError>;
 }
 
 /// Accounts in a store.
@@ -144,9 +177,52 @@ pub trait AccountStore: AccountRead {
     /// [`StoreError`].
     fn add_account(&self, account: &Account, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Gives an invited account its key, if it is still invited.
+    /// Gives an invited account its key, if it is still invited and not barred.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn bind_account(&self, name: &AccountName, key: &AccountKey, at: Timestamp) -> Result<bool, StoreError>;
+    fn bind_account(&self, name: &AccountName, key: &AccountKey) -> Result<bool, StoreError>;
+
+    /// Takes `key` away from an account for ever, if it has it, and unless nobody who is active would have the role
+    /// `keep` afterwards. The account is invited again; a bar on it stays.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn revoke_key(
+        &self,
+        name: &AccountName,
+        key: &AccountKey,
+        keep: &str,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Bars an account that is not barred, unless nobody who is active would have the role `keep` afterwards.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn suspend_account(&self, name: &AccountName, keep: &str, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Lifts the bar on an account, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn resume_account(&self, name: &AccountName) -> Result<bool, StoreError>;
+
+    /// Remembers that the account was heard of, to the hour.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn saw_account(&self, name: &AccountName, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Up to `most` accounts after this name, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn accounts_after(&self, after: &str, most: u64) -> Result<Vec<Account>, StoreError>;
+
+    /// The certificate of this primary fingerprint that is or was an account's.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn account_certificate(&self, primary: &Fingerprint) -> Result<Option<Vec<u8>>, StoreError>;
 }

@@ -29,8 +29,16 @@ pub struct Instance {
     pub state: InstanceState,
     /// The counter of its last check-in (W25).
     pub counter: u64,
-    /// Two hosts were seen with this key: no key update and no administration from here.
-    pub forked: bool,
+    /// When two hosts were seen with this key: no key update and no administration from here since then.
+    pub forked: Option<Timestamp>,
+    /// Since when it is in this state.
+    pub since: Timestamp,
+    /// When it was enrolled.
+    pub enrolled: Timestamp,
+    /// When it last checked in.
+    pub seen: Option<Timestamp>,
+    /// The instance that took its place.
+    pub successor: Option<Fingerprint>,
 }
 
 impl Instance {
@@ -50,19 +58,6 @@ impl Instance {
             InstanceState::Active | InstanceState::Suspended | InstanceState::Revoked => {
                 Err(Reason::InstanceNotPending)
             }
-        }
-    }
-
-    /// Never again with this key.
-    ///
-    /// # Errors
-    /// It was revoked before.
-    pub fn revoke(self) -> Result<Self, Reason> {
-        match self.state {
-            InstanceState::Pending | InstanceState::Active | InstanceState::Suspended => {
-                Ok(Self { state: InstanceState::Revoked, ..self })
-            }
-            InstanceState::Revoked => Err(Reason::InstanceRevoked),
         }
     }
 }
@@ -117,13 +112,31 @@ pub trait InstanceStore: InstanceRead {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn count_check_in(&self, fingerprint: &Fingerprint, counter: u64) -> Result<bool, StoreError>;
+    fn count_check_in(
+        &self,
+        fingerprint: &Fingerprint,
+        counter: u64,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
 
     /// Marks an instance as seen twice, if it was not.
     ///
     /// # Errors
     /// [`StoreError`].
     fn mark_forked(&self, fingerprint: &Fingerprint, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Takes that mark away, if it is there. The next check-in counts from wherever the host is, and whoever still
+    /// speaks for it must announce session keys anew.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn lift_fork(&self, fingerprint: &Fingerprint) -> Result<bool, StoreError>;
+
+    /// Up to `most` instances after this fingerprint, by fingerprint.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn instances_after(&self, after: &str, most: u64) -> Result<Vec<Instance>, StoreError>;
 
     /// Revokes instances of `application` that have waited since before `since`, and counts those that still wait.
     ///

@@ -1,15 +1,21 @@
 //! What a person asks for by signing a statement: one pipeline for logins and administration.
 
 mod approve_instance;
+mod change_account;
+mod change_instance;
 mod create_account;
 mod create_application;
 mod create_enrolment_token;
+mod list;
 mod open_session;
 mod read_ledger;
+mod revoke_key;
 
 pub use create_account::{invite, new_code};
 pub use create_application::new_application;
 pub use create_enrolment_token::new_token;
+
+use std::collections::BTreeMap;
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::ids::CorrelationId;
@@ -34,6 +40,9 @@ use crate::stop::{Failure, Stop};
 /// The operation of a login.
 pub(crate) const OPEN_SESSION: &str = "open-session";
 
+/// The role that somebody must always have who can use it.
+const ADMINISTRATOR: &str = "administrator";
+
 /// A permitted request, on its way to be done.
 struct Job<'a> {
     statement: &'a Statement,
@@ -48,13 +57,20 @@ struct Ruling {
     policies: Vec<String>,
     /// The last check made, and whether it passed.
     check: Check,
+    effect: Effect,
+}
+
+/// What was done, for whoever asked and for the ledger.
+#[derive(Default)]
+struct Effect {
     result: Option<serde_json::Value>,
+    detail: BTreeMap<String, String>,
 }
 
 /// What doing it yields.
 enum Performed {
     /// It was done.
-    Done(Option<serde_json::Value>),
+    Done(Effect),
     /// It cannot be done, and nothing was changed; why, in words for who asked.
     Impossible(String),
     /// There is no such operation on such a resource.
@@ -83,6 +99,8 @@ pub(crate) fn job_request(
     if !ctx.tx().burn_nonce(&statement.nonce, ctx.now)? {
         return Err(Reason::StatementUsed.into());
     }
+
+    ctx.tx().saw_account(&account.name, ctx.now)?;
 
     let job = Job { statement, instance, body: request.body.as_ref().map(|body| body.0.as_slice()) };
     let ruling = rule(ctx, &job, &account)?;
@@ -114,9 +132,10 @@ pub(crate) fn job_request(
         policies: ruling.policies,
         statement: Some(proof.digest()),
         evidence: Some(evidence.digest()),
+        detail: ruling.effect.detail,
         ..ctx.entry(EntryKind::Job, outcome, ruling.reason.clone())
     };
-    let (decision, reason, result) = (ruling.decision, ruling.reason, ruling.result);
+    let (decision, reason, result) = (ruling.decision, ruling.reason, ruling.effect.result);
     let correlation: CorrelationId = ctx.correlation.clone();
     let recipient = Recipient::Instance(instance.fingerprint.clone());
     Ok(Draft::recorded(recipient, entry, Some(evidence), move |receipt| JobReply {
@@ -137,10 +156,10 @@ fn rule(ctx: &mut Context<'_>, job: &Job<'_>, account: &Account) -> Result<Rulin
         reason: short(&reason),
         policies,
         check: Check::failed(check),
-        result: None,
+        effect: Effect::default(),
     };
     let harmless = matches!(statement.operation.as_str(), OPEN_SESSION | "read");
-    if job.instance.forked && !harmless {
+    if job.instance.forked.is_some() && !harmless {
         let reason =
             "This host was seen twice with one key. It cannot administer until an administrator decides.";
         return Ok(deny(reason.into(), Vec::new(), "instance-not-forked"));
@@ -158,8 +177,8 @@ fn rule(ctx: &mut Context<'_>, job: &Job<'_>, account: &Account) -> Result<Rulin
         PolicyDecision::Denied { policies, reason } => return Ok(deny(reason, policies, "policy")),
     };
     Ok(match perform(ctx, job)? {
-        Performed::Done(result) => {
-            Ruling { decision: Decision::Allowed, reason, policies, check: Check::passed("policy"), result }
+        Performed::Done(effect) => {
+            Ruling { decision: Decision::Allowed, reason, policies, check: Check::passed("policy"), effect }
         }
         Performed::Impossible(why) => deny(why, policies, "possible"),
         Performed::Unknown => {
@@ -179,14 +198,34 @@ fn perform(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
         ("create", "enrolment-token") => create_enrolment_token::perform(ctx, job),
         ("approve", "instance") => approve_instance::perform(ctx, job),
         ("read", "ledger") => read_ledger::perform(ctx, job),
+        ("read", "accounts") => list::accounts(ctx, job),
+        ("read", "account") => list::account(ctx, job),
+        ("read", "instances") => list::instances(ctx, job),
+        ("read", "instance") => list::instance(ctx, job),
+        ("revoke", "key") => revoke_key::perform(ctx, job),
+        ("suspend", "account") => change_account::suspend(ctx, job),
+        ("resume", "account") => change_account::resume(ctx, job),
+        ("suspend", "instance") => change_instance::suspend(ctx, job),
+        ("resume", "instance") => change_instance::resume(ctx, job),
+        ("revoke", "instance") => change_instance::revoke(ctx, job),
         _ => Ok(Performed::Unknown),
     }
 }
 
 impl Performed {
     fn yielding<R: Serialize>(result: &R) -> Result<Self, Stop> {
+        Self::noting(result, [])
+    }
+
+    /// The same, with words that the ledger shall have.
+    fn noting<R: Serialize, const N: usize>(result: &R, detail: [(&str, String); N]) -> Result<Self, Stop> {
         let value = serde_json::to_value(result).map_err(|error| Failure::Reply(error.to_string()))?;
-        Ok(Self::Done(Some(value)))
+        let detail = detail.into_iter().map(|(name, words)| (name.to_owned(), words)).collect();
+        Ok(Self::Done(Effect { result: Some(value), detail }))
+    }
+
+    fn impossible(why: impl Into<String>) -> Self {
+        Self::Impossible(why.into())
     }
 }
 

@@ -43,7 +43,7 @@ impl Owner {
 
 /// Known keys in a store.
 pub trait KeyStore {
-    /// Makes `key` belong to `owner`. `false` if it belongs to somebody else.
+    /// Makes `key` belong to `owner`. `false` if it belongs to somebody else, or was revoked.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -54,6 +54,12 @@ pub trait KeyStore {
     /// # Errors
     /// [`StoreError`].
     fn may_hold_key(&self, key: &Fingerprint, owner: &Owner) -> Result<bool, StoreError>;
+
+    /// Whose `key` is or was.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn owner(&self, key: &Fingerprint) -> Result<Option<Owner>, StoreError>;
 
     /// Burns the nonce of a statement. `false` if it was burned before (W15).
     ///

@@ -110,14 +110,25 @@ fn check(
     };
     let rules = StatementRules { server: core.identity().fingerprint(), instance: &signer.certificate, now };
     let verified = statement::verify(&request.signed, &cert, rules);
-    let Some(key) = key else { return bad(format!("the account {} has no key", claimed.account)) };
-    match verified {
+    let why = match (key, verified) {
         // Exactly the keys that were enrolled, whatever the certificate says (W26).
-        Ok(statement) if key.signing.contains(statement.key()) => {
+        (Some(key), Ok(statement)) if key.signing.contains(statement.key()) => {
             let certificate = key.certificate.clone();
-            Ok(Ok(Box::new(SignedByPerson { request, statement, certificate })))
+            return Ok(Ok(Box::new(SignedByPerson { request, statement, certificate })));
         }
-        Ok(statement) => bad(format!("signed by {}, which was never registered", statement.key())),
-        Err(error) => bad(error.to_string()),
+        (Some(_), Ok(statement)) => format!("signed by {}, which was never registered", statement.key()),
+        (Some(_), Err(error)) => error.to_string(),
+        (None, _) => format!("the account {} has no key", claimed.account),
+    };
+    // Somebody with a lost card and its PIN is worth an alarm of its own.
+    for gone in view.revoked_keys(&claimed.account)?.into_iter().take(REVOKED_TRIED) {
+        let cert = certificate::parse(&gone.key.certificate);
+        if cert.is_ok_and(|cert| statement::verify(&request.signed, &cert, rules).is_ok()) {
+            return Ok(Err(Reason::KeyRevoked { account: claimed.account, key: gone.key.primary }));
+        }
     }
+    bad(why)
 }
+
+/// Of an account's revoked keys, this many are tried, the newest first.
+const REVOKED_TRIED: usize = 2;

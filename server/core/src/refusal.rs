@@ -6,6 +6,7 @@ pub use meter::{Meter, Source, Verdict};
 
 use countersign_protocol::certificate::CertificateError;
 use countersign_protocol::envelope::OpenError;
+use countersign_protocol::ids::{AccountName, Fingerprint};
 use countersign_protocol::message::MessageKind;
 
 /// Why a message was refused. Only the ledger and the log hear it.
@@ -49,8 +50,8 @@ pub enum Reason {
     /// The server nonce is not the one given.
     #[error("the server nonce is not the one given")]
     ServerNonce,
-    /// The key is or was somebody else's, or was enrolled before.
-    #[error("a key of the certificate belongs or belonged to another identity")]
+    /// The key is or was somebody else's, was enrolled before, or was revoked.
+    #[error("a key of the certificate belongs or belonged to another identity, or was revoked")]
     KeyBelongsToAnother,
     /// The enrolment token is wrong, used or too old.
     #[error("the enrolment token is wrong, used or has expired")]
@@ -91,6 +92,14 @@ pub enum Reason {
     /// The person's signature on a request is missing or bad (W16).
     #[error("the statement is not good: {0}")]
     Statement(String),
+    /// Somebody has a card, and its PIN, whose key is worth nothing any more.
+    #[error("signed by {key}, a key of the account {account} that was revoked")]
+    KeyRevoked {
+        /// Whose it was.
+        account: AccountName,
+        /// The primary fingerprint.
+        key: Fingerprint,
+    },
     /// The body is not the one that was signed.
     #[error("the body is not the one the statement names")]
     BodyDigest,
@@ -109,7 +118,13 @@ impl Reason {
     /// Whether an administrator must look at it, beyond the one refusal.
     #[must_use]
     pub const fn alarms(&self) -> bool {
-        matches!(self, Self::Envelope(OpenError::IdReused) | Self::KeyBelongsToAnother | Self::StatementUsed)
+        matches!(
+            self,
+            Self::Envelope(OpenError::IdReused)
+                | Self::KeyBelongsToAnother
+                | Self::KeyRevoked { .. }
+                | Self::StatementUsed
+        )
     }
 }
 

@@ -195,6 +195,7 @@ impl Host {
             registration: accepted.registration,
             certificate: Binary(certificate::to_bytes(&person.cert).unwrap()),
             proof: person.sign(&self.proof(person, accepted)),
+            card: Some("FFFE:0000AAAA".parse().unwrap()),
         };
         self.seal(&self.message(&body).with_transcript(accepted.transcript))
     }

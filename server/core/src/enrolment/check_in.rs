@@ -29,7 +29,7 @@ pub(crate) fn check_in(ctx: &mut Context<'_>, instance: &Instance) -> Result<Dra
         return Err(Reason::Body(format!("{} login names; at most {LOGINS}", body.logins.len())).into());
     }
     // The counter is saved before it is sent: the same one twice means two hosts with one key (W25).
-    if !ctx.tx().count_check_in(&instance.fingerprint, body.counter)? {
+    if !ctx.tx().count_check_in(&instance.fingerprint, body.counter, ctx.now)? {
         alarm(ctx, instance, body.counter)?;
     }
 

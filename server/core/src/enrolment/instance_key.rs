@@ -57,7 +57,11 @@ pub(crate) fn instance_key(
         key_place: body.key_store,
         state: InstanceState::Pending,
         counter: 0,
-        forked: false,
+        forked: None,
+        since: ctx.now,
+        enrolled: ctx.now,
+        seen: None,
+        successor: None,
     };
     let (instance, why) = vouched(ctx, waiting, body.token.as_deref())?;
     if instance.state == InstanceState::Pending {

@@ -17,7 +17,7 @@ use crate::stop::Stop;
 pub(crate) fn key_update(ctx: &Context<'_>, instance: Instance) -> Result<Draft, Stop> {
     ctx.outside_handshakes()?;
     let body: KeyUpdate = ctx.body()?;
-    if instance.forked {
+    if instance.forked.is_some() {
         return Err(Reason::Forked.into());
     }
     let cert = keys::receive(&body.certificate.0, ctx.now)?;

@@ -9,7 +9,7 @@ use countersign_protocol::message::result::{AccountCreated, NewAccount};
 use countersign_protocol::random::Random;
 use secrecy::ExposeSecret as _;
 
-use super::{Job, Performed};
+use super::{ADMINISTRATOR, Job, Performed};
 use crate::accounts::{Account, AccountState};
 use crate::codes::Code;
 use crate::context::Context;
@@ -18,7 +18,7 @@ use crate::stop::Stop;
 use crate::store::Transaction;
 
 /// The roles there are.
-const ROLES: [&str; 5] = ["administrator", "developer", "resource-administrator", "user", "auditor"];
+const ROLES: [&str; 5] = [ADMINISTRATOR, "developer", "resource-administrator", "user", "auditor"];
 
 /// Groups of four characters in a registration code: 40 bits.
 const CODE_GROUPS: usize = 2;
@@ -52,6 +52,13 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
 /// A new code for an account that still waits for its first key: the earlier one may be lost, too old or used up.
 fn again(ctx: &Context<'_>, wanted: &Account) -> Result<Performed, Stop> {
     let there = ctx.tx().account(&wanted.name)?;
+    if let Some(Account { state: AccountState::Suspended(None), .. }) = &there {
+        let why = format!(
+            "The account {0} is suspended. Lift that first: countersign admin user resume {0}",
+            wanted.name
+        );
+        return Ok(Performed::Impossible(why));
+    }
     let Some(there) = there.filter(|there| there.state == AccountState::Invited) else {
         return Ok(Performed::Impossible(format!("There is an account {} already.", wanted.name)));
     };

@@ -1,6 +1,6 @@
 //! A login.
 
-use super::{Job, Performed};
+use super::{Effect, Job, Performed};
 use crate::stop::Stop;
 
 /// Nothing is changed here: the entry and its receipt are the session's beginning.
@@ -19,5 +19,5 @@ pub(super) fn perform(job: &Job<'_>) -> Result<Performed, Stop> {
     if job.statement.service.is_none() {
         return Ok(Performed::Impossible("The request names no service.".into()));
     }
-    Ok(Performed::Done(None))
+    Ok(Performed::Done(Effect::default()))
 }

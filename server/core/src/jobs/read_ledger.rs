@@ -41,19 +41,18 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
     })
 }
 
-/// The certificates that a reader checks the statements with. The page ends where they no longer fit with it, but
-/// not before its first entry.
+/// The certificates that a reader checks the statements with, revoked ones too. The page ends where they no longer
+/// fit with it, but not before its first entry.
 fn with_signers(ctx: &Context<'_>, entries: &mut Vec<ExportedEntry>) -> Result<Vec<Binary>, Stop> {
     let (mut certificates, mut known) = (Vec::new(), BTreeSet::new());
     let (mut used, mut kept) = (0_usize, 0_usize);
     for exported in &*entries {
-        let signer =
-            exported.evidence.as_ref().and_then(|_| Entry::from_bytes(&exported.entry.0).ok()?.account);
-        let new = match signer.filter(|name| !known.contains(name)) {
-            Some(name) => {
-                let account = ctx.tx().account(&name)?;
-                known.insert(name);
-                account.and_then(|account| Some(Binary(account.key()?.certificate.clone())))
+        let signer = exported.evidence.as_ref().and_then(|_| Entry::from_bytes(&exported.entry.0).ok()?.key);
+        let new = match signer.filter(|key| !known.contains(key)) {
+            Some(key) => {
+                let certificate = ctx.tx().account_certificate(&key)?;
+                known.insert(key);
+                certificate.map(Binary)
             }
             None => None,
         };

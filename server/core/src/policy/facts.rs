@@ -56,8 +56,11 @@ pub(super) fn entity_type(collection: &str) -> Option<&'static str> {
     Some(match collection {
         "session" => "Session",
         "account" => "AccountResource",
+        "accounts" => "AccountList",
+        "key" => "KeyResource",
         "application" => "ApplicationResource",
         "instance" => "InstanceResource",
+        "instances" => "InstanceList",
         "enrolment-token" => "EnrolmentToken",
         "ledger" => "Ledger",
         "policy" => "PolicyDocument",

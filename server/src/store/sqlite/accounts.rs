@@ -1,53 +1,82 @@
 //! Accounts.
 
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ids::{AccountName, LoginName};
-use countersign_server_core::accounts::{Account, AccountKey, AccountRead, AccountState, AccountStore};
+use countersign_protocol::ids::{AccountName, Fingerprint, LoginName};
+use countersign_server_core::accounts::{
+    Account, AccountKey, AccountRead, AccountState, AccountStore, RevokedKey,
+};
 use countersign_server_core::store::StoreError;
 use rusqlite::{Connection, Row};
 
-use super::rows::{corrupt, json, optional, parsed, time, to_json};
+use super::rows::{corrupt, json, number, optional, parsed, time, to_json};
 use super::transaction::SqliteTransaction;
 use super::unavailable;
 use super::view::SqliteView;
+
+const COLUMNS: &str =
+    "name, state, roles, certificate, primary_key, signing_keys, key_card, key_at, suspended_at, seen_at";
+
+/// Somebody who is active has the role `?3`, be it not the account `?1`.
+const ANOTHER_HAS_ROLE: &str = "EXISTS (
+    SELECT 1 FROM accounts AS another
+    WHERE another.name <> ?1 AND another.state = 'active' AND another.suspended_at IS NULL
+      AND EXISTS (SELECT 1 FROM json_each(another.roles) WHERE value = ?3))";
+
+/// The account of the row does not count among those who are active and have the role `?3`.
+const HAS_IT_NOT: &str = "(state <> 'active' OR suspended_at IS NOT NULL
+    OR NOT EXISTS (SELECT 1 FROM json_each(roles) WHERE value = ?3))";
+
+/// An account is heard of in every login; written down once an hour.
+const SEEN_STEP: i64 = 3600;
 
 struct Columns {
     name: String,
     state: String,
     roles: String,
-    certificate: Option<Vec<u8>>,
-    primary_key: Option<String>,
-    signing_keys: Option<String>,
+    key: Option<KeyColumns>,
+    suspended_at: Option<i64>,
+    seen_at: Option<i64>,
 }
 
-const COLUMNS: &str = "name, state, roles, certificate, primary_key, signing_keys";
+struct KeyColumns {
+    certificate: Vec<u8>,
+    primary: String,
+    signing: String,
+    card: Option<String>,
+    registered_at: i64,
+}
 
 impl Columns {
     fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        let certificate: Option<Vec<u8>> = row.get("certificate")?;
+        let key = match certificate {
+            None => None,
+            Some(certificate) => Some(KeyColumns {
+                certificate,
+                primary: row.get("primary_key")?,
+                signing: row.get("signing_keys")?,
+                card: row.get("key_card")?,
+                registered_at: row.get("key_at")?,
+            }),
+        };
         Ok(Self {
             name: row.get("name")?,
             state: row.get("state")?,
             roles: row.get("roles")?,
-            certificate: row.get("certificate")?,
-            primary_key: row.get("primary_key")?,
-            signing_keys: row.get("signing_keys")?,
+            key,
+            suspended_at: row.get("suspended_at")?,
+            seen_at: row.get("seen_at")?,
         })
     }
 
     fn account(self, connection: &Connection) -> Result<Account, StoreError> {
-        let key = match (self.certificate, &self.primary_key, &self.signing_keys) {
-            (Some(certificate), Some(primary), Some(signing)) => Some(AccountKey {
-                certificate,
-                primary: parsed(primary, "an account's primary key")?,
-                signing: json(signing, "an account's signing keys")?,
-            }),
-            _ => None,
-        };
-        let state = match (self.state.as_str(), key) {
-            ("invited", _) => AccountState::Invited,
-            ("active", Some(key)) => AccountState::Active(key),
-            ("suspended", Some(key)) => AccountState::Suspended(key),
-            ("closed", _) => AccountState::Closed,
+        let key = self.key.map(KeyColumns::key).transpose()?;
+        let state = match (self.state.as_str(), key, self.suspended_at) {
+            ("closed", _, _) => AccountState::Closed,
+            ("invited", None, Some(_)) => AccountState::Suspended(None),
+            ("invited", None, None) => AccountState::Invited,
+            ("active", Some(key), Some(_)) => AccountState::Suspended(Some(key)),
+            ("active", Some(key), None) => AccountState::Active(key),
             _ => return Err(corrupt("an account's state")),
         };
         let logins: Vec<String> = connection
@@ -61,6 +90,19 @@ impl Columns {
             state,
             logins,
             roles: json(&self.roles, "an account's roles")?,
+            seen: self.seen_at.map(Timestamp::from_seconds),
+        })
+    }
+}
+
+impl KeyColumns {
+    fn key(self) -> Result<AccountKey, StoreError> {
+        Ok(AccountKey {
+            certificate: self.certificate,
+            primary: parsed(&self.primary, "an account's primary key")?,
+            signing: json(&self.signing, "an account's signing keys")?,
+            card: self.card.map(|card| parsed(&card, "the card of an account's key")).transpose()?,
+            registered: Timestamp::from_seconds(self.registered_at),
         })
     }
 }
@@ -73,9 +115,33 @@ fn account(connection: &Connection, name: &AccountName) -> Result<Option<Account
     optional(row)?.map(|columns| columns.account(connection)).transpose()
 }
 
+fn revoked_keys(connection: &Connection, name: &AccountName) -> Result<Vec<RevokedKey>, StoreError> {
+    let read = |row: &Row<'_>| {
+        let key = KeyColumns {
+            certificate: row.get("certificate")?,
+            primary: row.get("primary_key")?,
+            signing: row.get("signing_keys")?,
+            card: row.get("card")?,
+            registered_at: row.get("registered_at")?,
+        };
+        Ok((key, row.get::<_, i64>("revoked_at")?))
+    };
+    let rows: Vec<_> = connection
+        .prepare_cached("SELECT * FROM revoked_keys WHERE account = ?1 ORDER BY revoked_at DESC, rowid DESC")
+        .and_then(|mut statement| statement.query_map([name.as_str()], read)?.collect())
+        .map_err(unavailable)?;
+    rows.into_iter()
+        .map(|(key, at)| Ok(RevokedKey { key: key.key()?, at: Timestamp::from_seconds(at) }))
+        .collect()
+}
+
 impl AccountRead for SqliteTransaction<'_> {
     fn account(&self, name: &AccountName) -> Result<Option<Account>, StoreError> {
         account(self.connection(), name)
+    }
+
+    fn revoked_keys(&self, name: &AccountName) -> Result<Vec<RevokedKey>, StoreError> {
+        revoked_keys(self.connection(), name)
     }
 }
 
@@ -83,16 +149,35 @@ impl AccountRead for SqliteView<'_> {
     fn account(&self, name: &AccountName) -> Result<Option<Account>, StoreError> {
         account(self.connection()?, name)
     }
+
+    fn revoked_keys(&self, name: &AccountName) -> Result<Vec<RevokedKey>, StoreError> {
+        revoked_keys(self.connection()?, name)
+    }
 }
 
 impl AccountStore for SqliteTransaction<'_> {
     fn accounts_of_login(&self, login: &LoginName) -> Result<Vec<Account>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM accounts JOIN account_logins ON account = name
-             WHERE login = ?1 AND state = 'active' ORDER BY name"
+             WHERE login = ?1 AND state = 'active' AND suspended_at IS NULL ORDER BY name"
         );
         let rows = self.read_all(&sql, [login.as_str()], Columns::read)?;
         rows.into_iter().map(|columns| columns.account(self.connection())).collect()
+    }
+
+    fn accounts_after(&self, after: &str, most: u64) -> Result<Vec<Account>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM accounts WHERE name > ?1 ORDER BY name LIMIT ?2");
+        let rows = self.read_all(&sql, (after, number(most)?), Columns::read)?;
+        rows.into_iter().map(|columns| columns.account(self.connection())).collect()
+    }
+
+    fn account_certificate(&self, primary: &Fingerprint) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(
+            "SELECT certificate FROM accounts WHERE primary_key = ?1
+             UNION ALL SELECT certificate FROM revoked_keys WHERE primary_key = ?1",
+            [primary.to_string()],
+            |row| row.get(0),
+        )
     }
 
     fn add_account(&self, account: &Account, at: Timestamp) -> Result<bool, StoreError> {
@@ -113,12 +198,88 @@ impl AccountStore for SqliteTransaction<'_> {
         Ok(true)
     }
 
-    fn bind_account(&self, name: &AccountName, key: &AccountKey, at: Timestamp) -> Result<bool, StoreError> {
+    fn bind_account(&self, name: &AccountName, key: &AccountKey) -> Result<bool, StoreError> {
         let bound = self.write(
-            "UPDATE accounts SET state = 'active', certificate = ?2, primary_key = ?3, signing_keys = ?4, key_at = ?5
-             WHERE name = ?1 AND state = 'invited'",
-            (name.as_str(), &key.certificate, key.primary.to_string(), to_json(&key.signing)?, time(at)),
+            "UPDATE accounts SET state = 'active', certificate = ?2, primary_key = ?3, signing_keys = ?4,
+                                 key_card = ?5, key_at = ?6
+             WHERE name = ?1 AND state = 'invited' AND suspended_at IS NULL",
+            (
+                name.as_str(),
+                &key.certificate,
+                key.primary.to_string(),
+                to_json(&key.signing)?,
+                key.card.map(|card| card.to_string()),
+                time(key.registered),
+            ),
         )?;
         Ok(bound == 1)
+    }
+
+    fn revoke_key(
+        &self,
+        name: &AccountName,
+        key: &AccountKey,
+        keep: &str,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let revoked = self.write(
+            &format!(
+                "UPDATE accounts SET state = 'invited', certificate = NULL, primary_key = NULL, signing_keys = NULL,
+                                     key_card = NULL, key_at = NULL
+                 WHERE name = ?1 AND primary_key = ?2 AND ({HAS_IT_NOT} OR {ANOTHER_HAS_ROLE})"
+            ),
+            (name.as_str(), key.primary.to_string(), keep),
+        )?;
+        if revoked == 0 {
+            return Ok(false);
+        }
+        self.write(
+            "INSERT INTO revoked_keys (primary_key, account, certificate, signing_keys, card, registered_at, revoked_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            (
+                key.primary.to_string(),
+                name.as_str(),
+                &key.certificate,
+                to_json(&key.signing)?,
+                key.card.map(|card| card.to_string()),
+                time(key.registered),
+                time(at),
+            ),
+        )?;
+        // An account has one key at a time, so these are its parts.
+        self.write(
+            "UPDATE known_keys SET revoked_at = ?2
+             WHERE owner_kind = 'account' AND owner = ?1 AND revoked_at IS NULL",
+            (name.as_str(), time(at)),
+        )?;
+        Ok(true)
+    }
+
+    fn suspend_account(&self, name: &AccountName, keep: &str, at: Timestamp) -> Result<bool, StoreError> {
+        let suspended = self.write(
+            &format!(
+                "UPDATE accounts SET suspended_at = ?2
+                 WHERE name = ?1 AND suspended_at IS NULL AND state <> 'closed'
+                   AND ({HAS_IT_NOT} OR {ANOTHER_HAS_ROLE})"
+            ),
+            (name.as_str(), time(at), keep),
+        )?;
+        Ok(suspended == 1)
+    }
+
+    fn resume_account(&self, name: &AccountName) -> Result<bool, StoreError> {
+        let resumed = self.write(
+            "UPDATE accounts SET suspended_at = NULL WHERE name = ?1 AND suspended_at IS NOT NULL",
+            [name.as_str()],
+        )?;
+        Ok(resumed == 1)
+    }
+
+    fn saw_account(&self, name: &AccountName, at: Timestamp) -> Result<(), StoreError> {
+        self.write(
+            "UPDATE accounts SET seen_at = ?2 WHERE name = ?1 AND (seen_at IS NULL OR seen_at <= ?3)",
+            (name.as_str(), time(at), time(at.plus(-SEEN_STEP))),
+        )?;
+        Ok(())
     }
 }

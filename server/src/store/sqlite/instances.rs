@@ -12,7 +12,7 @@ use super::transaction::SqliteTransaction;
 use super::view::SqliteView;
 
 const COLUMNS: &str = "fingerprint, application, certificate, signing_key, key_words, claimed_hostname, key_place, \
-                       state, counter, forked_at";
+                       state, counter, forked_at, state_at, enrolled_at, seen_at, successor";
 
 struct Columns {
     fingerprint: String,
@@ -25,6 +25,10 @@ struct Columns {
     state: String,
     counter: i64,
     forked_at: Option<i64>,
+    state_at: i64,
+    enrolled_at: i64,
+    seen_at: Option<i64>,
+    successor: Option<String>,
 }
 
 impl Columns {
@@ -40,6 +44,10 @@ impl Columns {
             state: row.get("state")?,
             counter: row.get("counter")?,
             forked_at: row.get("forked_at")?,
+            state_at: row.get("state_at")?,
+            enrolled_at: row.get("enrolled_at")?,
+            seen_at: row.get("seen_at")?,
+            successor: row.get("successor")?,
         })
     }
 
@@ -61,7 +69,11 @@ impl Columns {
             key_place: json(&self.key_place, "where an instance's key lives")?,
             state,
             counter: count(self.counter, "an instance's counter")?,
-            forked: self.forked_at.is_some(),
+            forked: self.forked_at.map(Timestamp::from_seconds),
+            since: Timestamp::from_seconds(self.state_at),
+            enrolled: Timestamp::from_seconds(self.enrolled_at),
+            seen: self.seen_at.map(Timestamp::from_seconds),
+            successor: self.successor.map(|key| parsed(&key, "an instance's successor")).transpose()?,
         })
     }
 }
@@ -141,10 +153,15 @@ impl InstanceStore for SqliteTransaction<'_> {
         Ok(announced == 1)
     }
 
-    fn count_check_in(&self, fingerprint: &Fingerprint, counter: u64) -> Result<bool, StoreError> {
+    fn count_check_in(
+        &self,
+        fingerprint: &Fingerprint,
+        counter: u64,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
         let counted = self.write(
-            "UPDATE instances SET counter = ?2 WHERE fingerprint = ?1 AND counter < ?2",
-            (fingerprint.to_string(), number(counter)?),
+            "UPDATE instances SET counter = ?2, seen_at = ?3 WHERE fingerprint = ?1 AND counter < ?2",
+            (fingerprint.to_string(), number(counter)?, time(at)),
         )?;
         Ok(counted == 1)
     }
@@ -155,6 +172,22 @@ impl InstanceStore for SqliteTransaction<'_> {
             (fingerprint.to_string(), time(at)),
         )?;
         Ok(marked == 1)
+    }
+
+    fn lift_fork(&self, fingerprint: &Fingerprint) -> Result<bool, StoreError> {
+        let lifted = self.write(
+            "UPDATE instances SET forked_at = NULL, counter = 0, signing_key = NULL
+             WHERE fingerprint = ?1 AND forked_at IS NOT NULL",
+            [fingerprint.to_string()],
+        )?;
+        Ok(lifted == 1)
+    }
+
+    fn instances_after(&self, after: &str, most: u64) -> Result<Vec<Instance>, StoreError> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM instances WHERE fingerprint > ?1 ORDER BY fingerprint LIMIT ?2");
+        let rows = self.read_all(&sql, (after, number(most)?), Columns::read)?;
+        rows.into_iter().map(Columns::instance).collect()
     }
 
     fn expire_pending(

@@ -6,7 +6,7 @@ use countersign_server_core::keys::{KeyStore, Owner, SenderKeys};
 use countersign_server_core::store::StoreError;
 use sequoia_openpgp::{KeyHandle, KeyID};
 
-use super::rows::time;
+use super::rows::{corrupt, parsed, time};
 use super::transaction::SqliteTransaction;
 use super::unavailable;
 use super::view::SqliteView;
@@ -18,7 +18,7 @@ impl KeyStore for SqliteTransaction<'_> {
         let claimed = self.write(
             "INSERT INTO known_keys (fingerprint, key_id, owner_kind, owner) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (fingerprint) DO UPDATE SET owner = owner
-             WHERE owner_kind = excluded.owner_kind AND owner = excluded.owner",
+             WHERE owner_kind = excluded.owner_kind AND owner = excluded.owner AND revoked_at IS NULL",
             (key.to_string(), key_id(key), kind, name),
         )?;
         Ok(claimed == 1)
@@ -32,6 +32,22 @@ impl KeyStore for SqliteTransaction<'_> {
             |_| Ok(()),
         )?;
         Ok(foreign.is_none())
+    }
+
+    fn owner(&self, key: &Fingerprint) -> Result<Option<Owner>, StoreError> {
+        let row = self.read(
+            "SELECT owner_kind, owner FROM known_keys WHERE fingerprint = ?1",
+            [key.to_string()],
+            |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)),
+        )?;
+        let Some((kind, name)) = row else { return Ok(None) };
+        Ok(Some(match kind.as_str() {
+            "server" => Owner::Server,
+            "application" => Owner::Application(parsed(&name, "a key's application")?),
+            "instance" => Owner::Instance(parsed(&name, "a key's instance")?),
+            "account" => Owner::Account(parsed(&name, "a key's account")?),
+            _ => return Err(corrupt("a key's owner")),
+        }))
     }
 
     fn burn_nonce(&self, nonce: &Nonce, now: Timestamp) -> Result<bool, StoreError> {

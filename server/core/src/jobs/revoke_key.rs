@@ -1,0 +1,46 @@
+//! A person's key ends: a lost card, or somebody who leaves.
+
+use countersign_protocol::ids::Fingerprint;
+use countersign_protocol::message::result::KeyRevoked;
+
+use super::{ADMINISTRATOR, Job, Performed};
+use crate::context::Context;
+use crate::keys::Owner;
+use crate::stop::Stop;
+
+/// From now on no statement of it is taken, it is in no roster, and nobody can register it again. The account is
+/// there as it was and waits for another key.
+pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
+    if let Err(takes_none) = job.without_body() {
+        return Ok(takes_none);
+    }
+    let name = job.statement.resource.name();
+    let Ok(wanted) = name.parse::<Fingerprint>() else {
+        return Ok(Performed::impossible("A key is named by its fingerprint: 40 or 64 digits of 0-9 A-F."));
+    };
+    let Some(Owner::Account(owner)) = ctx.tx().owner(&wanted)? else {
+        return Ok(Performed::impossible(format!(
+            "No account has or had the key {wanted}. See: countersign admin user list"
+        )));
+    };
+    let Some(account) = ctx.tx().account(&owner)? else {
+        return Ok(Performed::impossible(format!("There is no account {owner}.")));
+    };
+    for gone in ctx.tx().revoked_keys(&owner)? {
+        if gone.key.holds(&wanted) {
+            let result = KeyRevoked { account: owner, key: gone.key.primary, changed: false };
+            return Performed::noting(&result, [("nothing-changed", format!("revoked on {}", gone.at))]);
+        }
+    }
+    let Some(key) = account.key() else {
+        return Ok(Performed::impossible(format!("The account {owner} has no key.")));
+    };
+    if !ctx.tx().revoke_key(&owner, key, ADMINISTRATOR, ctx.now)? {
+        return Ok(Performed::impossible(format!(
+            "{owner} is the last administrator with a key: nobody could administer any more. Make another one first: \
+             countersign admin user add NAME --role administrator"
+        )));
+    }
+    let detail = [("revoked-key", key.primary.to_string()), ("of-account", owner.to_string())];
+    Performed::noting(&KeyRevoked { account: owner.clone(), key: key.primary.clone(), changed: true }, detail)
+}
