@@ -45,11 +45,16 @@ impl Terminal {
     }
 }
 
+/// Says something before the agent does.
+pub(crate) fn tell(text: &str) {
+    // What cannot be shown is no reason to stop.
+    let _ = writeln!(io::stderr().lock(), "{}", plain(text));
+}
+
 impl Conversation for Terminal {
     fn note(&mut self, _kind: NoteKind, text: &str) {
         self.used = true;
-        // A note that cannot be shown is no reason to stop.
-        let _ = writeln!(io::stderr().lock(), "{}", plain(text));
+        tell(text);
     }
 
     fn hidden(&mut self, question: &str) -> Option<SecretString> {

@@ -2,8 +2,18 @@
 
 mod application_add;
 mod host_approve;
+mod host_list;
+mod host_resume;
+mod host_revoke;
+mod host_show;
+mod host_suspend;
+mod key_revoke;
 mod token_add;
 mod user_add;
+mod user_list;
+mod user_resume;
+mod user_show;
+mod user_suspend;
 
 use clap::Subcommand;
 
@@ -16,6 +26,9 @@ pub(crate) enum Admin {
     /// People and services that the server knows.
     #[command(subcommand)]
     User(User),
+    /// The keys on people's cards.
+    #[command(subcommand)]
+    Key(Key),
     /// Registered software, under whose key hosts enrol.
     #[command(subcommand)]
     Application(Application),
@@ -30,6 +43,15 @@ pub(crate) enum Admin {
 #[derive(Debug, Subcommand)]
 pub(crate) enum User {
     Add(user_add::Add),
+    List(user_list::List),
+    Resume(user_resume::Resume),
+    Show(user_show::Show),
+    Suspend(user_suspend::Suspend),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    Revoke(key_revoke::Revoke),
 }
 
 #[derive(Debug, Subcommand)]
@@ -40,6 +62,11 @@ pub(crate) enum Application {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Host {
     Approve(host_approve::Approve),
+    List(host_list::List),
+    Resume(host_resume::Resume),
+    Revoke(host_revoke::Revoke),
+    Show(host_show::Show),
+    Suspend(host_suspend::Suspend),
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,8 +78,18 @@ impl Admin {
     pub(crate) fn run(&self, global: &Global) -> Result<Report, Failure> {
         match self {
             Self::User(User::Add(add)) => add.run(global),
+            Self::User(User::List(list)) => list.run(global),
+            Self::User(User::Resume(resume)) => resume.run(global),
+            Self::User(User::Show(show)) => show.run(global),
+            Self::User(User::Suspend(suspend)) => suspend.run(global),
+            Self::Key(Key::Revoke(revoke)) => revoke.run(global),
             Self::Application(Application::Add(add)) => add.run(global),
             Self::Host(Host::Approve(approve)) => approve.run(global),
+            Self::Host(Host::List(list)) => list.run(global),
+            Self::Host(Host::Resume(resume)) => resume.run(global),
+            Self::Host(Host::Revoke(revoke)) => revoke.run(global),
+            Self::Host(Host::Show(show)) => show.run(global),
+            Self::Host(Host::Suspend(suspend)) => suspend.run(global),
             Self::Token(Token::Add(add)) => add.run(global),
         }
     }

@@ -1,0 +1,202 @@
+//! `countersign admin key revoke`: end the keys of lost cards, or of people who leave.
+
+use std::fmt;
+use std::str::FromStr;
+
+use clap::Args;
+use countersign_protocol::ids::{AccountName, CardIdent, Fingerprint};
+use countersign_protocol::ipc::{Reply, Request};
+use countersign_protocol::message::result::{AccountShown, KeyRevoked};
+use serde::Serialize;
+
+use super::{user_list, user_show};
+use crate::agent;
+use crate::args::{CardChoice, Global};
+use crate::failure::Failure;
+use crate::job::{Job, Recorded};
+use crate::output::Report;
+use crate::terminal;
+
+/// Revoke keys for good: of lost cards, or of people who leave.
+///
+/// From then on nothing they sign is accepted, no host lets them in, and they can never be registered again. The
+/// account stays; `countersign admin user add` makes a code for its next card. Each key costs your PIN once; one that
+/// is named by its account or by a card that is not here costs it once more, to look it up first.
+#[derive(Debug, Args)]
+pub(crate) struct Revoke {
+    /// A key's fingerprint, a card's number such as FFFE:0000AAAA, or an account's name.
+    #[arg(value_name = "FINGERPRINT|CARD|ACCOUNT", required = true)]
+    targets: Vec<Target>,
+
+    #[command(flatten)]
+    card: CardChoice,
+}
+
+/// What somebody may call a key. No two of these look alike.
+#[derive(Debug, Clone)]
+enum Target {
+    Key(Fingerprint),
+    Card(CardIdent),
+    Account(AccountName),
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(key) = text.to_ascii_uppercase().parse() {
+            return Ok(Self::Key(key));
+        }
+        if let Ok(card) = text.to_ascii_uppercase().parse() {
+            return Ok(Self::Card(card));
+        }
+        text.parse().map(Self::Account).map_err(|_| {
+            "neither a key's fingerprint (40 or 64 hexadecimal digits), nor a card's number (FFFE:0000AAAA), nor an \
+             account's name"
+                .to_owned()
+        })
+    }
+}
+
+/// One key to be revoked, and what is known of it.
+struct Found {
+    key: Fingerprint,
+    about: String,
+}
+
+impl Revoke {
+    pub(crate) fn run(&self, global: &Global) -> Result<Report, Failure> {
+        let found = self.targets.iter().map(|target| self.find(global, target));
+        let found = found.collect::<Result<Vec<_>, _>>()?;
+        terminal::tell("To be revoked, for good:");
+        for one in &found {
+            terminal::tell(&format!("  key {}\n    {}", one.key.spaced(), one.about));
+        }
+        let mut revoked = Vec::new();
+        for one in found {
+            match self.revoke(global, &one.key) {
+                Ok(done) => revoked.push(done),
+                Err(failure) => return Err(after(&revoked, failure)),
+            }
+        }
+        Report::of(&Shown { revoked })
+    }
+
+    fn revoke(&self, global: &Global, key: &Fingerprint) -> Result<Done, Failure> {
+        let done = Job::new("revoke", "key", &key.to_string(), &self.card)?.run(global)?;
+        Ok(Done { revoked: done.result, recorded: done.recorded })
+    }
+
+    fn find(&self, global: &Global, target: &Target) -> Result<Found, Failure> {
+        match target {
+            Target::Key(key) => {
+                Ok(Found { key: key.clone(), about: "of whichever account it belongs to".to_owned() })
+            }
+            Target::Account(name) => {
+                terminal::tell(&format!("Looking up the key of account {name}."));
+                of(user_show::account(global, &self.card, name)?)
+            }
+            Target::Card(card) => match in_a_reader(global, *card)? {
+                Some(key) => Ok(Found { key, about: format!("on card {card}, which is in a reader here") }),
+                None => self.by_card(global, *card),
+            },
+        }
+    }
+
+    /// Asks the server whose card it is.
+    fn by_card(&self, global: &Global, card: CardIdent) -> Result<Found, Failure> {
+        terminal::tell(&format!("Looking up whose card {card} is."));
+        let mut after = None;
+        loop {
+            let list = user_list::page(global, &self.card, after)?;
+            after = list.accounts.last().map(|last| last.account.to_string()).filter(|_| list.more);
+            let has_it = |one: &AccountShown| one.key.as_ref().is_some_and(|key| key.card == Some(card));
+            if let Some(one) = list.accounts.into_iter().find(has_it) {
+                return of(one);
+            }
+            if after.is_none() {
+                return Err(Failure::usage(format!("no account's key was registered from the card {card}"))
+                    .then("Name the key by its account or fingerprint: countersign admin user list"));
+            }
+        }
+    }
+}
+
+fn of(account: AccountShown) -> Result<Found, Failure> {
+    let name = &account.account;
+    let Some(key) = account.key else {
+        return Err(Failure::usage(format!("the account {name} has no key; it is {}", account.state))
+            .then(format!("What it had before: countersign admin user show {name}")));
+    };
+    let card = key.card.map_or_else(|| "a card".to_owned(), |card| format!("card {card}"));
+    let logins: Vec<&str> = account.logins.iter().map(|login| login.as_str()).collect();
+    let about =
+        format!("of account {name} (logins {}), on {card}, registered {}", logins.join(", "), key.registered);
+    Ok(Found { key: key.key, about })
+}
+
+/// The key in this card, if the card is here.
+fn in_a_reader(global: &Global, card: CardIdent) -> Result<Option<Fingerprint>, Failure> {
+    match agent::ask(global, &Request::CardList)?.reply {
+        Reply::Cards { cards } => {
+            Ok(cards.into_iter().find(|one| one.ident == Some(card)).and_then(|one| one.signing_key))
+        }
+        other => Err(agent::unexpected(&other)),
+    }
+}
+
+/// Nothing that was done may go unsaid because the next one failed.
+fn after(revoked: &[Done], failure: Failure) -> Failure {
+    if revoked.is_empty() {
+        return failure;
+    }
+    let done: Vec<String> = revoked.iter().map(|one| one.revoked.account.to_string()).collect();
+    let message = format!("{}\nRevoked before that: the keys of {}.", failure.message, done.join(", "));
+    Failure { message, ..failure }
+}
+
+#[derive(Serialize)]
+struct Done {
+    #[serde(flatten)]
+    revoked: KeyRevoked,
+    #[serde(flatten)]
+    recorded: Recorded,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    revoked: Vec<Done>,
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Done { revoked, recorded } in &self.revoked {
+            let when = if revoked.changed { "is revoked" } else { "was revoked before" };
+            writeln!(f, "The key of account {} {when}.", revoked.account)?;
+            writeln!(f, "  key         {}", revoked.key.spaced())?;
+            writeln!(f, "  recorded    entry {} of the ledger", recorded.ledger_index)?;
+        }
+        writeln!(
+            f,
+            "Next: for a new card, with the logins and roles the account has\n  \
+             countersign admin user add ACCOUNT …"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_named_in_three_ways_that_never_mix() {
+        let key = "AB".repeat(20);
+        assert!(matches!(key.parse(), Ok(Target::Key(_))));
+        assert!(matches!(key.to_lowercase().parse(), Ok(Target::Key(_))));
+        assert!(matches!("fffe:0000aaaa".parse(), Ok(Target::Card(_))));
+        assert!(matches!("ana".parse(), Ok(Target::Account(_))));
+        for bad in ["", "Ana", "FFFE:AAAA", "a b"] {
+            assert!(bad.parse::<Target>().is_err(), "{bad}");
+        }
+    }
+}
