@@ -9,6 +9,7 @@
 //! keys, in the pinned suite, addressed to us and nobody else, fresh, and never seen before – or the answer to
 //! the very request we sent.
 
+mod detached;
 mod open;
 mod refusal;
 mod seal;

@@ -25,8 +25,8 @@ pub const SESSION_KEY_PACKETS: usize = 2;
 /// again with each further one, so that a flood of small ones would cost the square of its size.
 pub const PACKETS: usize = 12;
 
-/// Largest detached signature over a statement: RSA-4096 takes about 700 bytes.
-pub const STATEMENT_SIGNATURE: usize = 2 * 1024;
+/// Largest detached signature over a statement or a roster: RSA-4096 takes about 700 bytes.
+pub const DETACHED_SIGNATURE: usize = 2 * 1024;
 
 /// Most signatures of an envelope: application and new instance key.
 pub const SIGNATURES: usize = 2;
