@@ -11,7 +11,7 @@ use countersign_protocol::ids::{
 };
 use countersign_protocol::ipc::NoteKind;
 use countersign_protocol::limits;
-use countersign_protocol::message::RosterAccount;
+use countersign_protocol::roster::RosterAccount;
 use countersign_protocol::statement::{Purpose, SignedStatement, Statement};
 
 use crate::agent::Agent;

@@ -7,7 +7,8 @@ use countersign_protocol::ids::{CorrelationId, LoginName, ServiceName};
 use countersign_protocol::ipc::{Account, Authenticate, Denial, DenyReason, Grant, NoteKind, Reply};
 use countersign_protocol::key_words::key_words;
 use countersign_protocol::limits;
-use countersign_protocol::message::{HostEvent, HostEventKind, InstanceState, RosterEntry};
+use countersign_protocol::message::{HostEvent, HostEventKind, InstanceState};
+use countersign_protocol::roster::RosterEntry;
 use serde::Serialize;
 
 use crate::agent::{Agent, with_missed};

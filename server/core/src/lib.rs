@@ -36,6 +36,7 @@ mod prepared;
 pub mod refusal;
 pub mod registration;
 pub mod replies;
+mod roster;
 pub mod secrets;
 pub mod sender;
 pub mod stop;
