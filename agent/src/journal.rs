@@ -3,6 +3,7 @@
 mod chain;
 mod opening;
 mod outbox;
+mod unsettled;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 use self::chain::Place;
 pub use self::outbox::Unsent;
+pub use self::unsettled::{SentJob, Stage, Unsettled};
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS journal (
@@ -104,6 +106,7 @@ impl Journal {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.execute_batch(SCHEMA)?;
+        connection.execute_batch(unsettled::SCHEMA)?;
         for (column, kind) in LATER {
             let found = "SELECT count(*) FROM pragma_table_info('outbox') WHERE name = ?1";
             if connection.query_row(found, [column], |row| row.get::<_, i64>(0))? == 0 {
@@ -115,6 +118,7 @@ impl Journal {
         chain::page(&journal.lock(), None)?;
         journal.oldest_unsent()?;
         journal.unsent()?;
+        journal.unsettled()?;
         Ok(journal)
     }
 
