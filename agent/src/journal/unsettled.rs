@@ -8,7 +8,7 @@ use countersign_protocol::ids::{
     AccountName, CorrelationId, Digest, LoginName, MessageId, Operation, ResourceName, ServiceName,
 };
 use countersign_protocol::message::HostEvent;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::{Journal, JournalError, chain, outbox};
@@ -94,7 +94,7 @@ impl Journal {
     /// [`JournalError`].
     pub fn job_sent(&self, job: &SentJob) -> Result<(), JournalError> {
         let text = serde_json::to_string(job)?;
-        let add = |connection: &Connection| {
+        let add = |connection: &Transaction<'_>| {
             connection.execute(
                 "INSERT INTO unsettled (id, statement, job) VALUES (?1, ?2, ?3)",
                 params![job.id.as_bytes(), job.statement.as_bytes(), text],
@@ -106,7 +106,7 @@ impl Journal {
             )?;
             Ok(())
         };
-        if job.is_login() { self.without_waiting(add) } else { self.in_one_step(|tx| add(tx)) }
+        if job.is_login() { self.without_waiting(add) } else { self.in_one_step(add) }
     }
 
     /// A login was allowed: writes the entry, and that the program which asked is about to be told.
@@ -209,32 +209,6 @@ impl Journal {
             found.push(Unsettled { job, stage });
         }
         Ok(found)
-    }
-
-    /// One transaction, on the disk when this returns.
-    fn in_one_step(
-        &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<(), JournalError>,
-    ) -> Result<(), JournalError> {
-        let mut connection = self.lock();
-        let transaction = connection.transaction()?;
-        work(&transaction)?;
-        Ok(transaction.commit()?)
-    }
-
-    /// One transaction that the next one carries to the disk: it outlives this process, but not a power cut.
-    fn without_waiting(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<(), JournalError>,
-    ) -> Result<(), JournalError> {
-        let mut connection = self.lock();
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        let done = connection.transaction().map_err(JournalError::from).and_then(|transaction| {
-            work(&transaction)?;
-            Ok(transaction.commit()?)
-        });
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        done
     }
 }
 
