@@ -50,6 +50,5 @@ pub mod session;
 pub mod state;
 pub mod status;
 pub mod trouble;
-pub mod unsettled;
 pub mod vault;
 pub mod wire;

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use countersign_protocol::ids::CorrelationId;
 use countersign_protocol::ipc::{Denial, DenyReason, Problem, ProblemKind, Reply, Request};
 use countersign_protocol::limits;
-use serde::Serialize;
 
 use crate::agent::Agent;
 use crate::flood::{Heed, Source};
@@ -16,7 +15,6 @@ use crate::permit::{Asked, Caller, Door, Permit, permit};
 use crate::person::Person;
 use crate::seat::{self, HostWorld, Place};
 use crate::trouble::{Trouble, sentence};
-use crate::unsettled::Handover;
 use crate::{body, enrollment, job, login, register, status};
 
 /// The agent behind its sockets.
@@ -38,12 +36,10 @@ impl Service for Served {
             Permit::Refused => return self.closed(door, Some(peer), &format!("{asked:?} is not permitted")),
         }
         person.set_deadline(Instant::now() + time_for(&request));
-        let LastWord { reply, beside, handover } = answer(agent, door, peer, request, person);
-        let is_told = person.tell(&reply).is_ok();
-        if let Some(handover) = handover {
-            agent.handed_over(&handover, is_told);
-        }
-        if let (true, Some(beside)) = (is_told, beside) {
+        let (reply, beside) = answer(agent, door, peer, request, person);
+        if person.tell(&reply).is_ok()
+            && let Some(beside) = beside
+        {
             let _ = body::send(person.socket(), &beside);
         }
     }
@@ -65,23 +61,7 @@ impl Service for Served {
         };
         let fields = [("socket", socket), ("uid", &uid), ("pid", &pid), ("why", why)];
         let uid = peer.map_or(u32::MAX, |peer| peer.uid);
-        let _ =
-            warn(&self.0, Source { door, uid, login: None, what: "closed" }, "connection-closed", &fields);
-    }
-}
-
-/// What a request comes to.
-struct LastWord {
-    reply: Reply,
-    /// A body that goes beside it.
-    beside: Option<Vec<u8>>,
-    /// An allowed login: it matters whether the program hears of it.
-    handover: Option<Handover>,
-}
-
-impl From<Reply> for LastWord {
-    fn from(reply: Reply) -> Self {
-        Self { reply, beside: None, handover: None }
+        warn(&self.0, Source { door, uid, login: None, what: "closed" }, "connection-closed", &fields);
     }
 }
 
@@ -96,13 +76,16 @@ fn time_for(request: &Request) -> Duration {
     }
 }
 
-fn answer(agent: &Arc<Agent>, door: Door, peer: &Peer, request: Request, person: &mut Person) -> LastWord {
+fn answer(
+    agent: &Arc<Agent>,
+    door: Door,
+    peer: &Peer,
+    request: Request,
+    person: &mut Person,
+) -> (Reply, Option<Vec<u8>>) {
     let result = match &request {
-        Request::Authenticate(ask) => {
-            let (reply, handover) = login::authenticate(agent, door, peer, ask, person);
-            return LastWord { reply, beside: None, handover };
-        }
-        Request::Account(ask) => return login::account(agent, door, peer, ask).into(),
+        Request::Authenticate(ask) => return (login::authenticate(agent, door, peer, ask, person), None),
+        Request::Account(ask) => return (login::account(agent, door, peer, ask), None),
         Request::Status => {
             Ok((Reply::Status(status::status(agent, sees_cards(agent, door, peer), peer.uid)), None))
         }
@@ -117,8 +100,7 @@ fn answer(agent: &Arc<Agent>, door: Door, peer: &Peer, request: Request, person:
             .map(|done| (Reply::Registered(done), None)),
         Request::Job(ask) => at_the_seat(agent, door, peer).and_then(|()| job::job(agent, peer, ask, person)),
     };
-    let (reply, beside) = result.unwrap_or_else(|trouble| (failed(agent, door, peer, &trouble), None));
-    LastWord { reply, beside, handover: None }
+    result.unwrap_or_else(|trouble| (failed(agent, door, peer, &trouble), None))
 }
 
 /// A person's card answers only to the person at its seat: decided before anything is sent to it.
@@ -152,10 +134,9 @@ fn source(door: Door, peer: &Peer, what: &'static str) -> Source {
     Source { door, uid: peer.uid, login: None, what }
 }
 
-/// A line that its cause may cause at will. Says whether it is to be recorded in full.
-fn warn(agent: &Agent, source: Source, event: &str, fields: &[(&str, &str)]) -> bool {
-    let heed = agent.floods.heed(source, Instant::now());
-    match heed {
+/// A line that its cause may cause at will.
+fn warn(agent: &Agent, source: Source, event: &str, fields: &[(&str, &str)]) {
+    match agent.floods.heed(source, Instant::now()) {
         Heed::Record { missed: 0 } | Heed::LogOnly => agent.log.warn(event, fields),
         Heed::Record { missed } => {
             let missed = missed.to_string();
@@ -165,7 +146,6 @@ fn warn(agent: &Agent, source: Source, event: &str, fields: &[(&str, &str)]) -> 
         }
         Heed::Count => {}
     }
-    matches!(heed, Heed::Record { .. })
 }
 
 fn sees_cards(agent: &Agent, door: Door, peer: &Peer) -> bool {
@@ -210,27 +190,14 @@ fn refuse(agent: &Agent, request: &Request, reason: DenyReason, kind: ProblemKin
     }
 }
 
-/// What the journal keeps of a request that failed.
-#[derive(Serialize)]
-struct Journalled<'a> {
-    event: &'static str,
-    correlation: &'a CorrelationId,
-    uid: u32,
-    kind: ProblemKind,
-    told: &'a str,
-}
-
 fn failed(agent: &Agent, door: Door, peer: &Peer, trouble: &Trouble) -> Reply {
-    let correlation = match trouble.correlation.clone().map_or_else(|| agent.correlation(), Ok) {
+    let correlation = match agent.correlation() {
         Ok(correlation) => correlation,
         Err(trouble) => return failed_without_id(&trouble),
     };
     let kind = format!("{:?}", trouble.kind);
     let fields = [("correlation", correlation.as_str()), ("kind", &kind), ("told", &trouble.message)];
-    if warn(agent, source(door, peer, "failed"), "request-failed", &fields) {
-        let (event, uid, told) = ("request-failed", peer.uid, trouble.message.as_str());
-        agent.note(&Journalled { event, correlation: &correlation, uid, kind: trouble.kind, told });
-    }
+    warn(agent, source(door, peer, "failed"), "request-failed", &fields);
     Reply::Failed(Problem { kind: trouble.kind, message: trouble.message.clone(), correlation })
 }
 

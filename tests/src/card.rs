@@ -12,7 +12,7 @@ use crate::trouble::Trouble;
 use crate::waiting::wait_until;
 use control::Control;
 
-pub use control::{CardStatus, Counts, Touch};
+pub use control::{CardStatus, Counts, Damage, Touch};
 
 /// A card to be.
 #[derive(Clone, Debug)]
@@ -134,6 +134,11 @@ impl Card<'_> {
         self.control.order(&format!("fail {nth} {status:04X}"))
     }
 
+    /// The `nth` command from now and every later one is answered `status`, until [`Card::clear_faults`].
+    pub fn fail_from(&self, nth: u32, status: u16) -> Result<(), Trouble> {
+        self.control.order(&format!("fail-from {nth} {status:04X}"))
+    }
+
     /// The next command of this name (`VERIFY`, `PSO_CDS`, `GET_DATA_6E`) is answered `status`.
     pub fn fail_next(&self, command: &str, status: u16) -> Result<(), Trouble> {
         self.control.order(&format!("fail-next {command} {status:04X}"))
@@ -157,6 +162,16 @@ impl Card<'_> {
     /// The card is pulled when the `nth` command from now arrives, which gets no answer.
     pub fn pull_at(&self, nth: u32) -> Result<(), Trouble> {
         self.control.order(&format!("pull-at {nth}"))
+    }
+
+    /// The card carries the `nth` command from now out, and is pulled before its answer is there.
+    pub fn pull_after(&self, nth: u32) -> Result<(), Trouble> {
+        self.control.order(&format!("pull-after {nth}"))
+    }
+
+    /// The card carries the `nth` command from now out, and its answer is damaged on the way.
+    pub fn damage(&self, nth: u32, damage: Damage) -> Result<(), Trouble> {
+        self.control.order(&format!("damage {nth} {}", damage.word()))
     }
 
     /// Forgets the faults still to come.

@@ -102,6 +102,18 @@ impl Dialogue {
         }
     }
 
+    /// Waits for the first of several texts and says which, or `None` when the terminal closes before any of them.
+    ///
+    /// # Errors
+    /// [`Trouble::Timeout`] with the transcript.
+    pub fn next(&mut self, texts: &[&str], limit: Duration) -> Result<Option<usize>, Trouble> {
+        match self.expect_one_of(texts, limit) {
+            Ok((index, _)) => Ok(Some(index)),
+            Err(_) if self.screen.is_closed() => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
     /// Types a text and Enter.
     ///
     /// # Errors
@@ -182,6 +194,10 @@ impl Screen {
         }
     }
 
+    fn is_closed(&self) -> bool {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).closed
+    }
+
     /// Looks at the screen until `look` has an answer. After the terminal closed it looks once more.
     fn wait<T>(&self, limit: Duration, mut look: impl FnMut(&Shown) -> Option<T>) -> Option<T> {
         let deadline = Instant::now() + limit;
@@ -238,6 +254,13 @@ mod tests {
     fn a_text_that_never_comes_tells_what_came() {
         let error = shell("echo something else").expect("PIN", SOON).unwrap_err().to_string();
         assert!(error.contains("something else"), "{error}");
+    }
+
+    #[test]
+    fn a_terminal_that_closes_first_is_told_from_a_text() {
+        let mut shell = shell("echo one");
+        assert_eq!(shell.next(&["two", "one"], SOON).unwrap(), Some(1));
+        assert_eq!(shell.next(&["two", "one"], SOON).unwrap(), None);
     }
 
     #[test]

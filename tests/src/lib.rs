@@ -13,6 +13,7 @@ mod binaries;
 mod card;
 mod dialogue;
 mod machine;
+pub mod matrix;
 mod ports;
 mod running;
 pub mod site;
@@ -20,7 +21,7 @@ mod trouble;
 mod waiting;
 
 pub use binaries::target_bin;
-pub use card::{Card, CardSpec, CardStatus, Counts, Touch};
+pub use card::{Card, CardSpec, CardStatus, Counts, Damage, Touch};
 pub use dialogue::Dialogue;
 pub use machine::{Machine, Place, ServiceHandle, SessionHandle, SessionSpec, User};
 pub use ports::PortPair;

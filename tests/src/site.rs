@@ -5,6 +5,7 @@
 mod agent;
 mod pam;
 mod people;
+mod road;
 mod scene;
 mod server;
 mod talk;
@@ -13,8 +14,9 @@ use std::time::Duration;
 
 pub use pam::{SILENT_REST, module_path, stack};
 pub use people::{Person, Seat};
+pub use road::{Road, Weather};
 pub use scene::{SERVICE, Scene};
-pub use server::Server;
+pub use server::{Server, Way};
 pub use talk::{Ending, talk};
 
 use crate::card::{Card, CardSpec};
@@ -59,6 +61,14 @@ impl<'m> Site<'m> {
     /// # Errors
     /// Whatever did not start, with what it said.
     pub fn new(machine: &'m Machine, readers: usize, host_key: HostKey) -> Result<Self, Trouble> {
+        Self::by(Way::Straight, machine, readers, host_key)
+    }
+
+    /// The same, with a server that is reached this way.
+    ///
+    /// # Errors
+    /// Whatever did not start, with what it said.
+    pub fn by(way: Way, machine: &'m Machine, readers: usize, host_key: HostKey) -> Result<Self, Trouble> {
         machine.start_pcscd(readers + 1)?;
         let host_card = match host_key {
             HostKey::Card => Some(machine.card(HOST_READER, CardSpec::new("00000001"))?),
@@ -67,7 +77,7 @@ impl<'m> Site<'m> {
         if let Some(card) = &host_card {
             card.wait_until_seen()?;
         }
-        let server = Server::init(machine)?;
+        let server = Server::init(machine, way)?;
         agent::prepare(machine)?;
         Ok(Self { machine, server, agent: None, host_card })
     }
@@ -78,10 +88,18 @@ impl<'m> Site<'m> {
     /// Whatever did not start, with what it said.
     pub fn enrolled(machine: &'m Machine, readers: usize, host_key: HostKey) -> Result<Self, Trouble> {
         let mut site = Self::new(machine, readers, host_key)?;
-        site.server.start(machine)?;
-        site.start_agent()?;
-        site.enroll()?;
+        site.put_to_work()?;
         Ok(site)
+    }
+
+    /// Starts server and agent, and enrols the host.
+    ///
+    /// # Errors
+    /// Whatever did not start, with what it said.
+    pub fn put_to_work(&mut self) -> Result<(), Trouble> {
+        self.server.start(self.machine)?;
+        self.start_agent()?;
+        self.enroll().map(drop)
     }
 
     /// The arguments of `countersign enroll` for this site.

@@ -7,6 +7,7 @@ mod documents;
 mod lint;
 mod module;
 mod packages;
+mod soak;
 mod step;
 mod summary;
 mod test;
@@ -24,8 +25,10 @@ Commands:
   demo   build, then show a login with a card from enrolment to ledger, on real parts
   test   lint, build and test everything; ends with a line `N passed, N failed`
   lint   formatting, clippy, and licences where cargo-deny is installed
+  soak matrix [FAMILY]
+         every fault at every moment of a login; takes many minutes, and is no part of test
 
-demo and test need root, because they make private machines (mount namespaces, pcscd, sudo) and install the
+demo, test and soak need root, because they make private machines (mount namespaces, pcscd, sudo) and install the
 Debian packages that are missing. They leave the system's own services alone. Without root they print the
 one command to run.
 
@@ -39,12 +42,15 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(),
         ["test"] => test::run(),
         ["lint"] => lint::run(),
+        ["soak", words @ ..] if !words.iter().any(|word| word.starts_with('-')) => soak::run(words),
         ["help" | "--help" | "-h"] | [_, "--help" | "-h"] => {
             let _ = write!(std::io::stdout(), "{HELP}");
             return ExitCode::SUCCESS;
         }
         [] => Err(Stop::Usage("which command?".to_owned())),
-        ["demo" | "test" | "lint", rest, ..] => Err(Stop::Usage(format!("`{rest}` is not understood"))),
+        ["demo" | "test" | "lint" | "soak", rest, ..] => {
+            Err(Stop::Usage(format!("`{rest}` is not understood")))
+        }
         [other, ..] => Err(Stop::Usage(format!("there is no command `{other}`"))),
     };
     match done {

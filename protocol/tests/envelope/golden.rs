@@ -13,11 +13,11 @@ use sequoia_openpgp::types::SymmetricAlgorithm;
 
 use crate::parties::{Handmade, NOW, Party, check_in, sealed};
 
-pub(crate) fn folder() -> PathBuf {
+fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/messages/envelope")
 }
 
-pub(crate) fn party(name: &str) -> Party {
+fn party(name: &str) -> Party {
     let bytes = std::fs::read(folder().join("keys").join(format!("{name}.pgp"))).unwrap();
     Party { cert: certificate::parse_secret(&bytes).unwrap() }
 }

@@ -2,8 +2,6 @@
 #![cfg(feature = "envelope")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-mod bodies;
 mod golden;
 mod parties;
-mod roster;
 mod rules;

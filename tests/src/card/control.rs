@@ -42,6 +42,8 @@ pub struct Counts {
     pub by_name: BTreeMap<String, usize>,
     /// Their names, first to last.
     pub order: Vec<String>,
+    /// PINs that the card itself refused: tries spent.
+    pub refused_pins: usize,
 }
 
 impl Counts {
@@ -49,6 +51,33 @@ impl Counts {
     #[must_use]
     pub fn of(&self, name: &str) -> usize {
         self.by_name.get(name).copied().unwrap_or(0)
+    }
+}
+
+/// What becomes of an answer on its way from the card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// Half of the data, and the status word.
+    Half,
+    /// The status word alone.
+    NoData,
+    /// Other data of the same length, and the status word.
+    Garbage,
+    /// Far more data than any answer has, and the status word.
+    Long,
+    /// One byte in all.
+    Cut,
+}
+
+impl Damage {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Half => "half",
+            Self::NoData => "no-data",
+            Self::Garbage => "garbage",
+            Self::Long => "long",
+            Self::Cut => "cut",
+        }
     }
 }
 

@@ -25,7 +25,15 @@ impl<'m> Scene<'m> {
     /// # Errors
     /// The first step that failed, with what it said.
     pub fn on(machine: &'m Machine, host_key: HostKey) -> Result<Self, Trouble> {
-        let site = Site::enrolled(machine, 2, host_key)?;
+        Self::at(Site::enrolled(machine, 2, host_key)?)
+    }
+
+    /// Sets it up at an enrolled site that has two readers for people.
+    ///
+    /// # Errors
+    /// The first step that failed, with what it said.
+    pub fn at(site: Site<'m>) -> Result<Self, Trouble> {
+        let machine = site.machine;
         let olga = site.person("olga", 4200, 1)?;
         olga.register(&site.server.administrator, &site.server.code)?;
         let code = olga.administer(&["admin", "user", "add", "ana"])?.after("code")?;

@@ -1,6 +1,6 @@
 //! The server of a site.
 
-use super::{SOON, talk};
+use super::{Road, SOON, talk};
 use crate::machine::Machine;
 use crate::ports::PortPair;
 use crate::running::Running;
@@ -9,6 +9,15 @@ use crate::waiting::wait_until;
 
 /// Where the server keeps its data, inside the machine.
 const DATA: &str = "/var/lib/countersign-server";
+
+/// How hosts reach a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// At its own port.
+    Straight,
+    /// By a [`Road`] in front of it.
+    Road,
+}
 
 /// A server that was initialised, and what `init` printed.
 pub struct Server {
@@ -30,17 +39,26 @@ pub struct Server {
     pub shown: String,
     /// The process, while it runs.
     pub process: Option<Running>,
+    /// The road to it, where there is one.
+    pub road: Option<Road>,
     // Keeps the port ours.
     _ports: PortPair,
 }
 
 impl Server {
     /// `countersign-server init`, and its output read as an administrator reads it.
-    pub(super) fn init(machine: &Machine) -> Result<Self, Trouble> {
+    pub(super) fn init(machine: &Machine, way: Way) -> Result<Self, Trouble> {
         let ports = PortPair::claim()?;
         let url = format!("http://127.0.0.1:{}", ports.first());
         let mut command = machine.command(crate::target_bin("countersign-server")?);
         command.args(["init", "--data", DATA, "--url", &url]);
+        let road = match way {
+            Way::Straight => None,
+            Way::Road => {
+                command.args(["--listen", &format!("127.0.0.1:{}", ports.second())]);
+                Some(Road::open(ports.first(), ports.second())?)
+            }
+        };
         let shown = talk(&command, &[], SOON)?.success()?.shown;
         let after = |label: &str| -> Result<String, Trouble> {
             shown
@@ -62,6 +80,7 @@ impl Server {
             url,
             shown: shown.clone(),
             process: None,
+            road,
             _ports: ports,
         })
     }

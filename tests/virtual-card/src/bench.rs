@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) faults: Schedule,
     /// Names of the commands since the last reset of the count.
     pub(crate) journal: Vec<String>,
+    /// PINs that the firmware itself refused since then: tries spent.
+    pub(crate) refused_pins: usize,
 }
 
 impl State {
@@ -72,6 +74,7 @@ impl Bench {
             blinking: false,
             faults: Schedule::default(),
             journal: Vec::new(),
+            refused_pins: 0,
         };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
@@ -136,6 +139,13 @@ impl Bench {
             state.hanging |= verdict.hang;
             verdict
         })
+    }
+
+    /// The firmware answered a command.
+    pub(crate) fn carried_out(&self, bytes: &[u8], answer: &[u8]) {
+        if apdu::name(bytes) == "VERIFY" && !answer.ends_with(&[0x90, 0]) {
+            self.change(|state| state.refused_pins += 1);
+        }
     }
 
     /// Lets time pass, unless the card is pulled.

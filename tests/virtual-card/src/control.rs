@@ -4,12 +4,15 @@
 //! |---|---|
 //! | `pull`, `insert` | out of the reader, into the reader |
 //! | `status` | where the card is and what it waits for |
-//! | `count`, `reset-count` | commands seen, by name and in order |
+//! | `count`, `reset-count` | commands seen, by name and in order; PINs that the card itself refused |
 //! | `fail N SW` | the Nth command from now is answered SW and does not reach the card |
+//! | `fail-from N SW` | so is every later one, until `clear-faults` |
 //! | `fail-next COMMAND SW` | the same for the next command of that name, or instruction byte |
 //! | `delay N MS` | the Nth command takes that much longer |
 //! | `hang N`, `resume` | the Nth command is not answered until `resume` |
 //! | `pull-at N` | the card leaves the reader when the Nth command arrives |
+//! | `pull-after N` | the card carries it out and leaves before its answer does |
+//! | `damage N half\|no-data\|garbage\|long\|cut` | the card carries it out, and its answer is damaged |
 //! | `clear-faults` | forget the faults still to come |
 //! | `touch off\|require\|grant\|refuse` | the finger, when the card asks for one |
 //! | `quit` | end the program |
@@ -73,9 +76,13 @@ fn obey(command: Command, ident: &str, bench: &Bench) -> Reply {
         Command::Pull => bench.pull(),
         Command::Insert => bench.change(|state| state.inserted = true),
         Command::Status => return bench.change(|state| Reply::status(Status::of(state, ident))),
-        Command::Count => return bench.change(|state| Reply::count(Count::of(&state.journal))),
-        Command::ResetCount => bench.change(|state| state.journal.clear()),
+        Command::Count => return bench.change(|state| Reply::count(Count::of(state))),
+        Command::ResetCount => bench.change(|state| {
+            state.journal.clear();
+            state.refused_pins = 0;
+        }),
         Command::At(nth, fault) => bench.change(|state| state.faults.at(nth, fault)),
+        Command::FailFrom(nth, status) => bench.change(|state| state.faults.lasting(nth, status)),
         Command::FailNext(target, status) => bench.change(|state| state.faults.next(target, status)),
         Command::Resume => bench.change(|state| state.hanging = false),
         Command::ClearFaults => bench.change(|state| state.faults.clear()),

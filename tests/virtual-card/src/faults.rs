@@ -16,6 +16,43 @@ pub(crate) enum Fault {
     Hang,
     /// The card leaves the reader instead of answering.
     Pull,
+    /// The card carries the command out, and leaves the reader before its answer does.
+    PullAfter,
+    /// The card carries the command out, and its answer is damaged on the way.
+    Damage(Damage),
+}
+
+/// What becomes of an answer on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Damage {
+    /// Half of the data, and the status word.
+    Half,
+    /// The status word alone.
+    NoData,
+    /// Other data of the same length, and the status word.
+    Garbage,
+    /// Far more data than any answer has, and the status word.
+    Long,
+    /// One byte in all.
+    Cut,
+}
+
+impl Damage {
+    /// Longer than the longest honest answer, an RSA-4096 key, and than what readers take in one piece.
+    const LONG: usize = 5000;
+
+    pub(crate) fn apply(self, answer: Vec<u8>) -> Vec<u8> {
+        let (data, status) = answer.split_at(answer.len().saturating_sub(2));
+        let data = match self {
+            Self::Half => data.split_at(data.len() / 2).0.to_vec(),
+            Self::NoData => Vec::new(),
+            // Not its own inverse at any byte, and the same at each run.
+            Self::Garbage => data.iter().map(|byte| byte.wrapping_mul(167).wrapping_add(41)).collect(),
+            Self::Long => data.iter().copied().chain(std::iter::repeat(0x5A)).take(Self::LONG).collect(),
+            Self::Cut => return answer.into_iter().take(1).collect(),
+        };
+        [&data, status].concat()
+    }
 }
 
 /// Which commands a named fault waits for: an exact command name, or an instruction byte.
@@ -34,13 +71,15 @@ impl Target {
     }
 }
 
-/// Everything that goes wrong with one command. Delay comes first, then hanging, then the rest.
+/// Everything that goes wrong with one command. Delay comes first, then hanging, then leaving, then the answer.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub(crate) delay: Option<Duration>,
     pub(crate) hang: bool,
     pub(crate) pull: bool,
     pub(crate) answer: Option<StatusWord>,
+    pub(crate) damage: Option<Damage>,
+    pub(crate) pull_after: bool,
 }
 
 /// Faults still to come. Each happens once.
@@ -48,6 +87,8 @@ pub(crate) struct Verdict {
 pub(crate) struct Schedule {
     counted: Vec<(u32, Fault)>,
     named: Vec<(Target, StatusWord)>,
+    /// So many commands are spared yet; each one after them is answered this.
+    lasting: Option<(u32, StatusWord)>,
 }
 
 impl Schedule {
@@ -61,12 +102,17 @@ impl Schedule {
         self.named.push((target, status));
     }
 
+    /// The `nth` command from now and every later one is answered with `status`.
+    pub(crate) fn lasting(&mut self, nth: u32, status: StatusWord) {
+        self.lasting = Some((nth.saturating_sub(1), status));
+    }
+
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
     pub(crate) fn pending(&self) -> usize {
-        self.counted.len() + self.named.len()
+        self.counted.len() + self.named.len() + usize::from(self.lasting.is_some())
     }
 
     /// A command arrives: counts down, and takes out of the schedule what is due.
@@ -82,12 +128,21 @@ impl Schedule {
                 Fault::Delay(time) => verdict.delay = Some(*time),
                 Fault::Hang => verdict.hang = true,
                 Fault::Pull => verdict.pull = true,
+                Fault::PullAfter => verdict.pull_after = true,
+                Fault::Damage(damage) => verdict.damage = Some(*damage),
             }
             false
         });
         if let Some(hit) = self.named.iter().position(|(target, _)| target.hits(apdu, name)) {
             let (_, status) = self.named.remove(hit);
             verdict.answer.get_or_insert(status);
+        }
+        match &mut self.lasting {
+            Some((0, status)) => {
+                verdict.answer.get_or_insert(*status);
+            }
+            Some((spared, _)) => *spared -= 1,
+            None => {}
         }
         verdict
     }
@@ -133,9 +188,34 @@ mod tests {
         schedule.at(1, Fault::Delay(Duration::from_millis(5)));
         schedule.at(1, Fault::Hang);
         schedule.at(1, Fault::Pull);
-        let expected =
-            Verdict { delay: Some(Duration::from_millis(5)), hang: true, pull: true, answer: None };
+        let delay = Some(Duration::from_millis(5));
+        let expected = Verdict { delay, hang: true, pull: true, ..Verdict::default() };
         assert_eq!(schedule.arrival(SELECT, "SELECT"), expected);
+    }
+
+    #[test]
+    fn a_lasting_fault_spares_the_commands_before_it_and_no_later_one() {
+        let mut schedule = Schedule::default();
+        schedule.lasting(2, [0x6F, 0]);
+        let verdicts: Vec<_> = (0..4).map(|_| schedule.arrival(SELECT, "SELECT").answer).collect();
+        assert_eq!(verdicts, [None, Some([0x6F, 0]), Some([0x6F, 0]), Some([0x6F, 0])]);
+        schedule.clear();
+        assert_eq!(schedule.arrival(SELECT, "SELECT"), Verdict::default());
+    }
+
+    #[test]
+    fn a_damaged_answer_is_as_its_name_says() {
+        let answer = || vec![1, 2, 3, 4, 0x90, 0];
+        assert_eq!(Damage::Half.apply(answer()), [1, 2, 0x90, 0]);
+        assert_eq!(Damage::NoData.apply(answer()), [0x90, 0]);
+        assert_eq!(Damage::Cut.apply(answer()), [1]);
+        let garbage = Damage::Garbage.apply(answer());
+        assert!(garbage.len() == 6 && garbage.ends_with(&[0x90, 0]) && garbage[..4] != [1, 2, 3, 4]);
+        let long = Damage::Long.apply(answer());
+        assert!(long.len() == 5002 && long.starts_with(&[1, 2, 3, 4]) && long.ends_with(&[0x90, 0]));
+        for damage in [Damage::Half, Damage::NoData, Damage::Garbage] {
+            assert_eq!(damage.apply(vec![0x69, 0x83]), [0x69, 0x83]);
+        }
     }
 
     #[test]

@@ -70,9 +70,21 @@ fn answer(apdu: &[u8], line: &TcpStream, bench: &Bench, chip: &mut dyn Chip) -> 
         bench.pull();
         return None;
     }
-    Some(match verdict.answer {
+    let answer = match verdict.answer {
         Some(status) => status.to_vec(),
-        None => chip.transmit(apdu),
+        None => {
+            let answer = chip.transmit(apdu);
+            bench.carried_out(apdu, &answer);
+            answer
+        }
+    };
+    if verdict.pull_after {
+        bench.pull();
+        return None;
+    }
+    Some(match verdict.damage {
+        Some(damage) => damage.apply(answer),
+        None => answer,
     })
 }
 
@@ -156,6 +168,34 @@ mod tests {
         assert_eq!(read_frame(&mut driver).unwrap(), None);
         assert_eq!(chip.seen, 0);
         assert!(!bench.change(|state| state.inserted));
+    }
+
+    #[test]
+    fn a_card_pulled_after_a_command_has_carried_it_out() {
+        let (card, _driver) = line();
+        let (bench, mut chip) = (Bench::new(true), Counting::default());
+        bench.change(|state| state.faults.at(1, Fault::PullAfter));
+        assert_eq!(answer(&[0, 0xA4, 4, 0], &card, &bench, &mut chip), None);
+        assert_eq!(chip.seen, 1);
+        assert!(!bench.change(|state| state.inserted));
+    }
+
+    #[test]
+    fn a_pin_that_the_card_refuses_is_counted_and_one_that_a_fault_refuses_is_not() {
+        struct Refusing;
+        impl Chip for Refusing {
+            fn transmit(&mut self, _: &[u8]) -> Vec<u8> {
+                vec![0x63, 0xC2]
+            }
+            fn reset(&mut self) {}
+        }
+        let (card, _driver) = line();
+        let bench = Bench::new(true);
+        bench.change(|state| state.faults.at(1, Fault::Answer([0x63, 0xC2])));
+        for apdu in [&[0, 0x20, 0, 0x81, 1, 0][..], &[0, 0x20, 0, 0x81, 1, 0], &[0, 0x20, 0, 0x81]] {
+            answer(apdu, &card, &bench, &mut Refusing);
+        }
+        assert_eq!(bench.change(|state| state.refused_pins), 1);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::bench::TouchMode;
-use crate::faults::{Fault, StatusWord, Target};
+use crate::faults::{Damage, Fault, StatusWord, Target};
 
 /// One line, understood.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,6 +15,7 @@ pub(super) enum Command {
     Count,
     ResetCount,
     At(u32, Fault),
+    FailFrom(u32, StatusWord),
     FailNext(Target, StatusWord),
     Resume,
     ClearFaults,
@@ -31,6 +32,8 @@ pub(super) enum Misunderstood {
     Nth(String),
     #[error("{0:?} is not a status word of four hexadecimal digits")]
     StatusWord(String),
+    #[error("{0:?} is no damage: half, no-data, garbage, long or cut")]
+    Damage(String),
     #[error("{0:?} is not a number of milliseconds")]
     Milliseconds(String),
 }
@@ -47,10 +50,13 @@ impl FromStr for Command {
             ["count"] => Self::Count,
             ["reset-count"] => Self::ResetCount,
             ["fail", n, status] => Self::At(nth(n)?, Fault::Answer(status_word(status)?)),
+            ["fail-from", n, status] => Self::FailFrom(nth(n)?, status_word(status)?),
             ["fail-next", command, status] => Self::FailNext(target(command), status_word(status)?),
             ["delay", n, time] => Self::At(nth(n)?, Fault::Delay(milliseconds(time)?)),
             ["hang", n] => Self::At(nth(n)?, Fault::Hang),
             ["pull-at", n] => Self::At(nth(n)?, Fault::Pull),
+            ["pull-after", n] => Self::At(nth(n)?, Fault::PullAfter),
+            ["damage", n, what] => Self::At(nth(n)?, Fault::Damage(damage(what)?)),
             ["resume"] => Self::Resume,
             ["clear-faults"] => Self::ClearFaults,
             ["touch", "off"] => Self::Touch(TouchMode::Off),
@@ -73,6 +79,17 @@ fn status_word(word: &str) -> Result<StatusWord, Misunderstood> {
         .and_then(|word| u16::from_str_radix(word, 16).ok())
         .map(u16::to_be_bytes)
         .ok_or_else(|| Misunderstood::StatusWord(word.to_owned()))
+}
+
+fn damage(word: &str) -> Result<Damage, Misunderstood> {
+    Ok(match word {
+        "half" => Damage::Half,
+        "no-data" => Damage::NoData,
+        "garbage" => Damage::Garbage,
+        "long" => Damage::Long,
+        "cut" => Damage::Cut,
+        _ => return Err(Misunderstood::Damage(word.to_owned())),
+    })
 }
 
 fn milliseconds(word: &str) -> Result<Duration, Misunderstood> {
@@ -107,6 +124,9 @@ mod tests {
             ("pull-at 4", Command::At(4, Fault::Pull)),
             ("resume", Command::Resume),
             ("clear-faults", Command::ClearFaults),
+            ("pull-after 2", Command::At(2, Fault::PullAfter)),
+            ("damage 1 no-data", Command::At(1, Fault::Damage(Damage::NoData))),
+            ("fail-from 2 6F00", Command::FailFrom(2, [0x6F, 0])),
             ("touch refuse", Command::Touch(TouchMode::Refuse)),
             ("  quit ", Command::Quit),
         ] {
@@ -124,6 +144,7 @@ mod tests {
             "fail 1 +983",
             "fail 1",
             "delay 1 -5",
+            "damage 1 worse",
             "touch",
             "pull 1",
         ] {

@@ -71,15 +71,20 @@ pub(super) struct Count {
     total: usize,
     by_name: BTreeMap<String, usize>,
     order: Vec<String>,
+    refused_pins: usize,
 }
 
 impl Count {
-    pub(super) fn of(journal: &[String]) -> Self {
+    pub(super) fn of(state: &State) -> Self {
+        Self::new(&state.journal, state.refused_pins)
+    }
+
+    fn new(journal: &[String], refused_pins: usize) -> Self {
         let mut by_name = BTreeMap::new();
         for name in journal {
             *by_name.entry(name.clone()).or_insert(0) += 1;
         }
-        Self { total: journal.len(), by_name, order: journal.to_vec() }
+        Self { total: journal.len(), by_name, order: journal.to_vec(), refused_pins }
     }
 }
 
@@ -91,12 +96,13 @@ mod tests {
     fn a_count_has_the_total_the_names_and_the_order() {
         let journal = ["VERIFY", "PSO_CDS", "VERIFY"].map(str::to_owned);
         assert_eq!(
-            serde_json::to_value(Reply::count(Count::of(&journal))).unwrap(),
+            serde_json::to_value(Reply::count(Count::new(&journal, 1))).unwrap(),
             serde_json::json!({
                 "ok": true,
                 "total": 3,
                 "by_name": {"PSO_CDS": 1, "VERIFY": 2},
                 "order": ["VERIFY", "PSO_CDS", "VERIFY"],
+                "refused_pins": 1,
             })
         );
         assert_eq!(serde_json::to_string(&Reply::done()).unwrap(), r#"{"ok":true}"#);
