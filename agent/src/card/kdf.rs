@@ -2,7 +2,7 @@
 
 use openpgp_card::ocard::data::KdfDo;
 use sha2::{Sha256, Sha512};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::error::CardError;
 use super::pin::Pin;
@@ -32,11 +32,23 @@ pub(super) fn apply(kdf: Option<&KdfDo>, pin: &Pin, whose: Whose) -> Result<Zero
     let (Some(salt), Some(count), 3) = (salt, kdf.iter_count(), kdf.kdf_algo()) else {
         return Err(unknown(kdf));
     };
-    match kdf.hash_algo() {
-        Some(8) => Ok(iterated::<Sha256>(salt, text, count)),
-        Some(10) => Ok(iterated::<Sha512>(salt, text, count)),
-        _ => Err(unknown(kdf)),
-    }
+    let derived = match kdf.hash_algo() {
+        Some(8) => iterated::<Sha256>(salt, text, count),
+        Some(10) => iterated::<Sha512>(salt, text, count),
+        _ => return Err(unknown(kdf)),
+    };
+    wipe_stack();
+    Ok(derived)
+}
+
+/// The hash functions keep the block they work on, which is the PIN, and wipe neither it nor the hash. Both lie
+/// on the stack below the caller; there is nothing else.
+#[inline(never)]
+fn wipe_stack() {
+    const DEEPEST: usize = 16 * 1024;
+    let mut below = [0xFF_u8; DEEPEST];
+    below.zeroize();
+    std::hint::black_box(&below);
 }
 
 fn unknown(kdf: &KdfDo) -> CardError {
@@ -49,6 +61,7 @@ fn unknown(kdf: &KdfDo) -> CardError {
 
 /// Iterated and salted S2K (RFC 9580, 3.7.1.3): `count` bytes of salt and PIN in turns, all of both at
 /// least once.
+#[inline(never)]
 fn iterated<H: sha2::Digest>(salt: &[u8], pin: &[u8], count: u32) -> Zeroizing<Vec<u8>> {
     let once = Zeroizing::new([salt, pin].concat());
     // Hashing a page at a time is several times faster than 14 bytes at a time.

@@ -60,7 +60,11 @@ pub(super) fn sign(
     if let Err(refusal) = guard(status, &order) {
         return (Err(refusal), Aftermath::Closed);
     }
-    let accepted = match verify(&mut card, public, Purpose::Signing, &order.pin) {
+    let Order { pin, input, .. } = order;
+    let verified = verify(&mut card, public, Purpose::Signing, &pin);
+    // The card has it: while it waits for a touch, nobody else does.
+    drop(pin);
+    let accepted = match verified {
         Ok(accepted) => accepted,
         Err(error @ (CardError::WrongPin { .. } | CardError::Blocked | CardError::Unsupported(_))) => {
             return (Err(error), Aftermath::Closed);
@@ -70,7 +74,7 @@ pub(super) fn sign(
             return (Err(error), Aftermath::Reset);
         }
     };
-    let result = compute(&mut card, public, accepted, order.input);
+    let result = compute(&mut card, public, accepted, input);
     if status.forced && result.is_ok() {
         // The card closed the PIN itself.
         return (result, Aftermath::Closed);
@@ -100,7 +104,8 @@ pub(super) fn verify(
         Purpose::Admin => Whose::Admin,
     };
     let secret = kdf::apply(public.kdf.as_ref(), pin, whose)?;
-    match card.send(&Command::verify(purpose.reference(), secret))?.status {
+    let answer = card.send(&Command::verify(purpose.reference(), secret))?;
+    match answer.status {
         0x9000 => Ok(PinAccepted(())),
         status => Err(refused(card, purpose, status)),
     }

@@ -90,11 +90,12 @@ impl Worker {
         job: impl FnOnce(&mut Slot, &Steps<S>) -> Result<T, CardError> + Send + 'static,
     ) -> Result<T, CardError> {
         let (words, heard) = mpsc::channel();
-        let wanted = Arc::new(AtomicBool::new(true));
-        let still_wanted = Arc::clone(&wanted);
+        let job = Arc::new(Mutex::new(Some(job)));
+        let waiting = Arc::clone(&job);
         let busy_since = Arc::clone(&self.busy_since);
         self.post(move |slot| {
-            if !still_wanted.load(Ordering::SeqCst) || words.send(Word::Started).is_err() {
+            let Some(job) = lock(&waiting).take() else { return };
+            if words.send(Word::Started).is_err() {
                 return;
             }
             let tell = words.clone();
@@ -114,7 +115,8 @@ impl Worker {
                 // The job panicked, or the thread did.
                 Err(RecvTimeoutError::Disconnected) => return Err(CardError::Gone),
                 Err(RecvTimeoutError::Timeout) => {
-                    wanted.store(false, Ordering::SeqCst);
+                    // Behind a card that never answers it would wait for ever, with the PIN in it.
+                    drop(lock(&job).take());
                     let stuck = started || self.busy_for().is_some_and(|time| time >= limit);
                     return Err(if stuck { CardError::TimedOut } else { CardError::Busy });
                 }
@@ -198,6 +200,18 @@ mod tests {
         while stuck.upgrade().is_some() {
             thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    #[test]
+    fn what_a_job_that_is_never_done_holds_is_gone_when_nobody_waits() {
+        let worker = worker();
+        let (_release, hold) = mpsc::channel::<()>();
+        let stuck = ask(&worker, move || Ok(drop(hold.recv())));
+        assert_eq!(stuck, Err(CardError::TimedOut));
+        let pin = Arc::new(());
+        let held = Arc::downgrade(&pin);
+        assert_eq!(ask(&worker, move || Ok(drop(pin))), Err(CardError::TimedOut));
+        assert!(held.upgrade().is_none());
     }
 
     #[test]
