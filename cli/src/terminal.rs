@@ -2,13 +2,14 @@
 //!
 //! Questions never go to standard output, which belongs to the result.
 
+mod secret;
+
 use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::AsFd as _;
 
 use countersign_protocol::ipc::{Conversation, NoteKind};
-use nix::sys::signal::{SigSet, Signal};
 use secrecy::SecretString;
-use zeroize::Zeroizing;
 
 use crate::failure::{Failure, LocalKind};
 use crate::output::plain;
@@ -59,7 +60,8 @@ impl Conversation for Terminal {
 
     fn hidden(&mut self, question: &str) -> Option<SecretString> {
         self.used = true;
-        let answer = if self.answers_from_stdin { next_line(question) } else { typed_hidden(question) };
+        let answer =
+            if self.answers_from_stdin { next_line(question) } else { secret::typed(&plain(question)) };
         answer.unwrap_or_else(|error| {
             self.fail(&error);
             None
@@ -84,34 +86,9 @@ impl Conversation for Terminal {
 /// One line of standard input; `None` at its end.
 fn next_line(question: &str) -> io::Result<Option<SecretString>> {
     writeln!(io::stderr().lock(), "{}", plain(question))?;
-    let mut line = Zeroizing::new(String::with_capacity(LINE));
-    if io::stdin().lock().read_line(&mut line)? == 0 {
-        return Ok(None);
-    }
-    Ok(Some(SecretString::from(line.trim_end_matches(['\n', '\r']))))
-}
-
-/// Enough for any PIN without growing, which would leave a copy behind.
-const LINE: usize = 4096;
-
-/// What a person types without echo; `None` for end of file.
-fn typed_hidden(question: &str) -> io::Result<Option<SecretString>> {
-    // ^C reaches us as a signal while echo is off. Held back until the terminal is as it was, it then ends
-    // the program as ^C should.
-    let mut interrupt = SigSet::empty();
-    interrupt.add(Signal::SIGINT);
-    interrupt.thread_block()?;
-    let typed = rpassword::prompt_password(plain(question));
-    interrupt.thread_unblock()?;
-    match typed {
-        Ok(secret) => Ok(Some(SecretString::from(secret))),
-        Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::Interrupted) => {
-            // Nobody pressed Enter; what comes next begins on a line of its own.
-            writeln!(io::stderr().lock())?;
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
+    // The standard library's own standard input has a buffer, which would keep a PIN.
+    let mut unbuffered = std::fs::File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    secret::next_line(&mut unbuffered)
 }
 
 /// What a person types with echo; `None` for end of file.
