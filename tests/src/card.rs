@@ -1,6 +1,7 @@
 //! A virtual card in a machine's reader.
 
 mod control;
+mod orders;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::waiting::wait_until;
 use control::Control;
 
 pub use control::{CardStatus, Counts, Damage, Touch};
+pub use orders::{Pins, SELECT};
 
 /// A card to be.
 #[derive(Clone, Debug)]

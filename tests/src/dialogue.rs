@@ -155,6 +155,12 @@ impl Dialogue {
         ended.map_err(|_| self.in_vain(&what, limit))
     }
 
+    /// The program's process id, once it has begun to speak.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Everything shown so far, typed echoes included.
     #[must_use]
     pub fn transcript(&self) -> String {

@@ -6,6 +6,7 @@ mod hierarchies;
 mod place;
 mod readers;
 mod session;
+mod system_log;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,6 +22,7 @@ pub use accounts::User;
 pub use place::Place;
 pub(crate) use readers::reader_name;
 pub use session::{ServiceHandle, SessionHandle, SessionSpec};
+pub use system_log::SystemLog;
 
 /// A machine of its own as far as `/etc`, `/var`, `/run`, the host name and cgroups go.
 ///

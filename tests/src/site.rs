@@ -4,6 +4,7 @@
 
 mod agent;
 mod pam;
+mod pam_client;
 mod people;
 mod road;
 mod scene;
@@ -13,6 +14,7 @@ mod talk;
 use std::time::Duration;
 
 pub use pam::{SILENT_REST, module_path, stack};
+pub use pam_client::{PamAnswer, PamClient};
 pub use people::{Person, Seat};
 pub use road::{Road, Weather};
 pub use scene::{SERVICE, Scene};

@@ -206,7 +206,10 @@ mod tests {
     fn what_a_job_that_is_never_done_holds_is_gone_when_nobody_waits() {
         let worker = worker();
         let (_release, hold) = mpsc::channel::<()>();
-        let stuck = ask(&worker, move || Ok(drop(hold.recv())));
+        let stuck = ask(&worker, move || {
+            let _ = hold.recv();
+            Ok(())
+        });
         assert_eq!(stuck, Err(CardError::TimedOut));
         let pin = Arc::new(());
         let held = Arc::downgrade(&pin);

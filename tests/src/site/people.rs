@@ -49,14 +49,28 @@ impl Person<'_> {
     /// # Errors
     /// If the command fails, with what it showed.
     pub fn register(&self, account: &str, code: &str) -> Result<Ending, Trouble> {
+        self.register_with(account, code, PIN, ADMIN_PIN)
+    }
+
+    /// The same with other PINs.
+    ///
+    /// # Errors
+    /// If the command fails, with what it showed.
+    pub fn register_with(
+        &self,
+        account: &str,
+        code: &str,
+        pin: &str,
+        admin_pin: &str,
+    ) -> Result<Ending, Trouble> {
         let ident = self.card.ident();
         let command = self.countersign(&["register", account, "--card", &ident])?;
         let answers = [
             ("Type yes", "yes"),
-            ("New PIN (", PIN),
-            ("New PIN again", PIN),
-            ("New admin PIN (", ADMIN_PIN),
-            ("New admin PIN again", ADMIN_PIN),
+            ("New PIN (", pin),
+            ("New PIN again", pin),
+            ("New admin PIN (", admin_pin),
+            ("New admin PIN again", admin_pin),
             ("One-time code", code),
         ];
         talk(&command, &answers, KEY_GENERATION)?.success()
