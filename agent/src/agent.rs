@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::courier::{Courier, CourierSpec};
 use crate::flood::{Floods, Heed, Source};
 use crate::journal::Journal;
-use crate::keeper::{Ear, Keeper};
+use crate::keeper::{Ear, Keeper, Untold};
 use crate::known::Known;
 use crate::log::Log;
 use crate::permit::HostState;
@@ -29,6 +29,7 @@ use crate::server_time::{ServerTime, Uptime};
 use crate::session::Choice;
 use crate::state::StateDir;
 use crate::trouble::Trouble;
+use crate::unsettled::Flights;
 use crate::wire::{LinkError, Wire};
 
 /// Everything a request may need. Nothing in here is locked while a card or the network is waited for.
@@ -49,6 +50,10 @@ pub struct Agent {
     pub journal: Journal,
     /// The local log.
     pub log: Log,
+    /// Statements under way.
+    pub flights: Flights,
+    /// Requests that the server tells nothing about.
+    pub untold: Untold,
     /// Keeps what strangers cause from filling all three.
     pub floods: Floods,
     /// The thread that keeps in touch.
@@ -114,6 +119,8 @@ impl Agent {
             cards,
             state,
             log,
+            flights: Flights::default(),
+            untold: Untold::default(),
             floods: Floods::default(),
             keeper,
             random,
@@ -177,24 +184,34 @@ impl Agent {
     }
 
     /// Reports an event about a card outside a login.
-    pub fn report_card(&self, event: HostEventKind, choice: Option<&Choice>, told: &str) {
-        if let Some(event) = self.card_event(event, choice, told) {
-            self.report(&event);
-        }
+    pub fn report_card(
+        &self,
+        event: HostEventKind,
+        correlation: CorrelationId,
+        choice: Option<&Choice>,
+        told: &str,
+    ) {
+        self.report(&self.card_event(event, correlation, choice, told));
     }
 
     /// Reports that somebody away from the seat asked for a card.
     pub fn report_away(&self, source: Source, told: &str) {
         if let Heed::Record { missed } = self.floods.heed(source, Instant::now())
-            && let Some(event) = self.card_event(HostEventKind::RemoteSession, None, told)
+            && let Ok(correlation) = self.correlation()
         {
+            let event = self.card_event(HostEventKind::RemoteSession, correlation, None, told);
             self.report(&with_missed(event, missed));
         }
     }
 
-    fn card_event(&self, event: HostEventKind, choice: Option<&Choice>, told: &str) -> Option<HostEvent> {
-        let correlation = self.correlation().ok()?;
-        Some(HostEvent {
+    fn card_event(
+        &self,
+        event: HostEventKind,
+        correlation: CorrelationId,
+        choice: Option<&Choice>,
+        told: &str,
+    ) -> HostEvent {
+        HostEvent {
             event,
             at: self.wire.time.now(),
             correlation,
@@ -203,7 +220,7 @@ impl Agent {
             service: None,
             card: choice.map(|choice| choice.card),
             told: told.to_owned(),
-        })
+        }
     }
 
     /// A fresh correlation id.

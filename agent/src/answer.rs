@@ -6,20 +6,22 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use countersign_protocol::binary::Binary;
-use countersign_protocol::ids::{CorrelationId, Digest};
+use countersign_protocol::ids::{CorrelationId, Digest, MessageId};
 use countersign_protocol::ledger::Outcome;
 use countersign_protocol::limits;
-use countersign_protocol::message::{Decision, JobReply, JobRequest};
+use countersign_protocol::message::{Decision, InReplyTo, JobReply, JobRequest};
 use countersign_protocol::statement::{SignedStatement, Statement};
-use serde::Serialize;
 
 use self::asking::Asking;
 use crate::agent::Agent;
+use crate::journal::SentJob;
 use crate::reach::Patience;
 use crate::server_link::Link;
+use crate::server_time::Answers;
+use crate::unsettled::Flight;
 use crate::wire::LinkError;
 
-/// What the server decided, and the ledger vouches for. Made only by [`ask`].
+/// What the server decided, and the ledger vouches for. Made only by [`ask`] and [`prove`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     allowed: bool,
@@ -28,6 +30,8 @@ pub struct Answer {
     ledger_index: u64,
     statement: Digest,
     result: Option<serde_json::Value>,
+    /// What is open about it until it was acted upon.
+    request: Option<(MessageId, Flight)>,
 }
 
 impl Answer {
@@ -67,6 +71,12 @@ impl Answer {
         self.result.as_ref()
     }
 
+    /// The request that it answers, as long as it is to be acted upon.
+    #[must_use]
+    pub fn request(&self) -> Option<(&MessageId, &Flight)> {
+        self.request.as_ref().map(|(id, flight)| (id, flight))
+    }
+
     #[cfg(test)]
     pub(crate) fn for_tests(allowed: bool) -> Self {
         Self {
@@ -76,6 +86,7 @@ impl Answer {
             ledger_index: 7,
             statement: Digest::of(b"statement"),
             result: None,
+            request: None,
         }
     }
 }
@@ -87,6 +98,8 @@ pub struct Question {
     pub signed: SignedStatement,
     /// The body whose digest it names, if it names one.
     pub body: Option<Binary>,
+    /// What the person is told to quote if no answer comes.
+    pub correlation: CorrelationId,
 }
 
 /// How somebody waits for an answer.
@@ -114,6 +127,8 @@ pub enum NoAnswer {
 pub struct Silence {
     signed: SignedStatement,
     error: LinkError,
+    /// Nobody asks what became of it until the host has decided.
+    _flight: Flight,
 }
 
 impl Silence {
@@ -142,8 +157,8 @@ impl From<NoAnswer> for LinkError {
 /// Has the instance carry a signed statement to the server, and proves what comes back: signed by the server,
 /// to this very envelope, in the ledger under the pinned key, about this very statement, and saying the same.
 ///
-/// An answer that comes after the wait was over changes nothing any more; it is written down, and a "no" is told
-/// to the administrator.
+/// An answer that comes after the wait was over changes nothing any more: the keeper finds out what it was, writes it
+/// down, and tells the administrator of a "no".
 ///
 /// # Errors
 /// [`NoAnswer`].
@@ -158,14 +173,14 @@ pub fn ask(
     let patience = if wait.is_brief { patience.brief() } else { patience };
     let signed = question.signed.clone();
     let digest = Digest::of(&signed.statement.0);
-    let silence = |error: LinkError| NoAnswer::Silence(Silence { signed: signed.clone(), error });
+    let flight = agent.flights.begin(digest, Some(&agent.keeper));
+    let silence = |error: LinkError| {
+        NoAnswer::Silence(Silence { signed: signed.clone(), error, _flight: flight.clone() })
+    };
     let ended = |error: LinkError| if error.is_silence() { silence(error) } else { NoAnswer::Final(error) };
 
-    let (asker, link, listener) = (Arc::clone(agent), Arc::clone(link), Arc::clone(agent));
-    let asking = Asking::begin(
-        move || send(&asker, &link, question, patience),
-        move |result| late(&listener, digest, result),
-    );
+    let (asker, link, sent) = (Arc::clone(agent), Arc::clone(link), flight.clone());
+    let asking = Asking::begin(move || send(&asker, &link, question, sent, patience), |late| drop(late));
     let asking = asking.map_err(NoAnswer::Final)?;
     let soon = begun + agent.wire.reach.patience(begun);
     let asking = match asking.wait(soon.min(wait.deadline)) {
@@ -190,55 +205,46 @@ pub fn ask(
     Err(silence(LinkError::Unreachable(format!("no answer within {:.1} s", begun.elapsed().as_secs_f32()))))
 }
 
-/// What the journal keeps of an answer that came when nobody waited any more.
-#[derive(Serialize)]
-struct Late<'a> {
-    event: &'static str,
-    statement: Digest,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ledger_index: Option<u64>,
-    correlation: &'a CorrelationId,
-}
-
-fn late(agent: &Agent, statement: Digest, result: Result<Answer, LinkError>) {
-    let (event, correlation, ledger_index, told) = match &result {
-        Ok(answer) if answer.allowed => {
-            ("late-yes", &answer.correlation, Some(answer.ledger_index), answer.reason.as_str())
-        }
-        Ok(answer) => ("late-no", &answer.correlation, Some(answer.ledger_index), answer.reason.as_str()),
-        Err(LinkError::Refused { correlation, .. }) => {
-            ("late-no", correlation, None, "the server refused the message")
-        }
-        Err(_) => return,
-    };
-    agent.note(&Late { event, statement, ledger_index, correlation });
-    let (statement, index) =
-        (statement.to_string(), ledger_index.map(|index| index.to_string()).unwrap_or_default());
-    let fields = [
-        ("correlation", correlation.as_str()),
-        ("statement", statement.as_str()),
-        ("ledger", index.as_str()),
-        ("told", told),
-    ];
-    // Somebody may be in by now whom the server would have kept out.
-    if event == "late-no" { agent.log.warn(event, &fields) } else { agent.log.notice(event, &fields) }
-}
-
 /// One exchange, to its proven end.
-fn send(agent: &Agent, link: &Link, question: Question, patience: Patience) -> Result<Answer, LinkError> {
-    let Question { signed, body } = question;
+fn send(
+    agent: &Agent,
+    link: &Link,
+    question: Question,
+    flight: Flight,
+    patience: Patience,
+) -> Result<Answer, LinkError> {
+    let Question { signed, body, correlation } = question;
     let now = agent.wire.time.now();
     if link.session().is_none_or(|session| session.until() <= now) {
         agent.keeper.freshen(patience.deadline)?;
     }
-    let statement =
-        Statement::from_bytes(&signed.statement.0).map_err(|error| LinkError::Internal(error.to_string()))?;
-    let digest = Digest::of(&signed.statement.0);
-    let exchange = link.ask_once(agent.means(patience), &JobRequest { signed, body }, None)?;
-    let reply: JobReply = exchange.reply.body()?;
+    let internal = |error: String| LinkError::Internal(error);
+    let Statement { operation, resource, login, service, account, .. } =
+        Statement::from_bytes(&signed.statement.0).map_err(|error| internal(error.to_string()))?;
+    let statement = Digest::of(&signed.statement.0);
+    let means = agent.means(patience);
+    let time = agent.wire.time.now();
+    let sealed = link.seal_at(means, time, &JobRequest { signed, body }, None)?;
+    let InReplyTo { id, digest } = sealed.in_reply_to();
+    let job =
+        SentJob { id, digest, time, statement, operation, resource, login, service, account, correlation };
+    // A full disk must not lock everybody out: then nobody finds out later, and the log says so.
+    if let Err(error) = agent.journal.job_sent(&job) {
+        agent.log.warn("journal-failed", &[("why", &error.to_string())]);
+    }
+    let reply = link.send(means, Answers::Fresh, &sealed)?;
+    let answer = prove(link, &job, reply.body()?)?;
+    Ok(Answer { request: Some((id, flight)), ..answer })
+}
 
+/// Proves that `reply` answers `job`: in the ledger under the pinned key, about this very message and statement, and
+/// saying the same.
+///
+/// # Errors
+/// [`LinkError::Untrusted`].
+pub fn prove(link: &Link, job: &SentJob, reply: JobReply) -> Result<Answer, LinkError> {
     let proven = link.prove(&reply.receipt)?;
-    proven.answers(&exchange.sealed.id(), Some(&digest))?;
+    proven.answers(&job.id, Some(&job.statement))?;
     let entry = proven.entry();
     let recorded = match reply.decision {
         Decision::Allowed => Outcome::Allowed,
@@ -254,10 +260,10 @@ fn send(agent: &Agent, link: &Link, question: Question, patience: Patience) -> R
         }
     }
     // What was allowed must be what was asked, in the ledger's own words.
-    let asked = entry.operation.as_ref() == Some(&statement.operation)
-        && entry.resource.as_ref() == Some(&statement.resource)
-        && entry.account.as_ref() == Some(&statement.account)
-        && entry.login == statement.login;
+    let asked = entry.operation.as_ref() == Some(&job.operation)
+        && entry.resource.as_ref() == Some(&job.resource)
+        && entry.account.as_ref() == Some(&job.account)
+        && entry.login == job.login;
     if reply.decision == Decision::Allowed && !asked {
         return Err(LinkError::Untrusted("the ledger entry is about another request".to_owned()));
     }
@@ -266,7 +272,8 @@ fn send(agent: &Agent, link: &Link, question: Question, patience: Patience) -> R
         reason: reply.reason,
         correlation: reply.correlation,
         ledger_index: proven.index(),
-        statement: digest,
+        statement: job.statement,
         result: reply.result,
+        request: None,
     })
 }

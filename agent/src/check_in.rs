@@ -7,11 +7,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_protocol::clock::Timestamp;
+use countersign_protocol::envelope::open_roster;
 use countersign_protocol::ids::LoginName;
 use countersign_protocol::ledger::{LedgerError, check_consistency};
 use countersign_protocol::limits;
 use countersign_protocol::managed::{self, Managed};
-use countersign_protocol::message::{CheckIn, CheckInReply, InstanceState, RosterEntry};
+use countersign_protocol::message::{CheckIn, CheckInReply, InstanceState};
+use countersign_protocol::roster::RosterEntry;
 use serde::{Deserialize, Serialize};
 
 use crate::server_link::{Link, Means};
@@ -129,9 +131,13 @@ impl Contacts {
         let seen = seen.transpose()?;
         let ledger_size = seen.as_ref().map_or(0, countersign_protocol::ledger::Checkpoint::size);
         let logins = managed_logins(&self.managed)?;
-        let body = CheckIn { counter: contact.counter, ledger_size, logins };
+        let body = CheckIn { counter: contact.counter, ledger_size, logins, services: Vec::new() };
         let exchange = link.ask_once(means, &body, None)?;
         let reply: CheckInReply = exchange.reply.body()?;
+
+        let at = exchange.reply.message().time;
+        let roster = open_roster(&reply.roster, &link.server.certificate, &link.instance.fingerprint, at)
+            .map_err(|error| LinkError::Untrusted(error.to_string()))?;
 
         let newest = link.instance.ledger_key.checkpoint(&reply.checkpoint)?;
         if let Some(seen) = seen
@@ -142,8 +148,8 @@ impl Contacts {
         contact.checkpoint = Some(reply.checkpoint);
         contact.state = reply.state;
         contact.policy_epoch = reply.policy_epoch;
-        contact.roster = reply.roster;
-        contact.at = Some(exchange.reply.message().time);
+        contact.roster.clone_from(&roster.roster().entries);
+        contact.at = Some(at);
         Ok(self.set(contact)?)
     }
 

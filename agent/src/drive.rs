@@ -7,11 +7,12 @@ use std::time::Instant;
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::ids::{
-    AccountName, CardIdent, Digest, Fingerprint, LoginName, Nonce, Operation, ResourceName, ServiceName,
+    AccountName, CardIdent, CorrelationId, Digest, Fingerprint, LoginName, Nonce, Operation, ResourceName,
+    ServiceName,
 };
 use countersign_protocol::ipc::NoteKind;
 use countersign_protocol::limits;
-use countersign_protocol::message::RosterAccount;
+use countersign_protocol::roster::RosterAccount;
 use countersign_protocol::statement::{Purpose, SignedStatement, Statement};
 
 use crate::agent::Agent;
@@ -80,6 +81,8 @@ pub struct Subject {
     pub claimed: Option<String>,
     /// What goes with it.
     pub body: Option<Binary>,
+    /// What the person is told to quote if no answer comes.
+    pub correlation: CorrelationId,
 }
 
 /// For a person who is asked to confirm it: `sudo for olga`.
@@ -160,7 +163,8 @@ impl Drive<'_> {
     }
 
     fn send(&self, signed: SignedStatement, person: &mut Person) -> Event {
-        let question = Question { signed, body: self.subject.body.clone() };
+        let Subject { body, correlation, .. } = self.subject.clone();
+        let question = Question { signed, body, correlation };
         let deadline = person.deadline();
         let mut slow = || person.note(NoteKind::Info, WAITING);
         let wait = Wait { deadline, is_brief: false, slow: &mut slow };

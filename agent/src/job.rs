@@ -34,6 +34,7 @@ pub fn job(
     ask: &Job,
     person: &mut Person,
 ) -> Result<(Reply, Option<Vec<u8>>), Trouble> {
+    let correlation = agent.correlation()?;
     let link = agent.ready_link(person.deadline())?;
     let candidates = candidates(agent, ask.card)?;
     let subject = Subject {
@@ -43,6 +44,7 @@ pub fn job(
         service: None,
         claimed: None,
         body: ask.body.clone(),
+        correlation: correlation.clone(),
     };
     person.note(NoteKind::Info, &format!("To sign: {} {}", ask.operation, ask.resource));
     let decided =
@@ -51,19 +53,20 @@ pub fn job(
         Verdict::Answered(answer) => answer,
         Verdict::Refused(refused) => {
             if let Some(event) = refused.event {
-                agent.report_card(event, decided.choice.as_ref(), &refused.message);
+                agent.report_card(event, correlation.clone(), decided.choice.as_ref(), &refused.message);
             }
-            return Err(Trouble::new(kind(refused.reason), refused.message));
+            return Err(Trouble::new(kind(refused.reason), refused.message).known_as(correlation));
         }
     };
-    agent.note(&Journalled {
+    let entry = Journalled {
         event: "job",
         correlation: answer.correlation().as_str(),
         operation: ask.operation.as_str(),
         resource: ask.resource.as_str(),
         allowed: answer.is_allowed(),
         ledger_index: answer.ledger_index(),
-    });
+    };
+    agent.settle(&answer, &entry);
     let result = answer.result().map(serde_json::to_vec).transpose();
     let result = result.map_err(|error| Trouble::new(ProblemKind::Internal, error.to_string()))?;
     let done = JobDone {

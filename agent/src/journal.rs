@@ -1,19 +1,23 @@
 //! The host's own memory of what it decided, hash-chained, and the events the server has not confirmed yet.
 
 mod chain;
+mod faults;
 mod opening;
 mod outbox;
+mod unsettled;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::message::HostEvent;
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 use serde::Serialize;
 
 use self::chain::Place;
+use self::faults::CrashPoint;
 pub use self::outbox::Unsent;
+pub use self::unsettled::{SentJob, Stage, Unsettled};
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS journal (
@@ -89,6 +93,7 @@ pub struct Journal {
     room: Room,
     in_memory: bool,
     trouble: Option<String>,
+    crash: CrashPoint,
 }
 
 impl Journal {
@@ -104,17 +109,25 @@ impl Journal {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.execute_batch(SCHEMA)?;
+        connection.execute_batch(unsettled::SCHEMA)?;
         for (column, kind) in LATER {
             let found = "SELECT count(*) FROM pragma_table_info('outbox') WHERE name = ?1";
             if connection.query_row(found, [column], |row| row.get::<_, i64>(0))? == 0 {
                 connection.execute_batch(&format!("ALTER TABLE outbox ADD COLUMN {column} {kind}"))?;
             }
         }
-        let journal = Self { connection: Mutex::new(connection), room, in_memory: false, trouble: None };
+        let journal = Self {
+            connection: Mutex::new(connection),
+            room,
+            in_memory: false,
+            trouble: None,
+            crash: CrashPoint::default(),
+        };
         // A damaged file may open; it shows at the first look.
         chain::page(&journal.lock(), None)?;
         journal.oldest_unsent()?;
         journal.unsent()?;
+        journal.unsettled()?;
         Ok(journal)
     }
 
@@ -124,10 +137,7 @@ impl Journal {
     /// [`JournalError`].
     pub fn write(&self, at: Timestamp, entry: &impl Serialize) -> Result<(), JournalError> {
         let text = serde_json::to_string(entry)?;
-        let mut connection = self.lock();
-        let transaction = connection.transaction()?;
-        chain::append(&transaction, at, &text, self.room.entries)?;
-        Ok(transaction.commit()?)
+        self.in_one_step(|transaction| chain::append(transaction, at, &text, self.room.entries))
     }
 
     /// Adds an event to the chain and to the outbox, in one step, in words that the server takes.
@@ -137,11 +147,16 @@ impl Journal {
     pub fn report(&self, event: &HostEvent) -> Result<(), JournalError> {
         let event = outbox::sayable(event);
         let text = serde_json::to_string(&event)?;
-        let mut connection = self.lock();
-        let transaction = connection.transaction()?;
-        chain::append(&transaction, event.at, &text, self.room.entries)?;
-        outbox::add(&transaction, event.event, &text, self.room.unsent)?;
-        Ok(transaction.commit()?)
+        self.in_one_step(|transaction| {
+            chain::append(transaction, event.at, &text, self.room.entries)?;
+            outbox::add(transaction, event.event, &text, self.room.unsent)
+        })
+    }
+
+    /// Has the process kill itself at the `n`-th point from now on: one lies before each commit, and one after.
+    #[cfg(debug_assertions)]
+    pub fn crash_at(&self, n: u64) {
+        self.crash.set(n);
     }
 
     /// Checks the chain from its anchor; returns how many entries there are. A page at a time: who writes
@@ -160,6 +175,39 @@ impl Journal {
     fn verify_page(&self, after: Option<Place>) -> Result<Option<(Place, u64)>, JournalError> {
         let page = chain::page(&self.lock(), after)?;
         page.check()
+    }
+
+    /// One transaction, on the disk when this returns.
+    fn in_one_step(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        self.commit(&mut self.lock(), work)
+    }
+
+    /// One transaction that the next one carries to the disk: it outlives this process, but not a power cut.
+    fn without_waiting(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        let mut connection = self.lock();
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let done = self.commit(&mut connection, work);
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        done
+    }
+
+    fn commit(
+        &self,
+        connection: &mut Connection,
+        work: impl FnOnce(&Transaction<'_>) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        let transaction = connection.transaction()?;
+        work(&transaction)?;
+        self.crash.pass();
+        transaction.commit()?;
+        self.crash.pass();
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {

@@ -6,6 +6,7 @@
 
 mod events;
 mod rounds;
+mod settling;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Weak};
@@ -15,6 +16,8 @@ use countersign_protocol::limits;
 
 use self::events::send_oldest;
 use self::rounds::{Duties, Heard, Rounds};
+pub use self::settling::Untold;
+use self::settling::settle_oldest;
 use crate::agent::Agent;
 use crate::reach::Patience;
 use crate::server_link::{Link, Means};
@@ -36,7 +39,7 @@ enum Call {
     Freshen(SyncSender<Result<(), LinkError>>),
     /// Somebody is about to need the server: is it there?
     Nudge,
-    /// There is an event to send, or the host was enrolled.
+    /// There is an event to send, a request to settle, or the host was enrolled.
     Look,
 }
 
@@ -89,7 +92,7 @@ impl Keeper {
         let _ = self.calls.send(Call::Nudge);
     }
 
-    /// Has it look at the outbox.
+    /// Has it look at the outbox and at what is unsettled.
     pub fn look(&self) {
         let _ = self.calls.send(Call::Look);
     }
@@ -141,6 +144,13 @@ impl Duties for Agent {
     }
 
     fn send_event(&self) -> Result<bool, LinkError> {
+        // What a person waits to know comes first.
+        let settled = settle_oldest(self).inspect_err(|error| {
+            self.log.warn("requests-unsettled", &[("why", &error.to_string())]);
+        })?;
+        if settled {
+            return Ok(true);
+        }
         send_oldest(self).inspect_err(|error| self.log.warn("events-unsent", &[("why", &error.to_string())]))
     }
 }

@@ -50,5 +50,6 @@ pub mod session;
 pub mod state;
 pub mod status;
 pub mod trouble;
+pub mod unsettled;
 pub mod vault;
 pub mod wire;

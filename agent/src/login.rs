@@ -7,7 +7,8 @@ use countersign_protocol::ids::{CorrelationId, LoginName, ServiceName};
 use countersign_protocol::ipc::{Account, Authenticate, Denial, DenyReason, Grant, NoteKind, Reply};
 use countersign_protocol::key_words::key_words;
 use countersign_protocol::limits;
-use countersign_protocol::message::{HostEvent, HostEventKind, InstanceState, RosterEntry};
+use countersign_protocol::message::{HostEvent, HostEventKind, InstanceState};
+use countersign_protocol::roster::RosterEntry;
 use serde::Serialize;
 
 use crate::agent::{Agent, with_missed};
@@ -23,6 +24,7 @@ use crate::seat::{self, HostWorld, Place};
 use crate::server_link::Link;
 use crate::session::{Choice, Decided, Refused, Verdict};
 use crate::trouble::{Trouble, sentence};
+use crate::unsettled::Handover;
 use crate::wire::LinkError;
 
 /// An account check trusts a roster of this age without asking, in seconds.
@@ -38,10 +40,10 @@ pub fn authenticate(
     peer: &Peer,
     ask: &Authenticate,
     person: &mut Person,
-) -> Reply {
+) -> (Reply, Option<Handover>) {
     let correlation = match agent.correlation() {
         Ok(correlation) => correlation,
-        Err(trouble) => return crate::serve::failed_without_id(&trouble),
+        Err(trouble) => return (crate::serve::failed_without_id(&trouble), None),
     };
     let (login, service) = (&ask.login, &ask.service);
     let login = Login { agent, correlation, login, service, door, uid: peer.uid };
@@ -52,20 +54,20 @@ pub fn authenticate(
             sentence(&format!("no card is asked: {why}"))
         );
         let event = Some(HostEventKind::RemoteSession);
-        return login.deny(Refused { reason: DenyReason::RemoteSession, message, event }, None);
+        return (login.deny(Refused { reason: DenyReason::RemoteSession, message, event }, None), None);
     }
     // The process number may have passed to another process while its session was looked up.
     if !peer.is_still_there() {
         let message = "The program that asked has ended.".to_owned();
-        return login.deny(Refused { reason: DenyReason::Cancelled, message, event: None }, None);
+        return (login.deny(Refused { reason: DenyReason::Cancelled, message, event: None }, None), None);
     }
     let (link, candidates) = match login.candidates(person) {
         Ok(found) => found,
-        Err(refused) => return login.deny(refused, None),
+        Err(refused) => return (login.deny(refused, None), None),
     };
     let subject = match login.subject(&link, peer) {
         Ok(subject) => subject,
-        Err(trouble) => return login.deny(internal(&trouble), None),
+        Err(trouble) => return (login.deny(internal(&trouble), None), None),
     };
     let asker = login.asker(peer);
     let decided = Drive { agent, link: &link, candidates, subject, only: None, asker }.run(person);
@@ -92,7 +94,7 @@ pub fn account(agent: &Arc<Agent>, door: Door, peer: &Peer, ask: &Account) -> Re
         Ok(entry) if !entry.accounts.is_empty() => {
             // Root's programs ask once a login; on the socket for everybody anyone asks as often as they like.
             if door == Door::Pam || matches!(login.heed("account-allowed"), Heed::Record { .. }) {
-                login.note("account-allowed", None, None);
+                login.note(login.entry_of("account-allowed", None, None, None));
             }
             Reply::Granted(Grant {
                 nonce: ask.nonce,
@@ -128,6 +130,8 @@ struct Journalled<'a> {
     account: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ledger_index: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    told: Option<&'a str>,
 }
 
 impl Login<'_> {
@@ -199,6 +203,7 @@ impl Login<'_> {
             service: Some(self.service.clone()),
             claimed: is_sudo.then(|| peer.claimed_command()).flatten().filter(|claim| !claim.is_empty()),
             body: None,
+            correlation: self.correlation.clone(),
         })
     }
 
@@ -210,31 +215,37 @@ impl Login<'_> {
         Asker { party, what: peer.in_words(self.service.as_str(), self.login.as_str()) }
     }
 
-    fn conclude(self, decided: Decided, ask: &Authenticate) -> Reply {
+    fn conclude(self, decided: Decided, ask: &Authenticate) -> (Reply, Option<Handover>) {
         match decided.verdict {
-            Verdict::Refused(refused) => self.deny(refused, decided.choice.as_ref()),
+            Verdict::Refused(refused) => (self.deny(refused, decided.choice.as_ref()), None),
             Verdict::Answered(answer) => {
                 let account = decided.choice.map(|choice| choice.account);
                 let login = Self { correlation: answer.correlation().clone(), ..self };
                 let name = account.as_ref().map(|account| account.as_str());
+                let index = answer.ledger_index();
+                let (event, told) = if answer.is_allowed() {
+                    ("login-allowed", None)
+                } else {
+                    ("login-denied", Some(answer.reason()))
+                };
+                let entry = login.entry_of(event, name, Some(index), told);
+                login.log(&entry);
                 if answer.is_allowed() {
-                    login.note("login-allowed", name, Some(answer.ledger_index()));
-                    Reply::Granted(Grant {
+                    let reply = Reply::Granted(Grant {
                         nonce: ask.nonce,
-                        account,
-                        ledger_index: Some(answer.ledger_index()),
+                        account: account.clone(),
+                        ledger_index: Some(index),
                         journal_index: None,
                         statement: Some(answer.statement()),
-                        correlation: login.correlation,
-                    })
+                        correlation: login.correlation.clone(),
+                    });
+                    let handover = login.agent.hand_over(answer.clone(), &entry);
+                    (reply, handover)
                 } else {
-                    login.note("login-denied", name, Some(answer.ledger_index()));
+                    login.agent.settle(&answer, &entry);
                     let message = sentence(answer.reason());
-                    Reply::Denied(Denial {
-                        reason: DenyReason::Policy,
-                        message,
-                        correlation: login.correlation,
-                    })
+                    let (reason, correlation) = (DenyReason::Policy, login.correlation);
+                    (Reply::Denied(Denial { reason, message, correlation }), None)
                 }
             }
         }
@@ -271,7 +282,8 @@ impl Login<'_> {
     fn record(&self, refused: &Refused, choice: Option<&Choice>, missed: u64) {
         let account = choice.map(|choice| choice.account.clone());
         let Some(event) = refused.event else {
-            return self.note("denied-here", account.as_ref().map(|account| account.as_str()), None);
+            let name = account.as_ref().map(|account| account.as_str());
+            return self.note(self.entry_of("denied-here", name, None, Some(&refused.message)));
         };
         let event = HostEvent {
             event,
@@ -291,17 +303,31 @@ impl Login<'_> {
         self.agent.floods.heed(source, Instant::now())
     }
 
-    fn note(&self, event: &str, account: Option<&str>, ledger_index: Option<u64>) {
+    fn entry_of<'e>(
+        &'e self,
+        event: &'e str,
+        account: Option<&'e str>,
+        ledger_index: Option<u64>,
+        told: Option<&'e str>,
+    ) -> Journalled<'e> {
         let (correlation, login, service) = (&self.correlation, self.login, self.service);
-        self.agent.note(&Journalled { event, correlation, login, service, account, ledger_index });
-        let index = ledger_index.map(|index| index.to_string()).unwrap_or_default();
+        Journalled { event, correlation, login, service, account, ledger_index, told }
+    }
+
+    fn note(&self, entry: Journalled<'_>) {
+        self.agent.note(&entry);
+        self.log(&entry);
+    }
+
+    fn log(&self, entry: &Journalled<'_>) {
+        let index = entry.ledger_index.map(|index| index.to_string()).unwrap_or_default();
         self.agent.log.notice(
-            event,
+            entry.event,
             &[
-                ("correlation", correlation.as_str()),
-                ("login", login.as_str()),
-                ("service", service.as_str()),
-                ("account", account.unwrap_or("-")),
+                ("correlation", entry.correlation.as_str()),
+                ("login", entry.login.as_str()),
+                ("service", entry.service.as_str()),
+                ("account", entry.account.unwrap_or("-")),
                 ("ledger", &index),
             ],
         );

@@ -70,6 +70,8 @@ fn run() -> Result<(), String> {
     if let Some(why) = agent.link().as_ref().and_then(|link| link.primary.not_sealed()) {
         log.warn("not-sealed", &[("why", why)]);
     }
+    #[cfg(debug_assertions)]
+    agent.journal.crash_at(crash_point());
     enrollment::clean_up(&agent).map_err(|error| error.to_string())?;
     keeper::start(ear, &agent).map_err(|error| format!("no thread: {error}"))?;
 
@@ -101,6 +103,8 @@ fn arguments() -> Result<Task, String> {
                 path = Some(PathBuf::from(file));
             }
             Some("--check") => check = true,
+            #[cfg(debug_assertions)]
+            Some(CRASH) => drop(arguments.next()),
             Some("--version" | "-V") => {
                 return Ok(Task::Say(format!("countersignd {}", env!("CARGO_PKG_VERSION"))));
             }
@@ -109,6 +113,16 @@ fn arguments() -> Result<Task, String> {
         }
     }
     Ok(if check { Task::Check(path) } else { Task::Serve(path) })
+}
+
+/// Test aid: the point of the journal's writes at which the agent kills itself follows.
+#[cfg(debug_assertions)]
+const CRASH: &str = "--crash-at-journal-point";
+
+#[cfg(debug_assertions)]
+fn crash_point() -> u64 {
+    let number = std::env::args().skip_while(|argument| argument != CRASH).nth(1);
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 /// Passed by the service manager, or opened here.

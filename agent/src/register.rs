@@ -281,10 +281,13 @@ impl Registration<'_> {
             CardError::Gone | CardError::Swapped { .. } => Some(HostEventKind::CardPulled),
             _ => None,
         };
+        let Ok(correlation) = self.agent.correlation() else {
+            return Trouble::new(ProblemKind::Card, message);
+        };
         if let Some(event) = event {
-            self.agent.report_card(event, Some(&self.card), &message);
+            self.agent.report_card(event, correlation.clone(), Some(&self.card), &message);
         }
-        Trouble::new(ProblemKind::Card, message)
+        Trouble::new(ProblemKind::Card, message).known_as(correlation)
     }
 
     fn ask<B: countersign_protocol::message::Body>(

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use countersign_protocol::ids::CorrelationId;
 use countersign_protocol::ipc::{Denial, DenyReason, Problem, ProblemKind, Reply, Request};
 use countersign_protocol::limits;
+use serde::Serialize;
 
 use crate::agent::Agent;
 use crate::flood::{Heed, Source};
@@ -15,6 +16,7 @@ use crate::permit::{Asked, Caller, Door, Permit, permit};
 use crate::person::Person;
 use crate::seat::{self, HostWorld, Place};
 use crate::trouble::{Trouble, sentence};
+use crate::unsettled::Handover;
 use crate::{body, enrollment, job, login, register, status};
 
 /// The agent behind its sockets.
@@ -36,10 +38,12 @@ impl Service for Served {
             Permit::Refused => return self.closed(door, Some(peer), &format!("{asked:?} is not permitted")),
         }
         person.set_deadline(Instant::now() + time_for(&request));
-        let (reply, beside) = answer(agent, door, peer, request, person);
-        if person.tell(&reply).is_ok()
-            && let Some(beside) = beside
-        {
+        let LastWord { reply, beside, handover } = answer(agent, door, peer, request, person);
+        let is_told = person.tell(&reply).is_ok();
+        if let Some(handover) = handover {
+            agent.handed_over(&handover, is_told);
+        }
+        if let (true, Some(beside)) = (is_told, beside) {
             let _ = body::send(person.socket(), &beside);
         }
     }
@@ -61,7 +65,23 @@ impl Service for Served {
         };
         let fields = [("socket", socket), ("uid", &uid), ("pid", &pid), ("why", why)];
         let uid = peer.map_or(u32::MAX, |peer| peer.uid);
-        warn(&self.0, Source { door, uid, login: None, what: "closed" }, "connection-closed", &fields);
+        let _ =
+            warn(&self.0, Source { door, uid, login: None, what: "closed" }, "connection-closed", &fields);
+    }
+}
+
+/// What a request comes to.
+struct LastWord {
+    reply: Reply,
+    /// A body that goes beside it.
+    beside: Option<Vec<u8>>,
+    /// An allowed login: it matters whether the program hears of it.
+    handover: Option<Handover>,
+}
+
+impl From<Reply> for LastWord {
+    fn from(reply: Reply) -> Self {
+        Self { reply, beside: None, handover: None }
     }
 }
 
@@ -76,16 +96,13 @@ fn time_for(request: &Request) -> Duration {
     }
 }
 
-fn answer(
-    agent: &Arc<Agent>,
-    door: Door,
-    peer: &Peer,
-    request: Request,
-    person: &mut Person,
-) -> (Reply, Option<Vec<u8>>) {
+fn answer(agent: &Arc<Agent>, door: Door, peer: &Peer, request: Request, person: &mut Person) -> LastWord {
     let result = match &request {
-        Request::Authenticate(ask) => return (login::authenticate(agent, door, peer, ask, person), None),
-        Request::Account(ask) => return (login::account(agent, door, peer, ask), None),
+        Request::Authenticate(ask) => {
+            let (reply, handover) = login::authenticate(agent, door, peer, ask, person);
+            return LastWord { reply, beside: None, handover };
+        }
+        Request::Account(ask) => return login::account(agent, door, peer, ask).into(),
         Request::Status => {
             Ok((Reply::Status(status::status(agent, sees_cards(agent, door, peer), peer.uid)), None))
         }
@@ -100,7 +117,8 @@ fn answer(
             .map(|done| (Reply::Registered(done), None)),
         Request::Job(ask) => at_the_seat(agent, door, peer).and_then(|()| job::job(agent, peer, ask, person)),
     };
-    result.unwrap_or_else(|trouble| (failed(agent, door, peer, &trouble), None))
+    let (reply, beside) = result.unwrap_or_else(|trouble| (failed(agent, door, peer, &trouble), None));
+    LastWord { reply, beside, handover: None }
 }
 
 /// A person's card answers only to the person at its seat: decided before anything is sent to it.
@@ -134,9 +152,10 @@ fn source(door: Door, peer: &Peer, what: &'static str) -> Source {
     Source { door, uid: peer.uid, login: None, what }
 }
 
-/// A line that its cause may cause at will.
-fn warn(agent: &Agent, source: Source, event: &str, fields: &[(&str, &str)]) {
-    match agent.floods.heed(source, Instant::now()) {
+/// A line that its cause may cause at will. Says whether it is to be recorded in full.
+fn warn(agent: &Agent, source: Source, event: &str, fields: &[(&str, &str)]) -> bool {
+    let heed = agent.floods.heed(source, Instant::now());
+    match heed {
         Heed::Record { missed: 0 } | Heed::LogOnly => agent.log.warn(event, fields),
         Heed::Record { missed } => {
             let missed = missed.to_string();
@@ -146,6 +165,7 @@ fn warn(agent: &Agent, source: Source, event: &str, fields: &[(&str, &str)]) {
         }
         Heed::Count => {}
     }
+    matches!(heed, Heed::Record { .. })
 }
 
 fn sees_cards(agent: &Agent, door: Door, peer: &Peer) -> bool {
@@ -190,14 +210,27 @@ fn refuse(agent: &Agent, request: &Request, reason: DenyReason, kind: ProblemKin
     }
 }
 
+/// What the journal keeps of a request that failed.
+#[derive(Serialize)]
+struct Journalled<'a> {
+    event: &'static str,
+    correlation: &'a CorrelationId,
+    uid: u32,
+    kind: ProblemKind,
+    told: &'a str,
+}
+
 fn failed(agent: &Agent, door: Door, peer: &Peer, trouble: &Trouble) -> Reply {
-    let correlation = match agent.correlation() {
+    let correlation = match trouble.correlation.clone().map_or_else(|| agent.correlation(), Ok) {
         Ok(correlation) => correlation,
         Err(trouble) => return failed_without_id(&trouble),
     };
     let kind = format!("{:?}", trouble.kind);
     let fields = [("correlation", correlation.as_str()), ("kind", &kind), ("told", &trouble.message)];
-    warn(agent, source(door, peer, "failed"), "request-failed", &fields);
+    if warn(agent, source(door, peer, "failed"), "request-failed", &fields) {
+        let (event, uid, told) = ("request-failed", peer.uid, trouble.message.as_str());
+        agent.note(&Journalled { event, correlation: &correlation, uid, kind: trouble.kind, told });
+    }
     Reply::Failed(Problem { kind: trouble.kind, message: trouble.message.clone(), correlation })
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate::{self, Cert};
+use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::{self, Sealed, Verified};
 use countersign_protocol::ids::{ApplicationName, Digest, Fingerprint, MessageId};
 use countersign_protocol::ledger::{LedgerKey, ProvenEntry, check_receipt};
@@ -156,8 +157,21 @@ impl Link {
         body: &B,
         transcript: Option<Digest>,
     ) -> Result<Sealed, LinkError> {
+        self.seal_at(means, means.wire.time.now(), body, transcript)
+    }
+
+    /// Makes an envelope of a known time.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub fn seal_at<B: Body>(
+        &self,
+        means: Means<'_>,
+        now: Timestamp,
+        body: &B,
+        transcript: Option<Digest>,
+    ) -> Result<Sealed, LinkError> {
         let session = self.session().ok_or_else(no_session)?;
-        let now = means.wire.time.now();
         let mut message =
             Message::new(MessageId::new(means.random)?, now, self.server.fingerprint.clone(), body)?;
         message.transcript = transcript;

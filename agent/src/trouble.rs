@@ -1,5 +1,6 @@
 //! Why a request could not be served, in words for the person and a kind for the program.
 
+use countersign_protocol::ids::CorrelationId;
 use countersign_protocol::ipc::ProblemKind;
 
 use crate::card::{CardError, PinError};
@@ -14,12 +15,20 @@ pub struct Trouble {
     pub kind: ProblemKind,
     /// What happened, and what to do next.
     pub message: String,
+    /// Under which id it is known already, if it is.
+    pub correlation: Option<CorrelationId>,
 }
 
 impl Trouble {
     /// A failure of this kind.
     pub fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), correlation: None }
+    }
+
+    /// The same, known under this id.
+    #[must_use]
+    pub fn known_as(self, correlation: CorrelationId) -> Self {
+        Self { correlation: Some(correlation), ..self }
     }
 }
 

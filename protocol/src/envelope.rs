@@ -9,13 +9,16 @@
 //! keys, in the pinned suite, addressed to us and nobody else, fresh, and never seen before – or the answer to
 //! the very request we sent.
 
+mod detached;
 mod open;
 mod refusal;
+mod roster;
 mod seal;
 pub mod statement;
 mod verified;
 
 pub use open::{Keyring, OpenError, Opened, Opening, SignedBy, open};
 pub use refusal::{read_refusal, refuse};
+pub use roster::{RosterError, VerifiedRoster, open_roster, sign_roster};
 pub use seal::{BoxedSigner, SealError, Sealed, seal};
 pub use verified::{Seen, Verified};

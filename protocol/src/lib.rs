@@ -8,6 +8,7 @@
 //! | [`managed`] | the root-owned file that says who needs a card here |
 //! | [`ipc`] | PAM module and command line ⇄ agent, over a Unix socket |
 //! | [`statement`] | what a person's card signs |
+//! | [`roster`] | what the server signs for a host: whose cards open what, also offline |
 //! | [`message`] | what travels inside an envelope |
 //! | [`envelope`] | one OpenPGP message: signed, then encrypted to one receiver |
 //! | [`ledger`] | entries, receipts and exports of the append-only log, and how anyone checks them |
@@ -24,6 +25,7 @@ pub mod limits;
 pub mod managed;
 pub mod message;
 pub mod random;
+pub mod roster;
 pub mod statement;
 
 #[cfg(feature = "envelope")]

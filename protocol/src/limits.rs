@@ -25,14 +25,26 @@ pub const SESSION_KEY_PACKETS: usize = 2;
 /// again with each further one, so that a flood of small ones would cost the square of its size.
 pub const PACKETS: usize = 12;
 
-/// Largest detached signature over a statement: RSA-4096 takes about 700 bytes.
-pub const STATEMENT_SIGNATURE: usize = 2 * 1024;
+/// Largest detached signature over a statement or a roster: RSA-4096 takes about 700 bytes.
+pub const DETACHED_SIGNATURE: usize = 2 * 1024;
 
 /// Most signatures of an envelope: application and new instance key.
 pub const SIGNATURES: usize = 2;
 
 /// Largest statement a card may be asked to sign: a person could still read it.
 pub const STATEMENT: usize = 8 * 1024;
+
+/// Largest roster: in base64 it fits an envelope, and so it does beside a statement.
+pub const ROSTER: usize = 1400 * 1024;
+
+/// Longest life of a roster, in seconds: a week, so that a card that was revoked is of use nowhere after that.
+pub const ROSTER_LIFE: i64 = 7 * 24 * 3600;
+
+/// Most login names that one host may ask for.
+pub const ROSTER_LOGINS: usize = 500;
+
+/// Most PAM services that one host may ask for: a desktop has some thirty files in `/etc/pam.d`.
+pub const ROSTER_SERVICES: usize = 64;
 
 /// A user's PIN is at most 127 bytes (OpenPGP card 3.4.1, section 4.3.1, length byte of C4).
 pub const PIN: usize = 127;
@@ -94,6 +106,9 @@ pub const SILENCE: Duration = Duration::from_secs(20);
 
 /// How long after the server's last answer a login does not look whether it is still there.
 pub const ANSWER_FRESH: Duration = Duration::from_secs(20);
+
+/// How long the server keeps a watch waiting: shorter than the half minute after which many a proxy gives up.
+pub const WATCH: Duration = Duration::from_secs(25);
 
 /// How long the agent waits for a card to be put in.
 pub const CARD_WAIT: Duration = Duration::from_secs(30);

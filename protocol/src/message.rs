@@ -12,6 +12,8 @@
 //! | [`JobRequest`] | instance → server | session subkey (and the card, inside) | [`JobReply`] |
 //! | [`JobOutcome`] | instance → server | session subkey | [`JobOutcomeReply`] |
 //! | [`HostEvent`] | instance → server | session subkey | [`HostEventReply`] |
+//! | [`Watch`] | instance → server | session subkey | [`WatchReply`], when there is something to tell |
+//! | [`OfflineUse`] | instance → server | session subkey (and the card, inside) | [`OfflineUseReply`] |
 //! | [`Refusal`] | server → whoever asked | server; not encrypted | – |
 
 mod enrolment;
@@ -19,22 +21,25 @@ mod host_event;
 mod job;
 mod job_outcome;
 mod key_update;
+mod offline_use;
 mod refusal;
 mod registration;
+mod watch;
 
 pub use enrolment::{
     CheckIn, CheckInReply, EnrolmentRecord, Hello, HelloReply, InstanceKey, InstanceState, KeyStore,
-    RosterAccount, RosterEntry,
 };
 pub use host_event::{HostEvent, HostEventKind, HostEventReply};
 pub use job::{Decision, JobReply, JobRequest, Receipt, result};
 pub use job_outcome::{JobOutcome, JobOutcomeReply};
 pub use key_update::{KeyUpdate, KeyUpdateReply};
+pub use offline_use::{OfflineUse, OfflineUseReply, OfflineVerdict};
 pub use refusal::Refusal;
 pub use registration::{
     RegistrationCode, RegistrationCodeReply, RegistrationRecord, RegistrationReply, RegistrationRequest,
     UserKey,
 };
+pub use watch::{Watch, WatchReply};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -121,6 +126,10 @@ pub enum MessageKind {
     JobOutcomeReply,
     HostEvent,
     HostEventReply,
+    Watch,
+    WatchReply,
+    OfflineUse,
+    OfflineUseReply,
     Refusal,
 }
 
@@ -157,6 +166,10 @@ bodies!(
     JobOutcomeReply => JobOutcomeReply,
     HostEvent => HostEvent,
     HostEventReply => HostEventReply,
+    Watch => Watch,
+    WatchReply => WatchReply,
+    OfflineUse => OfflineUse,
+    OfflineUseReply => OfflineUseReply,
     Refusal => Refusal,
 );
 

@@ -49,7 +49,7 @@ fn another_administrator(host: &Host, admin: &Person, server: &Server) -> Person
 fn revoked_key_is_taken_nowhere_and_never_registers_again() {
     let server = Server::new();
     let (host, admin, ana) = server.with_ana();
-    assert_eq!(host.check_in(1, 0, &["ana"]).roster[0].accounts.len(), 1);
+    assert_eq!(host.entries(1, &["ana"])[0].accounts.len(), 1);
     assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
     let revoke = format!("key/{}", key_of(&ana));
     let revoked: KeyRevoked = done(host.job(&admin, "revoke", &revoke, None));
@@ -61,7 +61,7 @@ fn revoked_key_is_taken_nowhere_and_never_registers_again() {
     );
 
     // No statement, no roster. The use of the lost card is an alarm of its own.
-    assert!(host.check_in(2, 0, &["ana"]).roster[0].accounts.is_empty());
+    assert!(host.entries(2, &["ana"])[0].accounts.is_empty());
     let mut login = host.statement(&ana, "open-session", &format!("session/{}", host.fingerprint()));
     (login.login, login.service) = (Some("ana".parse().unwrap()), Some("sshd".parse().unwrap()));
     let sealed = host.seal(&host.message(&JobRequest { signed: ana.sign(&login), body: None }));
@@ -77,7 +77,7 @@ fn revoked_key_is_taken_nowhere_and_never_registers_again() {
     let with_new_card = Person::new("ana", server.clock_now());
     register(&host, &with_new_card, &code);
     assert_eq!(host.log_in(&with_new_card, "ana").decision, Decision::Allowed);
-    assert_eq!(host.check_in(3, 0, &["ana"]).roster[0].accounts.len(), 1);
+    assert_eq!(host.entries(3, &["ana"])[0].accounts.len(), 1);
 
     // The same again changes nothing, least of all the new key.
     let again: KeyRevoked = done(host.job(&admin, "revoke", &revoke, None));
@@ -145,7 +145,7 @@ fn suspended_account_may_do_nothing_until_it_is_resumed() {
     assert_eq!((suspended.state.as_str(), suspended.changed), ("suspended", true));
     assert_eq!(server.newest(EntryKind::Job).detail["state-before"], "active");
     denied(&host.log_in(&ana, "ana"), "not active");
-    assert!(host.check_in(1, 0, &["ana"]).roster[0].accounts.is_empty());
+    assert!(host.entries(1, &["ana"])[0].accounts.is_empty());
     assert!(!done::<AccountChanged>(host.job(&admin, "suspend", "account/ana", None)).changed);
 
     // Its key can be revoked meanwhile; the bar stays, also against a new key.
@@ -195,7 +195,7 @@ fn suspended_host_carries_nothing_until_it_is_resumed() {
     refusal(&other.send(&sealed), &other.server, &sealed);
     // It learns how it stands, and nobody's name.
     let reply = other.check_in(1, 0, &["ana"]);
-    assert_eq!((reply.state, reply.roster.len()), (InstanceState::Suspended, 0));
+    assert_eq!((reply.state, other.roster(&reply).roster().entries.len()), (InstanceState::Suspended, 0));
 
     let changed: InstanceChanged = done(host.job(&admin, "resume", &name, None));
     assert_eq!((changed.state, changed.changed), (InstanceState::Active, true));
@@ -215,7 +215,12 @@ fn revoked_host_is_nobody_and_cannot_be_resumed() {
     for operation in ["resume", "suspend"] {
         denied(&host.job(&admin, operation, &name, None), "revoked for good");
     }
-    let sealed = other.seal(&other.message(&CheckIn { counter: 1, ledger_size: 0, logins: Vec::new() }));
+    let sealed = other.seal(&other.message(&CheckIn {
+        counter: 1,
+        ledger_size: 0,
+        logins: Vec::new(),
+        services: Vec::new(),
+    }));
     refusal(&other.send(&sealed), &other.server, &sealed);
     assert_eq!(other.key_update(Some(3600)).status, 400);
 }
@@ -260,7 +265,12 @@ fn administrator_lifts_a_fork_from_another_host_and_the_counter_begins_anew() {
     assert_eq!((changed.state, changed.changed, changed.fork_lifted), (InstanceState::Active, true, true));
     assert!(server.newest(EntryKind::Job).detail["fork-lifted"].contains("begins anew"));
     // Whoever still speaks for it announces its session keys anew: a copy that goes on shows itself at once.
-    let sealed = host.seal(&host.message(&CheckIn { counter: 8, ledger_size: 0, logins: Vec::new() }));
+    let sealed = host.seal(&host.message(&CheckIn {
+        counter: 8,
+        ledger_size: 0,
+        logins: Vec::new(),
+        services: Vec::new(),
+    }));
     refusal(&host.send(&sealed), &host.server, &sealed);
     assert_eq!(host.key_update(Some(3600)).status, 200);
     host.check_in(3, 0, &[]);

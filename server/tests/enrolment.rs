@@ -192,7 +192,7 @@ fn application_key_grants_nothing() {
     let statement = host.statement(&ana, "open-session", &format!("session/{}", host.fingerprint()));
     let job = JobRequest { signed: ana.sign(&statement), body: None };
     let messages: Vec<Message> = vec![
-        stranger.message(&CheckIn { counter: 1, ledger_size: 0, logins: Vec::new() }),
+        stranger.message(&CheckIn { counter: 1, ledger_size: 0, logins: Vec::new(), services: Vec::new() }),
         stranger.message(&job),
     ];
     for message in messages {
@@ -256,7 +256,10 @@ fn new_session_keys_replace_the_old_and_must_end_within_a_day() {
     assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
 
     let stale = keys::signer(&old.0, &old.1);
-    let sealed = host.seal_as(&host.message(&CheckIn { counter: 1, ledger_size: 0, logins: vec![] }), stale);
+    let sealed = host.seal_as(
+        &host.message(&CheckIn { counter: 1, ledger_size: 0, logins: vec![], services: vec![] }),
+        stale,
+    );
     refusal(&host.send(&sealed), &host.server, &sealed);
     assert!(server.newest(EntryKind::Refusal).reason.contains("signature"));
 }
@@ -279,7 +282,8 @@ fn a_check_in_names_the_keys_of_each_login_and_continues_the_ledger() {
     let server = Server::new();
     let (host, _admin, ana) = server.with_ana();
     let first = host.check_in(1, 0, &["ana", "bob"]);
-    let [one, two] = first.roster.as_slice() else { panic!("{:?}", first.roster) };
+    let roster = host.roster(&first);
+    let [one, two] = roster.roster().entries.as_slice() else { panic!("{roster:?}") };
     assert_eq!((one.login.as_str(), two.login.as_str(), two.accounts.len()), ("ana", "bob", 0));
     let [account] = one.accounts.as_slice() else { panic!("{one:?}") };
     assert_eq!(account.keys, [certificate::fingerprint(&ana.cert).unwrap()]);
@@ -302,7 +306,7 @@ fn a_cloned_host_alarms_and_loses_administration_but_not_logins() {
     host.check_in(6, 0, &[]);
     assert!(server.entries().iter().all(|entry| entry.kind != EntryKind::Alarm));
     // The snapshot, started again.
-    assert_eq!(host.check_in(6, 0, &["ana"]).roster.len(), 1);
+    assert_eq!(host.entries(6, &["ana"]).len(), 1);
     assert_eq!(server.newest(EntryKind::Alarm).detail["counter-before"], "6");
     let entries = server.entries().len();
     host.check_in(6, 0, &[]);
@@ -404,19 +408,20 @@ fn a_host_that_waits_learns_nobodys_keys() {
     let server = Server::new();
     let (host, admin, _ana) = server.with_ana();
     let waiting = server.newcomer().enrol(None);
-    assert_eq!(waiting.check_in(1, 0, &["ana"]).roster, []);
+    assert_eq!(waiting.entries(1, &["ana"]), []);
     let words = countersign_protocol::key_words::key_words(&waiting.fingerprint());
     host.job(&admin, "approve", &format!("instance/{words}"), None);
-    assert_eq!(waiting.check_in(2, 0, &["ana"]).roster.len(), 1);
+    assert_eq!(waiting.entries(2, &["ana"]).len(), 1);
 }
 
 #[test]
 fn a_login_named_often_is_looked_up_once_and_too_many_are_refused() {
     let server = Server::new();
     let (host, _admin, _ana) = server.with_ana();
-    assert_eq!(host.check_in(1, 0, &["ana"; 500]).roster.len(), 1);
+    assert_eq!(host.entries(1, &["ana"; 500]).len(), 1);
     let logins = (0..501).map(|n| format!("u{n}").parse().unwrap()).collect();
-    let sealed = host.seal(&host.message(&CheckIn { counter: 2, ledger_size: 0, logins }));
+    let sealed =
+        host.seal(&host.message(&CheckIn { counter: 2, ledger_size: 0, logins, services: Vec::new() }));
     refusal(&host.send(&sealed), &host.server, &sealed);
 }
 
@@ -475,7 +480,7 @@ fn only_a_new_message_of_an_active_host_counts_as_one_of_a_host() {
     let (host, waiting) = (server.host(), server.newcomer().enrol(None));
     let door = server.openpgp_door();
     let shows = |sealed: &Sealed| door.answer(sealed.bytes()).unwrap().shows_a_host();
-    let body = CheckIn { counter: 1, ledger_size: 0, logins: Vec::new() };
+    let body = CheckIn { counter: 1, ledger_size: 0, logins: Vec::new(), services: Vec::new() };
     let sealed = host.seal(&host.message(&body));
     assert!(shows(&sealed));
     assert!(!shows(&sealed), "anyone can send a copy");

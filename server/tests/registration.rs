@@ -230,7 +230,7 @@ fn only_the_key_that_signed_the_proof_signs_for_the_account() {
     let admin = Person { cert, ..whole };
     register(&host, &admin, &server.made.administrator.code);
     let card = certificate::fingerprint(&admin.cert).unwrap();
-    assert_eq!(host.check_in(1, 0, &["root"]).roster[0].accounts[0].keys, [card]);
+    assert_eq!(host.entries(1, &["root"])[0].accounts[0].keys, [card]);
     assert_eq!(host.log_in(&admin, "root").decision, Decision::Allowed);
 
     let mut login = host.statement(&admin, "open-session", &format!("session/{}", host.fingerprint()));

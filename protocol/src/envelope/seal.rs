@@ -134,7 +134,7 @@ pub(super) fn sign<'a>(
     let failed = |error: openpgp::anyhow::Error| SealError::Signing(certificate::chain(&error));
     let mut signers = signers.into_iter();
     let first = signers.next().ok_or(SealError::NoSigner)?;
-    let hash = super::statement::hash_for(first.acceptable_hashes());
+    let hash = super::detached::hash_for(first.acceptable_hashes());
     let mut layer = Signer::new(stream, first)
         .map_err(failed)?
         .hash_algo(hash)

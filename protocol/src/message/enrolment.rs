@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::binary::Binary;
 use crate::clock::Timestamp;
-use crate::ids::{AccountName, ApplicationName, CardIdent, Digest, Fingerprint, LoginName, Nonce};
+use crate::ids::{ApplicationName, CardIdent, Digest, Fingerprint, LoginName, Nonce, ServiceName};
+use crate::roster::SignedRoster;
 
 /// "I am a copy of this application and want to become an instance."
 ///
@@ -112,8 +113,12 @@ pub struct CheckIn {
     pub counter: u64,
     /// Size of the newest ledger checkpoint this instance has seen; 0 for none.
     pub ledger_size: u64,
-    /// Login names that need a card on this host: whom the roster shall name.
+    /// Login names that need a card on this host: whom the roster shall name; at most
+    /// [`limits::ROSTER_LOGINS`](crate::limits::ROSTER_LOGINS).
     pub logins: Vec<LoginName>,
+    /// PAM services of this host: what the roster shall say of logins without the server; at most
+    /// [`limits::ROSTER_SERVICES`](crate::limits::ROSTER_SERVICES).
+    pub services: Vec<ServiceName>,
 }
 
 /// What the server tells an instance.
@@ -122,34 +127,18 @@ pub struct CheckIn {
 pub struct CheckInReply {
     /// Of this instance.
     pub state: InstanceState,
+    /// Two hosts were seen with this instance's key (W25): no key update and no administration from here until an
+    /// administrator decides.
+    pub forked: bool,
     /// Of the policy in force.
     pub policy_epoch: u64,
-    /// Whose cards may open which login name here.
-    pub roster: Vec<RosterEntry>,
+    /// Whose cards may open which login name here, online and offline.
+    pub roster: SignedRoster,
+    /// Another one when anything in this reply changed that a host must act upon; the same however often the
+    /// roster is signed anew. Goes into [`Watch`](super::Watch).
+    pub revision: Digest,
     /// The newest checkpoint (C2SP signed note).
     pub checkpoint: String,
     /// Proof that the newest checkpoint continues the one of `ledger_size` (C2SP tlog consistency proof).
     pub consistency: Vec<Digest>,
-}
-
-/// One login name of this host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RosterEntry {
-    /// The login name.
-    pub login: LoginName,
-    /// The accounts that are bound to it.
-    pub accounts: Vec<RosterAccount>,
-}
-
-/// One account that may open a login name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RosterAccount {
-    /// Its name.
-    pub account: AccountName,
-    /// Its certificate: the host takes the public key from here, and believes no card about it.
-    pub certificate: Binary,
-    /// The signing keys it may use, as the card's fingerprint slot of the signature key holds them.
-    pub keys: Vec<Fingerprint>,
 }

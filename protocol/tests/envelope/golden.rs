@@ -13,11 +13,11 @@ use sequoia_openpgp::types::SymmetricAlgorithm;
 
 use crate::parties::{Handmade, NOW, Party, check_in, sealed};
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/messages/envelope")
 }
 
-fn party(name: &str) -> Party {
+pub(crate) fn party(name: &str) -> Party {
     let bytes = std::fs::read(folder().join("keys").join(format!("{name}.pgp"))).unwrap();
     Party { cert: certificate::parse_secret(&bytes).unwrap() }
 }

@@ -2,6 +2,8 @@
 #![cfg(feature = "envelope")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod bodies;
 mod golden;
 mod parties;
+mod roster;
 mod rules;

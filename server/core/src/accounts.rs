@@ -161,16 +161,16 @@ pub trait AccountRead {
     /// # Errors
     /// [`StoreError`].
     fn revoked_keys(&self, name: &AccountName) -> Result<Vec<RevokedKey>, StoreError>;
-}
 
-/// Accounts in a store.
-pub trait AccountStore: AccountRead {
     /// Active accounts that may open `login`, by name.
     ///
     /// # Errors
     /// [`StoreError`].
     fn accounts_of_login(&self, login: &LoginName) -> Result<Vec<Account>, StoreError>;
+}
 
+/// Accounts in a store.
+pub trait AccountStore: AccountRead {
     /// Adds an account, if its name is free.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::Clock;
-use countersign_protocol::envelope::{self, BoxedSigner, Sealed, Verified};
+use countersign_protocol::envelope::{self, BoxedSigner, Sealed, Verified, VerifiedRoster, open_roster};
 use countersign_protocol::ids::{Fingerprint, LoginName, MessageId};
 use countersign_protocol::ledger::{LedgerKey, check_receipt};
 use countersign_protocol::message::{
@@ -13,6 +13,7 @@ use countersign_protocol::message::{
     RegistrationCodeReply, RegistrationRecord, RegistrationReply, RegistrationRequest, Transcript, UserKey,
 };
 use countersign_protocol::random::SystemRandom;
+use countersign_protocol::roster::RosterEntry;
 use countersign_protocol::statement::Statement;
 
 use super::carrier::{Answer, Carrier, Lost};
@@ -97,7 +98,17 @@ impl Host {
 
     pub(crate) fn check_in(&self, counter: u64, ledger_size: u64, logins: &[&str]) -> CheckInReply {
         let logins = logins.iter().map(|login| login.parse::<LoginName>().unwrap()).collect();
-        self.ask(&CheckIn { counter, ledger_size, logins }).body().unwrap()
+        self.ask(&CheckIn { counter, ledger_size, logins, services: Vec::new() }).body().unwrap()
+    }
+
+    /// The roster in a reply, opened as an honest host does.
+    pub(crate) fn roster(&self, reply: &CheckInReply) -> VerifiedRoster {
+        open_roster(&reply.roster, &self.server, &self.fingerprint(), self.clock.now()).unwrap()
+    }
+
+    /// Checks in, and looks at what the roster says.
+    pub(crate) fn entries(&self, counter: u64, logins: &[&str]) -> Vec<RosterEntry> {
+        self.roster(&self.check_in(counter, 0, logins)).roster().entries.clone()
     }
 
     /// New session keys of `life` seconds, announced by the primary key.

@@ -135,6 +135,18 @@ fn revoked_keys(connection: &Connection, name: &AccountName) -> Result<Vec<Revok
         .collect()
 }
 
+fn accounts_of_login(connection: &Connection, login: &LoginName) -> Result<Vec<Account>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM accounts JOIN account_logins ON account = name
+         WHERE login = ?1 AND state = 'active' AND suspended_at IS NULL ORDER BY name"
+    );
+    let rows: Vec<Columns> = connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| statement.query_map([login.as_str()], Columns::read)?.collect())
+        .map_err(unavailable)?;
+    rows.into_iter().map(|columns| columns.account(connection)).collect()
+}
+
 impl AccountRead for SqliteTransaction<'_> {
     fn account(&self, name: &AccountName) -> Result<Option<Account>, StoreError> {
         account(self.connection(), name)
@@ -142,6 +154,10 @@ impl AccountRead for SqliteTransaction<'_> {
 
     fn revoked_keys(&self, name: &AccountName) -> Result<Vec<RevokedKey>, StoreError> {
         revoked_keys(self.connection(), name)
+    }
+
+    fn accounts_of_login(&self, login: &LoginName) -> Result<Vec<Account>, StoreError> {
+        accounts_of_login(self.connection(), login)
     }
 }
 
@@ -153,18 +169,13 @@ impl AccountRead for SqliteView<'_> {
     fn revoked_keys(&self, name: &AccountName) -> Result<Vec<RevokedKey>, StoreError> {
         revoked_keys(self.connection()?, name)
     }
+
+    fn accounts_of_login(&self, login: &LoginName) -> Result<Vec<Account>, StoreError> {
+        accounts_of_login(self.connection()?, login)
+    }
 }
 
 impl AccountStore for SqliteTransaction<'_> {
-    fn accounts_of_login(&self, login: &LoginName) -> Result<Vec<Account>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM accounts JOIN account_logins ON account = name
-             WHERE login = ?1 AND state = 'active' AND suspended_at IS NULL ORDER BY name"
-        );
-        let rows = self.read_all(&sql, [login.as_str()], Columns::read)?;
-        rows.into_iter().map(|columns| columns.account(self.connection())).collect()
-    }
-
     fn accounts_after(&self, after: &str, most: u64) -> Result<Vec<Account>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM accounts WHERE name > ?1 ORDER BY name LIMIT ?2");
         let rows = self.read_all(&sql, (after, number(most)?), Columns::read)?;
