@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use countersign_agent::card::{
-    Algorithm, Ask, CardError, Cards, Generate, GenerateHost, HostPins, Pin, Timing,
+    Algorithm, Ask, Asker, CardError, Cards, Generate, GenerateHost, HostPins, Pin, Timing, Waiting,
 };
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::{Clock as _, SystemClock};
@@ -55,6 +55,9 @@ enum Order {
         shown: u8,
         last: bool,
         out: PathBuf,
+        /// Between the beginning of the turn and the signature.
+        #[serde(default)]
+        pause_ms: u64,
     },
     SignStored {
         card: CardIdent,
@@ -77,6 +80,21 @@ enum Order {
         card: CardIdent,
         cert: PathBuf,
     },
+}
+
+/// Waits for a card, and says nothing.
+struct Patient(Instant);
+
+impl Waiting for Patient {
+    fn deadline(&self) -> Instant {
+        self.0
+    }
+
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+
+    fn note(&mut self, _text: &str) {}
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -129,7 +147,7 @@ fn obey(cards: &Cards, order: Order) -> Result<Value, Box<dyn Error>> {
             json!({ "gone": !here() })
         }
         Order::Tries { card } => json!({ "tries": cards.tries(card)? }),
-        Order::Sign { card, cert, key, pin, shown, last, out } => {
+        Order::Sign { card, cert, key, pin, shown, last, out, pause_ms } => {
             let cert = read(&cert)?;
             let key = match key {
                 Some(key) => key,
@@ -137,7 +155,10 @@ fn obey(cards: &Cards, order: Order) -> Result<Value, Box<dyn Error>> {
             };
             let ask = Ask { card, certificate: &cert, key: &key, tries_shown: shown, allow_last_try: last };
             let statement = a_statement(&key)?;
-            let signed = cards.sign_statement(&ask, Pin::new(pin.into())?, &statement)?;
+            let mut patient = Patient(Instant::now() + Duration::from_secs(60));
+            let turn = cards.turn(card, &Asker::host(), &mut patient)?;
+            std::thread::sleep(Duration::from_millis(pause_ms));
+            let signed = turn.cards().sign_statement(&ask, Pin::new(pin.into())?, &statement)?;
             std::fs::write(out.with_extension("json"), &signed.statement.0)?;
             std::fs::write(out.with_extension("sig"), &signed.signature.0)?;
             json!({ "signed": true })

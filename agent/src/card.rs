@@ -6,7 +6,7 @@
 //! | `readers` | all readers, what is in each, and its thread |
 //! | `turn` | whose turn it is: every use of a card passes here |
 //! | `worker` | one thread per reader, given up when its card never answers |
-//! | `slot` | that thread's connection: warm, cold, and whose card it is |
+//! | `slot` | that thread's connection: open for a turn, warm, cold, and whose card it is |
 //! | `link`, `apdu`, `tlv` | PC/SC connection, commands, answers |
 //! | `public`, `seen` | what anyone may read from a card, and what of it is shown |
 //! | `pin`, `kdf` | PINs, and the hash some cards want instead |
@@ -19,13 +19,13 @@
 //!
 //! | | commands |
 //! |---|---|
-//! | warm (used in the last [`Timing::warm`]) | PIN status, VERIFY, signature: 3 |
+//! | warm (used in the last [`Timing::warm`], and by nobody else since) | PIN status, VERIFY, signature: 3 |
 //! | cold | SELECT and number before those: 5 |
 //! | inserted during the login | SELECT, application data, KDF setting when it is seen, then 3 |
 //! | card that does not close the PIN itself, or a touch that did not come | 1 more |
 //!
-//! Between transactions the card belongs to everyone: the connection is shared, and closed after
-//! [`Timing::warm`] so that GnuPG, which wants the card for itself, gets it.
+//! Between turns the card belongs to everyone: no connection is kept, so that GnuPG, which wants the card for
+//! itself, gets it at once.
 
 mod adopt;
 mod apdu;
@@ -83,8 +83,8 @@ pub struct Timing {
     pub answer: Duration,
     /// One step of key generation.
     pub key_generation: Duration,
-    /// How long a connection is kept after its last use. While it is, programs that want the card for
-    /// themselves do not get it.
+    /// How long a card is kept powered after its last use. Programs that want it for themselves get it at any
+    /// moment.
     pub warm: Duration,
 }
 

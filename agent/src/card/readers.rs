@@ -90,31 +90,34 @@ impl Readers {
         }
     }
 
-    /// A job on this card, wherever it is.
-    pub(super) fn ask<T: Send + 'static, S: Send + 'static>(
+    /// A job on the thread of this reader.
+    pub(super) fn ask_worker<T: Send + 'static, S: Send + 'static>(
         &self,
-        card: CardIdent,
+        reader: &str,
+        worker: &Arc<Worker>,
         limit: Duration,
         on_step: &mut dyn FnMut(S),
         job: impl FnOnce(&mut Slot, &Steps<S>) -> Result<T, CardError> + Send + 'static,
     ) -> Result<T, CardError> {
-        let (reader, worker) = {
-            let mut state = self.lock();
-            if let Some(problem) = &state.service {
-                return Err(problem.clone());
-            }
-            let (name, reader) = state
-                .readers
-                .iter_mut()
-                .find(|(_, reader)| reader.seen.as_ref().is_some_and(|seen| seen.ident == Some(card)))
-                .ok_or(CardError::NoCard)?;
-            (name.clone(), reader.worker(name, self.timing.warm)?)
-        };
         let result = worker.ask(limit, on_step, job);
         if result.as_ref().err() == Some(&CardError::TimedOut) {
-            self.give_up(&reader, &worker);
+            self.give_up(reader, worker);
         }
         result
+    }
+
+    /// The reader that this card is in, and its thread.
+    pub(super) fn worker_of(&self, card: CardIdent) -> Result<(String, Arc<Worker>), CardError> {
+        let mut state = self.lock();
+        if let Some(problem) = &state.service {
+            return Err(problem.clone());
+        }
+        let (name, reader) = state
+            .readers
+            .iter_mut()
+            .find(|(_, reader)| reader.seen.as_ref().is_some_and(|seen| seen.ident == Some(card)))
+            .ok_or(CardError::NoCard)?;
+        Ok((name.clone(), reader.worker(name, self.timing.warm)?))
     }
 
     fn give_up(&self, reader: &str, worker: &Arc<Worker>) {

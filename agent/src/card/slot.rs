@@ -3,43 +3,77 @@
 use std::ffi::CString;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use countersign_protocol::ids::CardIdent;
+use pcsc::{ReaderState, State};
 
 use super::error::CardError;
 use super::link::{Begin, Exclusive, Link};
 use super::public::{self, PinStatus, PublicData};
 use super::sign::Aftermath;
 
+/// pcscd cuts a card's power when it has looked at an unused reader twice, which it does every 400 ms at most.
+const PULSE: Duration = Duration::from_millis(250);
+
+/// As good as never.
+const IDLE: Duration = Duration::from_secs(3600);
+
 /// One reader, from the inside of its worker thread.
+///
+/// There is a connection only while somebody has a turn: a program that wants the card for itself, as GnuPG
+/// does, gets it at any other moment. For a while after that the card is kept powered by connections of a
+/// fraction of a millisecond, so that it still knows its application at the next turn.
 pub(super) struct Slot {
     reader: CString,
     given_up: Arc<AtomicBool>,
+    warm: Duration,
     context: Option<pcsc::Context>,
-    /// Connected, OpenPGP selected, and the card is the one in `public`.
     link: Option<Link>,
     public: Option<Arc<PublicData>>,
+    left: Option<Left>,
+}
+
+/// How the card in `public` was left: OpenPGP selected, and in this insertion.
+#[derive(Clone, Copy)]
+struct Left {
+    at: Instant,
+    insertion: u32,
 }
 
 impl Slot {
-    pub(super) fn new(reader: CString, given_up: Arc<AtomicBool>) -> Self {
-        Self { reader, given_up, context: None, link: None, public: None }
+    /// `warm`: how long a card is kept powered after its last use.
+    pub(super) fn new(reader: CString, given_up: Arc<AtomicBool>, warm: Duration) -> Self {
+        Self { reader, given_up, warm, context: None, link: None, public: None, left: None }
     }
 
     /// Reads everything public from whatever card is in.
     pub(super) fn look(&mut self) -> Result<Arc<PublicData>, CardError> {
-        (self.link, self.public) = (None, None);
+        self.forget();
         let mut link = self.connect()?;
+        let insertion = self.insertion();
         let mut card = begin(&mut link)?;
         public::select(&mut card)?;
         let public = Arc::new(public::read(&mut card)?);
         drop(card);
-        self.link = Some(link);
+        self.keep(link, insertion, Aftermath::Closed);
+        self.close();
         Ok(Arc::clone(self.public.insert(public)))
     }
 
+    /// Connects, for a turn that begins. Sends nothing to the card.
+    ///
+    /// # Errors
+    /// [`CardError::InUse`] if another program has the card for itself.
+    pub(super) fn open(&mut self) -> Result<(), CardError> {
+        if self.link.is_none() {
+            self.link = Some(self.connect()?);
+        }
+        Ok(())
+    }
+
     /// Does a job on this very card, in one exclusive transaction that begins with a fresh PIN status:
-    /// one command if the connection is warm, three (or reading everything) if not.
+    /// one command if the card is as it was left, three (or reading everything) if not.
     ///
     /// # Errors
     /// [`CardError::Swapped`] if another card is there: it is asked nothing but its number.
@@ -48,21 +82,23 @@ impl Slot {
         wanted: CardIdent,
         job: impl FnOnce(Exclusive<'_>, &PublicData, PinStatus) -> (Result<T, CardError>, Aftermath),
     ) -> Result<T, CardError> {
-        let warm = self.link.take().zip(self.public.clone());
-        let job = match warm.filter(|(_, public)| public.ident == wanted) {
-            Some((link, public)) => match self.warm(link, &public, job) {
+        self.open()?;
+        let known = self.public.clone().filter(|public| public.ident == wanted);
+        let job = match (self.as_left(), known) {
+            (Some(insertion), Some(public)) => match self.warm(insertion, &public, job) {
                 Attempt::Done(result) => return result,
                 Attempt::Stale(job) => job,
             },
-            None => job,
+            _ => job,
         };
         self.cold(wanted, job)
     }
 
-    fn warm<T, J>(&mut self, mut link: Link, public: &PublicData, job: J) -> Attempt<T, J>
+    fn warm<T, J>(&mut self, insertion: u32, public: &PublicData, job: J) -> Attempt<T, J>
     where
         J: FnOnce(Exclusive<'_>, &PublicData, PinStatus) -> (Result<T, CardError>, Aftermath),
     {
+        let Some(mut link) = self.link.take() else { return Attempt::Stale(job) };
         let mut card = match link.exclusive() {
             Ok(card) => card,
             Err(Begin::Reset) => return Attempt::Stale(job),
@@ -75,10 +111,10 @@ impl Slot {
         match public::read_pin_status(&mut card) {
             Ok(status) => {
                 let (result, aftermath) = job(card, public, status);
-                self.keep(link, aftermath);
+                self.keep(link, Some(insertion), aftermath);
                 Attempt::Done(result)
             }
-            // Another program selected another application on the card.
+            // Another program selected another application on the card, or reset it.
             Err(CardError::Failed { .. } | CardError::Malformed { .. }) => Attempt::Stale(job),
             Err(error) => Attempt::Done(Err(error)),
         }
@@ -89,7 +125,15 @@ impl Slot {
         wanted: CardIdent,
         job: impl FnOnce(Exclusive<'_>, &PublicData, PinStatus) -> (Result<T, CardError>, Aftermath),
     ) -> Result<T, CardError> {
-        let mut link = self.connect()?;
+        let mut link = match self.link.take() {
+            // The card was reset by another program since, or pcscd ended: good for nothing.
+            Some(mut link) => match link.exclusive().map(drop) {
+                Err(Begin::Reset | Begin::Failed(CardError::NoService)) => self.connect()?,
+                _ => link,
+            },
+            None => self.connect()?,
+        };
+        let insertion = self.insertion();
         let mut card = begin(&mut link)?;
         public::select(&mut card)?;
         let (public, status) = match self.public.clone().filter(|public| public.ident == wanted) {
@@ -106,27 +150,74 @@ impl Slot {
         };
         self.public = Some(Arc::clone(&public));
         let (result, aftermath) = job(card, &public, status);
-        self.keep(link, aftermath);
+        self.keep(link, insertion, aftermath);
         result
     }
 
-    fn keep(&mut self, link: Link, aftermath: Aftermath) {
+    /// `insertion` was counted after `link` was connected, which the card's removal would have ended.
+    fn keep(&mut self, link: Link, insertion: Option<u32>, aftermath: Aftermath) {
+        self.left = None;
         match aftermath {
-            Aftermath::Closed => self.link = Some(link),
+            Aftermath::Closed => {
+                self.left = insertion.map(|insertion| Left { at: Instant::now(), insertion });
+                self.link = Some(link);
+            }
             Aftermath::Reset => drop(link),
         }
     }
 
-    /// Lets other programs have the card for themselves.
-    pub(super) fn cool_down(&mut self) {
+    /// The turn is over: other programs may have the card for themselves.
+    pub(super) fn close(&mut self) {
         if let Some(link) = self.link.take() {
             link.leave();
         }
     }
 
+    /// How long until there is something to do.
+    pub(super) fn pause(&self) -> Duration {
+        match &self.link {
+            Some(_) => self.warm,
+            None if self.is_warm() => PULSE,
+            None => IDLE,
+        }
+    }
+
+    /// Keeps the card powered, if it was used a moment ago and nobody else has it. A connection that nobody used
+    /// for as long belongs to no turn any more.
+    pub(super) fn pulse(&mut self) {
+        if self.link.is_some() {
+            return self.close();
+        }
+        if !self.is_warm() {
+            return;
+        }
+        match self.connect() {
+            Ok(link) => link.leave(),
+            Err(_) => self.left = None,
+        }
+    }
+
+    fn is_warm(&self) -> bool {
+        self.left.is_some_and(|left| left.at.elapsed() < self.warm)
+    }
+
+    /// The insertion in which the card was left, if that is still so. A connection made before keeps it so.
+    fn as_left(&self) -> Option<u32> {
+        let left = self.left.filter(|_| self.is_warm())?;
+        (self.insertion() == Some(left.insertion)).then_some(left.insertion)
+    }
+
+    /// pcscd's count of insertions and removals in this reader, while a card is in.
+    fn insertion(&self) -> Option<u32> {
+        let mut state = [ReaderState::new(self.reader.clone(), State::UNAWARE)];
+        self.context.as_ref()?.get_status_change(Duration::ZERO, &mut state).ok()?;
+        let [state] = state;
+        state.event_state().contains(State::PRESENT).then(|| state.event_count())
+    }
+
     /// Forgets what was read, because keys or PINs were changed.
     pub(super) fn forget(&mut self) {
-        (self.link, self.public) = (None, None);
+        (self.link, self.public, self.left) = (None, None, None);
     }
 
     /// A new connection; with a new context if pcscd is not the one we knew.

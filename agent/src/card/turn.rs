@@ -4,6 +4,7 @@
 //! [`Waiting`] person with it, who therefore cannot be asked anything meanwhile: a prompt that is left open
 //! blocks nobody. How the next one is found is in [`crate::queue`].
 
+use std::convert::Infallible;
 use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use super::Cards;
 use super::error::CardError;
 use super::readers::Readers;
 use super::slot::Slot;
-use super::worker::Steps;
+use super::worker::{Steps, Worker};
 use crate::queue::{Party, Queue, Ticket, Turns};
 
 /// A program that goes away is noticed this late at most.
@@ -71,7 +72,20 @@ impl Asker {
 pub struct Turn<'w> {
     cards: Cards,
     waiting: &'w mut dyn Waiting,
+}
+
+/// The connection of a turn, and its place in the queue: they end in this order.
+struct Held {
+    card: CardIdent,
+    reader: String,
+    worker: Arc<Worker>,
     _place: Place,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.worker.post(Slot::close);
+    }
 }
 
 impl Turn<'_> {
@@ -104,9 +118,9 @@ impl Cards {
         asker: &Asker,
         waiting: &'w mut dyn Waiting,
     ) -> Result<Turn<'w>, CardError> {
-        let place = self.readers.take(card, asker, waiting)?;
-        let cards = Self { readers: Reach { held: Some(card), ..self.readers.clone() } };
-        Ok(Turn { cards, waiting, _place: place })
+        let held = self.readers.take(card, asker, waiting)?;
+        let cards = Self { readers: Reach { held: Some(Arc::new(held)), ..self.readers.clone() } };
+        Ok(Turn { cards, waiting })
     }
 
     /// Whose turn it is with which card, since when, and how many wait. Cards that nobody uses are not in it.
@@ -121,8 +135,8 @@ impl Cards {
 pub(super) struct Reach {
     readers: Arc<Readers>,
     turns: Arc<AllTurns>,
-    /// The turn with this card is had already.
-    held: Option<CardIdent>,
+    /// A turn that is had already. Whoever keeps a copy of this keeps the turn.
+    held: Option<Arc<Held>>,
 }
 
 impl Deref for Reach {
@@ -138,7 +152,7 @@ impl Reach {
         Self { readers, turns: Arc::default(), held: None }
     }
 
-    /// A job on this card, wherever it is; in a turn of this host's own where there is no other.
+    /// A job on this card, in the turn that is had, or in one of this host's own.
     pub(super) fn ask<T: Send + 'static, S: Send + 'static>(
         &self,
         card: CardIdent,
@@ -146,19 +160,34 @@ impl Reach {
         on_step: &mut dyn FnMut(S),
         job: impl FnOnce(&mut Slot, &Steps<S>) -> Result<T, CardError> + Send + 'static,
     ) -> Result<T, CardError> {
-        let _own = if self.held == Some(card) {
-            None
-        } else {
-            let mut nobody = Nobody { deadline: Instant::now() + self.readers.timing.answer };
-            Some(self.take(card, &Asker::host(), &mut nobody)?)
+        let own;
+        let held = match &self.held {
+            Some(held) if held.card == card => held.as_ref(),
+            _ => {
+                let mut nobody = Nobody { deadline: Instant::now() + self.readers.timing.answer };
+                own = self.take(card, &Asker::host(), &mut nobody)?;
+                &own
+            }
         };
-        self.readers.ask(card, limit, on_step, job)
+        // Not looked for again: a card that was put into this reader meanwhile is told from the one that is meant.
+        self.readers.ask_worker(&held.reader, &held.worker, limit, on_step, job)
     }
 
-    fn take(&self, card: CardIdent, asker: &Asker, waiting: &mut dyn Waiting) -> Result<Place, CardError> {
+    fn take(&self, card: CardIdent, asker: &Asker, waiting: &mut dyn Waiting) -> Result<Held, CardError> {
         let name = self.readers.list().iter().find(|seen| seen.ident == Some(card)).map(|seen| seen.name());
         let name = name.unwrap_or_else(|| format!("card {card}"));
-        self.turns.wait(card, asker, waiting, &name)
+        let place = self.turns.wait(card, asker, waiting, &name)?;
+        let (reader, worker) = self.readers.worker_of(card)?;
+        let held = Held { card, reader, worker, _place: place };
+        let no_steps = &mut |step: Infallible| match step {};
+        self.readers.ask_worker(
+            &held.reader,
+            &held.worker,
+            self.readers.timing.answer,
+            no_steps,
+            |slot, _| slot.open(),
+        )?;
+        Ok(held)
     }
 }
 

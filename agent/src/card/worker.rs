@@ -42,29 +42,30 @@ enum Word<T, S> {
 }
 
 impl Worker {
-    /// Starts the thread. `warm`: how long a connection is kept after the last job.
+    /// Starts the thread. `warm`: how long the card is kept powered after the last job.
     pub(super) fn start(reader: &str, warm: Duration) -> Result<Self, CardError> {
         let name = CString::new(reader).map_err(|_| CardError::Reader("its name holds a NUL".to_owned()))?;
         let (jobs, inbox) = mpsc::channel::<Job>();
         let given_up = Arc::new(AtomicBool::new(false));
         let token = Arc::new(());
         let alive = Arc::downgrade(&token);
-        let mut slot = Slot::new(name, Arc::clone(&given_up));
-        let unwanted = Arc::clone(&given_up);
+        let busy_since: Arc<Mutex<Option<Instant>>> = Arc::default();
+        let mut slot = Slot::new(name, Arc::clone(&given_up), warm);
+        let (unwanted, busy) = (Arc::clone(&given_up), Arc::clone(&busy_since));
         thread::Builder::new()
             .name("card".to_owned())
             .spawn(move || {
                 let _token = token;
                 while !unwanted.load(Ordering::SeqCst) {
-                    match inbox.recv_timeout(warm) {
+                    match inbox.recv_timeout(slot.pause()) {
                         Ok(job) => job(&mut slot),
-                        Err(RecvTimeoutError::Timeout) => slot.cool_down(),
+                        Err(RecvTimeoutError::Timeout) => timed(&busy, || slot.pulse()),
                         Err(RecvTimeoutError::Disconnected) => break,
                     }
                 }
             })
             .map_err(|error| CardError::Reader(format!("no thread for it: {error}")))?;
-        Ok(Self { jobs, given_up, busy_since: Arc::default(), alive })
+        Ok(Self { jobs, given_up, busy_since, alive })
     }
 
     /// Does a job without waiting for it.
@@ -72,9 +73,7 @@ impl Worker {
         let busy_since = Arc::clone(&self.busy_since);
         // A send that fails means the thread is gone; the next `ask` says so.
         let _ = self.jobs.send(Box::new(move |slot| {
-            *lock(&busy_since) = Some(Instant::now());
-            shielded(slot, job);
-            *lock(&busy_since) = None;
+            timed(&busy_since, || shielded(slot, job));
         }));
     }
 
@@ -133,6 +132,13 @@ impl Worker {
         self.given_up.store(true, Ordering::SeqCst);
         Weak::clone(&self.alive)
     }
+}
+
+/// Whatever talks to the card may never come back, and is then seen to have begun.
+fn timed(busy_since: &Mutex<Option<Instant>>, work: impl FnOnce()) {
+    *lock(busy_since) = Some(Instant::now());
+    work();
+    *lock(busy_since) = None;
 }
 
 /// A panic ends the job, not the thread; what was open is closed by a reset.

@@ -177,34 +177,48 @@ fn swapped_card_is_never_asked() {
 
 #[test]
 fn card_swapped_behind_the_agents_back_is_recognised_by_its_number() {
-    // On a busy machine the agent may see the reader empty in between, and say so; never is bob's card asked.
-    let errors: Vec<String> = (0..3).map(|_| swap_behind_the_agents_back()).collect();
-    assert!(errors.iter().any(|error| error.starts_with("Swapped")), "{errors:?}");
-    assert!(errors.iter().all(|error| error.starts_with("Swapped") || error == "Gone"), "{errors:?}");
-}
-
-/// What a request for ana's card is told when bob's is in the reader by the time it is served.
-fn swap_behind_the_agents_back() -> String {
     let machine = machine(1);
     let ana = card(&machine, 0, "00000062");
     let probe = Probe::start(&machine);
     let made = probe.generate(&ana, "curve25519");
-    // Two requests for ana's card are accepted, the first one in the middle of a command …
-    ana.hang(1).unwrap();
-    let first = probe.order(json!({ "do": "tries", "card": ana.ident() }));
-    let second = probe.order(probe.signing(&ana, &made, PIN, 3, false));
-    wait_until("ana's card to hang", Duration::from_secs(20), || Ok(ana.status()?.hanging.then_some(())))
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(200));
-    // … and when the agent looks again, bob's is in the reader.
+    // A turn with ana's card has begun …
+    let mut signing = probe.signing(&ana, &made, PIN, 3, false);
+    signing["pause_ms"] = 4000.into();
+    let signing = probe.order(signing);
+    std::thread::sleep(Duration::from_secs(2));
+    // … and when the agent goes on, bob's is in the reader.
     probe.signal("-STOP");
     ana.pull().unwrap();
     ana.wait_until_seen().unwrap();
     let bob = card(&machine, 0, "00000063");
     probe.signal("-CONT");
-    assert_eq!(error(&probe.answer(first)), "Gone");
-    let told = error(&probe.answer(second)).to_owned();
+    let told = probe.answer(signing);
+    assert!(error(&told).starts_with("Swapped"), "{told}");
     let counts = bob.counts().unwrap();
     assert_eq!((counts.of("VERIFY"), counts.of("PSO_CDS")), (0, 0), "{counts:?}");
-    told
+}
+
+#[test]
+fn a_request_that_waits_for_a_card_that_leaves_asks_no_other() {
+    let machine = machine(1);
+    let ana = card(&machine, 0, "00000064");
+    let probe = Probe::start(&machine);
+    let made = probe.generate(&ana, "curve25519");
+    ana.hang(1).unwrap();
+    let first = probe.order(json!({ "do": "tries", "card": ana.ident() }));
+    let second = probe.order(probe.signing(&ana, &made, PIN, 3, false));
+    wait_until("ana's card to hang", Duration::from_secs(20), || Ok(ana.status()?.hanging.then_some(())))
+        .unwrap();
+    probe.signal("-STOP");
+    ana.pull().unwrap();
+    ana.wait_until_seen().unwrap();
+    let bob = card(&machine, 0, "00000065");
+    probe.signal("-CONT");
+    for order in [first, second] {
+        let told = probe.answer(order);
+        let error = error(&told);
+        assert!(["Gone", "NoCard"].contains(&error) || error.starts_with("Swapped"), "{told}");
+    }
+    let counts = bob.counts().unwrap();
+    assert_eq!((counts.of("VERIFY"), counts.of("PSO_CDS")), (0, 0), "{counts:?}");
 }
