@@ -10,7 +10,7 @@ use std::process::Command;
 use caps::{CapSet, Capability};
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::prctl;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 
 /// What of the hardening could not be had, in a sentence each. The agent logs them and goes on.
@@ -50,13 +50,27 @@ pub fn first(passed: &[RawFd]) -> Result<Weaknesses, HardenError> {
     nix::unistd::chdir("/").map_err(refused("change to /"))?;
     close_inherited(passed).map_err(refused("close inherited files"))?;
 
-    let everything =
-        MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | MlockAllFlags::from_bits_retain(MCL_ONFAULT);
     let mut weaknesses = Weaknesses::new();
-    if let Err(error) = mlockall(everything) {
-        weaknesses.push(format!("memory cannot be locked ({error}): secrets may reach the swap device"));
+    if let Err(why) = lock_memory() {
+        weaknesses.push(format!(
+            "memory cannot be locked ({why}): secrets may reach the swap device. Let the unit keep CAP_IPC_LOCK, \
+             or set LimitMEMLOCK=infinity"
+        ));
     }
     Ok(weaknesses)
+}
+
+/// Locks all memory there is and will be.
+fn lock_memory() -> Result<(), String> {
+    let capable = caps::has_cap(None, CapSet::Effective, Capability::CAP_IPC_LOCK).unwrap_or(false);
+    let (limit, _) = getrlimit(Resource::RLIMIT_MEMLOCK).map_err(|error| error.to_string())?;
+    if !capable && limit != RLIM_INFINITY {
+        // What fits now would not later: a thread without a stack is worse than a page on the swap device.
+        return Err(format!("the limit is {limit} bytes"));
+    }
+    let everything =
+        MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | MlockAllFlags::from_bits_retain(MCL_ONFAULT);
+    mlockall(everything).map_err(|error| error.to_string())
 }
 
 /// Gives up every capability but the three of `KEPT`; nothing that is started from here on can have others.

@@ -183,6 +183,45 @@ fn nothing_of_a_typed_pin_stays_in_the_command_line_while_the_card_waits() {
     assert!(dialogue.wait(SOON).unwrap().success(), "{}", dialogue.transcript());
 }
 
+/// The secret halves of a certificate's keys.
+fn secret_halves(bytes: &[u8]) -> Vec<Vec<u8>> {
+    use sequoia_openpgp::crypto::mpi::SecretKeyMaterial;
+    use sequoia_openpgp::packet::key::SecretKeyMaterial as Kept;
+    let cert = countersign_protocol::certificate::parse_secret(bytes).unwrap();
+    let half = |kept: &Kept| match kept {
+        Kept::Unencrypted(kept) => kept.map(|half| match half {
+            SecretKeyMaterial::EdDSA { scalar } | SecretKeyMaterial::ECDH { scalar } => {
+                scalar.value().to_vec()
+            }
+            SecretKeyMaterial::Ed25519 { x } | SecretKeyMaterial::X25519 { x } => x.to_vec(),
+            other => panic!("{other:?}"),
+        }),
+        Kept::Encrypted(_) => panic!("a key with a password"),
+    };
+    cert.keys().secret().map(|key| half(key.key().secret())).collect()
+}
+
+#[test]
+fn the_instances_own_key_lies_in_no_memory_in_the_clear() {
+    let machine = Machine::start().unwrap();
+    let mut scene = Scene::on(&machine, HostKey::Sealed).unwrap();
+    // Generated and written by this process, then read back and used by another.
+    for when in ["as it was enrolled", "as it was started again"] {
+        scene.ana_logs_in().unwrap();
+        let halves =
+            secret_halves(&std::fs::read(machine.path("/var/lib/countersign/instance.key")).unwrap());
+        assert!(!halves.is_empty());
+        // OpenPGP and OpenSSL do not write all of them in the same order.
+        let reversed: Vec<Vec<u8>> = halves.iter().map(|half| half.iter().rev().copied().collect()).collect();
+        for half in halves.into_iter().chain(reversed) {
+            let searched = search(agent(&scene.site), &half).unwrap();
+            assert!(searched.traces.is_empty(), "{when}: {}", searched.told());
+        }
+        scene.site.stop_agent().unwrap();
+        scene.site.start_agent().unwrap();
+    }
+}
+
 #[test]
 fn no_pin_is_in_any_log_or_file_however_much_is_logged() {
     let machine = Machine::start().unwrap();

@@ -219,7 +219,13 @@ mod tests {
         assert_eq!(stuck, Err(CardError::TimedOut));
         let pin = Arc::new(());
         let held = Arc::downgrade(&pin);
-        assert_eq!(ask(&worker, move || Ok(drop(pin))), Err(CardError::TimedOut));
+        assert_eq!(
+            ask(&worker, move || {
+                drop(pin);
+                Ok(())
+            }),
+            Err(CardError::TimedOut)
+        );
         assert!(held.upgrade().is_none());
     }
 
