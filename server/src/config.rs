@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use countersign_server_core::roster::OfflineRules;
 use serde::Deserialize;
 
 /// What the administrator says.
@@ -18,6 +19,39 @@ pub struct Config {
     /// How much at once.
     #[serde(default)]
     pub limits: Limits,
+    /// What hosts may do while they cannot reach this server.
+    #[serde(default)]
+    pub offline: Offline,
+}
+
+/// What hosts may do while they cannot reach this server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Offline {
+    /// How long a host may go on letting people in; 0 for not at all.
+    pub hours: u32,
+    /// How often each account may log in on one host in that time; 0 for never.
+    pub uses: u32,
+}
+
+impl Default for Offline {
+    fn default() -> Self {
+        Self { hours: 24, uses: 20 }
+    }
+}
+
+impl Offline {
+    /// Most hours: as long as a roster may live.
+    const HOURS: u32 = 168;
+
+    /// Most uses: nobody logs in more often in a week.
+    const USES: u32 = 1000;
+
+    /// As the core wants them.
+    #[must_use]
+    pub const fn rules(self) -> OfflineRules {
+        OfflineRules::new(self.hours, self.uses)
+    }
 }
 
 /// How much at once.
@@ -118,6 +152,18 @@ pub enum ConfigError {
         /// Which key.
         key: &'static str,
     },
+    /// More than is sensible.
+    #[error("{}: offline.{key} is {value}; at most {most} are possible", .path.display())]
+    TooMuch {
+        /// Which file.
+        path: PathBuf,
+        /// Which key.
+        key: &'static str,
+        /// What it is.
+        value: u32,
+        /// What it may be.
+        most: u32,
+    },
 }
 
 impl Config {
@@ -143,6 +189,12 @@ impl Config {
                 return Err(ConfigError::Zero { path: path.to_owned(), key });
             }
         }
+        let Offline { hours, uses } = config.offline;
+        for (key, value, most) in [("hours", hours, Offline::HOURS), ("uses", uses, Offline::USES)] {
+            if value > most {
+                return Err(ConfigError::TooMuch { path: path.to_owned(), key, value, most });
+            }
+        }
         Ok(config)
     }
 }
@@ -152,6 +204,7 @@ impl Config {
 pub fn template(listen: SocketAddr, url: &ServerUrl, data: &Path) -> String {
     let Limits { strangers_per_minute, hosts_per_second, queue, connections, connections_per_address } =
         Limits::default();
+    let Offline { hours, uses } = Offline::default();
     format!(
         r#"# Countersign server. Unknown keys are errors; check with: countersign-server config check
 
@@ -179,6 +232,14 @@ data = {data:?}
 
 # Open connections of one address, or of one IPv6 network; more are closed. Raise it behind a proxy.
 #connections_per_address = {connections_per_address}
+
+[offline]
+# While a host cannot reach this server, people may log in there by a list that the server signed before, if policy
+# permits it whatever the time is. How many hours such a list is worth something, at most 168; 0 switches it off.
+#hours = {hours}
+
+# How often each account may log in on one host by one list, at most 1000; 0 switches it off.
+#uses = {uses}
 "#,
         url = url.as_str(),
         data = data.display().to_string(),
@@ -202,6 +263,26 @@ mod tests {
         let text = template("[::]:8443".parse().unwrap(), &url, Path::new("/var/lib/countersign"));
         let config = read(&text).unwrap();
         assert_eq!((config.url.port(), config.limits), (8443, Limits::default()));
+        assert_eq!(config.offline, Offline { hours: 24, uses: 20 });
+        // What is only a comment there is what holds without it.
+        let spelled = text.replace("#hours", "hours").replace("#uses", "uses");
+        assert_eq!(read(&spelled).unwrap(), config);
+    }
+
+    #[test]
+    fn offline_may_be_switched_off_and_not_be_without_end() {
+        let with = |offline: &str| {
+            read(&format!(
+                "listen = \"127.0.0.1:1\"\nurl = \"http://a:1\"\ndata = \"/x\"\n[offline]\n{offline}\n"
+            ))
+        };
+        assert_eq!(with("hours = 0").unwrap().offline, Offline { hours: 0, uses: 20 });
+        assert_eq!(with("uses = 0").unwrap().offline, Offline { hours: 24, uses: 0 });
+        assert!(with("hours = 168\nuses = 1000").is_ok());
+        assert!(with("hours = 169").unwrap_err().to_string().contains("offline.hours is 169; at most 168"));
+        assert!(with("uses = 1001").unwrap_err().to_string().contains("offline.uses is 1001; at most 1000"));
+        assert!(with("days = 1").is_err());
+        assert!(with("hours = -1").is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use countersign_server_core::core::{Core, Parts};
 use countersign_server_core::identity::Identity;
 use countersign_server_core::ledger::Ledger;
 use countersign_server_core::policy::{PolicyError, PolicySet};
+use countersign_server_core::roster::OfflineRules;
 use countersign_server_core::secrets::{Pepper, StoreKey};
 use countersign_server_core::store::StoreError;
 use secrecy::SecretString;
@@ -35,8 +36,13 @@ pub enum OpenError {
 ///
 /// # Errors
 /// [`OpenError`].
-pub fn open(folder: &DataFolder, url: &str, crash: CrashPoint) -> Result<Core, OpenError> {
-    open_with(folder, url, crash, Arc::new(SystemClock), Arc::new(SystemRandom))
+pub fn open(
+    folder: &DataFolder,
+    url: &str,
+    offline: OfflineRules,
+    crash: CrashPoint,
+) -> Result<Core, OpenError> {
+    open_with(folder, url, offline, crash, Arc::new(SystemClock), Arc::new(SystemRandom))
 }
 
 /// Opens the server in `folder`.
@@ -46,6 +52,7 @@ pub fn open(folder: &DataFolder, url: &str, crash: CrashPoint) -> Result<Core, O
 pub fn open_with(
     folder: &DataFolder,
     url: &str,
+    offline: OfflineRules,
     crash: CrashPoint,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -60,6 +67,7 @@ pub fn open_with(
         store_key,
         ledger,
         policy: PolicySet::default_set()?,
+        offline,
     }))
 }
 

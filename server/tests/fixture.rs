@@ -13,6 +13,7 @@ use countersign_server::doors::openpgp::OpenPgpDoor;
 use countersign_server::init::{Made, Wishes, init};
 use countersign_server::open::open_with;
 use countersign_server::store::sqlite::{CrashPoint, SqliteStore};
+use countersign_server_core::roster::OfflineRules;
 use countersign_server_core::store::Store as _;
 use tempfile::TempDir;
 
@@ -29,6 +30,8 @@ pub(crate) struct Server {
     pub(crate) door: Arc<dyn Carrier>,
     _root: TempDir,
 }
+
+const OFFLINE: OfflineRules = OfflineRules::new(24, 20);
 
 pub(crate) const URL: &str = "http://127.0.0.1:8443";
 
@@ -160,6 +163,6 @@ fn another_door(folder: &DataFolder, clock: Arc<FixedClock>) -> Arc<dyn Carrier>
 }
 
 fn openpgp_door(folder: &DataFolder, clock: Arc<FixedClock>) -> OpenPgpDoor {
-    let core = open_with(folder, URL, CrashPoint::never(), clock, Arc::new(SystemRandom)).unwrap();
+    let core = open_with(folder, URL, OFFLINE, CrashPoint::never(), clock, Arc::new(SystemRandom)).unwrap();
     OpenPgpDoor::new(Arc::new(core))
 }

@@ -13,6 +13,7 @@ use crate::ledger::Ledger;
 use crate::policy::PolicySet;
 use crate::refusal::Reason;
 use crate::replies::StoredReply;
+use crate::roster::OfflineRules;
 use crate::secrets::Pepper;
 use crate::stop::{Failure, Stop};
 use crate::store::Transaction;
@@ -81,6 +82,10 @@ impl<'a> Context<'a> {
 
     pub(crate) fn policy(&self) -> &PolicySet {
         self.core.policy()
+    }
+
+    pub(crate) const fn offline(&self) -> OfflineRules {
+        self.core.offline()
     }
 
     /// A message outside handshakes, or the first of one, carries no chain.

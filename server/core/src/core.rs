@@ -36,6 +36,7 @@ use crate::prepared::Prepared;
 use crate::refusal::{Meter, Reason};
 use crate::registration;
 use crate::replies::{Recipient, StoredReply};
+use crate::roster::OfflineRules;
 use crate::secrets::{Pepper, StoreKey};
 use crate::sender::Sender;
 use crate::stop::{Failure, Stop};
@@ -62,6 +63,8 @@ pub struct Parts {
     pub ledger: Ledger,
     /// What is allowed.
     pub policy: PolicySet,
+    /// What hosts may do without us.
+    pub offline: OfflineRules,
 }
 
 /// What a door may call.
@@ -279,6 +282,10 @@ impl Core {
 
     pub(crate) const fn policy(&self) -> &PolicySet {
         &self.parts.policy
+    }
+
+    pub(crate) const fn offline(&self) -> OfflineRules {
+        self.parts.offline
     }
 
     pub(crate) fn store(&self) -> &dyn Store {

@@ -171,6 +171,8 @@ fn rule(ctx: &mut Context<'_>, job: &Job<'_>, account: &Account) -> Result<Rulin
         resource: &statement.resource,
         login: statement.login.as_ref(),
         service: statement.service.as_ref(),
+        time: Some(ctx.now),
+        offline: false,
     };
     let (policies, reason) = match ctx.policy().decide(&facts) {
         PolicyDecision::Allowed { policies, reason } => (policies, reason),

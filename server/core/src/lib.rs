@@ -8,6 +8,7 @@
 //! | [`accounts`], [`applications`], [`instances`], [`keys`] | identities, their states, and whose key is whose |
 //! | [`codes`], [`tokens`] | one-time secrets |
 //! | [`policy`] | may this account do this, here? |
+//! | [`roster`] | whom a host may ask, and let in while the server cannot be reached |
 //! | [`ledger`] | the append-only log, and the proofs that a reply needs |
 //! | [`replies`], [`forgetting`] | answers that can be asked for again, and for how long |
 //! | [`refusal`], [`stop`] | why a message went no further |
@@ -36,7 +37,7 @@ mod prepared;
 pub mod refusal;
 pub mod registration;
 pub mod replies;
-mod roster;
+pub mod roster;
 pub mod secrets;
 pub mod sender;
 pub mod stop;

@@ -3,10 +3,14 @@
 //!
 //! A policy is text with an epoch: the store keeps every version, and every ledger entry names the epoch that
 //! was in force. [`DEFAULT`] is epoch 1.
+//!
+//! A roster is made before anyone asks, and holds while nobody can: what policy says then is in `sight.rs`.
 
 mod decide;
 mod facts;
 mod load;
+mod references;
+mod sight;
 #[cfg(test)]
 mod tests;
 

@@ -13,16 +13,41 @@ use countersign_protocol::roster::{
 };
 use serde::Serialize;
 
-use crate::accounts::AccountRead;
+use crate::accounts::{Account, AccountRead};
 use crate::identity::Identity;
 use crate::instances::Instance;
 use crate::jobs::OPEN_SESSION;
-use crate::policy::{Facts, PolicyDecision, PolicySet};
+use crate::policy::{Facts, PolicySet};
 use crate::refusal::Reason;
 use crate::stop::{Failure, Stop};
 
-/// How long a roster is worth something, in seconds.
+/// How long a roster is worth something where nothing is allowed offline, in seconds: it still tells which cards to
+/// ask.
 const LIFE: i64 = 24 * 3600;
+
+/// What hosts may do while the server cannot be reached, as its administrator says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OfflineRules {
+    hours: u32,
+    uses: u32,
+}
+
+impl OfflineRules {
+    /// Rosters that live `hours` and are good for `uses` logins by each account. Nothing is allowed where either is
+    /// 0. More hours than a roster may live are cut.
+    #[must_use]
+    pub const fn new(hours: u32, uses: u32) -> Self {
+        Self { hours, uses }
+    }
+
+    const fn uses(self) -> u32 {
+        if self.hours == 0 { 0 } else { self.uses }
+    }
+
+    fn life(self) -> i64 {
+        if self.uses() == 0 { LIFE } else { i64::from(self.hours) * 3600 }.min(limits::ROSTER_LIFE)
+    }
+}
 
 /// What a host asks about, each name once and in order.
 pub(crate) struct Asked {
@@ -31,10 +56,15 @@ pub(crate) struct Asked {
 }
 
 /// What it is told.
+#[derive(Serialize)]
 pub(crate) struct Told {
+    state: InstanceState,
+    forked: bool,
     policy_epoch: u64,
     services: Vec<ServiceName>,
     offline_uses: u32,
+    #[serde(skip)]
+    life: i64,
     entries: Vec<RosterEntry>,
 }
 
@@ -57,81 +87,95 @@ impl Asked {
         self,
         accounts: &R,
         policy: &PolicySet,
+        rules: OfflineRules,
         instance: &Instance,
     ) -> Result<Told, Stop> {
         // Whoever is not let in yet, or no more, need not know who may log in.
         let logins = if instance.state == InstanceState::Active { self.logins } else { BTreeSet::new() };
-        let question = Question::on(instance)?;
+        // Two hosts with one roster would have twice the uses.
+        let forked = instance.forked.is_some();
+        let offline_uses = if forked { 0 } else { rules.uses() };
+        let services: Vec<ServiceName> = self.services.into_iter().collect();
+        let asked: &[ServiceName] = if offline_uses == 0 { &[] } else { &services };
+        let question = Question::on(instance, policy, asked)?;
         let entries = logins
             .into_iter()
-            .map(|login| question.entry(accounts, policy, login))
+            .map(|login| question.entry(accounts, login))
             .collect::<Result<Vec<_>, Stop>>()?;
-        let services = self.services.into_iter().collect();
-        Ok(Told { policy_epoch: policy.epoch(), services, offline_uses: 0, entries })
+        let (state, policy_epoch, life) = (instance.state, policy.epoch(), rules.life());
+        Ok(Told { state, forked, policy_epoch, services, offline_uses, life, entries })
     }
 }
 
 /// "May this account open a session on that instance?"
 struct Question<'a> {
+    policy: &'a PolicySet,
     instance: &'a Instance,
     operation: Operation,
     resource: ResourceName,
+    /// Services that are asked about for the time without the server.
+    services: &'a [ServiceName],
 }
 
 impl<'a> Question<'a> {
-    fn on(instance: &'a Instance) -> Result<Self, Failure> {
+    fn on(
+        instance: &'a Instance,
+        policy: &'a PolicySet,
+        services: &'a [ServiceName],
+    ) -> Result<Self, Failure> {
         let invalid = |error: InvalidId| Failure::Policy(error.to_string());
         let operation = OPEN_SESSION.parse().map_err(invalid)?;
         let resource = format!("session/{}", instance.fingerprint).parse().map_err(invalid)?;
-        Ok(Self { instance, operation, resource })
+        Ok(Self { policy, instance, operation, resource, services })
     }
 
-    fn entry<R: AccountRead + ?Sized>(
-        &self,
-        accounts: &R,
-        policy: &PolicySet,
-        login: LoginName,
-    ) -> Result<RosterEntry, Stop> {
+    fn entry<R: AccountRead + ?Sized>(&self, accounts: &R, login: LoginName) -> Result<RosterEntry, Stop> {
         let mut permitted = Vec::new();
         for account in accounts.accounts_of_login(&login)? {
             let Some(key) = account.active_key() else { continue };
-            let facts = Facts {
-                account: account.facts(),
-                instance: self.instance.facts(),
-                operation: &self.operation,
-                resource: &self.resource,
-                login: Some(&login),
-                service: None,
-            };
-            if let PolicyDecision::Allowed { .. } = policy.decide(&facts) {
+            let facts = self.facts(&account, &login);
+            if self.policy.could_permit_session(&facts) {
                 permitted.push(RosterAccount {
                     account: account.name.clone(),
                     certificate: Binary(key.certificate.clone()),
                     keys: key.signing.clone(),
-                    offline: OfflineServices::None,
+                    offline: self.offline(facts),
                 });
             }
         }
         Ok(RosterEntry { login, accounts: permitted })
     }
+
+    fn facts<'b>(&'b self, account: &'b Account, login: &'b LoginName) -> Facts<'b> {
+        Facts {
+            account: account.facts(),
+            instance: self.instance.facts(),
+            operation: &self.operation,
+            resource: &self.resource,
+            login: Some(login),
+            service: None,
+            time: None,
+            offline: false,
+        }
+    }
+
+    /// By which of the services the account may open the login without the server.
+    fn offline(&self, facts: Facts<'_>) -> OfflineServices {
+        let permits =
+            |service| self.policy.permits_session_offline(&Facts { service: Some(service), ..facts });
+        let Some(first) = self.services.first() else { return OfflineServices::None };
+        if !self.policy.tells_services_apart_offline() {
+            return if permits(first) { OfflineServices::All } else { OfflineServices::None };
+        }
+        let permitted = self.services.iter().filter(|service| permits(service)).cloned().collect();
+        OfflineServices::of(permitted, self.services)
+    }
 }
 
 impl Told {
     /// Another one when anything changed that the host must act upon, and only then.
-    pub(crate) fn revision(&self, state: InstanceState, forked: bool) -> Result<Digest, Failure> {
-        #[derive(Serialize)]
-        struct Revision<'a> {
-            state: InstanceState,
-            forked: bool,
-            policy_epoch: u64,
-            services: &'a [ServiceName],
-            offline_uses: u32,
-            entries: &'a [RosterEntry],
-        }
-        let Self { policy_epoch, services, offline_uses, entries } = self;
-        let (policy_epoch, offline_uses) = (*policy_epoch, *offline_uses);
-        let all = Revision { state, forked, policy_epoch, services, offline_uses, entries };
-        let bytes = serde_json::to_vec(&all).map_err(|error| Failure::Reply(error.to_string()))?;
+    pub(crate) fn revision(&self) -> Result<Digest, Failure> {
+        let bytes = serde_json::to_vec(self).map_err(|error| Failure::Reply(error.to_string()))?;
         Ok(Digest::of(&bytes))
     }
 
@@ -142,13 +186,13 @@ impl Told {
         instance: &Instance,
         now: Timestamp,
     ) -> Result<SignedRoster, Stop> {
-        let Self { policy_epoch, services, offline_uses, entries } = self;
+        let Self { policy_epoch, services, offline_uses, life, entries, .. } = self;
         let roster = Roster {
             countersign: RosterPurpose::Roster,
             instance: instance.fingerprint.clone(),
             server: identity.fingerprint().clone(),
             issued: now,
-            expires: now.plus(LIFE),
+            expires: now.plus(life),
             policy_epoch,
             services,
             offline_uses,

@@ -18,19 +18,25 @@ pub(crate) fn check_in(ctx: &mut Context<'_>, instance: &Instance) -> Result<Dra
     let body: CheckIn = ctx.body()?;
     let asked = Asked::new(body.logins, body.services)?;
     // The counter is saved before it is sent: the same one twice means two hosts with one key (W25).
-    let forked_now = !ctx.tx().count_check_in(&instance.fingerprint, body.counter, ctx.now)?;
-    if forked_now {
-        alarm(ctx, instance, body.counter)?;
+    let mut instance = instance.clone();
+    if !ctx.tx().count_check_in(&instance.fingerprint, body.counter, ctx.now)? {
+        alarm(ctx, &instance, body.counter)?;
+        instance.forked.get_or_insert(ctx.now);
     }
-    let forked = instance.forked.is_some() || forked_now;
 
-    let told = asked.told(ctx.tx(), ctx.policy(), instance)?;
-    let revision = told.revision(instance.state, forked)?;
-    let policy_epoch = ctx.policy().epoch();
-    let roster = told.signed(ctx.identity(), instance, ctx.now)?;
+    let told = asked.told(ctx.tx(), ctx.policy(), ctx.offline(), &instance)?;
+    let revision = told.revision()?;
+    let roster = told.signed(ctx.identity(), &instance, ctx.now)?;
     let (checkpoint, consistency) = ctx.newest_checkpoint(body.ledger_size)?;
-    let state = instance.state;
-    let reply = CheckInReply { state, forked, policy_epoch, roster, revision, checkpoint, consistency };
+    let reply = CheckInReply {
+        state: instance.state,
+        forked: instance.forked.is_some(),
+        policy_epoch: ctx.policy().epoch(),
+        roster,
+        revision,
+        checkpoint,
+        consistency,
+    };
     Ok(Draft::unrecorded(Recipient::Instance(instance.fingerprint.clone()), &reply)?)
 }
 

@@ -1,6 +1,6 @@
 //! The decision, and the sentence that goes with it.
 
-use cedar_policy::{AuthorizationError, Authorizer, Decision, PolicyId, PolicySet as CedarPolicies};
+use cedar_policy::{AuthorizationError, Authorizer, Decision, PolicyId, PolicySet as CedarPolicies, Schema};
 
 use super::facts::{Facts, entity_type};
 use super::load::PolicySet;
@@ -33,36 +33,67 @@ impl PolicySet {
             self.candidates.get(&question).map(|policies| (kind, policies))
         });
         match known {
-            Some((kind, policies)) => self.ask(facts, kind, policies),
+            Some((kind, policies)) => ask(facts, kind, policies, Some(&self.schema)),
             None => PolicyDecision::Denied { policies: Vec::new(), reason: nobody_permits(facts) },
         }
     }
 
-    fn ask(&self, facts: &Facts<'_>, kind: &str, policies: &CedarPolicies) -> PolicyDecision {
-        let Ok((request, entities)) = facts.to_cedar(kind, &self.schema) else {
-            return PolicyDecision::Denied { policies: Vec::new(), reason: FAULT.to_owned() };
-        };
-        let response = Authorizer::new().is_authorized(&request, policies, &entities);
-        let diagnostics = response.diagnostics();
+    /// Whether the server could permit this session at some time and by some service: whether it is worth a card's
+    /// signature to ask.
+    #[must_use]
+    pub fn could_permit_session(&self, facts: &Facts<'_>) -> bool {
+        let facts = Facts { time: None, service: None, offline: false, ..*facts };
+        self.permits_session(&facts, &self.sessions_beforehand)
+    }
 
-        // Cedar skips a policy that fails while it is evaluated. That policy may be the one that forbids.
-        let failed = sorted(
-            diagnostics.errors().map(|AuthorizationError::PolicyEvaluationError(error)| error.policy_id()),
-        );
-        if !failed.is_empty() {
-            return PolicyDecision::Denied { policies: failed, reason: FAULT.to_owned() };
-        }
-        let deciding = sorted(diagnostics.reason());
-        let reason = deciding
-            .first()
-            .and_then(|id| policies.annotation(&PolicyId::new(id), "reason"))
-            .map_or_else(|| nobody_permits(facts), str::to_owned);
-        match response.decision() {
-            Decision::Allow => PolicyDecision::Allowed { policies: deciding, reason },
-            Decision::Deny => PolicyDecision::Denied { policies: deciding, reason },
-        }
+    /// Whether this session is permitted while the server cannot be asked, whatever the time.
+    #[must_use]
+    pub fn permits_session_offline(&self, facts: &Facts<'_>) -> bool {
+        let facts = Facts { time: None, offline: true, ..*facts };
+        self.permits_session(&facts, &self.sessions_offline)
+    }
+
+    /// Whether [`Self::permits_session_offline`] can answer differently for two services.
+    #[must_use]
+    pub const fn tells_services_apart_offline(&self) -> bool {
+        self.offline_by_service
+    }
+
+    /// Without the schema, which wants the time: a policy that needs it all the same fails, and so denies.
+    fn permits_session(&self, facts: &Facts<'_>, policies: &CedarPolicies) -> bool {
+        entity_type(facts.resource.collection()).is_some_and(|kind| {
+            kind == SESSION && matches!(ask(facts, kind, policies, None), PolicyDecision::Allowed { .. })
+        })
     }
 }
+
+fn ask(facts: &Facts<'_>, kind: &str, policies: &CedarPolicies, schema: Option<&Schema>) -> PolicyDecision {
+    let Ok((request, entities)) = facts.to_cedar(kind, schema) else {
+        return PolicyDecision::Denied { policies: Vec::new(), reason: FAULT.to_owned() };
+    };
+    let response = Authorizer::new().is_authorized(&request, policies, &entities);
+    let diagnostics = response.diagnostics();
+
+    // Cedar skips a policy that fails while it is evaluated. That policy may be the one that forbids.
+    let failed = sorted(
+        diagnostics.errors().map(|AuthorizationError::PolicyEvaluationError(error)| error.policy_id()),
+    );
+    if !failed.is_empty() {
+        return PolicyDecision::Denied { policies: failed, reason: FAULT.to_owned() };
+    }
+    let deciding = sorted(diagnostics.reason());
+    let reason = deciding
+        .first()
+        .and_then(|id| policies.annotation(&PolicyId::new(id), "reason"))
+        .map_or_else(|| nobody_permits(facts), str::to_owned);
+    match response.decision() {
+        Decision::Allow => PolicyDecision::Allowed { policies: deciding, reason },
+        Decision::Deny => PolicyDecision::Denied { policies: deciding, reason },
+    }
+}
+
+/// What rosters are about.
+const SESSION: &str = "Session";
 
 const FAULT: &str =
     "The policy could not be evaluated, so nothing is allowed by it. An administrator must look at it.";

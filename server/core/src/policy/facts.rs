@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression, Schema,
 };
+use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{
     AccountName, ApplicationName, Fingerprint, LoginName, Operation, ResourceName, ServiceName,
 };
@@ -25,6 +26,10 @@ pub struct Facts<'a> {
     pub login: Option<&'a LoginName>,
     /// For `open-session`: the PAM service. None when a roster is made, before anyone logs in.
     pub service: Option<&'a ServiceName>,
+    /// When. None when a roster is made, which holds for longer than a moment.
+    pub time: Option<Timestamp>,
+    /// Whether the host decides, because the server cannot be asked.
+    pub offline: bool,
 }
 
 /// Who asks.
@@ -69,11 +74,11 @@ pub(super) fn entity_type(collection: &str) -> Option<&'static str> {
 }
 
 impl Facts<'_> {
-    /// The question in Cedar's terms, checked against the schema. The text of an error is for the log.
+    /// The question in Cedar's terms, checked against the schema if there is one. The text of an error is for the log.
     pub(super) fn to_cedar(
         self,
         resource_type: &str,
-        schema: &Schema,
+        schema: Option<&Schema>,
     ) -> Result<(Request, Entities), String> {
         let instance_text = self.instance.fingerprint.to_string();
         let account = uid("Account", self.account.name.as_str())?;
@@ -104,15 +109,20 @@ impl Facts<'_> {
             )?,
             entity(resource.clone(), resource_attributes)?,
         ];
-        let entities = Entities::from_entities(entities, Some(schema)).map_err(|error| error.to_string())?;
+        let entities = Entities::from_entities(entities, schema).map_err(|error| error.to_string())?;
 
-        let mut context = vec![("instance".to_owned(), RestrictedExpression::new_entity_uid(instance))];
+        let mut context = vec![
+            ("instance".to_owned(), RestrictedExpression::new_entity_uid(instance)),
+            ("offline".to_owned(), RestrictedExpression::new_bool(self.offline)),
+        ];
+        let datetime = |time: Timestamp| RestrictedExpression::new_datetime(time.to_string());
+        context.extend(self.time.map(|time| ("time".to_owned(), datetime(time))));
         context.extend(self.login.map(|login| ("login".to_owned(), text(login.as_str()))));
         context.extend(self.service.map(|service| ("service".to_owned(), text(service.as_str()))));
         let context = Context::from_pairs(context).map_err(|error| error.to_string())?;
         let action = uid("Action", self.operation.as_str())?;
-        let request = Request::new(account, action, resource, context, Some(schema))
-            .map_err(|error| error.to_string())?;
+        let request =
+            Request::new(account, action, resource, context, schema).map_err(|error| error.to_string())?;
         Ok((request, entities))
     }
 }

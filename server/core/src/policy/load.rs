@@ -7,6 +7,8 @@ use cedar_policy::{
     ValidationMode, Validator,
 };
 
+use super::references::is_known;
+use super::sight::{SERVICE, Sight};
 use super::{DEFAULT, SCHEMA};
 
 /// Policies that hold together, ready to decide.
@@ -15,6 +17,10 @@ pub struct PolicySet {
     pub(super) schema: Schema,
     /// Cedar looks at every policy it is given, so each question gets only those whose scope can match it.
     pub(super) candidates: BTreeMap<(String, String), CedarPolicies>,
+    /// Those about sessions, as a roster's two halves need them.
+    pub(super) sessions_beforehand: CedarPolicies,
+    pub(super) sessions_offline: CedarPolicies,
+    pub(super) offline_by_service: bool,
 }
 
 /// Why a policy text is refused.
@@ -51,6 +57,9 @@ pub enum PolicyError {
 /// Largest policy text.
 const LARGEST: usize = 256 * 1024;
 
+/// The question that rosters answer.
+const SESSIONS: [&str; 2] = ["open-session", "Session"];
+
 /// Largest `@id`, in characters.
 const LONGEST_ID: usize = 64;
 
@@ -76,7 +85,11 @@ impl PolicySet {
         let policies = labelled(text)?;
         validate(&schema, &policies)?;
         let candidates = index(&schema, &policies)?;
-        Ok(Self { epoch, schema, candidates })
+        let sessions = candidates.get(&SESSIONS.map(str::to_owned).into()).cloned().unwrap_or_default();
+        let sessions_beforehand = Sight::Beforehand.of(&sessions)?;
+        let sessions_offline = Sight::Offline.of(&sessions)?;
+        let offline_by_service = sessions_offline.policies().any(mentions_service);
+        Ok(Self { epoch, schema, candidates, sessions_beforehand, sessions_offline, offline_by_service })
     }
 
     /// The number of this version, for the ledger.
@@ -169,6 +182,15 @@ fn resource_fits(policy: &Policy, resource: &str) -> bool {
     }
 }
 
-fn add(policies: &mut CedarPolicies, policy: Policy) -> Result<(), PolicyError> {
+/// Whether it may say another thing of another service.
+fn mentions_service(policy: &Policy) -> bool {
+    let all_but = |path: &[&str]| path != SERVICE;
+    let bodies = policy.to_json().ok().and_then(|json| json.get("conditions")?.as_array().cloned());
+    bodies.is_none_or(|conditions| {
+        !conditions.iter().all(|one| one.get("body").is_some_and(|body| is_known(body, &all_but)))
+    })
+}
+
+pub(super) fn add(policies: &mut CedarPolicies, policy: Policy) -> Result<(), PolicyError> {
     policies.add(policy).map_err(|error| PolicyError::Syntax(error.to_string()))
 }
