@@ -30,6 +30,7 @@ use crate::session::Choice;
 use crate::state::StateDir;
 use crate::trouble::Trouble;
 use crate::unsettled::Flights;
+use crate::watch::Bell;
 use crate::wire::{LinkError, Wire};
 
 /// Everything a request may need. Nothing in here is locked while a card or the network is waited for.
@@ -58,6 +59,8 @@ pub struct Agent {
     pub floods: Floods,
     /// The thread that keeps in touch.
     pub keeper: Keeper,
+    /// Rung when it succeeded.
+    pub bell: Arc<Bell>,
     /// Chance.
     pub random: Arc<dyn Random>,
     link: RwLock<Option<Arc<Link>>>,
@@ -100,20 +103,34 @@ impl Agent {
         let state = StateDir::open(&config.state_dir)?;
         let courier = Courier::new(courier_spec(&config.courier_path, &config.courier_user)?);
         let (keeper, ear) = Keeper::new();
-        let journal = Journal::open_anyway(&state.path("journal.sqlite"), clock.now())?;
+        let contacts = Contacts::load(state.clone(), &config.managed)?;
+        let time = ServerTime::new(clock, Arc::new(Uptime));
+        let contact = contacts.get();
+        if let Some(at) = contact.as_ref().and_then(|contact| contact.at) {
+            time.remember(at);
+        }
+        let link = Link::load(&state)?.map(Arc::new);
+        let newest = contact.and_then(|contact| contact.roster_issued);
+        let taken = link
+            .as_ref()
+            .map_or(Ok(()), |link| contacts.rosters.load(link.as_ref().into(), newest, time.now()));
+        if let Err(trouble) = taken {
+            log.warn("roster-refused", &[("why", &trouble.to_string())]);
+        }
+        let journal = state.path("journal.sqlite");
+        let journal = Journal::open_anyway(&journal, time.local(), contacts.rosters.digest())?;
         if let Some(trouble) = journal.trouble() {
             log.warn("journal-lost", &[("why", trouble)]);
         }
-        let contacts = Contacts::load(state.clone(), &config.managed)?;
-        let time = ServerTime::new(clock, Arc::new(Uptime));
-        if let Some(at) = contacts.get().and_then(|contact| contact.at) {
+        // Somebody was let in then: it is later now, whatever the host's clock says.
+        if let Some(at) = journal.last_use() {
             time.remember(at);
         }
         let agent = Self {
             contacts,
             known: Known::load(state.clone())?,
             journal,
-            link: RwLock::new(Link::load(&state)?.map(Arc::new)),
+            link: RwLock::new(link),
             wire: Wire::new(courier, time),
             config,
             cards,
@@ -123,6 +140,7 @@ impl Agent {
             untold: Untold::default(),
             floods: Floods::default(),
             keeper,
+            bell: Arc::default(),
             random,
         };
         Ok((Arc::new(agent), ear))

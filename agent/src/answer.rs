@@ -143,6 +143,12 @@ impl Silence {
     pub const fn error(&self) -> &LinkError {
         &self.error
     }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests(signed: SignedStatement) -> Self {
+        let flight = crate::unsettled::Flights::default().begin(Digest::of(&signed.statement.0), None);
+        Self { signed, error: LinkError::Unreachable("connection refused".to_owned()), _flight: flight }
+    }
 }
 
 impl From<NoAnswer> for LinkError {
@@ -180,7 +186,8 @@ pub fn ask(
     let ended = |error: LinkError| if error.is_silence() { silence(error) } else { NoAnswer::Final(error) };
 
     let (asker, link, sent) = (Arc::clone(agent), Arc::clone(link), flight.clone());
-    let asking = Asking::begin(move || send(&asker, &link, question, sent, patience), |late| drop(late));
+    let asking =
+        Asking::begin(move |is_wanted| send(&asker, &link, question, sent, patience, is_wanted), drop);
     let asking = asking.map_err(NoAnswer::Final)?;
     let soon = begun + agent.wire.reach.patience(begun);
     let asking = match asking.wait(soon.min(wait.deadline)) {
@@ -212,6 +219,7 @@ fn send(
     question: Question,
     flight: Flight,
     patience: Patience,
+    is_wanted: &dyn Fn() -> bool,
 ) -> Result<Answer, LinkError> {
     let Question { signed, body, correlation } = question;
     let now = agent.wire.time.now();
@@ -231,6 +239,12 @@ fn send(
     // A full disk must not lock everybody out: then nobody finds out later, and the log says so.
     if let Err(error) = agent.journal.job_sent(&job) {
         agent.log.warn("journal-failed", &[("why", &error.to_string())]);
+    }
+    // Whoever gave up may have decided without the server by now: it must not be asked after that.
+    if !is_wanted() {
+        let _ = agent.journal.never_sent(&job.id);
+        flight.settled();
+        return Err(internal("nobody waits for it any more".to_owned()));
     }
     let reply = link.send(means, Answers::Fresh, &sealed)?;
     let answer = prove(link, &job, reply.body()?)?;

@@ -7,24 +7,22 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::envelope::open_roster;
 use countersign_protocol::ids::LoginName;
 use countersign_protocol::ledger::{LedgerError, check_consistency};
 use countersign_protocol::limits;
 use countersign_protocol::managed::{self, Managed};
-use countersign_protocol::message::{CheckIn, CheckInReply, InstanceState};
-use countersign_protocol::roster::RosterEntry;
+use countersign_protocol::message::{CheckIn, CheckInReply, InstanceState, Watch};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+use crate::rosters::Rosters;
 use crate::server_link::{Link, Means};
+use crate::services::Services;
 use crate::state::{StateDir, StateError};
 use crate::wire::LinkError;
 
 /// The file.
 const CONTACT: &str = "check-in.json";
-
-/// How long a roster is worth anything, in seconds.
-pub const ROSTER_LIFE: i64 = 24 * 3600;
 
 /// What the last check-ins brought.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -38,12 +36,24 @@ pub struct Contact {
     pub state: InstanceState,
     /// Of the policy in force.
     pub policy_epoch: u64,
-    /// Whose cards open what.
-    pub roster: Vec<RosterEntry>,
-    /// When the roster came, in the server's time.
+    /// When the newest roster that was ever held was made: an older one is none.
+    #[serde(default)]
+    pub roster_issued: Option<Timestamp>,
+    /// When the last check-in was answered, in the server's time.
     pub at: Option<Timestamp>,
     /// The ledger did not continue what was seen before. Stays until the host is enrolled again.
     pub alarm: Option<String>,
+    /// Two hosts were seen with this one's key: no key update and no administration from here until an administrator
+    /// decides.
+    #[serde(default)]
+    pub forked: bool,
+    /// The server's last word to this host was a signed refusal. It lets nobody in by itself until there is another.
+    #[serde(default)]
+    pub refused: bool,
+    /// Earlier versions kept the roster here, without its signature.
+    #[serde(default, rename = "roster", skip_serializing)]
+    #[expect(dead_code, reason = "read past and never used")]
+    unsigned_roster: IgnoredAny,
 }
 
 impl Contact {
@@ -55,32 +65,35 @@ impl Contact {
             checkpoint: None,
             state,
             policy_epoch: 0,
-            roster: Vec::new(),
+            roster_issued: None,
             at: None,
             alarm: None,
+            forked: false,
+            refused: false,
+            unsigned_roster: IgnoredAny,
         }
     }
 
-    /// The roster's entry for this login name, unless the roster is too old.
-    #[must_use]
-    pub fn entry(&self, login: &LoginName, now: Timestamp) -> Option<&RosterEntry> {
-        self.is_fresh(now, ROSTER_LIFE).then(|| self.roster.iter().find(|entry| entry.login == *login))?
-    }
-
-    /// Whether the roster is at most `life` seconds old.
+    /// Whether the last check-in was answered at most `life` seconds ago.
     #[must_use]
     pub fn is_fresh(&self, now: Timestamp, life: i64) -> bool {
-        // One from the future came while the server's clock was wrong: nobody knows how old it is.
+        // One from the future was answered while the server's clock was wrong: nobody knows how old it is.
         self.at.is_some_and(|at| (-limits::CLOCK_SKEW..=life).contains(&now.seconds_since(at)))
     }
 }
 
-/// The contact, in memory and on disk.
+/// The contact, in memory and on disk, and what goes with it.
 pub struct Contacts {
     state: StateDir,
     managed: std::path::PathBuf,
+    /// The roster, as the server signed it.
+    pub rosters: Rosters,
+    /// The PAM services of this host.
+    pub services: Services,
     /// Held to look or to replace, and while the small file is written.
     now: Mutex<Option<Arc<Contact>>>,
+    /// What to ask in order to hear of the next change.
+    watched: Mutex<Option<Watch>>,
 }
 
 impl Contacts {
@@ -90,13 +103,26 @@ impl Contacts {
     /// The file is damaged.
     pub fn load(state: StateDir, managed: &Path) -> Result<Self, StateError> {
         let now = state.read(CONTACT)?.map(Arc::new);
-        Ok(Self { state, managed: managed.to_owned(), now: Mutex::new(now) })
+        Ok(Self {
+            managed: managed.to_owned(),
+            rosters: Rosters::new(state.clone()),
+            services: Services::load(state.clone())?,
+            state,
+            now: Mutex::new(now),
+            watched: Mutex::default(),
+        })
     }
 
     /// The newest.
     #[must_use]
     pub fn get(&self) -> Option<Arc<Contact>> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What to ask in order to hear of the next change; none before the first check-in since the start.
+    #[must_use]
+    pub fn watched(&self) -> Option<Watch> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Replaces it, on disk first.
@@ -131,13 +157,15 @@ impl Contacts {
         let seen = seen.transpose()?;
         let ledger_size = seen.as_ref().map_or(0, countersign_protocol::ledger::Checkpoint::size);
         let logins = managed_logins(&self.managed)?;
-        let body = CheckIn { counter: contact.counter, ledger_size, logins, services: Vec::new() };
+        let services = self.services.all();
+        let body = CheckIn {
+            counter: contact.counter,
+            ledger_size,
+            logins: logins.clone(),
+            services: services.clone(),
+        };
         let exchange = link.ask_once(means, &body, None)?;
         let reply: CheckInReply = exchange.reply.body()?;
-
-        let at = exchange.reply.message().time;
-        let roster = open_roster(&reply.roster, &link.server.certificate, &link.instance.fingerprint, at)
-            .map_err(|error| LinkError::Untrusted(error.to_string()))?;
 
         let newest = link.instance.ledger_key.checkpoint(&reply.checkpoint)?;
         if let Some(seen) = seen
@@ -148,9 +176,30 @@ impl Contacts {
         contact.checkpoint = Some(reply.checkpoint);
         contact.state = reply.state;
         contact.policy_epoch = reply.policy_epoch;
-        contact.roster.clone_from(&roster.roster().entries);
-        contact.at = Some(at);
-        Ok(self.set(contact)?)
+        contact.forked = reply.forked;
+        contact.refused = false;
+        contact.at = Some(exchange.reply.message().time);
+        let taken = self.rosters.accept(reply.roster, link.into(), means.wire.time.now());
+        if let Ok(issued) = &taken {
+            contact.roster_issued = Some(*issued);
+        }
+        self.set(contact)?;
+        taken?;
+        let watch = Watch { revision: reply.revision, logins, services };
+        *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = Some(watch);
+        Ok(())
+    }
+
+    /// The server refused what only this host can have sent, and it was not the clock: until it says otherwise,
+    /// nobody is let in without it.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn refused(&self) -> Result<(), StateError> {
+        match self.get() {
+            Some(contact) if !contact.refused => self.set(Contact { refused: true, ..(*contact).clone() }),
+            _ => Ok(()),
+        }
     }
 
     fn raise(&self, mut contact: Contact, error: &LedgerError) -> LinkError {
@@ -187,15 +236,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_roster_is_fresh_neither_too_late_nor_before_it_came() {
+    fn an_answer_is_fresh_neither_too_late_nor_before_it_came() {
+        const LIFE: i64 = 60;
         let mut contact = Contact::new(InstanceState::Active);
         let now = Timestamp::from_seconds(1_790_000_000);
-        assert!(!contact.is_fresh(now, ROSTER_LIFE));
-        for (age, fresh) in
-            [(0, true), (ROSTER_LIFE, true), (ROSTER_LIFE + 1, false), (-120, true), (-121, false)]
-        {
+        assert!(!contact.is_fresh(now, LIFE));
+        for (age, fresh) in [(0, true), (LIFE, true), (LIFE + 1, false), (-120, true), (-121, false)] {
             contact.at = Some(now.plus(-age));
-            assert_eq!(contact.is_fresh(now, ROSTER_LIFE), fresh, "{age}");
+            assert_eq!(contact.is_fresh(now, LIFE), fresh, "{age}");
         }
+    }
+
+    #[test]
+    fn a_contact_of_the_first_version_is_taken_over_without_its_unsigned_roster() {
+        let old = r#"{"counter":7,"checkpoint":null,"state":"active","policy_epoch":3,
+            "roster":[{"login":"ana","accounts":[]}],"at":"2026-11-22T17:30:00Z","alarm":null}"#;
+        let contact: Contact = serde_json::from_str(old).unwrap();
+        assert_eq!((contact.counter, contact.roster_issued, contact.refused), (7, None, false));
+        assert!(!serde_json::to_string(&contact).unwrap().contains("ana"));
     }
 }

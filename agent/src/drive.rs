@@ -16,13 +16,14 @@ use countersign_protocol::roster::RosterAccount;
 use countersign_protocol::statement::{Purpose, SignedStatement, Statement};
 
 use crate::agent::Agent;
-use crate::answer::{self, Question, Wait};
+use crate::answer::{self, NoAnswer, Question, Wait};
 use crate::card::{Ask, Asker, CardError, CardSeen, Pin};
 use crate::card_pins;
 use crate::known::KnownKey;
+use crate::offline::Desk;
 use crate::person::{Gone, Person};
 use crate::server_link::Link;
-use crate::session::{Action, Choice, Decided, Event, Order, Session};
+use crate::session::{Action, Choice, Decided, Event, NotHere, Order, Session};
 use crate::wire::LinkError;
 
 /// How long a statement lives: the way to the server, and a little.
@@ -109,6 +110,8 @@ pub struct Drive<'a> {
     pub only: Option<CardIdent>,
     /// On whose behalf a card is used, for others who want it.
     pub asker: Asker,
+    /// Where it is decided if the server says nothing; for a login only.
+    pub desk: Option<Desk<'a>>,
 }
 
 impl Drive<'_> {
@@ -153,12 +156,21 @@ impl Drive<'_> {
             Action::WaitForCard => self.wait_for_card(person),
             Action::ReadTries(card) => self.tries(card, person),
             // Nobody is there any more: a try is not spent for them.
-            Action::Sign(_) | Action::Send(_) if person.is_gone() => Event::Gone(Gone::Cancelled),
+            Action::Sign(_) | Action::Send(_) | Action::DecideHere(..) if person.is_gone() => {
+                Event::Gone(Gone::Cancelled)
+            }
             Action::Sign(order) => match self.sign(order, person) {
                 Ok(signed) => Event::Signed(signed),
                 Err(error) => Event::Card(error),
             },
             Action::Send(signed) => self.send(signed, person),
+            Action::DecideHere(silence, card) => match self.desk {
+                Some(desk) => Event::DecidedHere(desk.decide(&silence, card).map_err(|denial| {
+                    let error = silence.error().clone();
+                    NotHere { error, denial }
+                })),
+                None => Event::Server(silence.error().clone()),
+            },
         })
     }
 
@@ -166,10 +178,12 @@ impl Drive<'_> {
         let Subject { body, correlation, .. } = self.subject.clone();
         let question = Question { signed, body, correlation };
         let deadline = person.deadline();
+        let is_brief = self.desk.is_some_and(|desk| desk.has_one_for(&question.signed));
         let mut slow = || person.note(NoteKind::Info, WAITING);
-        let wait = Wait { deadline, is_brief: false, slow: &mut slow };
+        let wait = Wait { deadline, is_brief, slow: &mut slow };
         match answer::ask(self.agent, self.link, question, wait) {
             Ok(answer) => Event::Answered(answer),
+            Err(NoAnswer::Silence(silence)) if self.desk.is_some() => Event::Silence(Box::new(silence)),
             Err(none) => Event::Server(none.into()),
         }
     }

@@ -48,9 +48,14 @@ pub fn job(
     };
     person.note(NoteKind::Info, &format!("To sign: {} {}", ask.operation, ask.resource));
     let decided =
-        Drive { agent, link: &link, candidates, subject, only: ask.card, asker: peer.asker() }.run(person);
+        Drive { agent, link: &link, candidates, subject, only: ask.card, asker: peer.asker(), desk: None }
+            .run(person);
     let answer = match decided.verdict {
         Verdict::Answered(answer) => answer,
+        // There is no desk at which a job could be decided.
+        Verdict::GrantedHere(_) => {
+            return Err(Trouble::new(ProblemKind::Internal, "A job was decided here."));
+        }
         Verdict::Refused(refused) => {
             if let Some(event) = refused.event {
                 agent.report_card(event, correlation.clone(), decided.choice.as_ref(), &refused.message);
@@ -82,8 +87,8 @@ pub fn job(
 /// Every key this host knows an account for: the roster's, and those registered here.
 fn candidates(agent: &Agent, card: Option<CardIdent>) -> Result<Vec<Candidate>, Trouble> {
     let mut candidates: Vec<Candidate> = agent.known.all().iter().filter_map(Candidate::of_known).collect();
-    if let Some(contact) = agent.contacts.get() {
-        for account in contact.roster.iter().flat_map(|entry| &entry.accounts) {
+    if let Some(held) = agent.contacts.rosters.get() {
+        for account in held.verified.roster().entries.iter().flat_map(|entry| &entry.accounts) {
             for new in Candidate::of_roster(account) {
                 if !candidates.iter().any(|have| have.key == new.key) {
                     candidates.push(new);

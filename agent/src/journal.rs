@@ -4,12 +4,16 @@ mod chain;
 mod faults;
 mod opening;
 mod outbox;
+mod report;
 mod unsettled;
+mod uses;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::Digest;
 use countersign_protocol::message::HostEvent;
 use rusqlite::{Connection, Transaction};
 use serde::Serialize;
@@ -17,7 +21,9 @@ use serde::Serialize;
 use self::chain::Place;
 use self::faults::CrashPoint;
 pub use self::outbox::Unsent;
+pub use self::report::{Disputed, Report};
 pub use self::unsettled::{SentJob, Stage, Unsettled};
+pub use self::uses::{Counted, NewUse, UseError};
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS journal (
@@ -36,13 +42,23 @@ const SCHEMA: &str = "
         event  TEXT NOT NULL,
         sealed TEXT,
         flood  INTEGER NOT NULL DEFAULT 0,
-        refused INTEGER NOT NULL DEFAULT 0
+        refused INTEGER NOT NULL DEFAULT 0,
+        roster   BLOB,
+        disputed TEXT
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS used_roster (
+        digest BLOB PRIMARY KEY,
+        signed TEXT NOT NULL
     ) STRICT;
 ";
 
 /// Columns that journals of earlier versions lack.
-const LATER: [(&str, &str); 2] =
-    [("flood", "INTEGER NOT NULL DEFAULT 0"), ("refused", "INTEGER NOT NULL DEFAULT 0")];
+const LATER: [(&str, &str); 4] = [
+    ("flood", "INTEGER NOT NULL DEFAULT 0"),
+    ("refused", "INTEGER NOT NULL DEFAULT 0"),
+    ("roster", "BLOB"),
+    ("disputed", "TEXT"),
+];
 
 /// The journal cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -93,19 +109,22 @@ pub struct Journal {
     room: Room,
     in_memory: bool,
     trouble: Option<String>,
+    /// An entry of the chain was changed or removed, as far as was looked.
+    broken: AtomicBool,
     crash: CrashPoint,
 }
 
 impl Journal {
-    /// Opens the file, for root only (the process's umask sees to that).
+    /// Opens the file, for root only (the process's umask sees to that). `held` is the roster that this host holds:
+    /// if this journal does not know how often it was used, it is used no more.
     ///
     /// # Errors
     /// [`JournalError`].
-    pub fn open(path: &Path) -> Result<Self, JournalError> {
-        Self::with(Connection::open(path)?, ON_DISK)
+    pub fn open(path: &Path, held: Option<Digest>) -> Result<Self, JournalError> {
+        Self::with(Connection::open(path)?, ON_DISK, held)
     }
 
-    fn with(connection: Connection, room: Room) -> Result<Self, JournalError> {
+    fn with(mut connection: Connection, room: Room, held: Option<Digest>) -> Result<Self, JournalError> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.execute_batch(SCHEMA)?;
@@ -116,11 +135,18 @@ impl Journal {
                 connection.execute_batch(&format!("ALTER TABLE outbox ADD COLUMN {column} {kind}"))?;
             }
         }
+        if !uses::counts(&connection)? {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(uses::SCHEMA)?;
+            held.map_or(Ok(()), |held| uses::bar(&transaction, held))?;
+            transaction.commit()?;
+        }
         let journal = Self {
             connection: Mutex::new(connection),
             room,
             in_memory: false,
             trouble: None,
+            broken: AtomicBool::new(false),
             crash: CrashPoint::default(),
         };
         // A damaged file may open; it shows at the first look.
@@ -137,7 +163,7 @@ impl Journal {
     /// [`JournalError`].
     pub fn write(&self, at: Timestamp, entry: &impl Serialize) -> Result<(), JournalError> {
         let text = serde_json::to_string(entry)?;
-        self.in_one_step(|transaction| chain::append(transaction, at, &text, self.room.entries))
+        self.in_one_step(|transaction| chain::append(transaction, at, &text, self.room.entries)).map(drop)
     }
 
     /// Adds an event to the chain and to the outbox, in one step, in words that the server takes.
@@ -166,10 +192,18 @@ impl Journal {
     /// [`JournalError`] names the first entry that was changed or removed.
     pub fn verify(&self) -> Result<u64, JournalError> {
         let (mut place, mut count) = (None, 0);
-        while let Some((next, more)) = self.verify_page(place)? {
+        while let Some((next, more)) =
+            self.verify_page(place).inspect_err(|_| self.broken.store(true, Ordering::SeqCst))?
+        {
             (place, count) = (Some(next), count + more);
         }
         Ok(count)
+    }
+
+    /// Whether [`Self::verify`] found it wanting.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::SeqCst)
     }
 
     fn verify_page(&self, after: Option<Place>) -> Result<Option<(Place, u64)>, JournalError> {
@@ -178,10 +212,10 @@ impl Journal {
     }
 
     /// One transaction, on the disk when this returns.
-    fn in_one_step(
+    fn in_one_step<T, E: From<JournalError>>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<(), JournalError>,
-    ) -> Result<(), JournalError> {
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         self.commit(&mut self.lock(), work)
     }
 
@@ -197,17 +231,17 @@ impl Journal {
         done
     }
 
-    fn commit(
+    fn commit<T, E: From<JournalError>>(
         &self,
         connection: &mut Connection,
-        work: impl FnOnce(&Transaction<'_>) -> Result<(), JournalError>,
-    ) -> Result<(), JournalError> {
-        let transaction = connection.transaction()?;
-        work(&transaction)?;
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let transaction = connection.transaction().map_err(JournalError::from)?;
+        let done = work(&transaction)?;
         self.crash.pass();
-        transaction.commit()?;
+        transaction.commit().map_err(JournalError::from)?;
         self.crash.pass();
-        Ok(())
+        Ok(done)
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {

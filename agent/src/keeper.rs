@@ -4,7 +4,8 @@
 //! thread needs to hold a lock across it. A login that needs something fresh asks and waits for its own
 //! deadline.
 
-mod events;
+mod quiet;
+mod reports;
 mod rounds;
 mod settling;
 
@@ -12,16 +13,22 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use countersign_protocol::clock::{Clock as _, Timestamp};
 use countersign_protocol::limits;
 
-use self::events::send_oldest;
+use self::reports::send_oldest;
 use self::rounds::{Duties, Heard, Rounds};
 pub use self::settling::Untold;
 use self::settling::settle_oldest;
 use crate::agent::Agent;
 use crate::reach::Patience;
 use crate::server_link::{Link, Means};
+use crate::server_time::Uptime;
+use crate::watch::jittered;
 use crate::wire::LinkError;
+
+/// What it means that the server saw this host's key on two hosts.
+pub const FORKED: &str = "The server has seen two hosts with this host's key: this one, or a copy of it, was set back or cloned. Logins go on; key updates and administration from here stop until an administrator decides.";
 
 /// Calls heard at once.
 const CALLS_AT_ONCE: usize = 1024;
@@ -139,19 +146,29 @@ impl Duties for Agent {
         self.wire.reach.answered_within(limits::ANSWER_FRESH, Instant::now())
     }
 
+    fn uptime(&self) -> Timestamp {
+        Uptime.now()
+    }
+
+    fn jittered(&self, time: Duration) -> Duration {
+        jittered(time, self.random.as_ref())
+    }
+
     fn check_in(&self, time: Duration) -> Result<(), LinkError> {
         check_in(self, Patience::until(Instant::now() + time))
     }
 
-    fn send_event(&self) -> Result<bool, LinkError> {
+    fn send_report(&self) -> Result<bool, LinkError> {
         // What a person waits to know comes first.
-        let settled = settle_oldest(self).inspect_err(|error| {
-            self.log.warn("requests-unsettled", &[("why", &error.to_string())]);
-        })?;
-        if settled {
-            return Ok(true);
-        }
-        send_oldest(self).inspect_err(|error| self.log.warn("events-unsent", &[("why", &error.to_string())]))
+        if settle_oldest(self)? { Ok(true) } else { send_oldest(self) }
+    }
+
+    fn complain(&self, event: &'static str, error: &LinkError) {
+        self.log.warn(event, &[("why", &error.to_string())]);
+    }
+
+    fn relieved(&self) {
+        self.log.notice("server-answers-again", &[]);
     }
 }
 
@@ -171,9 +188,16 @@ fn gather(first: Call, calls: &Receiver<Call>) -> Heard {
 
 fn check_in(agent: &Agent, patience: Patience) -> Result<(), LinkError> {
     let Some(link) = agent.link() else { return Err(LinkError::NotEnrolled) };
+    let is_forked = || agent.contacts.get().is_some_and(|contact| contact.forked);
+    let was_forked = is_forked();
     let result = session_and_check_in(agent, &link, agent.means(patience));
-    if let Err(error) = &result {
-        agent.log.warn("check-in-failed", &[("why", &error.to_string())]);
+    match &result {
+        Ok(()) => agent.bell.ring(),
+        Err(LinkError::Refused { clock_was_wrong: None, .. }) => agent.contacts.refused()?,
+        Err(_) => {}
+    }
+    if is_forked() && !was_forked {
+        agent.log.warn("host-forked", &[("what", FORKED)]);
     }
     result
 }

@@ -16,6 +16,7 @@ use crate::card::Asker;
 use crate::check_in::Contact;
 use crate::drive::{Candidate, Drive, Subject, WAITING};
 use crate::flood::{Heed, Source};
+use crate::offline::{Desk, Granted};
 use crate::peer::Peer;
 use crate::permit::Door;
 use crate::person::Person;
@@ -70,7 +71,11 @@ pub fn authenticate(
         Err(trouble) => return (login.deny(internal(&trouble), None), None),
     };
     let asker = login.asker(peer);
-    let decided = Drive { agent, link: &link, candidates, subject, only: None, asker }.run(person);
+    let desk = login.desk(&link);
+    let decided = Drive { agent, link: &link, candidates, subject, only: None, asker, desk }.run(person);
+    if let Verdict::GrantedHere(granted) = &decided.verdict {
+        person.note(NoteKind::Info, &granted.in_words());
+    }
     login.conclude(decided, ask)
 }
 
@@ -190,8 +195,9 @@ impl Login<'_> {
             return Err(waiting(&link, Some(contact)));
         }
         let now = self.agent.wire.time.now();
-        let none = RosterEntry { login: self.login.clone(), accounts: Vec::new() };
-        Ok(contact.entry(self.login, now).cloned().unwrap_or(none))
+        let held = self.agent.contacts.rosters.get().filter(|held| !held.verified.is_expired(now));
+        let entry = held.and_then(|held| held.verified.entry(self.login).cloned());
+        Ok(entry.unwrap_or_else(|| RosterEntry { login: self.login.clone(), accounts: Vec::new() }))
     }
 
     fn subject(&self, link: &Link, peer: &Peer) -> Result<Subject, Trouble> {
@@ -207,6 +213,11 @@ impl Login<'_> {
         })
     }
 
+    fn desk<'d>(&'d self, link: &'d Link) -> Option<Desk<'d>> {
+        let Self { agent, login, service, correlation, .. } = self;
+        Some(Desk { agent, link, login, service, correlation })
+    }
+
     fn asker(&self, peer: &Peer) -> Asker {
         let party = match self.door {
             Door::Pam => Party::Login(self.login.clone()),
@@ -218,6 +229,7 @@ impl Login<'_> {
     fn conclude(self, decided: Decided, ask: &Authenticate) -> (Reply, Option<Handover>) {
         match decided.verdict {
             Verdict::Refused(refused) => (self.deny(refused, decided.choice.as_ref()), None),
+            Verdict::GrantedHere(granted) => (self.grant_here(&granted, ask), None),
             Verdict::Answered(answer) => {
                 let account = decided.choice.map(|choice| choice.account);
                 let login = Self { correlation: answer.correlation().clone(), ..self };
@@ -249,6 +261,32 @@ impl Login<'_> {
                 }
             }
         }
+    }
+
+    /// Written down already, in one step with the count.
+    fn grant_here(self, granted: &Granted, ask: &Authenticate) -> Reply {
+        self.agent.keeper.look();
+        let told = granted.in_words();
+        let account = granted.account();
+        self.agent.log.warn(
+            "login-allowed-offline",
+            &[
+                ("correlation", self.correlation.as_str()),
+                ("login", self.login.as_str()),
+                ("service", self.service.as_str()),
+                ("account", account.as_str()),
+                ("journal", &granted.journal_index().to_string()),
+                ("told", &told),
+            ],
+        );
+        Reply::Granted(Grant {
+            nonce: ask.nonce,
+            account: Some(account.clone()),
+            ledger_index: None,
+            journal_index: Some(granted.journal_index()),
+            statement: Some(granted.statement()),
+            correlation: self.correlation,
+        })
     }
 
     fn deny(&self, refused: Refused, choice: Option<&Choice>) -> Reply {

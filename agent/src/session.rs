@@ -6,16 +6,19 @@
 //!
 //! ```text
 //! AwaitCard ─▶ AwaitPin ─▶ AwaitTouch ─▶ AwaitServer ─▶ Decided
-//!     └────────────┴────────────┴─────────────┴────────────▲   (whatever goes wrong)
+//!     │            │            │             └─▶ AwaitHost ─▲   (the server says nothing)
+//!     └────────────┴────────────┴─────────────┴──────┴───────▲   (whatever goes wrong)
 //! ```
 
 mod await_card;
+mod await_host;
 mod await_pin;
 mod await_server;
 mod await_touch;
 mod decided;
 
 pub use await_card::AwaitCard;
+pub use await_host::AwaitHost;
 pub use await_pin::AwaitPin;
 pub use await_server::AwaitServer;
 pub use await_touch::AwaitTouch;
@@ -25,8 +28,9 @@ use countersign_protocol::ids::{AccountName, CardIdent};
 use countersign_protocol::ipc::NoteKind;
 use countersign_protocol::statement::SignedStatement;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Silence};
 use crate::card::{CardError, Pin, PinError};
+use crate::offline;
 use crate::person::Gone;
 use crate::wire::LinkError;
 
@@ -55,12 +59,14 @@ pub enum Session {
     AwaitTouch(AwaitTouch),
     /// The server has the statement.
     AwaitServer(AwaitServer),
+    /// The server says nothing; this host decides by its roster.
+    AwaitHost(AwaitHost),
     /// Over.
     Decided(Decided),
 }
 
 /// What happened.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Event {
     /// These cards could sign it, now that somebody waited for one.
     Cards(Vec<Choice>),
@@ -80,12 +86,16 @@ pub enum Event {
     Answered(Answer),
     /// The server did not decide.
     Server(LinkError),
+    /// The server said nothing about a login.
+    Silence(Box<Silence>),
+    /// This host decided.
+    DecidedHere(Result<offline::Granted, NotHere>),
     /// The person gave up, or the deadline passed.
     Gone(Gone),
 }
 
 /// What to do. The last one of a step, if it is a question of any kind, brings the next event.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Action {
     /// Show this.
     Note(NoteKind, String),
@@ -102,6 +112,17 @@ pub enum Action {
     Sign(Order),
     /// Carry the signed statement to the server.
     Send(SignedStatement),
+    /// Decide without the server, by the roster.
+    DecideHere(Box<Silence>, CardIdent),
+}
+
+/// Neither the server nor this host lets somebody in.
+#[derive(Debug)]
+pub struct NotHere {
+    /// What the server said instead of an answer.
+    pub error: LinkError,
+    /// Why this host does not decide.
+    pub denial: offline::Denial,
 }
 
 /// One signature.
@@ -137,6 +158,7 @@ impl Session {
             Self::AwaitPin(state) => state.step(event),
             Self::AwaitTouch(state) => state.step(event),
             Self::AwaitServer(state) => state.step(event),
+            Self::AwaitHost(state) => state.step(event),
             // Decided is decided.
             Self::Decided(state) => (Self::Decided(state), Vec::new()),
         }
@@ -148,6 +170,7 @@ impl Session {
             Self::AwaitPin(state) => Some(state.choice().clone()),
             Self::AwaitTouch(state) => Some(state.choice().clone()),
             Self::AwaitServer(state) => Some(state.choice().clone()),
+            Self::AwaitHost(state) => Some(state.choice().clone()),
             Self::Decided(state) => state.choice.clone(),
         }
     }

@@ -1,17 +1,19 @@
 //! How things stand, for people.
 
-use countersign_protocol::ids::AccountName;
+use countersign_protocol::ids::{AccountName, LoginName};
 use countersign_protocol::ipc::{CardReport, ServerReport, StatusReport};
 use countersign_protocol::key_words::key_words;
 
 use crate::agent::Agent;
 use crate::card::CardSeen;
+use crate::rosters::Held;
 
 /// The whole report. Cards only for those who may see them.
 #[must_use]
 pub fn status(agent: &Agent, with_cards: bool, uid: u32) -> StatusReport {
     let link = agent.link();
     let contact = agent.contacts.get();
+    let held = agent.contacts.rosters.get();
     let health = agent.wire.reach.health();
     let alarm =
         contact.as_ref().and_then(|contact| contact.alarm.clone()).map(|alarm| format!("ALARM: {alarm}"));
@@ -39,12 +41,14 @@ pub fn status(agent: &Agent, with_cards: bool, uid: u32) -> StatusReport {
             clock_offset: agent.wire.time.offset(),
             problem: alarm.or(health.problem).or_else(|| journal_problem(agent)),
         }),
-        roster: contact
-            .map(|contact| contact.roster.iter().map(|entry| entry.login.clone()).collect())
-            .unwrap_or_default(),
+        roster: held.map(|held| names(&held)).unwrap_or_default(),
         cards,
         unsent_events: agent.journal.unsent().unwrap_or(0),
     }
+}
+
+fn names(held: &Held) -> Vec<LoginName> {
+    held.verified.roster().entries.iter().map(|entry| entry.login.clone()).collect()
 }
 
 /// Decisions that are kept only until the agent ends, or events that the server will not have.
@@ -86,8 +90,8 @@ fn accounts(agent: &Agent, seen: &CardSeen) -> Vec<AccountName> {
         .filter(|known| known.key == *key)
         .map(|known| known.account.clone())
         .collect();
-    if let Some(contact) = agent.contacts.get() {
-        let rostered = contact.roster.iter().flat_map(|entry| &entry.accounts);
+    if let Some(held) = agent.contacts.rosters.get() {
+        let rostered = held.verified.roster().entries.iter().flat_map(|entry| &entry.accounts);
         accounts.extend(
             rostered.filter(|account| account.keys.contains(key)).map(|account| account.account.clone()),
         );

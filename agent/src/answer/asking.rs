@@ -28,19 +28,21 @@ enum State<T> {
 }
 
 impl<T: Send + 'static> Asking<T> {
-    /// Begins to `ask`. What comes of it goes to whoever waits, or `late` if nobody does any more.
+    /// Begins to `ask`, which may look whether anybody waits still. What comes of it goes to whoever waits, or `late`
+    /// if nobody does any more.
     ///
     /// # Errors
     /// The kernel gives no thread: nothing was asked.
     pub(super) fn begin(
-        ask: impl FnOnce() -> Result<T, LinkError> + Send + 'static,
+        ask: impl FnOnce(&dyn Fn() -> bool) -> Result<T, LinkError> + Send + 'static,
         late: impl FnOnce(Result<T, LinkError>) + Send + 'static,
     ) -> Result<Self, LinkError> {
         let shared = Arc::new(Shared { state: Mutex::new(State::Waiting), heard: Condvar::new() });
         let told = Arc::clone(&shared);
         let work = move || {
             // A bug in here must not leave somebody waiting.
-            let result = std::panic::catch_unwind(AssertUnwindSafe(ask));
+            let is_wanted = || !matches!(*told.lock(), State::GivenUp);
+            let result = std::panic::catch_unwind(AssertUnwindSafe(|| ask(&is_wanted)));
             let result = result.unwrap_or_else(|_| Err(LinkError::Internal("internal error".to_owned())));
             if let Some(unheard) = told.tell(result) {
                 late(unheard);
@@ -109,27 +111,31 @@ mod tests {
 
     #[test]
     fn an_answer_in_time_is_heard_and_a_panic_is_an_answer_too() {
-        let asking = Asking::begin(|| Ok(7), nobody).unwrap();
+        let asking = Asking::begin(|_| Ok(7), nobody).unwrap();
         assert_eq!(asking.wait(Instant::now() + SOON).ok(), Some(Ok(7)));
-        let asking = Asking::begin(|| panic!("a bug"), nobody).unwrap();
+        let asking = Asking::begin(|_| panic!("a bug"), nobody).unwrap();
         assert!(matches!(asking.wait(Instant::now() + SOON), Ok(Err(LinkError::Internal(_)))));
     }
 
     #[test]
     fn an_answer_after_giving_up_is_late_and_one_just_before_is_not() {
         let (go, wait) = channel::<()>();
+        let (begin, begun) = channel();
         let (late, heard) = channel();
-        let ask = move || {
+        let ask = move |is_wanted: &dyn Fn() -> bool| {
+            begin.send(is_wanted()).unwrap();
             wait.recv().ok();
+            assert!(!is_wanted());
             Ok(7)
         };
         let asking = Asking::begin(ask, move |result| late.send(result).unwrap()).unwrap();
+        assert!(begun.recv_timeout(SOON).unwrap());
         let asking = asking.wait(Instant::now()).err().unwrap();
         assert!(asking.give_up().is_none());
         go.send(()).unwrap();
         assert_eq!(heard.recv_timeout(SOON).unwrap(), Ok(7));
 
-        let asking = Asking::begin(|| Ok(8), nobody).unwrap();
+        let asking = Asking::begin(|_| Ok(8), nobody).unwrap();
         let end = Instant::now() + SOON;
         while matches!(*asking.shared.lock(), State::Waiting) && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));

@@ -25,13 +25,13 @@ pub(super) struct Page {
     rows: Vec<(i64, String, String, Vec<u8>)>,
 }
 
-/// Adds an entry; of more than `keep` entries the oldest go, some at a time.
+/// Adds an entry and says which it is; of more than `keep` entries the oldest go, some at a time.
 pub(super) fn append(
     connection: &Connection,
     at: Timestamp,
     entry: &str,
     keep: i64,
-) -> Result<(), JournalError> {
+) -> Result<u64, JournalError> {
     let anchor = anchor(connection)?;
     let last = place(connection, "SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1")?;
     let last = last.unwrap_or(anchor);
@@ -44,7 +44,7 @@ pub(super) fn append(
     if seq - anchor.seq > keep + keep / 100 {
         forget(connection, seq - keep)?;
     }
-    Ok(())
+    Ok(seq.unsigned_abs())
 }
 
 fn forget(connection: &Connection, until: i64) -> Result<(), JournalError> {

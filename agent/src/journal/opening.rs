@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::Digest;
 use rusqlite::{Connection, ErrorCode};
 use serde::Serialize;
 
@@ -27,13 +28,13 @@ impl Journal {
     ///
     /// # Errors
     /// Not even memory.
-    pub fn open_anyway(path: &Path, at: Timestamp) -> Result<Self, JournalError> {
-        let error = match Self::open(path) {
+    pub fn open_anyway(path: &Path, at: Timestamp, held: Option<Digest>) -> Result<Self, JournalError> {
+        let error = match Self::open(path, held) {
             Ok(journal) => return Ok(journal),
             Err(error) => error,
         };
         if error.is_damage() {
-            match anew(path, at, &error) {
+            match anew(path, at, &error, held) {
                 Ok(journal) => return Ok(journal),
                 Err(second) => return in_memory(at, &second),
             }
@@ -54,7 +55,12 @@ impl Journal {
     }
 }
 
-fn anew(path: &Path, at: Timestamp, error: &JournalError) -> Result<Journal, JournalError> {
+fn anew(
+    path: &Path,
+    at: Timestamp,
+    error: &JournalError,
+    held: Option<Digest>,
+) -> Result<Journal, JournalError> {
     let aside = beside(path, &format!(".damaged-{}", at.seconds()));
     std::fs::rename(path, &aside).map_err(|error| JournalError::new(error.to_string()))?;
     for more in ["-wal", "-shm"] {
@@ -63,7 +69,7 @@ fn anew(path: &Path, at: Timestamp, error: &JournalError) -> Result<Journal, Jou
     }
     let aside = aside.display().to_string();
     let why = error.to_string();
-    let mut journal = Journal::open(path)?;
+    let mut journal = Journal::open(path, held)?;
     journal
         .write(at, &BegunAnew { event: "journal-begun-anew", why: &why, set_aside: Some(aside.clone()) })?;
     journal.trouble = Some(format!("{why}. It was moved to {aside} and a new one was begun"));
@@ -71,7 +77,7 @@ fn anew(path: &Path, at: Timestamp, error: &JournalError) -> Result<Journal, Jou
 }
 
 fn in_memory(at: Timestamp, error: &JournalError) -> Result<Journal, JournalError> {
-    let mut journal = Journal::with(Connection::open_in_memory()?, IN_MEMORY)?;
+    let mut journal = Journal::with(Connection::open_in_memory()?, IN_MEMORY, None)?;
     let why = error.to_string();
     journal.write(at, &BegunAnew { event: "journal-begun-anew", why: &why, set_aside: None })?;
     journal.in_memory = true;

@@ -1,18 +1,20 @@
-//! The events that the server has not confirmed yet.
+//! The reports that the server has not confirmed yet.
 
 use countersign_protocol::envelope::Sealed;
-use countersign_protocol::message::{HostEvent, HostEventKind};
+use countersign_protocol::ids::Digest;
+use countersign_protocol::message::{HostEvent, HostEventKind, OfflineUse};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::report::{Disputed, KeptUse, Report};
 use super::{Journal, JournalError};
 
-/// An event on its way to the server.
+/// A report on its way to the server.
 #[derive(Debug, Clone)]
 pub struct Unsent {
     /// Its place in the outbox.
     pub id: i64,
-    /// What happened.
-    pub event: HostEvent,
+    /// What it says.
+    pub report: Report,
     /// The envelope it was last sent in; sent again, it is not counted twice.
     pub sealed: Option<Sealed>,
 }
@@ -27,7 +29,7 @@ pub(super) fn sayable(event: &HostEvent) -> HostEvent {
     HostEvent { told, ..event.clone() }
 }
 
-/// Adds an event; of more than `most` the least telling go, oldest first.
+/// Adds an event; of more than `most` the least telling go, oldest first. Uses are never pushed out.
 pub(super) fn add(
     connection: &Connection,
     kind: HostEventKind,
@@ -35,14 +37,43 @@ pub(super) fn add(
     most: i64,
 ) -> Result<(), JournalError> {
     connection.execute("INSERT INTO outbox (event, flood) VALUES (?1, ?2)", params![text, is_flood(kind)])?;
-    let count: i64 = connection.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))?;
+    let events = "SELECT count(*) FROM outbox WHERE roster IS NULL AND disputed IS NULL";
+    let count: i64 = connection.query_row(events, [], |row| row.get(0))?;
     if count > most {
         connection.execute(
             "DELETE FROM outbox WHERE id IN
-             (SELECT id FROM outbox ORDER BY refused DESC, flood DESC, id LIMIT ?1)",
+             (SELECT id FROM outbox WHERE roster IS NULL AND disputed IS NULL
+              ORDER BY refused DESC, flood DESC, id LIMIT ?1)",
             [count - most],
         )?;
     }
+    Ok(())
+}
+
+/// Adds a login without the server. There are no more of these than rosters permit.
+pub(super) fn add_use(
+    connection: &Connection,
+    offline: OfflineUse,
+    roster: Digest,
+) -> Result<(), JournalError> {
+    let (kept, signed) = KeptUse::of(offline);
+    connection.execute(
+        "INSERT OR IGNORE INTO used_roster (digest, signed) VALUES (?1, ?2)",
+        params![roster.as_bytes(), serde_json::to_string(&signed)?],
+    )?;
+    connection.execute(
+        "INSERT INTO outbox (event, roster) VALUES (?1, ?2)",
+        params![serde_json::to_string(&kept)?, roster.as_bytes()],
+    )?;
+    Ok(())
+}
+
+/// A roster that no report needs any more.
+fn forget_rosters(connection: &Connection) -> Result<(), JournalError> {
+    connection.execute(
+        "DELETE FROM used_roster WHERE digest NOT IN (SELECT roster FROM outbox WHERE roster IS NOT NULL)",
+        [],
+    )?;
     Ok(())
 }
 
@@ -58,28 +89,51 @@ const fn is_flood(event: HostEventKind) -> bool {
     }
 }
 
+/// A row of the outbox.
+struct Row {
+    id: i64,
+    text: String,
+    /// Of a use: the roster as the server signed it.
+    roster: Option<String>,
+    is_use: bool,
+    sealed: Option<String>,
+}
+
+impl Row {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        let is_use = row.get::<_, Option<Vec<u8>>>(2)?.is_some();
+        Ok(Self { id: row.get(0)?, text: row.get(1)?, is_use, roster: row.get(3)?, sealed: row.get(4)? })
+    }
+
+    fn report(&self) -> Result<Report, JournalError> {
+        if !self.is_use {
+            return Ok(Report::Event(serde_json::from_str(&self.text)?));
+        }
+        let roster =
+            self.roster.as_deref().ok_or_else(|| JournalError::new("a roster is lost".to_owned()))?;
+        let kept: KeptUse = serde_json::from_str(&self.text)?;
+        Ok(Report::OfflineUse(Box::new(kept.with(serde_json::from_str(roster)?))))
+    }
+}
+
 impl Journal {
-    /// The oldest event that the server has not confirmed. One that cannot be read is parked.
+    /// The oldest report that the server has not confirmed. One that cannot be read is parked.
     ///
     /// # Errors
     /// [`JournalError`].
     pub fn oldest_unsent(&self) -> Result<Option<Unsent>, JournalError> {
-        const OLDEST: &str = "SELECT id, event, sealed FROM outbox WHERE refused = 0 ORDER BY id LIMIT 1";
+        const OLDEST: &str = "
+            SELECT id, event, roster, signed, sealed FROM outbox LEFT JOIN used_roster ON digest = roster
+            WHERE refused = 0 AND disputed IS NULL ORDER BY id LIMIT 1";
         loop {
-            let row = self
-                .lock()
-                .query_row(OLDEST, [], |row| {
-                    Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?))
-                })
-                .optional()?;
-            let Some((id, event, sealed)) = row else { return Ok(None) };
-            match serde_json::from_str(&event) {
+            let Some(row) = self.lock().query_row(OLDEST, [], Row::read).optional()? else { return Ok(None) };
+            match row.report() {
                 // An envelope that cannot be read is made anew.
-                Ok(event) => {
-                    let sealed = sealed.and_then(|sealed| serde_json::from_str(&sealed).ok());
-                    return Ok(Some(Unsent { id, event, sealed }));
+                Ok(report) => {
+                    let sealed = row.sealed.and_then(|sealed| serde_json::from_str(&sealed).ok());
+                    return Ok(Some(Unsent { id: row.id, report, sealed }));
                 }
-                Err(_) => self.park(id)?,
+                Err(_) => self.park(row.id)?,
             }
         }
     }
@@ -99,8 +153,9 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn confirm(&self, id: i64) -> Result<(), JournalError> {
-        self.lock().execute("DELETE FROM outbox WHERE id = ?1", params![id])?;
-        Ok(())
+        let connection = self.lock();
+        connection.execute("DELETE FROM outbox WHERE id = ?1", params![id])?;
+        forget_rosters(&connection)
     }
 
     /// The server will not have it: it stays here and holds up no other.
@@ -112,20 +167,60 @@ impl Journal {
         Ok(())
     }
 
-    /// Events the server has not confirmed and may still take.
+    /// The server has it, and says that it should not have been: it stays here to be looked at.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn dispute(&self, id: i64, why: &str) -> Result<(), JournalError> {
+        self.lock()
+            .execute("UPDATE outbox SET disputed = ?2, sealed = NULL WHERE id = ?1", params![id, why])?;
+        Ok(())
+    }
+
+    /// Reports the server has not confirmed and may still take.
     ///
     /// # Errors
     /// [`JournalError`].
     pub fn unsent(&self) -> Result<u64, JournalError> {
-        self.count("SELECT count(*) FROM outbox WHERE refused = 0")
+        self.count("SELECT count(*) FROM outbox WHERE refused = 0 AND disputed IS NULL")
     }
 
-    /// Events the server will not have.
+    /// Reports the server will not have.
     ///
     /// # Errors
     /// [`JournalError`].
     pub fn refused(&self) -> Result<u64, JournalError> {
         self.count("SELECT count(*) FROM outbox WHERE refused = 1")
+    }
+
+    /// Logins without the server that it holds against this host, or will not hear of: how many.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn disputed_count(&self) -> Result<u64, JournalError> {
+        self.count(
+            "SELECT count(*) FROM outbox WHERE roster IS NOT NULL AND (refused = 1 OR disputed IS NOT NULL)",
+        )
+    }
+
+    /// The newest `most` of them, newest first.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn disputed(&self, most: u32) -> Result<Vec<Disputed>, JournalError> {
+        const NEWEST: &str = "
+            SELECT event, disputed FROM outbox
+            WHERE roster IS NOT NULL AND (refused = 1 OR disputed IS NOT NULL) ORDER BY id DESC LIMIT ?1";
+        let connection = self.lock();
+        let mut rows = connection.prepare(NEWEST)?;
+        let rows =
+            rows.query_map([most], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)))?;
+        let mut disputed = Vec::new();
+        for row in rows {
+            let (text, why) = row?;
+            disputed.push(Disputed::of(&serde_json::from_str::<KeptUse>(&text)?, why));
+        }
+        Ok(disputed)
     }
 
     fn count(&self, query: &str) -> Result<u64, JournalError> {

@@ -20,7 +20,7 @@ fn event(event: HostEventKind, told: &str) -> HostEvent {
 }
 
 fn journal(room: Room) -> Journal {
-    Journal::with(Connection::open_in_memory().unwrap(), room).unwrap()
+    Journal::with(Connection::open_in_memory().unwrap(), room, None).unwrap()
 }
 
 #[test]
@@ -43,9 +43,9 @@ fn events_leave_in_order_and_only_when_confirmed() {
     journal.report(&event(HostEventKind::WrongPin, "two")).unwrap();
     assert_eq!(journal.unsent().unwrap(), 2);
     let first = journal.oldest_unsent().unwrap().unwrap();
-    assert_eq!(first.event.told, "one");
+    assert_eq!(first.report.told(), "one");
     journal.confirm(first.id).unwrap();
-    assert_eq!(journal.oldest_unsent().unwrap().unwrap().event.told, "two");
+    assert_eq!(journal.oldest_unsent().unwrap().unwrap().report.told(), "two");
     assert_eq!(journal.verify().unwrap(), 2, "the chain keeps both");
 }
 
@@ -97,7 +97,7 @@ fn a_flood_pushes_no_wrong_pin_out_of_the_outbox() {
     assert_eq!(journal.unsent().unwrap(), 20);
     let mut telling = 0;
     while let Some(unsent) = journal.oldest_unsent().unwrap() {
-        telling += u32::from(unsent.event.told == "telling");
+        telling += u32::from(unsent.report.told() == "telling");
         journal.confirm(unsent.id).unwrap();
     }
     assert_eq!(telling, 4);
@@ -111,9 +111,9 @@ fn a_journal_of_the_first_version_is_taken_over() {
         .unwrap();
     let text = serde_json::to_string(&event(HostEventKind::WrongPin, "old")).unwrap();
     connection.execute("INSERT INTO outbox (event) VALUES (?1)", [text]).unwrap();
-    let journal = Journal::with(connection, ON_DISK).unwrap();
+    let journal = Journal::with(connection, ON_DISK, None).unwrap();
     journal.report(&event(HostEventKind::WrongPin, "new")).unwrap();
-    assert_eq!(journal.oldest_unsent().unwrap().unwrap().event.told, "old");
+    assert_eq!(journal.oldest_unsent().unwrap().unwrap().report.told(), "old");
     assert_eq!(journal.unsent().unwrap(), 2);
 }
 
@@ -126,8 +126,8 @@ fn a_sentence_is_cut_to_what_the_server_takes() {
     }
     let mut told = Vec::new();
     while let Some(unsent) = journal.oldest_unsent().unwrap() {
-        assert!(unsent.event.told.len() <= 500 && !unsent.event.told.chars().any(char::is_control));
-        told.push(unsent.event.told);
+        assert!(unsent.report.told().len() <= 500 && !unsent.report.told().chars().any(char::is_control));
+        told.push(unsent.report.told());
         journal.confirm(unsent.id).unwrap();
     }
     assert_eq!(told[0], format!("x{}", "\u{e4}".repeat(249)), "499 bytes: no half character");
@@ -139,7 +139,7 @@ fn a_damaged_file_is_set_aside_and_the_new_chain_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.sqlite");
     std::fs::write(&path, "this is no journal, and has never been one ".repeat(100)).unwrap();
-    let journal = Journal::open_anyway(&path, NOW).unwrap();
+    let journal = Journal::open_anyway(&path, NOW, None).unwrap();
     assert!(!journal.is_in_memory());
     let aside = folder.path().join("journal.sqlite.damaged-1790000000");
     assert!(std::fs::read_to_string(&aside).unwrap().starts_with("this is no journal"));
@@ -147,7 +147,7 @@ fn a_damaged_file_is_set_aside_and_the_new_chain_says_so() {
     let first: String = journal.lock().query_row("SELECT entry FROM journal", [], |row| row.get(0)).unwrap();
     assert!(first.contains("journal-begun-anew") && first.contains("damaged-1790000000"), "{first}");
     drop(journal);
-    let again = Journal::open_anyway(&path, NOW).unwrap();
+    let again = Journal::open_anyway(&path, NOW, None).unwrap();
     assert_eq!((again.trouble(), again.verify().unwrap()), (None, 1));
 }
 
@@ -155,7 +155,7 @@ fn a_damaged_file_is_set_aside_and_the_new_chain_says_so() {
 fn pages_overwritten_and_tables_of_another_shape_are_damage_too() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.sqlite");
-    let journal = Journal::open(&path).unwrap();
+    let journal = Journal::open(&path, None).unwrap();
     for n in 0..500 {
         journal.write(NOW, &n).unwrap();
     }
@@ -164,14 +164,14 @@ fn pages_overwritten_and_tables_of_another_shape_are_damage_too() {
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[4096..].fill(0xA5);
     std::fs::write(&path, bytes).unwrap();
-    let journal = Journal::open_anyway(&path, NOW).unwrap();
+    let journal = Journal::open_anyway(&path, NOW, None).unwrap();
     assert!(journal.trouble().unwrap().contains("moved to"));
     assert_eq!(journal.verify().unwrap(), 1);
     drop(journal);
 
     let path = folder.path().join("other.sqlite");
     Connection::open(&path).unwrap().execute_batch("CREATE TABLE journal (x)").unwrap();
-    let journal = Journal::open_anyway(&path, NOW).unwrap();
+    let journal = Journal::open_anyway(&path, NOW, None).unwrap();
     assert!(journal.trouble().unwrap().contains("moved to"));
 }
 
@@ -180,7 +180,7 @@ fn where_no_file_can_be_written_the_journal_is_kept_in_memory() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.sqlite");
     std::fs::create_dir(&path).unwrap();
-    let journal = Journal::open_anyway(&path, NOW).unwrap();
+    let journal = Journal::open_anyway(&path, NOW, None).unwrap();
     assert!(journal.is_in_memory());
     assert!(journal.trouble().unwrap().contains("systemctl restart countersignd"));
     journal.report(&event(HostEventKind::WrongPin, "one")).unwrap();
@@ -210,6 +210,6 @@ fn an_event_that_cannot_be_read_holds_up_no_other() {
         )
         .unwrap();
     let next = journal.oldest_unsent().unwrap().unwrap();
-    assert_eq!((next.event.told.as_str(), next.sealed), ("two", None));
+    assert_eq!((next.report.told().as_str(), next.sealed), ("two", None));
     assert_eq!((journal.unsent().unwrap(), journal.refused().unwrap()), (1, 1));
 }

@@ -76,6 +76,15 @@ pub enum Stage {
     DecidedHere,
 }
 
+/// The host decided by itself what this statement asked for.
+pub(super) fn decided_here(transaction: &Transaction<'_>, statement: &Digest) -> Result<(), JournalError> {
+    transaction.execute(
+        "UPDATE unsettled SET stage = 'decided-here' WHERE statement = ?1 AND stage = 'sent'",
+        [statement.as_bytes()],
+    )?;
+    Ok(())
+}
+
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unsettled {
@@ -142,6 +151,14 @@ impl Journal {
         })
     }
 
+    /// A request was not sent after all.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn never_sent(&self, id: &MessageId) -> Result<(), JournalError> {
+        self.handed_over(id)
+    }
+
     /// It is known what became of a request: writes the entry, has `event` sent if there is one, and forgets the
     /// request, all in one step.
     ///
@@ -164,20 +181,6 @@ impl Journal {
                 outbox::add(tx, event.event, &text, self.room.unsent)?;
             }
             tx.execute("DELETE FROM unsettled WHERE id = ?1", [id.as_bytes()])?;
-            Ok(())
-        })
-    }
-
-    /// The host decided by itself what this statement asked for.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub fn decided_here(&self, statement: &Digest) -> Result<(), JournalError> {
-        self.without_waiting(|connection| {
-            connection.execute(
-                "UPDATE unsettled SET stage = 'decided-here' WHERE statement = ?1 AND stage = 'sent'",
-                [statement.as_bytes()],
-            )?;
             Ok(())
         })
     }

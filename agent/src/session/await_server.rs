@@ -2,7 +2,7 @@
 
 use countersign_protocol::statement::SignedStatement;
 
-use super::{Action, Choice, Decided, Event, Session, Step};
+use super::{Action, AwaitHost, Choice, Decided, Event, Session, Step};
 
 /// The server has the statement.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ impl AwaitServer {
         match event {
             Event::Answered(answer) => Decided::answered(answer, self.choice),
             Event::Server(error) => Decided::server(error, self.choice),
+            Event::Silence(silence) => AwaitHost::begin(self.choice, silence),
             other => Decided::unexpected("await-server", &other, Some(self.choice)),
         }
     }

@@ -1,11 +1,13 @@
-//! The end: the server's proven answer, or a denial with its reason and what to do next.
+//! The end: the server's proven answer, the host's own yes where the server says nothing, or a denial with its reason
+//! and what to do next.
 
 use countersign_protocol::ipc::DenyReason;
 use countersign_protocol::message::HostEventKind;
 
-use super::{Choice, Event, Session, Step};
+use super::{Choice, Event, NotHere, Session, Step};
 use crate::answer::Answer;
 use crate::card::CardError;
+use crate::offline;
 use crate::person::Gone;
 use crate::trouble::{Trouble, sentence};
 use crate::wire::LinkError;
@@ -25,6 +27,8 @@ pub struct Decided {
 pub enum Verdict {
     /// The server decided, one way or the other.
     Answered(Answer),
+    /// The server said nothing, and this host let the login in by its roster.
+    GrantedHere(offline::Granted),
     /// It never came to that.
     Refused(Refused),
 }
@@ -111,6 +115,19 @@ impl Decided {
         refuse(reason, Trouble::from(error).message, event, Some(choice))
     }
 
+    pub(super) fn granted_here(granted: offline::Granted, choice: Choice) -> Step {
+        end(Verdict::GrantedHere(granted), Some(choice))
+    }
+
+    pub(super) fn not_here(not_here: &NotHere, choice: Choice) -> Step {
+        let (event, begin) = match &not_here.error {
+            LinkError::Unproven(_) => (HostEventKind::BadAnswer, "What came back is not the server's answer"),
+            _ => (HostEventKind::NoAnswer, "The server cannot be reached"),
+        };
+        let message = format!("{begin}, and {}.", not_here.denial);
+        refuse(DenyReason::ServerUnavailable, message, Some(event), Some(choice))
+    }
+
     /// A bug of the driver: denied, and visible.
     pub(super) fn unexpected(state: &str, event: &Event, choice: Option<Choice>) -> Step {
         let what = match event {
@@ -122,6 +139,8 @@ impl Decided {
             Event::Card(_) => "a card's failure",
             Event::Answered(_) => "an answer",
             Event::Server(_) => "a server's failure",
+            Event::Silence(_) => "a server's silence",
+            Event::DecidedHere(_) => "a decision of this host",
             Event::Gone(_) => "an end",
         };
         let message = format!("The agent met {what} in state {state}. Try again, and report it.");

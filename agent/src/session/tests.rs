@@ -43,6 +43,7 @@ fn states() -> Vec<(&'static str, Session)> {
         ("pin", path(one(), vec![Event::Tries(3)])),
         ("touch", path(one(), vec![Event::Tries(3), Event::Pin(pin())])),
         ("server", path(one(), vec![Event::Tries(3), Event::Pin(pin()), Event::Signed(signed())])),
+        ("host", path(one(), vec![Event::Tries(3), Event::Pin(pin()), Event::Signed(signed()), silence()])),
         ("decided", path(one(), vec![Event::Gone(Gone::Cancelled)])),
     ]
 }
@@ -64,8 +65,20 @@ fn events() -> Vec<(&'static str, Event)> {
         ("spent", Event::Card(CardError::TriesChanged { shown: 3, now: 2 })),
         ("answered", Event::Answered(Answer::for_tests(true))),
         ("server", Event::Server(LinkError::Unreachable("x".to_owned()))),
+        ("silence", silence()),
+        ("granted here", Event::DecidedHere(Ok(offline::Granted::for_tests()))),
+        ("denied here", Event::DecidedHere(Err(not_here()))),
         ("cancelled", Event::Gone(Gone::Cancelled)),
     ]
+}
+
+fn silence() -> Event {
+    Event::Silence(Box::new(Silence::for_tests(signed())))
+}
+
+fn not_here() -> NotHere {
+    let error = LinkError::Unreachable("connection refused".to_owned());
+    NotHere { error, denial: offline::Denial::Spent(20) }
 }
 
 fn name(session: &Session) -> String {
@@ -74,7 +87,9 @@ fn name(session: &Session) -> String {
         Session::AwaitPin(_) => "pin".to_owned(),
         Session::AwaitTouch(_) => "touch".to_owned(),
         Session::AwaitServer(_) => "server".to_owned(),
+        Session::AwaitHost(_) => "host".to_owned(),
         Session::Decided(Decided { verdict: Verdict::Answered(_), .. }) => "answered".to_owned(),
+        Session::Decided(Decided { verdict: Verdict::GrantedHere(_), .. }) => "granted".to_owned(),
         Session::Decided(Decided { verdict: Verdict::Refused(refused), .. }) => {
             format!("{:?}", refused.reason)
         }
@@ -106,6 +121,9 @@ fn every_event_in_every_state_leads_exactly_here() {
             ("touch", "spent") => "pin",
             ("server", "answered") => "answered",
             ("server", "server") => "ServerUnavailable",
+            ("server", "silence") => "host",
+            ("host", "granted here") => "granted",
+            ("host", "denied here") => "ServerUnavailable",
             _ => "Internal",
         }
     };
@@ -118,20 +136,55 @@ fn every_event_in_every_state_leads_exactly_here() {
     }
 }
 
-/// Only the server's proven answer ends in a yes, and only one state hears it.
+/// Only the server's proven answer, or the host's own after the server's silence, ends in a yes; each is heard by
+/// one state only.
 #[test]
-fn no_event_but_a_proven_answer_lets_anybody_in() {
+fn no_event_but_a_proven_answer_or_a_counted_use_lets_anybody_in() {
     for at in 0..states().len() {
         for (event_name, event) in events() {
             let (state_name, state) = states().swap_remove(at);
-            if let (Session::Decided(Decided { verdict: Verdict::Answered(answer), .. }), _) =
-                state.step(event)
-            {
-                assert!(answer.is_allowed());
-                assert_eq!((state_name, event_name), ("server", "answered"));
+            match state.step(event).0 {
+                Session::Decided(Decided { verdict: Verdict::Answered(answer), .. }) => {
+                    assert!(answer.is_allowed());
+                    assert_eq!((state_name, event_name), ("server", "answered"));
+                }
+                Session::Decided(Decided { verdict: Verdict::GrantedHere(_), .. }) => {
+                    assert_eq!((state_name, event_name), ("host", "granted here"));
+                }
+                _ => {}
             }
         }
     }
+}
+
+/// A proven answer, whichever, leaves nothing for the host to decide.
+#[test]
+fn a_denied_or_refused_login_is_never_decided_here() {
+    let asked = || states().swap_remove(6).1;
+    let refused = LinkError::Refused { correlation: "7K3M-Q2ZD".parse().unwrap(), clock_was_wrong: None };
+    let final_words = [
+        Event::Answered(Answer::for_tests(false)),
+        Event::Server(refused),
+        Event::Server(LinkError::Untrusted("a receipt of something else".to_owned())),
+    ];
+    for event in final_words {
+        let (state, actions) = asked().step(event);
+        assert!(matches!(state, Session::Decided(_)) && actions.is_empty());
+        for (_, event) in events() {
+            assert!(!name(&states().swap_remove(8).1.step(event).0).contains("granted"));
+        }
+    }
+    assert_eq!(name(&asked()), "server");
+}
+
+#[test]
+fn a_denial_here_says_why_the_server_did_not_decide_and_what_to_do() {
+    let refused = refused(states().swap_remove(7).1.step(Event::DecidedHere(Err(not_here()))));
+    assert_eq!(
+        refused.message,
+        "The server cannot be reached, and all 20 uses that this account has without it are spent. The next contact with the server brings new ones: see to the network, then try again."
+    );
+    assert_eq!(refused.event, Some(HostEventKind::NoAnswer));
 }
 
 fn refused(step: Step) -> Refused {

@@ -46,13 +46,13 @@ fn a_request_that_was_sent_is_known_to_the_next_agent_and_gone_once_it_is_settle
     let path = folder.path().join("journal.sqlite");
     let (login, create) = (job("open-session"), job("create"));
     {
-        let journal = Journal::open(&path).unwrap();
+        let journal = Journal::open(&path, None).unwrap();
         journal.job_sent(&login).unwrap();
         journal.job_sent(&create).unwrap();
         // As a killed process leaves it: nothing is closed.
         std::mem::forget(journal);
     }
-    let journal = Journal::open(&path).unwrap();
+    let journal = Journal::open(&path, None).unwrap();
     let open: Vec<SentJob> = journal.unsettled().unwrap().into_iter().map(|row| row.job).collect();
     assert_eq!(open, [login.clone(), create.clone()]);
     journal.settle(&create.id, NOW, &"it was done", None).unwrap();
@@ -64,13 +64,15 @@ fn a_request_that_was_sent_is_known_to_the_next_agent_and_gone_once_it_is_settle
 #[test]
 fn a_login_is_handed_over_in_two_steps_and_decided_here_only_while_nothing_is_known() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::open(&folder.path().join("journal.sqlite")).unwrap();
+    let journal = Journal::open(&folder.path().join("journal.sqlite"), None).unwrap();
     let (first, second) = (job("open-session"), job("open-session"));
     journal.job_sent(&first).unwrap();
     journal.job_sent(&second).unwrap();
     journal.hand_over(&first.id, 17, NOW, &"allowed").unwrap();
-    journal.decided_here(&first.statement).unwrap();
-    journal.decided_here(&second.statement).unwrap();
+    let decided_here =
+        |job: &SentJob| journal.in_one_step(|tx| super::decided_here(tx, &job.statement)).unwrap();
+    decided_here(&first);
+    decided_here(&second);
     assert_eq!(stages(&journal), [Stage::HandingOver { ledger_index: 17 }, Stage::DecidedHere]);
     journal.handed_over(&first.id).unwrap();
     assert_eq!((stages(&journal), journal.verify().unwrap()), (vec![Stage::DecidedHere], 1));
@@ -79,7 +81,7 @@ fn a_login_is_handed_over_in_two_steps_and_decided_here_only_while_nothing_is_kn
 #[test]
 fn an_entry_that_cannot_be_written_leaves_its_request_open() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::open(&folder.path().join("journal.sqlite")).unwrap();
+    let journal = Journal::open(&folder.path().join("journal.sqlite"), None).unwrap();
     let sent = job("open-session");
     journal.job_sent(&sent).unwrap();
     journal.lock().execute_batch("DROP TABLE outbox").unwrap();
@@ -93,7 +95,7 @@ fn an_entry_that_cannot_be_written_leaves_its_request_open() {
 #[test]
 fn a_host_cut_off_for_long_forgets_the_oldest_requests() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::open(&folder.path().join("journal.sqlite")).unwrap();
+    let journal = Journal::open(&folder.path().join("journal.sqlite"), None).unwrap();
     let all: Vec<SentJob> = (0..MOST + 5).map(|_| job("open-session")).collect();
     for job in &all {
         journal.job_sent(job).unwrap();
@@ -109,7 +111,7 @@ fn a_host_cut_off_for_long_forgets_the_oldest_requests() {
 #[ignore = "measures the disk below the target folder: cargo test -p countersign-agent what_a_request_costs -- --ignored --nocapture"]
 fn what_a_request_costs_before_it_is_sent() {
     let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
-    let journal = Journal::open(&folder.path().join("journal.sqlite")).unwrap();
+    let journal = Journal::open(&folder.path().join("journal.sqlite"), None).unwrap();
     for operation in ["open-session", "create"] {
         let mut times: Vec<_> = (0..300)
             .map(|_| {

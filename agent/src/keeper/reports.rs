@@ -1,19 +1,22 @@
-//! Events that wait for the server: the oldest first, and one that it will not have holds up no other.
+//! Reports that wait for the server: the oldest first, and one that it will not have holds up no other.
 
 use std::time::Instant;
 
+use countersign_protocol::ids::Digest;
 use countersign_protocol::limits;
-use countersign_protocol::message::{HostEvent, HostEventReply, InstanceState};
+use countersign_protocol::message::{
+    HostEvent, HostEventReply, InstanceState, OfflineUse, OfflineUseReply, OfflineVerdict,
+};
 
 use super::session_and_check_in;
 use crate::agent::Agent;
-use crate::journal::{Journal, JournalError, Unsent};
+use crate::journal::{Journal, JournalError, Report, Unsent};
 use crate::reach::Patience;
-use crate::server_link::{Link, Means};
+use crate::server_link::{Exchange, Link, Means};
 use crate::server_time::Answers;
 use crate::wire::LinkError;
 
-/// Sends the oldest event of the outbox; says whether there may be another to send.
+/// Sends the oldest report of the outbox; says whether there may be another to send.
 pub(super) fn send_oldest(agent: &Agent) -> Result<bool, LinkError> {
     let Some(link) = agent.link().filter(|link| link.session().is_some()) else { return Ok(false) };
     let is_active = || agent.contacts.get().is_some_and(|contact| contact.state == InstanceState::Active);
@@ -22,22 +25,33 @@ pub(super) fn send_oldest(agent: &Agent) -> Result<bool, LinkError> {
         return Ok(false);
     }
     let means = || agent.means(Patience::until(Instant::now() + limits::SERVER_ANSWER));
-    let carry = |unsent: &Unsent| send_event(agent, &link, means(), unsent);
+    let carry = |unsent: &Unsent| send(agent, &link, means(), unsent);
     let may_report = || {
         session_and_check_in(agent, &link, means())?;
         Ok(is_active())
     };
     let sent = deliver(&agent.journal, &carry, &may_report)?;
-    if let Delivered::Parked(event) = &sent {
-        let count = agent.journal.refused().unwrap_or(1).to_string();
-        let fields =
-            [("correlation", event.correlation.as_str()), ("told", &event.told), ("refused", &count)];
-        agent.log.warn("event-refused", &fields);
-    }
-    Ok(sent != Delivered::Nothing)
+    let (event, report, why) = match &sent {
+        Delivered::Nothing => return Ok(false),
+        Delivered::Handled => return Ok(true),
+        Delivered::Parked(report @ Report::Event(_)) => ("event-refused", report, None),
+        Delivered::Parked(report @ Report::OfflineUse(_)) => ("offline-use-refused", report, None),
+        Delivered::Disputed(report, why) => ("offline-use-disputed", report, Some(why.as_str())),
+    };
+    let refused = agent.journal.refused().unwrap_or_default().to_string();
+    let disputed = agent.journal.disputed_count().unwrap_or_default().to_string();
+    let fields = [
+        ("correlation", report.correlation().as_str()),
+        ("told", &report.told()),
+        ("why", why.unwrap_or("the server refuses the report")),
+        ("refused", &refused),
+        ("disputed", &disputed),
+    ];
+    agent.log.warn(event, &fields);
+    Ok(true)
 }
 
-/// What became of the oldest event.
+/// What became of the oldest report.
 #[derive(Debug, PartialEq)]
 enum Delivered {
     /// There is none.
@@ -45,36 +59,45 @@ enum Delivered {
     /// Sent, or to be sent anew.
     Handled,
     /// The server will not have it.
-    Parked(HostEvent),
+    Parked(Report),
+    /// The server has it, and holds it against this host: why.
+    Disputed(Report, String),
 }
 
-/// `carry` sends one event; `may_report` checks in and says whether this host may send any.
+/// What the server makes of a report that it takes.
+#[derive(Debug, Clone, PartialEq)]
+enum Taken {
+    /// It is in the ledger.
+    Recorded,
+    /// It is there as something that should not have been: why.
+    Disputed(String),
+}
+
+/// `carry` sends one report; `may_report` checks in and says whether this host may send any.
 fn deliver(
     journal: &Journal,
-    carry: &dyn Fn(&Unsent) -> Result<(), LinkError>,
+    carry: &dyn Fn(&Unsent) -> Result<Taken, LinkError>,
     may_report: &dyn Fn() -> Result<bool, LinkError>,
 ) -> Result<Delivered, LinkError> {
     let failed = |error: JournalError| LinkError::Internal(error.to_string());
     let Some(unsent) = journal.oldest_unsent().map_err(failed)? else { return Ok(Delivered::Nothing) };
     let first = carry(&unsent);
     let Err(LinkError::Refused { clock_was_wrong, .. }) = &first else {
-        first?;
-        journal.confirm(unsent.id).map_err(failed)?;
-        return Ok(Delivered::Handled);
+        return taken(journal, unsent, first?).map_err(failed);
     };
     journal.remember_sealed(unsent.id, None).map_err(failed)?;
     if unsent.sealed.is_some() {
         // Too old, or sealed with keys that ended: it is made anew.
         return Ok(Delivered::Handled);
     }
-    // The clock, or keys that the server does not know, or this host may not report now: not the event's fault.
+    // The clock, or keys that the server does not know, or this host may not report now: not the report's fault.
     if clock_was_wrong.is_some() || !may_report()? {
         first?;
     }
     match carry(&unsent) {
         Err(LinkError::Refused { clock_was_wrong: None, .. }) => {
             journal.park(unsent.id).map_err(failed)?;
-            Ok(Delivered::Parked(unsent.event))
+            Ok(Delivered::Parked(unsent.report))
         }
         Err(error) => {
             if matches!(error, LinkError::Refused { .. }) {
@@ -82,26 +105,54 @@ fn deliver(
             }
             Err(error)
         }
-        Ok(()) => {
-            journal.confirm(unsent.id).map_err(failed)?;
+        Ok(how) => taken(journal, unsent, how).map_err(failed),
+    }
+}
+
+fn taken(journal: &Journal, unsent: Unsent, how: Taken) -> Result<Delivered, JournalError> {
+    match how {
+        Taken::Recorded => {
+            journal.confirm(unsent.id)?;
             Ok(Delivered::Handled)
+        }
+        Taken::Disputed(why) => {
+            journal.dispute(unsent.id, &why)?;
+            Ok(Delivered::Disputed(unsent.report, why))
         }
     }
 }
 
-fn send_event(agent: &Agent, link: &Link, means: Means<'_>, unsent: &Unsent) -> Result<(), LinkError> {
-    let (sealed, reply) = match &unsent.sealed {
-        Some(kept) => (kept.clone(), link.send(means, Answers::Kept, kept)?),
+/// Sends one report, in the envelope that it was sent in before if there is one, and proves what comes back.
+fn send(agent: &Agent, link: &Link, means: Means<'_>, unsent: &Unsent) -> Result<Taken, LinkError> {
+    let Exchange { sealed, reply } = match &unsent.sealed {
+        Some(kept) => Exchange { sealed: kept.clone(), reply: link.send(means, Answers::Kept, kept)? },
         None => {
-            let sealed = link.seal(means, &unsent.event, None)?;
+            let sealed = match &unsent.report {
+                Report::Event(event) => link.seal::<HostEvent>(means, event, None)?,
+                Report::OfflineUse(offline) => link.seal::<OfflineUse>(means, offline, None)?,
+            };
             let kept = agent.journal.remember_sealed(unsent.id, Some(&sealed));
             kept.map_err(|error| LinkError::Internal(error.to_string()))?;
             let reply = link.send(means, Answers::Fresh, &sealed)?;
-            (sealed, reply)
+            Exchange { sealed, reply }
         }
     };
-    let reply: HostEventReply = reply.body()?;
-    Ok(link.prove(&reply.receipt)?.answers(&sealed.id(), None)?)
+    match &unsent.report {
+        Report::Event(_) => {
+            let reply: HostEventReply = reply.body()?;
+            link.prove(&reply.receipt)?.answers(&sealed.id(), None)?;
+            Ok(Taken::Recorded)
+        }
+        Report::OfflineUse(offline) => {
+            let reply: OfflineUseReply = reply.body()?;
+            let statement = Digest::of(&offline.statement.statement.0);
+            link.prove(&reply.receipt)?.answers(&sealed.id(), Some(&statement))?;
+            Ok(match reply.verdict {
+                OfflineVerdict::Accepted => Taken::Recorded,
+                OfflineVerdict::Disputed => Taken::Disputed(reply.reason),
+            })
+        }
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +161,7 @@ mod tests {
 
     fn outbox(told: &[&str]) -> (tempfile::TempDir, Journal) {
         let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::open(&folder.path().join("journal.sqlite")).unwrap();
+        let journal = Journal::open(&folder.path().join("journal.sqlite"), None).unwrap();
         for told in told {
             let event = HostEvent {
                 event: countersign_protocol::message::HostEventKind::WrongPin,
@@ -127,16 +178,17 @@ mod tests {
         (folder, journal)
     }
 
-    fn refused(clock_was_wrong: Option<i64>) -> Result<(), LinkError> {
+    fn refused(clock_was_wrong: Option<i64>) -> Result<Taken, LinkError> {
         Err(LinkError::Refused { correlation: "7K3M-Q2ZD".parse().unwrap(), clock_was_wrong })
     }
 
     #[test]
     fn an_event_the_server_refuses_is_parked_and_the_next_one_is_sent() {
         let (_folder, journal) = outbox(&["bad", "good"]);
-        let carry = |unsent: &Unsent| if unsent.event.told == "bad" { refused(None) } else { Ok(()) };
+        let carry =
+            |unsent: &Unsent| if unsent.report.told() == "bad" { refused(None) } else { Ok(Taken::Recorded) };
         let first = deliver(&journal, &carry, &|| Ok(true)).unwrap();
-        assert!(matches!(first, Delivered::Parked(event) if event.told == "bad"));
+        assert!(matches!(first, Delivered::Parked(report) if report.told() == "bad"));
         assert_eq!(deliver(&journal, &carry, &|| Ok(true)), Ok(Delivered::Handled));
         assert_eq!(deliver(&journal, &carry, &|| Ok(true)), Ok(Delivered::Nothing));
         assert_eq!((journal.unsent().unwrap(), journal.refused().unwrap()), (0, 1));
@@ -153,7 +205,7 @@ mod tests {
         assert_eq!((journal.unsent().unwrap(), journal.refused().unwrap()), (1, 0));
         // The check-in made keys that the server knows.
         let known = std::cell::Cell::new(false);
-        let carry = |_: &Unsent| if known.get() { Ok(()) } else { refused(None) };
+        let carry = |_: &Unsent| if known.get() { Ok(Taken::Recorded) } else { refused(None) };
         let renew = || {
             known.set(true);
             Ok(true)

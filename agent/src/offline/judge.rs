@@ -1,0 +1,112 @@
+//! The decision itself: what the server would check, with the roster in its place. Reads no clock and no disk.
+
+use countersign_protocol::certificate;
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::envelope::VerifiedRoster;
+use countersign_protocol::envelope::statement::{self, StatementRules};
+use countersign_protocol::ids::{AccountName, Digest, Fingerprint, LoginName, ServiceName};
+use countersign_protocol::limits;
+use countersign_protocol::statement::{SignedStatement, Statement, StatementError};
+
+use super::Denial;
+
+/// The operation of a login.
+const OPEN_SESSION: &str = "open-session";
+
+/// One statement, and all that is known here.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// The roster that is held.
+    pub roster: Option<&'a VerifiedRoster>,
+    /// The server refused this host when it was last heard.
+    pub refused: bool,
+    /// What the card signed.
+    pub signed: &'a SignedStatement,
+    /// The pinned server.
+    pub server: &'a Fingerprint,
+    /// This host.
+    pub instance: &'a Fingerprint,
+    /// Which login name is to be opened.
+    pub login: &'a LoginName,
+    /// By which PAM service.
+    pub service: &'a ServiceName,
+    /// The server's time, never below the last that it signed.
+    pub now: Timestamp,
+}
+
+/// What the roster permits, if a use is left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Permitted {
+    /// Whose card it is.
+    pub account: AccountName,
+    /// SHA-256 of the statement.
+    pub statement: Digest,
+    /// When the roster ends.
+    pub until: Timestamp,
+    /// How many uses it gives each account.
+    pub uses: u32,
+}
+
+/// Decides.
+///
+/// # Errors
+/// [`Denial`], the first check that failed.
+pub fn judge(case: Case<'_>) -> Result<Permitted, Denial> {
+    let verified = case.roster.ok_or(Denial::NoRoster)?;
+    let roster = verified.roster();
+    if case.refused {
+        return Err(Denial::HostRefused);
+    }
+    if roster.issued.seconds_since(case.now) > limits::CLOCK_SKEW {
+        return Err(Denial::FromTheFuture(roster.issued));
+    }
+    if verified.is_expired(case.now) {
+        return Err(Denial::Expired(roster.expires));
+    }
+
+    // Who says it is: not believed before the signature is checked with that account's certificate.
+    let claimed = Statement::from_bytes(&case.signed.statement.0).map_err(unreadable)?.account;
+    let entry = verified.entry(case.login).ok_or(Denial::NotInRoster)?;
+    let account = entry.accounts.iter().find(|one| one.account == claimed).ok_or(Denial::NotInRoster)?;
+    let certificate =
+        certificate::parse(&account.certificate.0).map_err(|error| Denial::Certificate(error.to_string()))?;
+    let rules = StatementRules { server: case.server, instance: case.instance, now: case.now };
+    let proof = statement::verify(case.signed, &certificate, rules)?;
+    let statement = proof.statement();
+    for (same, what) in [
+        (statement.operation.as_str() == OPEN_SESSION, "operation"),
+        (
+            statement.resource.collection() == "session"
+                && statement.resource.name() == case.instance.to_string(),
+            "resource",
+        ),
+        (statement.account == account.account, "account"),
+        (statement.login.as_ref() == Some(case.login), "login name"),
+        (statement.service.as_ref() == Some(case.service), "service"),
+        (statement.body.is_none() && statement.transcript.is_none(), "request"),
+    ] {
+        if !same {
+            return Err(Denial::Another(what));
+        }
+    }
+    if !account.keys.contains(proof.key()) {
+        return Err(Denial::NotInRoster);
+    }
+    if !verified.permits(case.login, &account.account, proof.key(), case.service, case.now) {
+        return Err(Denial::OnlyOnline(case.service.clone()));
+    }
+    Ok(Permitted {
+        account: account.account.clone(),
+        statement: proof.digest(),
+        until: roster.expires,
+        uses: roster.offline_uses,
+    })
+}
+
+fn unreadable(error: StatementError) -> Denial {
+    Denial::Statement(error.into())
+}
+
+#[cfg(test)]
+mod tests;
