@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use countersign_agent::card::{
     Algorithm, Ask, Asker, CardError, Cards, Generate, GenerateHost, HostPins, Pin, Timing, Waiting,
 };
+use countersign_agent::holder::Holders;
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::{Clock as _, SystemClock};
 use countersign_protocol::envelope::statement;
@@ -103,7 +104,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let (Some(answer), Some(warm)) = (milliseconds.next(), milliseconds.next()) {
         (timing.answer, timing.warm) = (answer?, warm?);
     }
-    let cards = Cards::start(timing)?;
+    let cards = Cards::start(timing, Holders::new(None))?;
     for line in std::io::stdin().lock().lines() {
         let Line { id, order } = serde_json::from_str(&line?)?;
         let cards = cards.clone();

@@ -292,6 +292,7 @@ pub fn with_missed(event: HostEvent, missed: u64) -> HostEvent {
 /// # Errors
 /// It is in no reader.
 pub fn find_card(cards: &Cards, card: CardIdent) -> Result<CardSeen, CardError> {
+    cards.read_held_for(card);
     cards.wait_for(&|seen| seen.ident == Some(card), Instant::now() + FIRST_LOOK, &|| false)
 }
 

@@ -56,6 +56,7 @@ use countersign_protocol::ids::{CardIdent, Fingerprint};
 use countersign_protocol::limits;
 use countersign_protocol::statement::{SignedStatement, Statement};
 
+use crate::holder::Holders;
 use key::SigningKey;
 use readers::Readers;
 use sign::{Aftermath, Order};
@@ -118,10 +119,10 @@ impl Cards {
     ///
     /// # Errors
     /// The kernel gives no thread.
-    pub fn start(timing: Timing) -> std::io::Result<Self> {
+    pub fn start(timing: Timing, holders: Holders) -> std::io::Result<Self> {
         let readers = Arc::new(Readers::new(timing));
         watch::start(&readers)?;
-        Ok(Self { readers: Reach::new(readers) })
+        Ok(Self { readers: Reach::new(readers, holders) })
     }
 
     /// Every card that is in a reader, as last seen. Sends nothing.

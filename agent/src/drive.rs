@@ -117,6 +117,9 @@ pub struct Drive<'a> {
 impl Drive<'_> {
     /// Runs it to its end.
     pub fn run(&self, person: &mut Person) -> Decided {
+        if self.choices().is_empty() {
+            self.agent.cards.read_held(person);
+        }
         let mut whose: Vec<AccountName> = self.candidates.iter().map(|one| one.account.clone()).collect();
         whose.sort();
         whose.dedup();

@@ -7,7 +7,8 @@
 //! | [`serve`], [`person`], [`trouble`] | from a request to its last word; the conversation with one caller |
 //! | [`login`], [`job`], [`register`], [`enrollment`], [`status`] | one file for each request |
 //! | [`session`], [`drive`] | card, PIN, touch, server, decision: the pure machine, and what runs it |
-//! | [`card`], [`card_pins`], [`queue`] | the cards, and whose turn it is with one |
+//! | [`card`], [`card_pins`] | the cards |
+//! | [`queue`], [`holder`] | whose turn it is with a card, and other programs that have it |
 //! | [`answer`], [`server_link`], [`wire`], [`reach`], [`courier`], [`server_time`] | the way to the server and back |
 //! | [`instance_key`], [`vault`] | this host's own keys |
 //! | [`keeper`], [`check_in`], [`known`] | staying in touch: session keys, roster, events |
@@ -27,6 +28,7 @@ pub mod drive;
 pub mod enrollment;
 pub mod flood;
 pub mod harden;
+pub mod holder;
 pub mod instance_key;
 pub mod job;
 pub mod journal;

@@ -11,6 +11,7 @@ use countersign_agent::agent::Agent;
 use countersign_agent::card::{Cards, Timing};
 use countersign_agent::config::Config;
 use countersign_agent::descriptors::Passed;
+use countersign_agent::holder::{self, Holders};
 use countersign_agent::listener::{self, Service};
 use countersign_agent::log::Log;
 use countersign_agent::permit::Door;
@@ -48,6 +49,7 @@ fn run() -> Result<(), String> {
             say("The configuration is good.");
             return Ok(());
         }
+        Task::Visit(task) => return holder::visit(&task),
         Task::Serve(path) => (harden::first(&passed.all()).map_err(|error| error.to_string())?, path),
     };
     let config = Config::load(path.as_deref()).map_err(|error| error.to_string())?;
@@ -63,7 +65,8 @@ fn run() -> Result<(), String> {
     if peer::are_hidden() {
         log.warn("processes-hidden", &[("what", peer::HIDDEN)]);
     }
-    let cards = Cards::start(Timing::default()).map_err(|error| format!("no thread: {error}"))?;
+    let cards = Cards::start(Timing::default(), Holders::new(Some(ITSELF.into())))
+        .map_err(|error| format!("no thread: {error}"))?;
     let (agent, ear) =
         Agent::assemble(config, cards, log.clone(), Arc::new(SystemClock), Arc::new(SystemRandom))
             .map_err(|error| error.to_string())?;
@@ -87,7 +90,12 @@ fn run() -> Result<(), String> {
     Ok(())
 }
 
+/// This very program, also when the file was replaced since.
+const ITSELF: &str = "/proc/self/exe";
+
 enum Task {
+    /// Started by another one of these as a user, to ask that user's programs.
+    Visit(String),
     Serve(Option<PathBuf>),
     Check(Option<PathBuf>),
     Say(String),
@@ -103,6 +111,10 @@ fn arguments() -> Result<Task, String> {
                 path = Some(PathBuf::from(file));
             }
             Some("--check") => check = true,
+            Some("--visit") => {
+                let task = arguments.next().and_then(|task| task.into_string().ok());
+                return task.map(Task::Visit).ok_or_else(|| USAGE.to_owned());
+            }
             #[cfg(debug_assertions)]
             Some(CRASH) => drop(arguments.next()),
             Some("--version" | "-V") => {

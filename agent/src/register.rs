@@ -110,6 +110,10 @@ fn choose_card(agent: &Agent, link: &Link, ask: &Register, person: &mut Person) 
     };
     let mut cards = offered();
     if cards.is_empty() {
+        agent.cards.read_held(person);
+        cards = offered();
+    }
+    if cards.is_empty() {
         person.note(NoteKind::Info, &format!("Insert the card for {}.", ask.account));
         let deadline = Instant::now() + limits::CARD_WAIT;
         agent.cards.wait_for(&|seen| wanted(seen.ident), deadline, &|| person.is_gone())?;

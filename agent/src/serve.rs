@@ -90,7 +90,9 @@ fn time_for(request: &Request) -> Duration {
     match request {
         Request::Authenticate(_) | Request::Job(_) => limits::LOGIN,
         Request::Account(_) => Duration::from_secs(15),
-        Request::Status | Request::CardList => Duration::from_secs(5),
+        Request::Status => Duration::from_secs(5),
+        // Another program may have to let go of a card first.
+        Request::CardList => limits::CARD_ANSWER + Duration::from_secs(5),
         // Three keys may be generated, and a person types six PINs and a code.
         Request::Enroll(_) | Request::Register(_) => limits::LOGIN + 3 * limits::CARD_KEY_GENERATION,
     }
@@ -106,8 +108,10 @@ fn answer(agent: &Arc<Agent>, door: Door, peer: &Peer, request: Request, person:
         Request::Status => {
             Ok((Reply::Status(status::status(agent, sees_cards(agent, door, peer), peer.uid)), None))
         }
-        Request::CardList => at_the_seat_or_root(agent, door, peer)
-            .map(|()| (Reply::Cards { cards: status::cards(agent, peer.uid) }, None)),
+        Request::CardList => at_the_seat_or_root(agent, door, peer).map(|()| {
+            agent.cards.read_held(person);
+            (Reply::Cards { cards: status::cards(agent, peer.uid) }, None)
+        }),
         // The host's own card and state: root's business, wherever root sits.
         Request::Enroll(ask) => {
             enrollment::enroll(agent, ask, person).map(|done| (Reply::Enrolled(done), None))

@@ -83,7 +83,7 @@ impl From<CardError> for Trouble {
     fn from(error: CardError) -> Self {
         match error {
             CardError::Cancelled => Gone::Cancelled.into(),
-            CardError::Busy | CardError::Occupied { .. } | CardError::InUse => {
+            CardError::Busy | CardError::Occupied { .. } | CardError::InUse(_) => {
                 Self::new(ProblemKind::Busy, sentence(&error.to_string()))
             }
             error => Self::new(ProblemKind::Card, sentence(&error.to_string())),

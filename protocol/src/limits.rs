@@ -116,6 +116,9 @@ pub const CARD_WAIT: Duration = Duration::from_secs(30);
 /// How long a card may take for one command, key generation apart.
 pub const CARD_ANSWER: Duration = Duration::from_secs(20);
 
+/// How long a program that has a card for itself is waited for, unless it is one that was asked and answered.
+pub const CARD_LET_GO: Duration = Duration::from_secs(5);
+
 /// How long a card may take to generate a key: RSA-4096 on a slow card takes minutes.
 pub const CARD_KEY_GENERATION: Duration = Duration::from_secs(600);
 

@@ -2,6 +2,8 @@
 
 use countersign_protocol::ids::{CardIdent, Fingerprint};
 
+use crate::holder::Holder;
+
 /// Why the card did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CardError {
@@ -78,11 +80,9 @@ pub enum CardError {
         /// Too many wait; otherwise the time was up.
         crowded: bool,
     },
-    /// Another program holds the card for itself.
-    #[error(
-        "another program holds the card for itself, most likely GnuPG; let it go with: gpgconf --kill scdaemon"
-    )]
-    InUse,
+    /// Another program has the card for itself.
+    #[error("{0} has the card for itself and does not let go; {way}", way = .0.way_out())]
+    InUse(Holder),
     /// The reader gets no answer to its reset.
     #[error("the card in the reader is mute; take it out, look which way round it goes, and put it in again")]
     Mute,
@@ -187,7 +187,7 @@ impl From<pcsc::Error> for CardError {
     fn from(error: pcsc::Error) -> Self {
         use pcsc::Error as E;
         match error {
-            E::SharingViolation => Self::InUse,
+            E::SharingViolation => Self::InUse(Holder::default()),
             // CommError: pcscd died during the call. InvalidHandle: it was restarted since.
             E::NoService | E::ServiceStopped | E::CommError | E::InvalidHandle | E::Shutdown => {
                 Self::NoService

@@ -1,6 +1,7 @@
 //! All readers: what is in each, and the thread that talks to it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -83,7 +84,10 @@ impl Readers {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(state.service.clone().unwrap_or(CardError::NoCard));
+                // A card that nobody could look at may be the one.
+                let held = state.readers.values().find(|reader| reader.is_held());
+                let held = held.and_then(|reader| reader.seen.as_ref()?.problem.clone());
+                return Err(state.service.clone().or(held).unwrap_or(CardError::NoCard));
             }
             (state, _) =
                 self.changed.wait_timeout(state, left.min(LISTEN)).unwrap_or_else(PoisonError::into_inner);
@@ -182,6 +186,56 @@ impl Readers {
     /// Whether its card could not be read because another program had it for itself.
     pub(super) fn is_held(&self, name: &str) -> bool {
         self.lock().readers.get(name).is_some_and(Reader::is_held)
+    }
+
+    /// Whether its card was read.
+    pub(super) fn is_read(&self, name: &str) -> bool {
+        let state = self.lock();
+        state
+            .readers
+            .get(name)
+            .and_then(|reader| reader.seen.as_ref())
+            .is_some_and(|seen| seen.problem.is_none())
+    }
+
+    /// The readers whose cards could not be read because another program had them.
+    pub(super) fn held(&self) -> Vec<String> {
+        let state = self.lock();
+        let held = state.readers.iter().filter(|(_, reader)| reader.is_held());
+        held.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Tries again to read a card that another program had.
+    ///
+    /// # Errors
+    /// [`CardError::InUse`] if it still has it. Whatever else is wrong is in the list.
+    pub(super) fn read_held(&self, name: &str) -> Result<(), CardError> {
+        let (worker, insertion) = {
+            let mut state = self.lock();
+            let Some(reader) = state.readers.get_mut(name).filter(|reader| reader.is_held()) else {
+                return Ok(());
+            };
+            (reader.worker(name, self.timing.warm)?, reader.insertion)
+        };
+        let no_steps = &mut |step: Infallible| match step {};
+        let read = self.ask_worker(name, &worker, self.timing.answer, no_steps, |slot, _| slot.look());
+        let seen = match read {
+            Ok(public) => CardSeen::of(name, &public),
+            Err(problem @ CardError::InUse(_)) => return Err(problem),
+            Err(problem) => CardSeen::unread(name, Some(problem)),
+        };
+        if let Some(insertion) = insertion {
+            self.was_read(name, insertion, seen);
+        }
+        Ok(())
+    }
+
+    /// Who has it.
+    pub(super) fn is_held_by(&self, name: &str, holder: CardError) {
+        let mut state = self.lock();
+        if let Some(reader) = state.readers.get_mut(name).filter(|reader| reader.is_held()) {
+            reader.seen = Some(CardSeen::unread(name, Some(holder)));
+        }
     }
 
     /// Whether that is so for any card, or may turn out to be: its first reading goes on.
@@ -291,7 +345,7 @@ fn look(slot: &mut Slot, name: &str, still_in: &dyn Fn() -> bool) -> CardSeen {
 
 impl Reader {
     fn is_held(&self) -> bool {
-        self.seen.as_ref().is_some_and(|seen| seen.problem == Some(CardError::InUse))
+        self.seen.as_ref().is_some_and(|seen| matches!(seen.problem, Some(CardError::InUse(_))))
     }
 
     /// The reader's thread, a new one if need be. While an old one still hangs there is no point in another.

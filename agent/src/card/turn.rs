@@ -16,6 +16,7 @@ use super::error::CardError;
 use super::readers::Readers;
 use super::slot::Slot;
 use super::worker::{Steps, Worker};
+use crate::holder::{Holders, Wanted};
 use crate::queue::{Party, Queue, Ticket, Turns};
 
 /// A program that goes away is noticed this late at most.
@@ -123,6 +124,28 @@ impl Cards {
         Ok(Turn { cards, waiting })
     }
 
+    /// Has the cards read that another program had for itself when they were put in, or the agent was started: it
+    /// is asked to let go. Returns when that is done, or was in vain; the list says which.
+    pub fn read_held(&self, waiting: &mut dyn Waiting) {
+        for reader in self.readers.held() {
+            let name = format!("the card in {reader}");
+            let mut read = || self.readers.read_held(&reader);
+            let wanted = Wanted { card: None, name: &name };
+            if let Err(holder @ CardError::InUse(_)) =
+                self.readers.holders.make_way(wanted, waiting, &mut read)
+            {
+                self.readers.is_held_by(&reader, holder);
+            }
+        }
+    }
+
+    /// The same for a card that somebody looks for and that was not read yet, without anybody to tell.
+    pub(crate) fn read_held_for(&self, card: CardIdent) {
+        if !self.list().iter().any(|seen| seen.ident == Some(card)) {
+            self.read_held(&mut Nobody { deadline: Instant::now() + self.readers.timing.answer });
+        }
+    }
+
     /// Whose turn it is with which card, since when, and how many wait. Cards that nobody uses are not in it.
     #[must_use]
     pub fn turns(&self) -> Vec<Turns> {
@@ -135,6 +158,7 @@ impl Cards {
 pub(super) struct Reach {
     readers: Arc<Readers>,
     turns: Arc<AllTurns>,
+    holders: Holders,
     /// A turn that is had already. Whoever keeps a copy of this keeps the turn.
     held: Option<Arc<Held>>,
 }
@@ -148,8 +172,8 @@ impl Deref for Reach {
 }
 
 impl Reach {
-    pub(super) fn new(readers: Arc<Readers>) -> Self {
-        Self { readers, turns: Arc::default(), held: None }
+    pub(super) fn new(readers: Arc<Readers>, holders: Holders) -> Self {
+        Self { readers, turns: Arc::default(), holders, held: None }
     }
 
     /// A job on this card, in the turn that is had, or in one of this host's own.
@@ -179,15 +203,23 @@ impl Reach {
         let place = self.turns.wait(card, asker, waiting, &name)?;
         let (reader, worker) = self.readers.worker_of(card)?;
         let held = Held { card, reader, worker, _place: place };
-        let no_steps = &mut |step: Infallible| match step {};
-        self.readers.ask_worker(
-            &held.reader,
-            &held.worker,
-            self.readers.timing.answer,
-            no_steps,
-            |slot, _| slot.open(),
-        )?;
+        self.open(&held, &name, waiting)?;
         Ok(held)
+    }
+
+    /// The connection of a turn. A program that has the card for itself is asked to let go.
+    fn open(&self, held: &Held, name: &str, waiting: &mut dyn Waiting) -> Result<(), CardError> {
+        let limit = self.readers.timing.answer;
+        let mut open = || {
+            let no_steps = &mut |step: Infallible| match step {};
+            self.readers.ask_worker(&held.reader, &held.worker, limit, no_steps, |slot, _| slot.open())
+        };
+        match open() {
+            Err(CardError::InUse(_)) => {
+                self.holders.make_way(Wanted { card: Some(held.card), name }, waiting, &mut open)
+            }
+            other => other,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use pcsc::{Context, PNP_NOTIFICATION, ReaderState, Scope, State};
 
 use super::error::CardError;
 use super::readers::Readers;
+use crate::holder::Holder;
 
 /// First and longest pause before pcscd is asked again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
@@ -53,7 +54,7 @@ enum Handled {
     /// Read in this insertion (pcscd's count of them).
     Read(u32),
     /// Not read, because another program had it.
-    Taken,
+    Taken(u32),
     /// Not read, because the card is mute.
     Mute(u32),
 }
@@ -116,11 +117,16 @@ fn attend(readers: &Arc<Readers>, state: &ReaderState, before: Handled) -> Handl
         readers.is_unusable(&name, CardError::Mute);
         return Handled::Mute(count);
     }
+    let taken = before == Handled::Taken(count);
+    // Somebody asked for it to be let go, and read it then.
+    if taken && readers.is_read(&name) {
+        return Handled::Read(count);
+    }
     if now.contains(State::EXCLUSIVE) {
-        if before != Handled::Taken {
-            readers.is_unusable(&name, CardError::InUse);
+        if !taken {
+            readers.is_unusable(&name, CardError::InUse(Holder::default()));
         }
-        return Handled::Taken;
+        return Handled::Taken(count);
     }
     readers.is_in(&name);
     Handled::Read(count)

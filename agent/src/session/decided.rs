@@ -64,6 +64,7 @@ impl Decided {
                 let message = format!("No card of {whose} was put in. Insert it and try again.");
                 refuse(DenyReason::NoCard, message, None, None)
             }
+            held @ CardError::InUse(_) => refuse(DenyReason::Busy, sentence(&held.to_string()), None, None),
             other => refuse(DenyReason::CardFailed, sentence(&other.to_string()), None, None),
         }
     }
@@ -95,7 +96,9 @@ impl Decided {
             }
             CardError::TouchTimeout => (DenyReason::TouchTimeout, None, told),
             CardError::Cancelled => (DenyReason::Cancelled, None, told),
-            CardError::Busy | CardError::Occupied { .. } | CardError::InUse => (DenyReason::Busy, None, told),
+            CardError::Busy | CardError::Occupied { .. } | CardError::InUse(_) => {
+                (DenyReason::Busy, None, told)
+            }
             _ => (DenyReason::CardFailed, None, told),
         };
         refuse(reason, message, event, Some(choice))
