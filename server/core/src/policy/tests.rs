@@ -154,6 +154,14 @@ fn administration_needs_its_role() {
         ("create", "enrolment-token/lab", &["administrator"], administrator),
         ("approve", "instance/a-b-c-d-e-f", &["administrator"], "administrators-approve-hosts"),
         ("read", "ledger/entries", &["administrator", "auditor"], "auditors-read-the-ledger"),
+        ("read", "accounts/all", &["administrator", "auditor"], "auditors-read-accounts-and-hosts"),
+        ("read", "account/ben", &["administrator", "auditor"], "auditors-read-accounts-and-hosts"),
+        ("read", "instances/all", &["administrator", "auditor"], "auditors-read-accounts-and-hosts"),
+        ("read", "instance/AB", &["administrator", "auditor"], "auditors-read-accounts-and-hosts"),
+        ("revoke", "key/AB", &["administrator"], "administrators-suspend-and-revoke"),
+        ("revoke", "instance/AB", &["administrator"], "administrators-suspend-and-revoke"),
+        ("suspend", "account/ben", &["administrator"], "administrators-suspend-and-revoke"),
+        ("resume", "instance/AB", &["administrator"], "administrators-suspend-and-revoke"),
     ];
     let roles =
         ["administrator", "developer", "resource-administrator", "user", "auditor", "Administrator", ""];
@@ -170,7 +178,10 @@ fn what_no_policy_names_is_denied_even_to_administrators() {
     for (operation, resource) in [
         ("delete", "account/ben"),
         ("update", "policy/default"),
-        ("read", "account/ben"),
+        ("read", "application/countersign"),
+        ("revoke", "account/ben"),
+        ("suspend", "key/AB"),
+        ("delete", "key/AB"),
         ("create", "ledger/entries"),
         ("delete", "ledger/entries"),
         ("create", "session/x"),
