@@ -18,7 +18,7 @@ use std::time::Instant;
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::envelope::{self, Sealed, Verified};
-use countersign_protocol::ids::MessageId;
+use countersign_protocol::ids::{Fingerprint, MessageId};
 use countersign_protocol::ipc::{Enroll, Enrolled, NoteKind, ProblemKind};
 use countersign_protocol::key_words::key_words;
 use countersign_protocol::ledger::{LedgerKey, check_receipt};
@@ -37,8 +37,8 @@ use crate::person::Person;
 use crate::reach::Patience;
 use crate::server_link::{INSTANCE, Instance, Link};
 use crate::server_time::Answers;
-use crate::state::StateError;
 use crate::trouble::Trouble;
+use crate::vault::Slot;
 use crate::wire::{LinkError, Server};
 
 static UNDER_WAY: OneAtATime = OneAtATime::new();
@@ -96,6 +96,7 @@ pub fn enroll(agent: &Agent, ask: &Enroll, person: &mut Person) -> Result<Enroll
     agent.state.write(INSTANCE, &link.instance)?;
     // Only now: whatever fails until here, the same bytes get the same answer once more.
     Unfinished::erase(&agent.state)?;
+    Slot::erase_other_instance_keys(&agent.state, std::slice::from_ref(&record.instance))?;
     let enrolled = Enrolled {
         instance: record.instance.clone(),
         key_words: key_words(&record.instance),
@@ -117,9 +118,12 @@ pub fn enroll(agent: &Agent, ask: &Enroll, person: &mut Person) -> Result<Enroll
 ///
 /// # Errors
 /// The state folder.
-pub fn clean_up(agent: &Agent) -> Result<(), StateError> {
-    let enrolled = agent.link().is_some();
-    if Unfinished::erase_stale(&agent.state, agent.wire.time.now(), enrolled)? {
+pub fn clean_up(agent: &Agent) -> Result<(), Trouble> {
+    let link = agent.link();
+    let stale = Unfinished::erase_stale(&agent.state, agent.wire.time.now(), link.is_some())?;
+    let mut keep: Vec<Fingerprint> = link.iter().map(|link| link.instance.fingerprint.clone()).collect();
+    keep.extend(Unfinished::instance(&agent.state)?);
+    if Slot::erase_other_instance_keys(&agent.state, &keep)? || stale {
         agent.log.notice("enrolment-given-up", &[("what", "an unfinished enrolment's keys were erased")]);
     }
     Ok(())
@@ -213,7 +217,7 @@ impl Enrolment<'_> {
         let message =
             Message::new(MessageId::new(agent.random.as_ref())?, now, self.server.fingerprint.clone(), &key)?
                 .with_transcript(transcript.digest());
-        let primary = Primary::load(&agent.state, &unfinished.key_store)?;
+        let primary = Primary::load(&agent.state, &certificate::fingerprint(&base)?, &unfinished.key_store);
         let signers = vec![self.application_signer()?, primary.signer(&base, &agent.cards)?];
         let sealed = envelope::seal(&message, signers, &self.server.certificate, now)?;
         unfinished.go_on(sealed, transcript.digest(), body.application, body.expires);
@@ -265,7 +269,7 @@ impl Enrolment<'_> {
         };
         let mut contact = Contact::new(record.state);
         contact.checkpoint = Some(proven.checkpoint().note().to_owned());
-        let primary = Primary::load(&self.agent.state, &unfinished.key_store)?;
+        let primary = Primary::load(&self.agent.state, &instance.fingerprint, &unfinished.key_store);
         Ok((Link::new(instance, primary, Some(session))?, record, contact))
     }
 

@@ -7,7 +7,7 @@ pub use session_keys::{RENEW_BEFORE, SessionKeys};
 use countersign_protocol::certificate::{self, Cert, CertificateError};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::BoxedSigner;
-use countersign_protocol::ids::CardIdent;
+use countersign_protocol::ids::{CardIdent, Fingerprint};
 use countersign_protocol::limits;
 use countersign_protocol::message::KeyStore;
 use zeroize::Zeroizing;
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::agent::find_card;
 use crate::card::{CardError, Cards, Pin, PinError};
 use crate::state::StateDir;
-use crate::vault::{HOST_PINS, INSTANCE_KEY, Protection, VaultError};
+use crate::vault::{Protection, Slot, VaultError};
 
 /// Keys made here claim to be this much older: see `session_keys`. More than those, whose primary this is.
 pub const BACKDATE: i64 = limits::CLOCK_SKEW;
@@ -38,13 +38,20 @@ pub enum Primary {
         /// How the PIN lies on the disk.
         protection: Protection,
     },
+    /// It cannot be used, and the host works until its session keys end.
+    Unusable {
+        /// Where it should be.
+        key_store: KeyStore,
+        /// Why it is not, and what to do.
+        why: String,
+    },
 }
 
 /// The primary key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PrimaryError {
     /// It, or its PIN, is not in the store.
-    #[error("the {0} is missing from the state folder; enrol this host again")]
+    #[error("the {0} is missing from the state folder. Give the host a new key: countersign host replace")]
     Missing(&'static str),
     /// The store.
     #[error(transparent)]
@@ -63,6 +70,9 @@ pub enum PrimaryError {
     /// The stored PIN.
     #[error("the stored PIN of the host's card: {0}")]
     Pin(#[from] PinError),
+    /// Found out at the start.
+    #[error("{0}")]
+    Unusable(String),
 }
 
 impl Primary {
@@ -76,20 +86,24 @@ impl Primary {
         Ok(cert.retain_subkeys(|_| false))
     }
 
-    /// Reads it back after a restart.
-    ///
-    /// # Errors
-    /// [`PrimaryError`].
-    pub fn load(state: &StateDir, key_store: &KeyStore) -> Result<Self, PrimaryError> {
+    /// Reads it back after a restart. One that cannot be read is [`Primary::Unusable`]: the host can still say so, and
+    /// be given another.
+    #[must_use]
+    pub fn load(state: &StateDir, instance: &Fingerprint, key_store: &KeyStore) -> Self {
+        Self::read(state, instance, key_store)
+            .unwrap_or_else(|error| Self::Unusable { key_store: key_store.clone(), why: error.to_string() })
+    }
+
+    fn read(state: &StateDir, instance: &Fingerprint, key_store: &KeyStore) -> Result<Self, PrimaryError> {
         match key_store {
             KeyStore::Sealed => {
-                let (secret, protection) =
-                    INSTANCE_KEY.load(state)?.ok_or(PrimaryError::Missing("instance's key"))?;
+                let kept = Slot::instance_key(instance).load(state)?;
+                let (secret, protection) = kept.ok_or(PrimaryError::Missing("instance's key"))?;
                 Ok(Self::Software { cert: Box::new(certificate::parse_secret(&secret)?), protection })
             }
             KeyStore::Card(ident) => {
-                let (secret, protection) =
-                    HOST_PINS.load(state)?.ok_or(PrimaryError::Missing("PIN of the host's card"))?;
+                let kept = Slot::host_pins(*ident).load(state)?;
+                let (secret, protection) = kept.ok_or(PrimaryError::Missing("PIN of the host's card"))?;
                 let pins =
                     StoredPins::parse(&secret).ok_or(PrimaryError::Missing("PIN of the host's card"))?;
                 Ok(Self::Card { ident: *ident, pin: Pin::new(pins.user)?, protection })
@@ -112,6 +126,7 @@ impl Primary {
                     .map_err(|why| PrimaryError::Card { ident: *ident, why })?;
                 Ok(Box::new(signer))
             }
+            Self::Unusable { why, .. } => Err(PrimaryError::Unusable(why.clone())),
         }
     }
 
@@ -119,16 +134,27 @@ impl Primary {
     #[must_use]
     pub const fn card(&self) -> Option<CardIdent> {
         match self {
-            Self::Software { .. } => None,
-            Self::Card { ident, .. } => Some(*ident),
+            Self::Card { ident, .. } | Self::Unusable { key_store: KeyStore::Card(ident), .. } => Some(*ident),
+            Self::Software { .. } | Self::Unusable { key_store: KeyStore::Sealed, .. } => None,
         }
     }
 
     /// Why what is on the disk is not sealed, if it is not.
     #[must_use]
     pub fn not_sealed(&self) -> Option<&str> {
-        let (Self::Software { protection, .. } | Self::Card { protection, .. }) = self;
-        protection.not_sealed()
+        match self {
+            Self::Software { protection, .. } | Self::Card { protection, .. } => protection.not_sealed(),
+            Self::Unusable { .. } => None,
+        }
+    }
+
+    /// Why it cannot be used, if it cannot.
+    #[must_use]
+    pub fn unusable(&self) -> Option<&str> {
+        match self {
+            Self::Unusable { why, .. } => Some(why),
+            Self::Software { .. } | Self::Card { .. } => None,
+        }
     }
 
     /// For `status`.
@@ -139,6 +165,7 @@ impl Primary {
             Self::Card { ident, protection, .. } => {
                 format!("card {ident}; its PIN in a {}", protection.in_words())
             }
+            Self::Unusable { why, .. } => format!("nowhere it can be used: {why}"),
         }
     }
 }

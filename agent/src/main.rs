@@ -75,7 +75,7 @@ fn run() -> Result<(), String> {
     }
     #[cfg(debug_assertions)]
     agent.journal.crash_at(crash_point());
-    enrollment::clean_up(&agent).map_err(|error| error.to_string())?;
+    enrollment::clean_up(&agent).map_err(|trouble| trouble.message)?;
     keeper::start(ear, &agent).map_err(|error| format!("no thread: {error}"))?;
 
     let service: Arc<dyn Service> = Arc::new(Served(agent));

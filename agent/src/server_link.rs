@@ -90,7 +90,7 @@ impl Link {
     /// The state is damaged, or the key cannot be read.
     pub fn load(state: &StateDir) -> Result<Option<Self>, LinkError> {
         let Some(instance) = state.read::<Instance>(INSTANCE)? else { return Ok(None) };
-        let primary = Primary::load(state, &instance.key_store)?;
+        let primary = Primary::load(state, &instance.fingerprint, &instance.key_store);
         Self::new(instance, primary, None).map(Some)
     }
 

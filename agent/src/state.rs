@@ -72,7 +72,7 @@ impl StateDir {
 
     /// Where a file of this name lies.
     #[must_use]
-    pub fn path(&self, name: &'static str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
@@ -80,7 +80,7 @@ impl StateDir {
     ///
     /// # Errors
     /// [`StateError`].
-    pub fn read<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>, StateError> {
+    pub fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StateError> {
         let Some(bytes) = self.read_bytes(name)? else { return Ok(None) };
         serde_json::from_slice(&bytes).map(Some).map_err(|error| StateError::Damaged {
             path: self.path(name).display().to_string(),
@@ -92,7 +92,7 @@ impl StateDir {
     ///
     /// # Errors
     /// [`StateError`]; the old value is still there then.
-    pub fn write<T: Serialize>(&self, name: &'static str, value: &T) -> Result<(), StateError> {
+    pub fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), StateError> {
         let bytes = Zeroizing::new(serde_json::to_vec(value).map_err(|error| StateError::Damaged {
             path: self.path(name).display().to_string(),
             why: error.to_string(),
@@ -104,7 +104,7 @@ impl StateDir {
     ///
     /// # Errors
     /// [`StateError`]; also if somebody other than root could have written or read it.
-    pub fn read_bytes(&self, name: &'static str) -> Result<Option<Zeroizing<Vec<u8>>>, StateError> {
+    pub fn read_bytes(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StateError> {
         let path = self.path(name);
         let io = |why| StateError::Io { path: path.display().to_string(), why };
         let opened = File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(&path);
@@ -125,7 +125,7 @@ impl StateDir {
     ///
     /// # Errors
     /// [`StateError`].
-    pub fn write_bytes(&self, name: &'static str, bytes: &[u8]) -> Result<(), StateError> {
+    pub fn write_bytes(&self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
         let path = self.path(name);
         let fresh = self.path.join(format!("{name}.new"));
         let io = |why| StateError::Io { path: path.display().to_string(), why };
@@ -147,13 +147,26 @@ impl StateDir {
     ///
     /// # Errors
     /// [`StateError`]; a file that is not there is none.
-    pub fn remove(&self, name: &'static str) -> Result<(), StateError> {
+    pub fn remove(&self, name: &str) -> Result<(), StateError> {
         let path = self.path(name);
         let io = |why| StateError::Io { path: path.display().to_string(), why };
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io(error)),
             _ => self.sync().map_err(io),
         }
+    }
+
+    /// The names of all files.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn names(&self) -> Result<Vec<String>, StateError> {
+        let io = |why| StateError::Io { path: self.path.display().to_string(), why };
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(io)? {
+            names.extend(entry.map_err(io)?.file_name().into_string());
+        }
+        Ok(names)
     }
 
     fn sync(&self) -> io::Result<()> {

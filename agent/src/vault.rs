@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use countersign_protocol::ids::{CardIdent, Fingerprint};
 use zeroize::Zeroizing;
 
 use crate::state::{StateDir, StateError};
@@ -14,22 +15,14 @@ const TOOL: &str = "/usr/bin/systemd-creds";
 /// A TPM takes a second or two; a tool that hangs must not hold up the agent's start.
 const TIME: Duration = Duration::from_secs(10);
 
-/// The names of one secret: as credential, as sealed file, as plain file.
-#[derive(Debug, Clone, Copy)]
+/// One secret, named by what it belongs to: the secrets of a key that is on its way in never take the place of those
+/// of the key that is on its way out.
+#[derive(Debug, Clone)]
 pub struct Slot {
-    /// What `systemd-creds` binds it to.
-    name: &'static str,
-    sealed: &'static str,
-    plain: &'static str,
+    /// The plain file; also what `systemd-creds` binds the secret to.
+    name: String,
+    sealed: String,
 }
-
-/// The instance's own key, for hosts without a card.
-pub const INSTANCE_KEY: Slot =
-    Slot { name: "countersign-instance-key", sealed: "instance.key.cred", plain: "instance.key" };
-
-/// The PINs of the host's card.
-pub const HOST_PINS: Slot =
-    Slot { name: "countersign-host-pins", sealed: "host-card.pins.cred", plain: "host-card.pins" };
 
 /// How a secret lies on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,33 +69,66 @@ pub enum VaultError {
     State(#[from] StateError),
     /// It was sealed, and does not open.
     #[error(
-        "{0} does not open on this machine: {1}. If the machine's TPM or /var/lib/systemd/credential.secret was replaced, enrol this host again"
+        "{0} does not open on this machine: {1}. If the machine's TPM or /var/lib/systemd/credential.secret was replaced, give the host a new key: countersign host replace"
     )]
-    NotOpened(&'static str, String),
+    NotOpened(String, String),
 }
 
 impl Slot {
+    /// The instance's own key, for hosts without a card.
+    #[must_use]
+    pub fn instance_key(instance: &Fingerprint) -> Self {
+        Self::named(format!("instance-{instance}.key"))
+    }
+
+    /// Erases the keys of every instance but `keep`: of enrolments that came to nothing. Says whether there were any.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn erase_other_instance_keys(state: &StateDir, keep: &[Fingerprint]) -> Result<bool, VaultError> {
+        let mut erased = false;
+        for name in state.names()? {
+            let instance = name.strip_prefix("instance-").and_then(|rest| rest.split_once(".key"));
+            let Some(instance) = instance.and_then(|(instance, _)| instance.parse().ok()) else { continue };
+            if !keep.contains(&instance) {
+                Self::instance_key(&instance).erase(state)?;
+                erased = true;
+            }
+        }
+        Ok(erased)
+    }
+
+    /// The PINs of a card of this host.
+    #[must_use]
+    pub fn host_pins(card: CardIdent) -> Self {
+        Self::named(format!("host-card-{}.pins", card.to_string().replace(':', "-")))
+    }
+
+    fn named(name: String) -> Self {
+        Self { sealed: format!("{name}.cred"), name }
+    }
+
     /// Keeps `secret`, sealed if this machine can.
     ///
     /// # Errors
     /// [`VaultError`].
-    pub fn store(self, state: &StateDir, secret: &[u8]) -> Result<Protection, VaultError> {
+    pub fn store(&self, state: &StateDir, secret: &[u8]) -> Result<Protection, VaultError> {
         match self.seal(secret) {
             Ok(sealed) => {
-                state.write_bytes(self.sealed, &sealed)?;
-                state.remove(self.plain)?;
+                state.write_bytes(&self.sealed, &sealed)?;
+                state.remove(&self.name)?;
                 Ok(Protection::Sealed)
             }
             Err(why) => {
-                state.write_bytes(self.plain, secret)?;
-                state.remove(self.sealed)?;
+                state.write_bytes(&self.name, secret)?;
+                state.remove(&self.sealed)?;
                 Ok(Protection::RootOnly { why })
             }
         }
     }
 
     /// A seal that cannot be opened again would lose the key: it is tried before it counts.
-    fn seal(self, secret: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
+    fn seal(&self, secret: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
         let sealed = self.run("encrypt", secret)?;
         if *self.run("decrypt", &sealed)? == secret {
             return Ok(sealed);
@@ -114,13 +140,13 @@ impl Slot {
     ///
     /// # Errors
     /// [`VaultError`].
-    pub fn load(self, state: &StateDir) -> Result<Option<Kept>, VaultError> {
-        if let Some(sealed) = state.read_bytes(self.sealed)? {
+    pub fn load(&self, state: &StateDir) -> Result<Option<Kept>, VaultError> {
+        if let Some(sealed) = state.read_bytes(&self.sealed)? {
             let secret =
-                self.run("decrypt", &sealed).map_err(|why| VaultError::NotOpened(self.sealed, why))?;
+                self.run("decrypt", &sealed).map_err(|why| VaultError::NotOpened(self.sealed.clone(), why))?;
             return Ok(Some((secret, Protection::Sealed)));
         }
-        let Some(secret) = state.read_bytes(self.plain)? else { return Ok(None) };
+        let Some(secret) = state.read_bytes(&self.name)? else { return Ok(None) };
         // What could not be sealed once may be sealed now. If not, this says why.
         let protection = self.store(state, &secret)?;
         Ok(Some((secret, protection)))
@@ -130,12 +156,12 @@ impl Slot {
     ///
     /// # Errors
     /// [`VaultError`].
-    pub fn erase(self, state: &StateDir) -> Result<(), VaultError> {
-        state.remove(self.sealed)?;
-        Ok(state.remove(self.plain)?)
+    pub fn erase(&self, state: &StateDir) -> Result<(), VaultError> {
+        state.remove(&self.sealed)?;
+        Ok(state.remove(&self.name)?)
     }
 
-    fn run(self, verb: &str, input: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
+    fn run(&self, verb: &str, input: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
         if !Path::new("/run/systemd/system").is_dir() || !Path::new(TOOL).exists() {
             return Err("systemd-creds is not to be had here".to_owned());
         }
@@ -185,15 +211,33 @@ mod tests {
     fn a_secret_reads_back_and_is_erased() {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::open(folder.path()).unwrap();
-        assert!(INSTANCE_KEY.load(&state).unwrap().is_none());
-        let kept = INSTANCE_KEY.store(&state, b"secret").unwrap();
-        let (secret, protection) = INSTANCE_KEY.load(&state).unwrap().unwrap();
+        let slot = Slot::host_pins("FFFE:0000AAAA".parse().unwrap());
+        assert!(slot.load(&state).unwrap().is_none());
+        let kept = slot.store(&state, b"secret").unwrap();
+        let (secret, protection) = slot.load(&state).unwrap().unwrap();
         assert_eq!((secret.as_slice(), &protection), (b"secret".as_slice(), &kept));
         if let Some(why) = kept.not_sealed() {
             assert!(why.contains("systemd-creds") && kept.in_words().contains(why), "{kept:?}");
         }
-        INSTANCE_KEY.erase(&state).unwrap();
-        assert!(INSTANCE_KEY.load(&state).unwrap().is_none());
+        slot.erase(&state).unwrap();
+        assert!(slot.load(&state).unwrap().is_none());
+    }
+
+    #[test]
+    fn keys_of_enrolments_that_came_to_nothing_are_erased_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path()).unwrap();
+        let [mine, stray]: [Fingerprint; 2] = ["AA", "BB"].map(|byte| byte.repeat(20).parse().unwrap());
+        let pins = Slot::host_pins("FFFE:0000AAAA".parse().unwrap());
+        for slot in [&Slot::instance_key(&mine), &Slot::instance_key(&stray), &pins] {
+            slot.store(&state, b"secret").unwrap();
+        }
+        state.write("instance.json", &1).unwrap();
+        assert!(Slot::erase_other_instance_keys(&state, std::slice::from_ref(&mine)).unwrap());
+        assert!(Slot::instance_key(&stray).load(&state).unwrap().is_none());
+        assert!(Slot::instance_key(&mine).load(&state).unwrap().is_some());
+        assert!(pins.load(&state).unwrap().is_some() && state.path("instance.json").exists());
+        assert!(!Slot::erase_other_instance_keys(&state, &[mine]).unwrap());
     }
 
     fn shell(script: &str) -> Command {

@@ -1,7 +1,7 @@
 //! A key on the host's card, and the card's PINs, of which the vault holds the only copy.
 //!
-//! Whose PINs they are is on the disk before the card is touched: from then until the host is enrolled the card
-//! may have them, and nothing may take their place.
+//! They are on the disk before the card is touched: from then on the card has them, or may have them, and nothing
+//! takes their place.
 
 use countersign_protocol::certificate::Cert;
 use countersign_protocol::ids::CardIdent;
@@ -14,10 +14,7 @@ use crate::card_pins::{self, CurrentPins};
 use crate::instance_key::{BACKDATE, StoredPins};
 use crate::person::Person;
 use crate::trouble::{Trouble, sentence};
-use crate::vault::{HOST_PINS, Protection};
-
-/// The card that has the PINs in the vault, or may have them.
-const PINS_OF: &str = "host-card.json";
+use crate::vault::{Protection, Slot};
 
 /// Tries that a card must have left for kept PINs to be tried on it: one for them, one for the person after
 /// that, and the last one for nobody.
@@ -40,31 +37,20 @@ impl Enrolment<'_> {
         let new = HostPins::unguessable(agent.random.as_ref())?;
         // First on the disk, then on the card: a card whose PINs nobody knows is lost.
         let bytes = StoredPins::to_bytes(new.user.expose(), new.admin.expose());
-        let protection = HOST_PINS.store(&agent.state, &bytes)?;
-        agent.state.write(PINS_OF, &card)?;
+        let slot = Slot::host_pins(card);
+        let protection = slot.store(&agent.state, &bytes)?;
         let user = new.user.clone();
         let made = self.generate(card, current, new, person);
         if let Err(GenerateError { state: CardState::Unchanged | CardState::OldPins, .. }) = made {
-            agent.state.remove(PINS_OF)?;
+            slot.erase(&agent.state)?;
         }
         Ok((made.map_err(|error| told(&error))?, user, protection))
     }
 
-    /// PINs that an enrolment which came to nothing made for this card. Another card's are in the way.
+    /// PINs that this host made for this card before: the card has them, or an enrolment came to nothing.
     fn kept_pins(&self, card: CardIdent) -> Result<Option<(HostPins, Protection)>, Trouble> {
-        let state = &self.agent.state;
-        let Some(of) = state.read::<CardIdent>(PINS_OF)? else { return Ok(None) };
-        let Some((kept, protection)) = HOST_PINS.load(state)? else { return Ok(None) };
+        let Some((kept, protection)) = Slot::host_pins(card).load(&self.agent.state)? else { return Ok(None) };
         let Some(kept) = StoredPins::parse(&kept) else { return Ok(None) };
-        if of != card {
-            return Err(Trouble::new(
-                ProblemKind::Card,
-                format!(
-                    "This host holds the only copy of the PINs of the card {of}. Enrol with that card; or, if it is lost or was reset, remove {} and enrol again.",
-                    state.path(PINS_OF).display()
-                ),
-            ));
-        }
         Ok(Some((HostPins { user: Pin::new(kept.user)?, admin: Pin::admin(kept.admin)? }, protection)))
     }
 

@@ -8,7 +8,7 @@ use super::Enrolment;
 use crate::instance_key::Primary;
 use crate::person::Person;
 use crate::trouble::Trouble;
-use crate::vault::INSTANCE_KEY;
+use crate::vault::Slot;
 
 impl Enrolment<'_> {
     /// Makes it, and keeps what is needed to use it.
@@ -19,7 +19,8 @@ impl Enrolment<'_> {
             EnrollKeyStore::Sealed => {
                 let cert = Primary::generate_software(&format!("countersign instance {hostname}"), now)?;
                 let secret = certificate::to_secret_bytes(&cert)?;
-                let protection = INSTANCE_KEY.store(&self.agent.state, &secret)?;
+                let slot = Slot::instance_key(&certificate::fingerprint(&cert)?);
+                let protection = slot.store(&self.agent.state, &secret)?;
                 let base = cert.clone().strip_secret_key_material();
                 Ok((base, Primary::Software { cert: Box::new(cert), protection }, KeyStore::Sealed))
             }

@@ -4,7 +4,7 @@ use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate::{self, Cert, CertificateError};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::Sealed;
-use countersign_protocol::ids::{ApplicationName, Digest};
+use countersign_protocol::ids::{ApplicationName, Digest, Fingerprint};
 use countersign_protocol::ipc::Enroll;
 use countersign_protocol::limits;
 use countersign_protocol::message::KeyStore;
@@ -98,6 +98,12 @@ impl Unfinished {
             Self::erase(state)?;
         }
         Ok(stale)
+    }
+
+    /// Whose key is on its way in, if one is.
+    pub(super) fn instance(state: &StateDir) -> Result<Option<Fingerprint>, Trouble> {
+        let Some(kept) = state.read::<Self>(FILE)? else { return Ok(None) };
+        Ok(Some(certificate::fingerprint(&kept.base()?)?))
     }
 
     pub(super) fn erase(state: &StateDir) -> Result<(), StateError> {
