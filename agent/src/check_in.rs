@@ -143,15 +143,23 @@ impl Contacts {
         Some((metadata.ino(), metadata.mtime(), metadata.mtime_nsec()))
     }
 
+    /// Takes the next counter, on disk before it is on the wire: a copy of this host would say the same number twice.
+    ///
+    /// # Errors
+    /// It cannot be written; then it must not be sent.
+    pub fn count(&self) -> Result<Contact, StateError> {
+        let mut contact = self.get().map_or_else(|| Contact::new(InstanceState::Pending), |c| (*c).clone());
+        contact.counter += 1;
+        self.set(contact.clone())?;
+        Ok(contact)
+    }
+
     /// Checks in. One at a time: only the keeper's thread calls this.
     ///
     /// # Errors
     /// [`LinkError`]. A ledger that was rolled back or rewritten is [`LinkError::Untrusted`] and an alarm.
     pub fn check_in(&self, link: &Link, means: Means<'_>) -> Result<(), LinkError> {
-        let mut contact = self.get().map_or_else(|| Contact::new(InstanceState::Pending), |c| (*c).clone());
-        contact.counter += 1;
-        // On disk before it is on the wire: a copy of this host would say the same number twice.
-        self.set(contact.clone())?;
+        let mut contact = self.count()?;
 
         let seen = contact.checkpoint.as_deref().map(|note| link.instance.ledger_key.checkpoint(note));
         let seen = seen.transpose()?;

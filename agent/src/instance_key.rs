@@ -134,7 +134,9 @@ impl Primary {
     #[must_use]
     pub const fn card(&self) -> Option<CardIdent> {
         match self {
-            Self::Card { ident, .. } | Self::Unusable { key_store: KeyStore::Card(ident), .. } => Some(*ident),
+            Self::Card { ident, .. } | Self::Unusable { key_store: KeyStore::Card(ident), .. } => {
+                Some(*ident)
+            }
             Self::Software { .. } | Self::Unusable { key_store: KeyStore::Sealed, .. } => None,
         }
     }

@@ -205,14 +205,14 @@ fn check_in(agent: &Agent, patience: Patience) -> Result<(), LinkError> {
 fn session_and_check_in(agent: &Agent, link: &Link, means: Means<'_>) -> Result<(), LinkError> {
     let now = agent.wire.time.now();
     if link.session().is_none_or(|session| session.must_be_renewed(now)) {
-        link.renew_session(means, &agent.cards)?;
+        link.renew_session(means, &agent.cards, &agent.contacts)?;
         agent.log.notice("session-keys-renewed", &[]);
     }
     match agent.contacts.check_in(link, means) {
         Err(LinkError::Refused { clock_was_wrong: Some(_), .. }) => agent.contacts.check_in(link, means),
         // The server may know other session keys, from a copy of this host or a restored backup.
         Err(LinkError::Refused { .. }) => {
-            link.renew_session(means, &agent.cards)?;
+            link.renew_session(means, &agent.cards, &agent.contacts)?;
             agent.contacts.check_in(link, means)
         }
         other => other,

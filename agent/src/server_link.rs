@@ -13,6 +13,7 @@ use countersign_protocol::random::Random;
 use serde::{Deserialize, Serialize};
 
 use crate::card::Cards;
+use crate::check_in::Contacts;
 use crate::instance_key::{Primary, PrimaryError, SessionKeys};
 use crate::reach::Patience;
 use crate::server_time::Answers;
@@ -192,17 +193,25 @@ impl Link {
     ///
     /// # Errors
     /// [`LinkError`]; the old keys, if any, stay.
-    pub fn renew_session(&self, means: Means<'_>, cards: &Cards) -> Result<(), LinkError> {
-        match self.renew_once(means, cards) {
-            Err(LinkError::Refused { clock_was_wrong: Some(_), .. }) => self.renew_once(means, cards),
+    pub fn renew_session(
+        &self,
+        means: Means<'_>,
+        cards: &Cards,
+        contacts: &Contacts,
+    ) -> Result<(), LinkError> {
+        match self.renew_once(means, cards, contacts) {
+            Err(LinkError::Refused { clock_was_wrong: Some(_), .. }) => {
+                self.renew_once(means, cards, contacts)
+            }
             other => other,
         }
     }
 
-    fn renew_once(&self, means: Means<'_>, cards: &Cards) -> Result<(), LinkError> {
+    fn renew_once(&self, means: Means<'_>, cards: &Cards, contacts: &Contacts) -> Result<(), LinkError> {
         let now = means.wire.time.now();
         let fresh = SessionKeys::generate(&self.base, self.primary.signer(&self.base, cards)?, now)?;
-        let update = KeyUpdate { certificate: Binary(certificate::to_bytes(fresh.certificate())?) };
+        let certificate = Binary(certificate::to_bytes(fresh.certificate())?);
+        let update = KeyUpdate { certificate, counter: contacts.count()?.counter };
         let message =
             Message::new(MessageId::new(means.random)?, now, self.server.fingerprint.clone(), &update)?;
         let signer = self.primary.signer(&self.base, cards)?;

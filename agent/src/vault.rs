@@ -142,8 +142,9 @@ impl Slot {
     /// [`VaultError`].
     pub fn load(&self, state: &StateDir) -> Result<Option<Kept>, VaultError> {
         if let Some(sealed) = state.read_bytes(&self.sealed)? {
-            let secret =
-                self.run("decrypt", &sealed).map_err(|why| VaultError::NotOpened(self.sealed.clone(), why))?;
+            let secret = self
+                .run("decrypt", &sealed)
+                .map_err(|why| VaultError::NotOpened(self.sealed.clone(), why))?;
             return Ok(Some((secret, Protection::Sealed)));
         }
         let Some(secret) = state.read_bytes(&self.name)? else { return Ok(None) };

@@ -6,6 +6,8 @@
 //! | [`InstanceKey`] | new host → server | application **and** new instance key | [`EnrolmentRecord`] |
 //! | [`CheckIn`] | instance → server | session subkey | [`CheckInReply`] |
 //! | [`KeyUpdate`] | instance → server | instance primary key | [`KeyUpdateReply`] |
+//! | [`RotationRequest`] | instance → server | session subkey | [`RotationReply`] |
+//! | [`RotationKey`] | instance → server | old **and** new primary key | [`RotationRecord`] |
 //! | [`RegistrationRequest`] | instance → server | session subkey | [`RegistrationReply`] |
 //! | [`RegistrationCode`] | instance → server | session subkey | [`RegistrationCodeReply`] |
 //! | [`UserKey`] | instance → server | session subkey (and the card, inside) | [`RegistrationRecord`] |
@@ -24,6 +26,7 @@ mod key_update;
 mod offline_use;
 mod refusal;
 mod registration;
+mod rotation;
 mod watch;
 
 pub use enrolment::{
@@ -39,6 +42,7 @@ pub use registration::{
     RegistrationCode, RegistrationCodeReply, RegistrationRecord, RegistrationReply, RegistrationRequest,
     UserKey,
 };
+pub use rotation::{RotationKey, RotationRecord, RotationReply, RotationRequest};
 pub use watch::{Watch, WatchReply};
 
 use serde::de::DeserializeOwned;
@@ -114,6 +118,10 @@ pub enum MessageKind {
     CheckInReply,
     KeyUpdate,
     KeyUpdateReply,
+    RotationRequest,
+    RotationReply,
+    RotationKey,
+    RotationRecord,
     RegistrationRequest,
     RegistrationReply,
     RegistrationCode,
@@ -154,6 +162,10 @@ bodies!(
     CheckInReply => CheckInReply,
     KeyUpdate => KeyUpdate,
     KeyUpdateReply => KeyUpdateReply,
+    RotationRequest => RotationRequest,
+    RotationReply => RotationReply,
+    RotationKey => RotationKey,
+    RotationRecord => RotationRecord,
     RegistrationRequest => RegistrationRequest,
     RegistrationReply => RegistrationReply,
     RegistrationCode => RegistrationCode,
@@ -261,6 +273,12 @@ impl Transcript {
     #[must_use]
     pub fn enrolment() -> Self {
         Self::start("enrolment")
+    }
+
+    /// The chain of a change of an instance's key.
+    #[must_use]
+    pub fn rotation() -> Self {
+        Self::start("rotation")
     }
 
     /// The chain of the registration of a user's key.

@@ -272,7 +272,7 @@ fn administrator_lifts_a_fork_from_another_host_and_the_counter_begins_anew() {
         services: Vec::new(),
     }));
     refusal(&host.send(&sealed), &host.server, &sealed);
-    assert_eq!(host.key_update(Some(3600)).status, 200);
+    assert_eq!(host.key_update_counted(2, Some(3600)).status, 200);
     host.check_in(3, 0, &[]);
     assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
     assert_eq!(host.job(&admin, "create", "enrolment-token/x", None).decision, Decision::Allowed);

@@ -271,6 +271,7 @@ fn a_session_key_cannot_announce_its_own_successor() {
     let (cert, _) = keys::with_session_key(&host.cert, server.clock_now(), Some(3600));
     let body = countersign_protocol::message::KeyUpdate {
         certificate: Binary(certificate::to_bytes(&cert).unwrap()),
+        counter: 1,
     };
     let sealed = host.seal(&host.message(&body));
     refusal(&host.send(&sealed), &host.server, &sealed);
@@ -306,7 +307,9 @@ fn a_cloned_host_alarms_and_loses_administration_but_not_logins() {
     host.check_in(6, 0, &[]);
     assert!(server.entries().iter().all(|entry| entry.kind != EntryKind::Alarm));
     // The snapshot, started again.
-    assert_eq!(host.entries(6, &["ana"]).len(), 1);
+    let reply = host.check_in(6, 0, &["ana"]);
+    assert!(reply.forked);
+    assert_eq!(host.roster(&reply).roster().entries.len(), 1);
     assert_eq!(server.newest(EntryKind::Alarm).detail["counter-before"], "6");
     let entries = server.entries().len();
     host.check_in(6, 0, &[]);
@@ -316,6 +319,33 @@ fn a_cloned_host_alarms_and_loses_administration_but_not_logins() {
     assert_eq!(reply.decision, Decision::Denied);
     assert!(reply.reason.contains("seen twice"), "{}", reply.reason);
     assert_eq!(host.key_update(Some(3600)).status, 400);
+}
+
+#[test]
+fn a_copy_of_the_primary_key_is_found_out_by_its_first_word_and_both_hosts_let_people_in() {
+    let server = Server::new();
+    let (mut host, admin, ana) = server.with_ana();
+    host.check_in(5, 0, &[]);
+    // From a copy of the disk: no session keys, and a counter of some time ago.
+    let mut copy = host.copy();
+    assert_eq!(copy.key_update_counted(4, Some(3600)).status, 200);
+    let entries = server.entries();
+    let [.., alarm, keys] = entries.as_slice() else { panic!("{entries:?}") };
+    assert_eq!((alarm.kind, alarm.detail["counter"].as_str()), (EntryKind::Alarm, "4"));
+    assert!(keys.reason.contains("second host"), "{}", keys.reason);
+    for one in [&host, &copy] {
+        assert!(one.check_in(7, 0, &["ana"]).forked);
+        assert_eq!(one.log_in(&ana, "ana").decision, Decision::Allowed);
+        assert_eq!(one.job(&admin, "create", "account/eve", Some(b"{}")).decision, Decision::Denied);
+    }
+    // Neither gets further keys, and the alarm was one.
+    assert_eq!(host.key_update_counted(100, Some(3600)).status, 400);
+    assert_eq!(copy.key_update_counted(101, Some(3600)).status, 400);
+    let alarms = server.entries().iter().filter(|entry| entry.kind == EntryKind::Alarm).count();
+    assert_eq!(alarms, 1);
+    // A third one is nobody.
+    let mut third = host.copy();
+    assert_eq!(third.key_update_counted(102, Some(3600)).status, 400);
 }
 
 #[test]

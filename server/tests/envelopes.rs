@@ -27,7 +27,7 @@ use crate::client::{keys, refusal};
 use crate::fixture::Server;
 
 fn check_in(host: &Host) -> Message {
-    host.message(&CheckIn { counter: 1, ledger_size: 0, logins: Vec::new(), services: Vec::new() })
+    host.message(&CheckIn { counter: 9, ledger_size: 0, logins: Vec::new(), services: Vec::new() })
 }
 
 /// The parts of a refusal that may differ, taken out.
@@ -143,7 +143,7 @@ fn a_reply_lost_before_a_key_update_is_sealed_to_the_new_key() {
     // itself is what is sent again.
     let (cert, session_key) = keys::with_session_key(&host.cert, server.clock_now(), Some(3600));
     let certificate = countersign_protocol::binary::Binary(certificate::to_bytes(&cert).unwrap());
-    let body = countersign_protocol::message::KeyUpdate { certificate };
+    let body = countersign_protocol::message::KeyUpdate { certificate, counter: 1 };
     let sealed = host.seal_as(&host.message(&body), keys::primary(&host.cert));
     let lost = host.send(&sealed);
     (host.cert, host.session_key) = (cert, session_key);

@@ -68,7 +68,7 @@ impl Stubborn {
     }
 }
 
-/// An enrolment, a registration and a login against a server that dies after the `n`-th write. True if it died.
+/// An enrolment, a registration, a change of the host's key and a login against a server that dies after the `n`-th write. True if it died.
 fn died_after(n: u64) -> bool {
     let made = init();
     let (code, token, bundle) = (made.code.clone(), made.token.clone(), made.bundle.clone());
@@ -88,6 +88,7 @@ fn died_after(n: u64) -> bool {
         Registered::Done(record) => assert_eq!(record.account, person.account),
         other => panic!("write {n}: {other:?}"),
     }
+    let (host, rotated) = host.rotate();
     let (sealed, reply) = log_in(&host, &person);
     assert_eq!(reply.decision, Decision::Allowed, "write {n}: {}", reply.reason);
 
@@ -115,6 +116,7 @@ fn died_after(n: u64) -> bool {
         (EntryKind::Enrolment, 1),
         (EntryKind::RegistrationTry, 2),
         (EntryKind::Registration, 1),
+        (EntryKind::Rotation, 1),
         (EntryKind::Job, 1),
         (EntryKind::NeverHappened, 1),
         (EntryKind::Refusal, usize::from(died)),
@@ -122,8 +124,8 @@ fn died_after(n: u64) -> bool {
         let found = entries.iter().filter(|entry| entry.kind == kind).count();
         assert_eq!(found, times, "write {n}: {kind:?}");
     }
-    assert_eq!(entries.len(), 7 + usize::from(died), "write {n}");
-    for receipt in [&host.record.receipt, &reply.receipt] {
+    assert_eq!(entries.len(), 8 + usize::from(died), "write {n}");
+    for receipt in [&host.record.receipt, &rotated.receipt, &reply.receipt] {
         let place = usize::try_from(receipt.index).unwrap();
         assert_eq!(
             Digest::of(&entries[place].to_bytes().unwrap()),
@@ -144,7 +146,8 @@ fn log_in(host: &Host, person: &Person) -> (countersign_protocol::envelope::Seal
 }
 
 #[test]
-fn server_killed_after_any_write_of_an_enrolment_a_registration_and_a_login_loses_nothing_acknowledged() {
+fn server_killed_after_any_write_of_an_enrolment_a_registration_a_rotation_and_a_login_loses_nothing_acknowledged()
+ {
     let mut writes = 0;
     while died_after(writes + 1) {
         writes += 1;

@@ -16,3 +16,4 @@ mod jobs;
 mod killed_between_writes;
 mod program;
 mod registration;
+mod rotation;

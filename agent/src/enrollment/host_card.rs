@@ -49,7 +49,9 @@ impl Enrolment<'_> {
 
     /// PINs that this host made for this card before: the card has them, or an enrolment came to nothing.
     fn kept_pins(&self, card: CardIdent) -> Result<Option<(HostPins, Protection)>, Trouble> {
-        let Some((kept, protection)) = Slot::host_pins(card).load(&self.agent.state)? else { return Ok(None) };
+        let Some((kept, protection)) = Slot::host_pins(card).load(&self.agent.state)? else {
+            return Ok(None);
+        };
         let Some(kept) = StoredPins::parse(&kept) else { return Ok(None) };
         Ok(Some((HostPins { user: Pin::new(kept.user)?, admin: Pin::admin(kept.admin)? }, protection)))
     }

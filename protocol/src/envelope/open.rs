@@ -18,7 +18,7 @@ use crate::certificate::{self, Cert};
 use crate::clock::Timestamp;
 use crate::ids::{Digest, Fingerprint};
 use crate::limits;
-use crate::message::{InReplyTo, InstanceKey, Message, MessageKind};
+use crate::message::{InReplyTo, InstanceKey, Message, MessageKind, RotationKey};
 
 /// The enrolled certificates that may have signed.
 pub trait Keyring {
@@ -155,7 +155,7 @@ pub fn open(bytes: &[u8], opening: Opening<'_>) -> Result<Opened, OpenError> {
         certificate::fingerprint(me).map_err(|error| OpenError::Structure(error.to_string()))?;
 
     let (mut literal, mut helper) = run(bytes, Helper::new(me, &decryptors, keyring, None, now), now)?;
-    // The first words of a new instance are signed by a key that only the message itself can name. It is read
+    // The first words of a new key are signed by a key that only the message itself can name. It is read
     // before it is trusted, to try that one key; what it says counts only if that signature is good too.
     if helper.has_strangers() {
         let newcomer = newcomer(&literal).ok_or_else(|| helper.stranger())?;
@@ -194,12 +194,13 @@ fn run<'a>(bytes: &[u8], helper: Helper<'a>, now: Timestamp) -> Result<(Vec<u8>,
     Ok((literal, decryptor.into_helper()))
 }
 
-/// The certificate that an instance-key message brings.
+/// The certificate that an instance-key or a rotation-key message brings.
 fn newcomer(unverified: &[u8]) -> Option<Cert> {
     let message = Message::from_bytes(unverified).ok()?;
-    if message.kind != MessageKind::InstanceKey {
-        return None;
-    }
-    let body: InstanceKey = message.body().ok()?;
-    certificate::parse(&body.certificate.0).ok()
+    let certificate = match message.kind {
+        MessageKind::InstanceKey => message.body::<InstanceKey>().ok()?.certificate,
+        MessageKind::RotationKey => message.body::<RotationKey>().ok()?.certificate,
+        _ => return None,
+    };
+    certificate::parse(&certificate.0).ok()
 }

@@ -83,7 +83,7 @@ impl Sealed {
 }
 
 /// Signs `message` with every one of `signers`, naming `recipient` as the one intended recipient (W4), and
-/// encrypts it to the newest encryption key of `recipient`.
+/// encrypts it to the encryption keys of `recipient`, the newest [`limits::SESSION_KEY_PACKETS`] of them.
 ///
 /// # Errors
 /// [`SealError`].
@@ -95,20 +95,26 @@ pub fn seal(
 ) -> Result<Sealed, SealError> {
     let literal = message.to_bytes()?;
     let time = now.to_system_time();
-    let key = recipient
+    let mut keys: Vec<_> = recipient
         .keys()
         .with_policy(certificate::policy(), time)
         .supported()
         .alive()
         .revoked(false)
         .for_transport_encryption()
-        .max_by_key(|key| key.key().creation_time())
-        .ok_or(CertificateError::NoKey("encryption"))?;
+        .collect();
+    keys.sort_by_key(|key| std::cmp::Reverse(key.key().creation_time()));
+    keys.truncate(limits::SESSION_KEY_PACKETS);
+    if keys.is_empty() {
+        return Err(CertificateError::NoKey("encryption").into());
+    }
 
     let failed = |error: openpgp::anyhow::Error| SealError::Signing(certificate::chain(&error));
     let mut bytes = Vec::new();
-    let features = key.valid_cert().features().unwrap_or_else(openpgp::types::Features::empty);
-    let recipients = vec![Recipient::new(features, key.key().key_handle(), key.key())];
+    let recipients = keys.iter().map(|key| {
+        let features = key.valid_cert().features().unwrap_or_else(openpgp::types::Features::empty);
+        Recipient::new(features, key.key().key_handle(), key.key())
+    });
     let stream = Encryptor::for_recipients(Stream::new(&mut bytes), recipients)
         .symmetric_algo(SymmetricAlgorithm::AES256)
         .build()

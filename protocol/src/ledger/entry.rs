@@ -90,6 +90,8 @@ pub enum EntryKind {
     Enrolment,
     /// An instance has new session subkeys.
     KeyUpdate,
+    /// A new key took an instance's place.
+    Rotation,
     /// A check-in that changed something or raised an alarm; the others are not recorded.
     CheckIn,
     /// A certificate became an account's.

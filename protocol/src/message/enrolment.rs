@@ -60,6 +60,17 @@ pub enum KeyStore {
     Sealed,
 }
 
+impl KeyStore {
+    /// For the ledger.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Card(ident) => format!("card {ident}"),
+            Self::Sealed => "sealed".to_owned(),
+        }
+    }
+}
+
 /// Whether an instance may carry people's requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -12,6 +12,9 @@ use crate::message::job::Receipt;
 pub struct KeyUpdate {
     /// The whole certificate: the enrolled primary key and the new session subkeys.
     pub certificate: Binary,
+    /// The next of the numbers that check-ins carry; saved before it is sent (W25). Whoever has a copy of the
+    /// primary key and never checks in is found out by it as well.
+    pub counter: u64,
 }
 
 /// "Known."

@@ -37,6 +37,7 @@ use crate::refusal::{Meter, Reason};
 use crate::registration;
 use crate::replies::{Recipient, StoredReply};
 use crate::roster::OfflineRules;
+use crate::rotation;
 use crate::secrets::{Pepper, StoreKey};
 use crate::sender::Sender;
 use crate::stop::{Failure, Stop};
@@ -306,6 +307,8 @@ fn dispatch(ctx: &mut Context<'_>, sender: Sender, prepared: Prepared) -> Result
         }
         (MessageKind::InstanceCheckIn, Sender::Instance(instance)) => enrolment::check_in(ctx, &instance),
         (MessageKind::KeyUpdate, Sender::InstancePrimary(instance)) => enrolment::key_update(ctx, instance),
+        (MessageKind::RotationRequest, Sender::Instance(instance)) => rotation::request(ctx, &instance),
+        (MessageKind::RotationKey, Sender::Successor { instance, key }) => rotation::key(ctx, instance, key),
         (MessageKind::RegistrationRequest, Sender::Instance(instance)) => {
             registration::request(ctx, instance)
         }

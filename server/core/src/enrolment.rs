@@ -4,7 +4,7 @@ mod check_in;
 mod hello;
 mod instance_key;
 mod key_update;
-mod session_key;
+pub(crate) mod session_key;
 
 pub(crate) use check_in::check_in;
 pub(crate) use hello::hello;

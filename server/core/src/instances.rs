@@ -19,6 +19,8 @@ pub struct Instance {
     pub certificate: Vec<u8>,
     /// The one component key whose envelopes are taken now (W26). None until one was announced.
     pub signing_key: Option<Fingerprint>,
+    /// Of the second host that was seen with this key: good for logins, as the first one's.
+    pub second_key: Option<Fingerprint>,
     /// What an administrator reads off the host's screen.
     pub key_words: String,
     /// What it calls itself; shown, never trusted.
@@ -46,6 +48,12 @@ impl Instance {
     #[must_use]
     pub const fn facts(&self) -> InstanceFacts<'_> {
         InstanceFacts { fingerprint: &self.fingerprint, application: &self.application, state: self.state }
+    }
+
+    /// Whether envelopes signed by `key` are this instance's now.
+    #[must_use]
+    pub fn signs_with(&self, key: &Fingerprint) -> bool {
+        self.signing_key.as_ref() == Some(key) || self.second_key.as_ref() == Some(key)
     }
 
     /// An administrator compared the key words, or a token vouched for it.
@@ -97,7 +105,8 @@ pub trait InstanceStore: InstanceRead {
         at: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Puts a new certificate and session key in force, if the instance may still have one.
+    /// Puts a new certificate and session key in force, if the instance may still have one and `counter` is
+    /// greater than the last one.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -106,6 +115,34 @@ pub trait InstanceStore: InstanceRead {
         fingerprint: &Fingerprint,
         certificate: &[u8],
         signing_key: &Fingerprint,
+        counter: u64,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Marks an instance as seen twice, if it was not, and lets the session key of the second host stand beside that
+    /// of the first. `certificate` holds both.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn fork_with_key(
+        &self,
+        fingerprint: &Fingerprint,
+        certificate: &[u8],
+        second_key: &Fingerprint,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Retires an instance for the new key `successor`, if it is active, was seen once only, and `counter` is greater
+    /// than the last one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn retire_instance(
+        &self,
+        fingerprint: &Fingerprint,
+        successor: &Fingerprint,
+        counter: u64,
+        at: Timestamp,
     ) -> Result<bool, StoreError>;
 
     /// Counts a check-in, if `counter` is greater than the last one.

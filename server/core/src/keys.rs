@@ -70,7 +70,8 @@ pub trait KeyStore {
 
 /// Who may sign envelopes.
 pub trait SenderKeys {
-    /// Certificates of applications and instances, revoked ones apart, that hold this key now.
+    /// Certificates of applications and instances, revoked ones apart, that hold this key now. One that was retired for
+    /// another key is still read: the answer to its last message may have been lost.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`core`] | the one pipeline: an opened envelope in, a reply that is durably recorded out |
 //! | [`sender`] | who may send what, in which state: one table |
-//! | [`enrolment`], [`registration`], [`jobs`], [`job_outcome`], [`host_event`] | the handlers, one file for each message or job |
+//! | [`enrolment`], [`rotation`], [`registration`], [`jobs`], [`job_outcome`], [`host_event`] | the handlers, one file for each message or job |
 //! | [`accounts`], [`applications`], [`instances`], [`keys`] | identities, their states, and whose key is whose |
 //! | [`codes`], [`tokens`] | one-time secrets |
 //! | [`policy`] | may this account do this, here? |
@@ -38,6 +38,7 @@ pub mod refusal;
 pub mod registration;
 pub mod replies;
 pub mod roster;
+pub mod rotation;
 pub mod secrets;
 pub mod sender;
 pub mod stop;

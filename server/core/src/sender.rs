@@ -25,6 +25,13 @@ pub enum Sender {
     Instance(Instance),
     /// An instance, by its primary key.
     InstancePrimary(Instance),
+    /// An instance, by its primary key, together with a key that nobody knows yet.
+    Successor {
+        /// The instance.
+        instance: Instance,
+        /// Primary fingerprint of the new key, which signed.
+        key: Fingerprint,
+    },
 }
 
 impl Sender {
@@ -44,26 +51,42 @@ impl Sender {
                 let instance = store.instance(&one.certificate)?.ok_or(Reason::UnknownSender)?;
                 if one.key == instance.fingerprint {
                     Ok(Self::InstancePrimary(instance))
-                } else if Some(&one.key) == instance.signing_key.as_ref() {
+                } else if instance.signs_with(&one.key) {
                     Ok(Self::Instance(instance))
                 } else {
                     Err(Reason::NotTheAnnouncedKey.into())
                 }
             }
-            [one, other] => {
-                let (application, newcomer) =
-                    match (store.application(&one.certificate)?, store.application(&other.certificate)?) {
-                        (Some(application), None) => (application, other),
-                        (None, Some(application)) => (application, one),
-                        _ => return Err(Reason::UnknownSender.into()),
-                    };
-                if newcomer.key != newcomer.certificate {
-                    return Err(Reason::NotTheAnnouncedKey.into());
-                }
-                Ok(Self::Newcomer { application, key: newcomer.certificate.clone() })
-            }
+            [one, other] => Self::with_new_key(store, one, other),
             _ => Err(Reason::UnknownSender.into()),
         }
+    }
+
+    /// A new key, and whoever brings it.
+    fn with_new_key<R>(store: &R, one: &SignedBy, other: &SignedBy) -> Result<Self, Stop>
+    where
+        R: ApplicationRead + InstanceRead + ?Sized,
+    {
+        let new = |by: &SignedBy| match by.key == by.certificate {
+            true => Ok(by.certificate.clone()),
+            false => Err(Reason::NotTheAnnouncedKey),
+        };
+        match (store.application(&one.certificate)?, store.application(&other.certificate)?) {
+            (Some(application), None) => return Ok(Self::Newcomer { application, key: new(other)? }),
+            (None, Some(application)) => return Ok(Self::Newcomer { application, key: new(one)? }),
+            (Some(_), Some(_)) => return Err(Reason::UnknownSender.into()),
+            (None, None) => {}
+        }
+        let (instance, by, newcomer) =
+            match (store.instance(&one.certificate)?, store.instance(&other.certificate)?) {
+                (Some(instance), None) => (instance, one, other),
+                (None, Some(instance)) => (instance, other, one),
+                _ => return Err(Reason::UnknownSender.into()),
+            };
+        if by.key != instance.fingerprint {
+            return Err(Reason::NotTheAnnouncedKey.into());
+        }
+        Ok(Self::Successor { instance, key: new(newcomer)? })
     }
 
     /// The table. What is not in it is refused.
@@ -85,9 +108,11 @@ impl Sender {
             // What it sent before it was barred, it may settle.
             (Self::Instance(instance), Kind::JobOutcome) => matches!(instance.state, Active | Suspended),
             (Self::InstancePrimary(instance), Kind::KeyUpdate) => matches!(instance.state, Pending | Active),
+            (Self::Successor { instance, .. }, Kind::RotationKey) => instance.state == Active,
             (
                 Self::Instance(instance),
-                Kind::RegistrationRequest
+                Kind::RotationRequest
+                | Kind::RegistrationRequest
                 | Kind::RegistrationCode
                 | Kind::UserKey
                 | Kind::JobRequest
@@ -102,7 +127,7 @@ impl Sender {
     #[must_use]
     pub fn is_active_instance(&self) -> bool {
         match self {
-            Self::Instance(instance) | Self::InstancePrimary(instance) => {
+            Self::Instance(instance) | Self::InstancePrimary(instance) | Self::Successor { instance, .. } => {
                 instance.state == InstanceState::Active
             }
             Self::Application(_) | Self::Newcomer { .. } => false,
@@ -130,6 +155,9 @@ impl Sender {
                     instance.fingerprint,
                     instance.state.as_str()
                 )
+            }
+            Self::Successor { instance, .. } => {
+                format!("a new key with the instance {} ({})", instance.fingerprint, instance.state.as_str())
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::keys::{KeyStore, SenderKeys};
 use crate::ledger::{LedgerSnapshot, LedgerTx};
 use crate::registration::RegistrationStore;
 use crate::replies::ReplyStore;
+use crate::rotation::RotationStore;
 use crate::tokens::TokenStore;
 
 /// A database.
@@ -46,6 +47,7 @@ pub trait Transaction:
     + LedgerTx
     + RegistrationStore
     + ReplyStore
+    + RotationStore
     + TokenStore
 {
     /// Makes everything durable at once.

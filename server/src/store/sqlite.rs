@@ -15,6 +15,7 @@ mod keys;
 mod ledger;
 mod registrations;
 mod replies;
+mod rotations;
 mod rows;
 mod tokens;
 mod transaction;

@@ -1,16 +1,18 @@
 //! An enrolled host.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::Clock;
 use countersign_protocol::envelope::{self, BoxedSigner, Sealed, Verified, VerifiedRoster, open_roster};
-use countersign_protocol::ids::{Fingerprint, LoginName, MessageId};
+use countersign_protocol::ids::{Digest, Fingerprint, LoginName, MessageId};
 use countersign_protocol::ledger::{LedgerKey, check_receipt};
 use countersign_protocol::message::{
-    Body, CheckIn, CheckInReply, EnrolmentRecord, JobReply, JobRequest, KeyUpdate, Message, RegistrationCode,
-    RegistrationCodeReply, RegistrationRecord, RegistrationReply, RegistrationRequest, Transcript, UserKey,
+    Body, CheckIn, CheckInReply, EnrolmentRecord, JobReply, JobRequest, KeyStore, KeyUpdate, Message,
+    RegistrationCode, RegistrationCodeReply, RegistrationRecord, RegistrationReply, RegistrationRequest,
+    RotationKey, RotationRecord, RotationReply, RotationRequest, Transcript, UserKey,
 };
 use countersign_protocol::random::SystemRandom;
 use countersign_protocol::roster::RosterEntry;
@@ -30,6 +32,8 @@ pub(crate) struct Host {
     pub(crate) session_key: Fingerprint,
     pub(crate) record: EnrolmentRecord,
     pub(crate) ledger_key: LedgerKey,
+    /// The last one used.
+    pub(crate) counter: AtomicU64,
 }
 
 /// How a registration went.
@@ -53,7 +57,21 @@ impl Host {
         let ledger_key: LedgerKey = record.ledger_key.parse().unwrap();
         let proven = check_receipt(&record.receipt, &ledger_key).unwrap();
         assert_eq!(proven.entry().instance.as_ref(), Some(&record.instance));
-        Self { carrier, clock, server, cert, session_key, record, ledger_key }
+        Self { carrier, clock, server, cert, session_key, record, ledger_key, counter: AtomicU64::new(0) }
+    }
+
+    /// What a copy of its disk makes.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            carrier: self.carrier.clone(),
+            clock: self.clock.clone(),
+            server: self.server.clone(),
+            cert: self.cert.clone(),
+            session_key: self.session_key.clone(),
+            record: self.record.clone(),
+            ledger_key: self.ledger_key.clone(),
+            counter: AtomicU64::new(self.counter.load(Ordering::SeqCst)),
+        }
     }
 
     pub(crate) fn fingerprint(&self) -> Fingerprint {
@@ -98,6 +116,7 @@ impl Host {
 
     pub(crate) fn check_in(&self, counter: u64, ledger_size: u64, logins: &[&str]) -> CheckInReply {
         let logins = logins.iter().map(|login| login.parse::<LoginName>().unwrap()).collect();
+        self.counter.fetch_max(counter, Ordering::SeqCst);
         self.ask(&CheckIn { counter, ledger_size, logins, services: Vec::new() }).body().unwrap()
     }
 
@@ -111,10 +130,16 @@ impl Host {
         self.roster(&self.check_in(counter, 0, logins)).roster().entries.clone()
     }
 
-    /// New session keys of `life` seconds, announced by the primary key.
+    /// New session keys of `life` seconds, announced by the primary key with the next counter.
     pub(crate) fn key_update(&mut self, life: Option<u64>) -> Answer {
+        let counter = self.counter.fetch_add(1, Ordering::SeqCst) + 1;
+        self.key_update_counted(counter, life)
+    }
+
+    /// The same with this counter.
+    pub(crate) fn key_update_counted(&mut self, counter: u64, life: Option<u64>) -> Answer {
         let (cert, session_key) = keys::with_session_key(&self.cert, self.clock.now(), life);
-        let body = KeyUpdate { certificate: Binary(certificate::to_bytes(&cert).unwrap()) };
+        let body = KeyUpdate { certificate: Binary(certificate::to_bytes(&cert).unwrap()), counter };
         let sealed = self.seal_as(&self.message(&body), keys::primary(&self.cert));
         let answer = self.send(&sealed);
         if answer.status == 200 {
@@ -122,6 +147,50 @@ impl Host {
             self.open(&sealed, &answer);
         }
         answer
+    }
+
+    /// What announces a new key.
+    pub(crate) fn rotation_request(&self, new: &Cert) -> Sealed {
+        let commitment = certificate::commitment(new).unwrap();
+        self.seal(&self.message(&RotationRequest { commitment }))
+    }
+
+    /// The chain after the reply to a request, and the nonce in it.
+    pub(crate) fn rotation_begun(&self, request: &Sealed, answer: &Answer) -> (Digest, RotationReply) {
+        let verified = self.open(request, answer);
+        let heard = Transcript::rotation().then(request.literal());
+        assert_eq!(verified.message().transcript, Some(heard.digest()));
+        (heard.then(verified.literal()).digest(), verified.body().unwrap())
+    }
+
+    /// The new key, signed for by the old one and by itself.
+    pub(crate) fn rotation_key(&self, new: &Cert, (transcript, reply): &(Digest, RotationReply)) -> Sealed {
+        let body = RotationKey {
+            certificate: Binary(certificate::to_bytes(new).unwrap()),
+            server_nonce: reply.server_nonce,
+            counter: self.counter.fetch_add(1, Ordering::SeqCst) + 1,
+            key_store: KeyStore::Sealed,
+        };
+        let message = self.message(&body).with_transcript(*transcript);
+        let signers = vec![keys::primary(&self.cert), keys::primary(new)];
+        envelope::seal(&message, signers, &self.server, self.clock.now()).unwrap()
+    }
+
+    /// The whole rotation; the host as it is from then on.
+    pub(crate) fn rotate(&self) -> (Self, RotationRecord) {
+        let (new, session_key) = keys::newcomer(self.clock.now());
+        let request = self.rotation_request(&new);
+        let begun = self.rotation_begun(&request, &self.send(&request));
+        let sealed = self.rotation_key(&new, &begun);
+        let rotated = Self { cert: new, session_key, ..self.copy() };
+        let reply = rotated.open(&sealed, &self.send(&sealed));
+        let sent = Transcript::resume(begun.0).then(sealed.literal()).digest();
+        let record: RotationRecord = reply.body().unwrap();
+        assert_eq!(reply.message().transcript, Some(sent));
+        assert_eq!((&record.instance, &record.retired), (&rotated.fingerprint(), &self.fingerprint()));
+        assert_eq!(record.transcript, sent);
+        check_receipt(&record.receipt, &self.ledger_key).unwrap().answers(&sealed.id(), None).unwrap();
+        (rotated, record)
     }
 
     /// A statement of `person` on this host.

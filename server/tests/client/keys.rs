@@ -24,6 +24,12 @@ pub(crate) fn primary(cert: &Cert) -> BoxedSigner {
     signer(cert, &certificate::fingerprint(cert).unwrap())
 }
 
+/// A host's new key, with a session key.
+pub(crate) fn newcomer(now: Timestamp) -> (Cert, Fingerprint) {
+    let fresh = certificate::generate_software("host", now, None).unwrap();
+    with_session_key(&fresh, now, Some(8 * 3600))
+}
+
 /// `cert` with a new signing subkey of `life` seconds (None: for ever) in the place of any other, and which it is.
 pub(crate) fn with_session_key(cert: &Cert, now: Timestamp, life: Option<u64>) -> (Cert, Fingerprint) {
     let mut key: Key4<SecretParts, SubordinateRole> = Key4::generate_ecc(true, Curve::Ed25519).unwrap();

@@ -40,8 +40,7 @@ pub(crate) struct Greeted {
 impl Newcomer {
     pub(crate) fn new(bundle: &ApplicationBundle, carrier: Arc<dyn Carrier>, clock: Arc<dyn Clock>) -> Self {
         let now = clock.now();
-        let fresh = certificate::generate_software("host", now, None).unwrap();
-        let (cert, session_key) = keys::with_session_key(&fresh, now, Some(8 * 3600));
+        let (cert, session_key) = keys::newcomer(now);
         Self {
             carrier,
             application: certificate::parse_secret(&bundle.secret_key.0).unwrap(),

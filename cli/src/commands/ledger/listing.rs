@@ -60,6 +60,7 @@ fn what(entry: &Entry) -> String {
             )
         }
         EntryKind::KeyUpdate => "new session keys".to_owned(),
+        EntryKind::Rotation => "host key replaced".to_owned(),
         EntryKind::CheckIn => "check-in".to_owned(),
         EntryKind::Registration => "card registered".to_owned(),
         EntryKind::RegistrationTry => "on the way to a registration".to_owned(),

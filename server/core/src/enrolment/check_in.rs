@@ -20,7 +20,10 @@ pub(crate) fn check_in(ctx: &mut Context<'_>, instance: &Instance) -> Result<Dra
     // The counter is saved before it is sent: the same one twice means two hosts with one key (W25).
     let mut instance = instance.clone();
     if !ctx.tx().count_check_in(&instance.fingerprint, body.counter, ctx.now)? {
-        alarm(ctx, &instance, body.counter)?;
+        // It is in the ledger already after the first time, and the same again would only bury it.
+        if ctx.tx().mark_forked(&instance.fingerprint, ctx.now)? {
+            alarm(ctx, &instance, body.counter)?;
+        }
         instance.forked.get_or_insert(ctx.now);
     }
 
@@ -40,16 +43,13 @@ pub(crate) fn check_in(ctx: &mut Context<'_>, instance: &Instance) -> Result<Dra
     Ok(Draft::unrecorded(Recipient::Instance(instance.fingerprint.clone()), &reply)?)
 }
 
-fn alarm(ctx: &mut Context<'_>, instance: &Instance, counter: u64) -> Result<(), Stop> {
-    if !ctx.tx().mark_forked(&instance.fingerprint, ctx.now)? {
-        // It is in the ledger already, and the same again would only bury it.
-        return Ok(());
-    }
+/// Records that two hosts were seen with one key.
+pub(super) fn alarm(ctx: &mut Context<'_>, instance: &Instance, counter: u64) -> Result<(), Stop> {
     let mut entry = ctx.entry(
         EntryKind::Alarm,
         Outcome::Noted,
-        "a check-in counter came again: the host was cloned or set back. Logins go on; key updates and \
-         administration from it stop until an administrator decides",
+        "a host's counter came again: it was cloned or set back. Logins go on; key updates and administration \
+         from it stop until an administrator decides",
     );
     entry.instance = Some(instance.fingerprint.clone());
     entry.detail.insert("counter".into(), counter.to_string());

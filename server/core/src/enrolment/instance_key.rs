@@ -5,7 +5,7 @@ use countersign_protocol::ids::Fingerprint;
 use countersign_protocol::key_words::key_words;
 use countersign_protocol::ledger::{EntryKind, Outcome};
 use countersign_protocol::limits;
-use countersign_protocol::message::{EnrolmentRecord, InstanceKey, InstanceState, KeyStore, Transcript};
+use countersign_protocol::message::{EnrolmentRecord, InstanceKey, InstanceState, Transcript};
 
 use super::session_key;
 use crate::applications::Application;
@@ -52,6 +52,7 @@ pub(crate) fn instance_key(
         application: application.name.clone(),
         certificate: certificate::to_bytes(&cert).map_err(Reason::certificate)?,
         signing_key: session_key::only(&cert, ctx.now)?,
+        second_key: None,
         key_words: key_words(&newcomer),
         claimed_hostname: body.claimed_hostname,
         key_place: body.key_store,
@@ -81,13 +82,7 @@ pub(crate) fn instance_key(
     entry.detail.insert("key-words".into(), instance.key_words);
     entry.detail.insert("claimed-hostname".into(), instance.claimed_hostname);
     entry.detail.insert("transcript".into(), transcript.to_string());
-    entry.detail.insert(
-        "key-store".into(),
-        match instance.key_place {
-            KeyStore::Card(ident) => format!("card {ident}"),
-            KeyStore::Sealed => "sealed".into(),
-        },
-    );
+    entry.detail.insert("key-store".into(), instance.key_place.in_words());
     let (state, ledger_key) = (instance.state, ctx.ledger().key().as_str().to_owned());
     let recipient = Recipient::Instance(newcomer.clone());
     let draft = Draft::recorded(recipient, entry, None, move |receipt| EnrolmentRecord {

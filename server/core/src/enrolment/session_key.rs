@@ -11,7 +11,7 @@ pub(super) const LONGEST: i64 = 24 * 3600;
 
 /// The one subkey that may sign now, if there is one. It must end within [`LONGEST`], and be the only one, so that
 /// nobody has to guess which is meant.
-pub(super) fn only(cert: &Cert, now: Timestamp) -> Result<Option<Fingerprint>, Reason> {
+pub(crate) fn only(cert: &Cert, now: Timestamp) -> Result<Option<Fingerprint>, Reason> {
     let mut signing = cert
         .keys()
         .subkeys()

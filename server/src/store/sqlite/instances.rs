@@ -11,7 +11,7 @@ use super::rows::{corrupt, count, json, number, optional, parsed, time, to_json}
 use super::transaction::SqliteTransaction;
 use super::view::SqliteView;
 
-const COLUMNS: &str = "fingerprint, application, certificate, signing_key, key_words, claimed_hostname, key_place, \
+const COLUMNS: &str = "fingerprint, application, certificate, signing_key, second_key, key_words, claimed_hostname, key_place, \
                        state, counter, forked_at, state_at, enrolled_at, seen_at, successor";
 
 struct Columns {
@@ -19,6 +19,7 @@ struct Columns {
     application: String,
     certificate: Vec<u8>,
     signing_key: Option<String>,
+    second_key: Option<String>,
     key_words: String,
     claimed_hostname: String,
     key_place: String,
@@ -38,6 +39,7 @@ impl Columns {
             application: row.get("application")?,
             certificate: row.get("certificate")?,
             signing_key: row.get("signing_key")?,
+            second_key: row.get("second_key")?,
             key_words: row.get("key_words")?,
             claimed_hostname: row.get("claimed_hostname")?,
             key_place: row.get("key_place")?,
@@ -64,6 +66,7 @@ impl Columns {
             application: parsed(&self.application, "an instance's application")?,
             certificate: self.certificate,
             signing_key: self.signing_key.map(|key| parsed(&key, "an instance's signing key")).transpose()?,
+            second_key: self.second_key.map(|key| parsed(&key, "an instance's second key")).transpose()?,
             key_words: self.key_words,
             claimed_hostname: self.claimed_hostname,
             key_place: json(&self.key_place, "where an instance's key lives")?,
@@ -108,8 +111,8 @@ impl InstanceStore for SqliteTransaction<'_> {
     fn add_instance(&self, instance: &Instance, at: Timestamp) -> Result<bool, StoreError> {
         let added = self.write(
             "INSERT INTO instances (fingerprint, application, certificate, signing_key, key_words, claimed_hostname,
-                                    key_place, state, state_at, enrolled_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) ON CONFLICT DO NOTHING",
+                                    key_place, state, counter, state_at, enrolled_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10) ON CONFLICT DO NOTHING",
             (
                 instance.fingerprint.to_string(),
                 instance.application.as_str(),
@@ -119,6 +122,7 @@ impl InstanceStore for SqliteTransaction<'_> {
                 &instance.claimed_hostname,
                 to_json(&instance.key_place)?,
                 instance.state.as_str(),
+                number(instance.counter)?,
                 time(at),
             ),
         )?;
@@ -144,13 +148,45 @@ impl InstanceStore for SqliteTransaction<'_> {
         fingerprint: &Fingerprint,
         certificate: &[u8],
         signing_key: &Fingerprint,
+        counter: u64,
+        at: Timestamp,
     ) -> Result<bool, StoreError> {
         let announced = self.write(
-            "UPDATE instances SET certificate = ?2, signing_key = ?3
-             WHERE fingerprint = ?1 AND state IN ('pending', 'active') AND forked_at IS NULL",
-            (fingerprint.to_string(), certificate, signing_key.to_string()),
+            "UPDATE instances SET certificate = ?2, signing_key = ?3, counter = ?4, seen_at = ?5
+             WHERE fingerprint = ?1 AND state IN ('pending', 'active') AND forked_at IS NULL AND counter < ?4",
+            (fingerprint.to_string(), certificate, signing_key.to_string(), number(counter)?, time(at)),
         )?;
         Ok(announced == 1)
+    }
+
+    fn fork_with_key(
+        &self,
+        fingerprint: &Fingerprint,
+        certificate: &[u8],
+        second_key: &Fingerprint,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let forked = self.write(
+            "UPDATE instances SET forked_at = ?4, certificate = ?2, second_key = ?3
+             WHERE fingerprint = ?1 AND state IN ('pending', 'active') AND forked_at IS NULL",
+            (fingerprint.to_string(), certificate, second_key.to_string(), time(at)),
+        )?;
+        Ok(forked == 1)
+    }
+
+    fn retire_instance(
+        &self,
+        fingerprint: &Fingerprint,
+        successor: &Fingerprint,
+        counter: u64,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let retired = self.write(
+            "UPDATE instances SET state = 'revoked', state_at = ?4, successor = ?2
+             WHERE fingerprint = ?1 AND state = 'active' AND forked_at IS NULL AND counter < ?3",
+            (fingerprint.to_string(), successor.to_string(), number(counter)?, time(at)),
+        )?;
+        Ok(retired == 1)
     }
 
     fn count_check_in(
@@ -176,7 +212,7 @@ impl InstanceStore for SqliteTransaction<'_> {
 
     fn lift_fork(&self, fingerprint: &Fingerprint) -> Result<bool, StoreError> {
         let lifted = self.write(
-            "UPDATE instances SET forked_at = NULL, counter = 0, signing_key = NULL
+            "UPDATE instances SET forked_at = NULL, counter = 0, signing_key = NULL, second_key = NULL
              WHERE fingerprint = ?1 AND forked_at IS NOT NULL",
             [fingerprint.to_string()],
         )?;

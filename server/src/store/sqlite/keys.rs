@@ -72,7 +72,7 @@ impl SenderKeys for SqliteView<'_> {
              UNION ALL
              SELECT certificate FROM known_keys
              JOIN instances ON owner_kind = 'instance' AND owner = instances.fingerprint
-             WHERE known_keys.{column} = ?1 AND state <> 'revoked'"
+             WHERE known_keys.{column} = ?1 AND (state <> 'revoked' OR successor IS NOT NULL)"
         );
         self.connection()?
             .prepare_cached(&sql)
