@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::agent::{Agent, find_card};
 use crate::drive::{Candidate, Drive, Subject};
+use crate::keeper::FORKED;
 use crate::peer::Peer;
 use crate::person::Person;
 use crate::session::Verdict;
@@ -46,6 +47,9 @@ pub fn job(
         body: ask.body.clone(),
         correlation: correlation.clone(),
     };
+    if agent.contacts.get().is_some_and(|contact| contact.forked) {
+        person.note(NoteKind::Error, FORKED);
+    }
     person.note(NoteKind::Info, &format!("To sign: {} {}", ask.operation, ask.resource));
     let decided =
         Drive { agent, link: &link, candidates, subject, only: ask.card, asker: peer.asker(), desk: None }

@@ -1,20 +1,18 @@
 //! A login: `Authenticate` and `Account`.
 
+mod candidates;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use countersign_protocol::ids::{CorrelationId, LoginName, ServiceName};
 use countersign_protocol::ipc::{Account, Authenticate, Denial, DenyReason, Grant, NoteKind, Reply};
-use countersign_protocol::key_words::key_words;
-use countersign_protocol::limits;
-use countersign_protocol::message::{HostEvent, HostEventKind, InstanceState};
-use countersign_protocol::roster::RosterEntry;
+use countersign_protocol::message::{HostEvent, HostEventKind};
 use serde::Serialize;
 
 use crate::agent::{Agent, with_missed};
 use crate::card::Asker;
-use crate::check_in::Contact;
-use crate::drive::{Candidate, Drive, Subject, WAITING};
+use crate::drive::{Drive, Subject};
 use crate::flood::{Heed, Source};
 use crate::offline::{Desk, Granted};
 use crate::peer::Peer;
@@ -26,7 +24,6 @@ use crate::server_link::Link;
 use crate::session::{Choice, Decided, Refused, Verdict};
 use crate::trouble::{Trouble, sentence};
 use crate::unsettled::Handover;
-use crate::wire::LinkError;
 
 /// An account check trusts a roster of this age without asking, in seconds.
 const RECENT: i64 = 60;
@@ -140,66 +137,6 @@ struct Journalled<'a> {
 }
 
 impl Login<'_> {
-    /// The keys that may open this login, from the roster; asked for anew if it knows none, or if a card is in
-    /// that it does not know.
-    fn candidates(&self, person: &mut Person) -> Result<(Arc<Link>, Vec<Candidate>), Refused> {
-        let link = self.agent.link().ok_or_else(|| from_link(LinkError::NotEnrolled))?;
-        let mut entry = self.entry();
-        let knows_all =
-            entry.as_ref().is_ok_and(|entry| !entry.accounts.is_empty() && !self.stranger(&link, entry));
-        if knows_all {
-            // While the person types, the keeper finds out whether the server is there.
-            if self.may_cause_a_check_in() {
-                self.agent.keeper.nudge();
-            }
-        } else {
-            let now = Instant::now();
-            // Somebody can be let in without it: they need not wait for long.
-            let knows_some = entry.as_ref().is_ok_and(|entry| !entry.accounts.is_empty());
-            let time = if knows_some { self.agent.wire.reach.patience(now) } else { limits::SERVER_ANSWER };
-            let deadline = person.deadline().min(now + time);
-            let mut slow = || person.note(NoteKind::Info, WAITING);
-            match self.agent.keeper.freshen_telling(deadline, &mut slow) {
-                Ok(()) => entry = self.entry(),
-                // Unreachable, but the roster has somebody: the server is asked again with the statement.
-                Err(_) if entry.as_ref().is_ok_and(|entry| !entry.accounts.is_empty()) => {}
-                Err(error) => return Err(from_link(error)),
-            }
-        }
-        let candidates: Vec<Candidate> = entry?.accounts.iter().flat_map(Candidate::of_roster).collect();
-        if candidates.is_empty() { Err(self.nobody()) } else { Ok((link, candidates)) }
-    }
-
-    /// Root's programs ask once a login; everybody else may ask all day.
-    fn may_cause_a_check_in(&self) -> bool {
-        self.door == Door::Pam || self.agent.floods.may_refresh(Instant::now())
-    }
-
-    /// Whether no card that is in is in the roster, but some card is in.
-    fn stranger(&self, link: &Link, entry: &RosterEntry) -> bool {
-        let cards = self.agent.cards.list();
-        let mut keys = cards
-            .iter()
-            .filter(|seen| seen.ident.is_some() && seen.ident != link.primary.card())
-            .filter_map(|seen| seen.signing_key.as_ref())
-            .peekable();
-        let known = |key| entry.accounts.iter().any(|account| account.keys.contains(key));
-        keys.peek().is_some() && !keys.any(known)
-    }
-
-    fn entry(&self) -> Result<RosterEntry, Refused> {
-        let link = self.agent.link().ok_or_else(|| from_link(LinkError::NotEnrolled))?;
-        let contact = self.agent.contacts.get();
-        let Some(contact) = contact.as_deref() else { return Err(waiting(&link, None)) };
-        if contact.state != InstanceState::Active {
-            return Err(waiting(&link, Some(contact)));
-        }
-        let now = self.agent.wire.time.now();
-        let held = self.agent.contacts.rosters.get().filter(|held| !held.verified.is_expired(now));
-        let entry = held.and_then(|held| held.verified.entry(self.login).cloned());
-        Ok(entry.unwrap_or_else(|| RosterEntry { login: self.login.clone(), accounts: Vec::new() }))
-    }
-
     fn subject(&self, link: &Link, peer: &Peer) -> Result<Subject, Trouble> {
         let is_sudo = matches!(self.service.as_str(), "sudo" | "sudo-i");
         Ok(Subject {
@@ -370,39 +307,6 @@ impl Login<'_> {
             ],
         );
     }
-
-    fn nobody(&self) -> Refused {
-        let message = format!(
-            "No account may open {0} on this host. An administrator binds one with `countersign admin user add`; the host learns of it at its next check-in, or at once when you try again.",
-            self.login
-        );
-        Refused { reason: DenyReason::Policy, message, event: None }
-    }
-}
-
-/// An instance that may not work, or does not know yet whether it may.
-fn waiting(link: &Link, contact: Option<&Contact>) -> Refused {
-    let words = key_words(&link.instance.fingerprint);
-    let message = match contact.map(|contact| contact.state) {
-        Some(InstanceState::Suspended) => "This host is suspended. Ask an administrator.".to_owned(),
-        Some(InstanceState::Revoked) => "This host's key is revoked. It must be enrolled anew.".to_owned(),
-        _ => format!("This host waits for an administrator's approval. Its key words are {words}."),
-    };
-    Refused { reason: DenyReason::NotEnrolled, message, event: None }
-}
-
-fn from_link(error: LinkError) -> Refused {
-    let reason = match error {
-        LinkError::NotEnrolled => DenyReason::NotEnrolled,
-        LinkError::Internal(_) => DenyReason::Internal,
-        _ => DenyReason::ServerUnavailable,
-    };
-    let event = match error {
-        LinkError::Unreachable(_) | LinkError::Refused { .. } => Some(HostEventKind::NoAnswer),
-        LinkError::Unproven(_) | LinkError::Untrusted(_) => Some(HostEventKind::BadAnswer),
-        LinkError::NotEnrolled | LinkError::Internal(_) => None,
-    };
-    Refused { reason, message: Trouble::from(error).message, event }
 }
 
 fn internal(trouble: &Trouble) -> Refused {

@@ -15,7 +15,7 @@ use countersign_protocol::statement::{SignedStatement, Statement};
 use serde::Serialize;
 
 pub use self::denial::Denial;
-pub use self::judge::{Case, Permitted, judge};
+pub use self::judge::{Case, Permitted, judge, usable};
 use crate::agent::Agent;
 use crate::answer::Silence;
 use crate::journal::NewUse;

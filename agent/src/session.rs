@@ -125,6 +125,18 @@ pub struct NotHere {
     pub denial: offline::Denial,
 }
 
+impl NotHere {
+    /// For the person.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let begin = match self.error {
+            LinkError::Unproven(_) => "The answer is not one of your server's",
+            _ => "The server cannot be reached",
+        };
+        format!("{begin}, and {}.", self.denial)
+    }
+}
+
 /// One signature.
 #[derive(Debug, Clone)]
 pub struct Order {

@@ -17,8 +17,12 @@ use countersign_protocol::limits;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 
-/// Errands under way at once; more are told so.
-const AT_ONCE: usize = 64;
+/// Errands under way at once, and one more that waits for news all the time; more are told so.
+const AT_ONCE: usize = 64 + 1;
+
+/// A connection that was idle for longer is not used again: the server closes it after ten seconds, and an errand
+/// that goes out on it has to go twice.
+const IDLE: Duration = Duration::from_secs(8);
 
 /// The one address, below the server's URL.
 const ENDPOINT: &str = "/v1/messages";
@@ -78,6 +82,7 @@ impl Post {
             .max_redirects(0)
             .proxy(None)
             .user_agent("countersign")
+            .max_idle_age(IDLE)
             .build();
         Self { agent: config.into(), url: format!("{}{ENDPOINT}", url.trim_end_matches('/')) }
     }

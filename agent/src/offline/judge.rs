@@ -53,16 +53,10 @@ pub struct Permitted {
 /// # Errors
 /// [`Denial`], the first check that failed.
 pub fn judge(case: Case<'_>) -> Result<Permitted, Denial> {
-    let verified = case.roster.ok_or(Denial::NoRoster)?;
+    let verified = usable(case.roster, case.now)?;
     let roster = verified.roster();
     if case.refused {
         return Err(Denial::HostRefused);
-    }
-    if roster.issued.seconds_since(case.now) > limits::CLOCK_SKEW {
-        return Err(Denial::FromTheFuture(roster.issued));
-    }
-    if verified.is_expired(case.now) {
-        return Err(Denial::Expired(roster.expires));
     }
 
     // Who says it is: not believed before the signature is checked with that account's certificate.
@@ -102,6 +96,22 @@ pub fn judge(case: Case<'_>) -> Result<Permitted, Denial> {
         until: roster.expires,
         uses: roster.offline_uses,
     })
+}
+
+/// A roster that is worth something now.
+///
+/// # Errors
+/// [`Denial::NoRoster`], [`Denial::FromTheFuture`] or [`Denial::Expired`].
+pub fn usable(roster: Option<&VerifiedRoster>, now: Timestamp) -> Result<&VerifiedRoster, Denial> {
+    let verified = roster.ok_or(Denial::NoRoster)?;
+    let (issued, expires) = (verified.roster().issued, verified.roster().expires);
+    if issued.seconds_since(now) > limits::CLOCK_SKEW {
+        return Err(Denial::FromTheFuture(issued));
+    }
+    if verified.is_expired(now) {
+        return Err(Denial::Expired(expires));
+    }
+    Ok(verified)
 }
 
 fn unreadable(error: StatementError) -> Denial {

@@ -123,11 +123,11 @@ impl Decided {
     }
 
     pub(super) fn not_here(not_here: &NotHere, choice: Choice) -> Step {
-        let (event, begin) = match &not_here.error {
-            LinkError::Unproven(_) => (HostEventKind::BadAnswer, "What came back is not the server's answer"),
-            _ => (HostEventKind::NoAnswer, "The server cannot be reached"),
+        let event = match not_here.error {
+            LinkError::Unproven(_) => HostEventKind::BadAnswer,
+            _ => HostEventKind::NoAnswer,
         };
-        let message = format!("{begin}, and {}.", not_here.denial);
+        let message = not_here.in_words();
         refuse(DenyReason::ServerUnavailable, message, Some(event), Some(choice))
     }
 

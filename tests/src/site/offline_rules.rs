@@ -1,0 +1,28 @@
+//! What the server lets hosts decide by their rosters.
+
+use std::path::Path;
+
+use super::Server;
+use crate::machine::Machine;
+use crate::trouble::{Attempt as _, Trouble};
+
+impl Server {
+    /// Sets for how many hours a roster lives, and how many logins each account has by it. A server that runs
+    /// learns of it at its next start.
+    ///
+    /// # Errors
+    /// The configuration cannot be read or written, or says so already.
+    pub fn permit_offline(&self, machine: &Machine, hours: u32, uses: u32) -> Result<(), Trouble> {
+        let path = machine.path(Path::new(&self.config));
+        let text = std::fs::read_to_string(&path).attempt(|| format!("read {}", path.display()))?;
+        let said: Vec<String> = text
+            .lines()
+            .map(|line| match line.trim_start_matches('#').split(" = ").next() {
+                Some("hours") => format!("hours = {hours}"),
+                Some("uses") => format!("uses = {uses}"),
+                _ => line.to_owned(),
+            })
+            .collect();
+        std::fs::write(&path, said.join("\n") + "\n").attempt(|| format!("write {}", path.display()))
+    }
+}

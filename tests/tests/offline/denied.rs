@@ -1,0 +1,118 @@
+//! What this host does not decide by itself, and what it says then.
+
+use std::path::Path;
+
+use countersign_tests::Machine;
+use countersign_tests::site::{SOON, Weather, talk};
+
+use super::{forbidding_scene, log_in_here, log_in_in_vain, log_in_online, ready, roster, scene, weather};
+
+const STATE: &str = "/var/lib/countersign";
+
+#[test]
+fn uses_are_counted_down_and_then_denied_until_the_server_was_there_again() {
+    let machine = Machine::start().unwrap();
+    let scene = scene(&machine, 2);
+    weather(&scene, Weather::Refused);
+    log_in_here(&scene, "use 1 of 2");
+    log_in_here(&scene, "use 2 of 2");
+    log_in_in_vain(&scene, "all 2 uses that this account has without it are spent");
+    let spent = roster::held(&scene).unwrap().issued;
+    weather(&scene, Weather::Clear);
+    log_in_online(&scene);
+    roster::wait_for(&scene, |roster| roster.issued > spent);
+    weather(&scene, Weather::Refused);
+    log_in_here(&scene, "use 1 of 2");
+}
+
+#[test]
+fn an_agent_that_is_killed_or_restarted_while_the_server_is_away_loses_no_count() {
+    let machine = Machine::start().unwrap();
+    let mut scene = scene(&machine, 4);
+    weather(&scene, Weather::Refused);
+    log_in_here(&scene, "use 1 of 4");
+    scene.site.agent.take().unwrap().kill().unwrap();
+    scene.site.start_agent().unwrap();
+    log_in_here(&scene, "use 2 of 4");
+    scene.site.stop_agent().unwrap();
+    scene.site.start_agent().unwrap();
+    log_in_here(&scene, "use 3 of 4");
+}
+
+#[test]
+fn what_policy_does_not_permit_without_the_server_is_denied_and_says_so() {
+    let machine = Machine::start().unwrap();
+    let scene = forbidding_scene(&machine);
+    weather(&scene, Weather::Refused);
+    let login = log_in_in_vain(&scene, "The server cannot be reached, and the policy does not permit");
+    assert!(login.shown.contains("Reference"), "{}", login.shown);
+}
+
+#[test]
+fn a_roster_that_was_changed_or_taken_away_lets_nobody_in() {
+    let machine = Machine::start().unwrap();
+    let mut scene = scene(&machine, 20);
+    weather(&scene, Weather::Refused);
+    log_in_here(&scene, "use 1 of 20");
+    let file = machine.path(roster::PATH);
+    let text = std::fs::read_to_string(&file).unwrap();
+    // One letter of the signed part.
+    let at = text.find(":\"").unwrap() + 40;
+    let other = if &text[at..=at] == "A" { "B" } else { "A" };
+    let changed = format!("{}{other}{}", &text[..at], &text[at + 1..]);
+    for spoiled in [Some(changed), None] {
+        scene.site.stop_agent().unwrap();
+        match &spoiled {
+            Some(text) => std::fs::write(&file, text).unwrap(),
+            None => std::fs::remove_file(&file).unwrap(),
+        }
+        scene.site.start_agent().unwrap();
+        let ending = scene.login(&["authenticate"], &[]).unwrap();
+        assert!(!ending.status.success(), "{}", ending.shown);
+        assert!(ending.shown.contains("holds no roster"), "{}", ending.shown);
+        if spoiled.is_some() {
+            assert!(scene.site.agent_log().contains("roster-refused"), "{}", scene.site.agent_log());
+        }
+    }
+    weather(&scene, Weather::Clear);
+    log_in_online(&scene);
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_lets_nobody_in_without_the_server() {
+    let machine = Machine::start().unwrap();
+    let mut scene = scene(&machine, 20);
+    scene.site.stop_agent().unwrap();
+    let journal = machine.path(Path::new(STATE).join("journal.sqlite"));
+    for more in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{more}", journal.display()));
+    }
+    std::fs::create_dir(&journal).unwrap();
+    scene.site.start_agent().unwrap();
+    log_in_online(&scene);
+    weather(&scene, Weather::Refused);
+    log_in_in_vain(&scene, "cannot be written down here first");
+
+    // A new one has not counted what was used: the roster that was held is barred, the next one is not.
+    scene.site.stop_agent().unwrap();
+    std::fs::remove_dir(&journal).unwrap();
+    scene.site.start_agent().unwrap();
+    log_in_in_vain(&scene, "the journal that counted the uses was lost");
+    let held = roster::held(&scene).unwrap().issued;
+    weather(&scene, Weather::Clear);
+    roster::wait_for(&scene, |roster| roster.issued > held);
+    weather(&scene, Weather::Refused);
+    log_in_here(&scene, "use 1 of 20");
+}
+
+#[test]
+fn a_no_of_the_server_is_the_last_word() {
+    let machine = Machine::start().unwrap();
+    let scene = scene(&machine, 20);
+    ready(&scene, 20);
+    scene.olga.administer(&["admin", "user", "suspend", "ana", "--reason", "left"]).unwrap();
+    let ending =
+        talk(scene.console.command("pamtester").args([super::SERVICE, "ana", "authenticate"]), &[], SOON);
+    let shown = ending.map_or_else(|error| error.to_string(), |ending| ending.shown);
+    assert!(!shown.contains(super::BY_ITSELF), "{shown}");
+}
