@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use countersign_tests::site::{HostKey, Person, SERVICE, SOON, Scene, stack, talk};
+use countersign_tests::site::{HostKey, Person, SERVICE, SOON, Scene, Site, stack, talk};
 use countersign_tests::{Dialogue, Machine, SessionSpec};
 
 const AUTH: &[&str] = &["authenticate"];
@@ -242,7 +242,10 @@ fn unmanaged_user_never_touches_the_agent() {
 #[test]
 fn server_down_denies_with_what_to_do_and_works_again_when_it_is_back() {
     let machine = Machine::start().unwrap();
-    let mut scene = Scene::on(&machine, HostKey::Sealed).unwrap();
+    let mut site = Site::new(&machine, 2, HostKey::Sealed).unwrap();
+    site.server.permit_offline(&machine, 24, 0).unwrap();
+    site.put_to_work().unwrap();
+    let mut scene = Scene::at(site).unwrap();
     scene.ana_logs_in().unwrap();
     scene.site.server.stop().unwrap();
     let ending = scene.login(AUTH, &[("PIN for", Person::PIN)]).unwrap();

@@ -110,7 +110,7 @@ fn a_no_of_the_server_is_the_last_word() {
     let machine = Machine::start().unwrap();
     let scene = scene(&machine, 20);
     ready(&scene, 20);
-    scene.olga.administer(&["admin", "user", "suspend", "ana", "--reason", "left"]).unwrap();
+    scene.olga.administer(&["admin", "user", "suspend", "ana"]).unwrap();
     let ending =
         talk(scene.console.command("pamtester").args([super::SERVICE, "ana", "authenticate"]), &[], SOON);
     let shown = ending.map_or_else(|error| error.to_string(), |ending| ending.shown);
