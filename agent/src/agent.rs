@@ -18,6 +18,7 @@ use crate::check_in::Contacts;
 use crate::config::Config;
 use crate::courier::{Courier, CourierSpec};
 use crate::flood::{Floods, Heed, Source};
+use crate::harden::Weaknesses;
 use crate::journal::Journal;
 use crate::keeper::{Ear, Keeper, Untold};
 use crate::known::Known;
@@ -63,6 +64,8 @@ pub struct Agent {
     pub bell: Arc<Bell>,
     /// Chance.
     pub random: Arc<dyn Random>,
+    /// What this process could not have of its own protection.
+    pub weaknesses: Weaknesses,
     link: RwLock<Option<Arc<Link>>>,
 }
 
@@ -99,6 +102,7 @@ impl Agent {
         log: Log,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
+        weaknesses: Weaknesses,
     ) -> Result<(Arc<Self>, Ear), StartError> {
         let state = StateDir::open(&config.state_dir)?;
         let courier = Courier::new(courier_spec(&config.courier_path, &config.courier_user)?);
@@ -142,6 +146,7 @@ impl Agent {
             keeper,
             bell: Arc::default(),
             random,
+            weaknesses,
         };
         Ok((Arc::new(agent), ear))
     }

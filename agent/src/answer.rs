@@ -100,6 +100,8 @@ pub struct Question {
     pub body: Option<Binary>,
     /// What the person is told to quote if no answer comes.
     pub correlation: CorrelationId,
+    /// The user whose program asks.
+    pub uid: u32,
 }
 
 /// How somebody waits for an answer.
@@ -221,7 +223,7 @@ fn send(
     patience: Patience,
     is_wanted: &dyn Fn() -> bool,
 ) -> Result<Answer, LinkError> {
-    let Question { signed, body, correlation } = question;
+    let Question { signed, body, correlation, uid } = question;
     let now = agent.wire.time.now();
     if link.session().is_none_or(|session| session.until() <= now) {
         agent.keeper.freshen(patience.deadline)?;
@@ -234,8 +236,19 @@ fn send(
     let time = agent.wire.time.now();
     let sealed = link.seal_at(means, time, &JobRequest { signed, body }, None)?;
     let InReplyTo { id, digest } = sealed.in_reply_to();
-    let job =
-        SentJob { id, digest, time, statement, operation, resource, login, service, account, correlation };
+    let job = SentJob {
+        id,
+        digest,
+        time,
+        statement,
+        operation,
+        resource,
+        login,
+        service,
+        account,
+        correlation,
+        uid,
+    };
     // A full disk must not lock everybody out: then nobody finds out later, and the log says so.
     if let Err(error) = agent.journal.job_sent(&job) {
         agent.log.warn("journal-failed", &[("why", &error.to_string())]);

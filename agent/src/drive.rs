@@ -84,6 +84,8 @@ pub struct Subject {
     pub body: Option<Binary>,
     /// What the person is told to quote if no answer comes.
     pub correlation: CorrelationId,
+    /// The user whose program asks.
+    pub uid: u32,
 }
 
 /// For a person who is asked to confirm it: `sudo for olga`.
@@ -178,8 +180,8 @@ impl Drive<'_> {
     }
 
     fn send(&self, signed: SignedStatement, person: &mut Person) -> Event {
-        let Subject { body, correlation, .. } = self.subject.clone();
-        let question = Question { signed, body, correlation };
+        let Subject { body, correlation, uid, .. } = self.subject.clone();
+        let question = Question { signed, body, correlation, uid };
         let deadline = person.deadline();
         let is_brief = self.desk.is_some_and(|desk| desk.has_one_for(&question.signed));
         let mut slow = || person.note(NoteKind::Info, WAITING);

@@ -19,6 +19,8 @@ use crate::trouble::Trouble;
 struct Journalled<'a> {
     event: &'static str,
     correlation: &'a str,
+    uid: u32,
+    account: Option<&'a str>,
     operation: &'a str,
     resource: &'a str,
     allowed: bool,
@@ -46,6 +48,7 @@ pub fn job(
         claimed: None,
         body: ask.body.clone(),
         correlation: correlation.clone(),
+        uid: peer.uid,
     };
     if agent.contacts.get().is_some_and(|contact| contact.forked) {
         person.note(NoteKind::Error, FORKED);
@@ -70,6 +73,8 @@ pub fn job(
     let entry = Journalled {
         event: "job",
         correlation: answer.correlation().as_str(),
+        uid: peer.uid,
+        account: decided.choice.as_ref().map(|choice| choice.account.as_str()),
         operation: ask.operation.as_str(),
         resource: ask.resource.as_str(),
         allowed: answer.is_allowed(),

@@ -5,13 +5,14 @@
 //! | [`harden`], [`descriptors`], [`config`] | start: shut the process, take what was passed, read the file |
 //! | [`listener`], [`limits`], [`peer`], [`permit`], [`seat`] | who asks, and whether they may |
 //! | [`serve`], [`person`], [`trouble`] | from a request to its last word; the conversation with one caller |
-//! | [`login`], [`job`], [`register`], [`enrollment`], [`status`] | one file for each request |
+//! | [`login`], [`job`], [`register`], [`enrollment`], [`status`], [`history`] | one file for each request |
 //! | [`session`], [`drive`] | card, PIN, touch, server, decision: the pure machine, and what runs it |
 //! | [`card`], [`card_pins`] | the cards |
 //! | [`queue`], [`holder`] | whose turn it is with a card, and other programs that have it |
 //! | [`answer`], [`server_link`], [`wire`], [`reach`], [`courier`], [`server_time`] | the way to the server and back |
 //! | [`instance_key`], [`vault`] | this host's own keys |
 //! | [`keeper`], [`check_in`], [`known`] | staying in touch: session keys, roster, events |
+//! | [`unsettled`] | requests whose answer was lost |
 //! | [`agent`], [`state`], [`journal`], [`flood`], [`log`], [`body`] | what all of them share |
 #![deny(unsafe_code)]
 
@@ -28,6 +29,7 @@ pub mod drive;
 pub mod enrollment;
 pub mod flood;
 pub mod harden;
+pub mod history;
 pub mod holder;
 pub mod instance_key;
 pub mod job;

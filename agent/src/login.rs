@@ -147,6 +147,7 @@ impl Login<'_> {
             claimed: is_sudo.then(|| peer.claimed_command()).flatten().filter(|claim| !claim.is_empty()),
             body: None,
             correlation: self.correlation.clone(),
+            uid: self.uid,
         })
     }
 

@@ -39,7 +39,7 @@ fn main() -> ExitCode {
 fn run() -> Result<(), String> {
     let mut passed = Passed::from_environment()
         .map_err(|error| format!("a socket that the service manager announced is not there: {error}"))?;
-    let (weaknesses, path) = match arguments()? {
+    let (mut weaknesses, path) = match arguments()? {
         Task::Say(text) => {
             say(&text);
             return Ok(());
@@ -64,12 +64,19 @@ fn run() -> Result<(), String> {
     }
     if peer::are_hidden() {
         log.warn("processes-hidden", &[("what", peer::HIDDEN)]);
+        weaknesses.push(peer::HIDDEN.to_owned());
     }
     let cards = Cards::start(Timing::default(), Holders::new(Some(ITSELF.into())))
         .map_err(|error| format!("no thread: {error}"))?;
-    let (agent, ear) =
-        Agent::assemble(config, cards, log.clone(), Arc::new(SystemClock), Arc::new(SystemRandom))
-            .map_err(|error| error.to_string())?;
+    let (agent, ear) = Agent::assemble(
+        config,
+        cards,
+        log.clone(),
+        Arc::new(SystemClock),
+        Arc::new(SystemRandom),
+        weaknesses,
+    )
+    .map_err(|error| error.to_string())?;
     if let Some(why) = agent.link().as_ref().and_then(|link| link.primary.not_sealed()) {
         log.warn("not-sealed", &[("why", why)]);
     }

@@ -62,6 +62,8 @@ pub enum Asked {
     AccountOwn,
     AccountOther,
     Status,
+    Journal,
+    CheckJournal,
     CardList,
     Enroll,
     Register,
@@ -79,6 +81,9 @@ impl Asked {
             Request::Account(ask) if is_own(&ask.login) => Self::AccountOwn,
             Request::Account(_) => Self::AccountOther,
             Request::Status => Self::Status,
+            // Each sees their own; see `agent/src/history.rs`.
+            Request::Journal(_) => Self::Journal,
+            Request::CheckJournal => Self::CheckJournal,
             Request::CardList => Self::CardList,
             Request::Enroll(_) => Self::Enroll,
             Request::Register(_) => Self::Register,
@@ -102,7 +107,8 @@ pub enum Permit {
 /// Looks the request up.
 pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
     use Asked::{
-        AccountOther, AccountOwn, AuthenticateOther, AuthenticateOwn, CardList, Enroll, Job, Register, Status,
+        AccountOther, AccountOwn, AuthenticateOther, AuthenticateOwn, CardList, CheckJournal, Enroll, Job,
+        Journal, Register, Status,
     };
     use Caller::{RootOnPam, RootOnUser, StrangerOnPam, UserOnUser};
 
@@ -112,17 +118,18 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
         (AuthenticateOther | AccountOther, RootOnPam) => true,
         (AuthenticateOther | AccountOther, RootOnUser | UserOnUser) => false,
         (
-            AuthenticateOwn | AccountOwn | Status | CardList | Register | Job,
+            AuthenticateOwn | AccountOwn | Status | Journal | CardList | Register | Job,
             RootOnPam | RootOnUser | UserOnUser,
         ) => true,
-        (Enroll, RootOnPam | RootOnUser) => true,
-        (Enroll, UserOnUser) => false,
+        // All of it is read, however often it is asked.
+        (Enroll | CheckJournal, RootOnPam | RootOnUser) => true,
+        (Enroll | CheckJournal, UserOnUser) => false,
     };
     if !may_ask {
         return Permit::Refused;
     }
     match (asked, state) {
-        (Status | CardList, _) => Permit::Granted,
+        (Status | Journal | CheckJournal | CardList, _) => Permit::Granted,
         (Enroll, HostState::NotEnrolled) => Permit::Granted,
         (Enroll, HostState::Waiting | HostState::Active) => Permit::NotInThisState,
         (
@@ -141,12 +148,14 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
 mod tests {
     use super::*;
 
-    const ASKED: [Asked; 9] = [
+    const ASKED: [Asked; 11] = [
         Asked::AuthenticateOwn,
         Asked::AuthenticateOther,
         Asked::AccountOwn,
         Asked::AccountOther,
         Asked::Status,
+        Asked::Journal,
+        Asked::CheckJournal,
         Asked::CardList,
         Asked::Enroll,
         Asked::Register,
@@ -159,12 +168,14 @@ mod tests {
     /// One letter a cell: `y` granted, `s` not in this state, `-` closed.
     /// Columns: not enrolled, waiting, active – for root on pam, root on user, user on user, stranger on pam.
     #[rustfmt::skip]
-    const TABLE: [(&str, &str); 9] = [
+    const TABLE: [(&str, &str); 11] = [
         ("AuthenticateOwn",   "syy syy syy ---"),
         ("AuthenticateOther", "syy --- --- ---"),
         ("AccountOwn",        "syy syy syy ---"),
         ("AccountOther",      "syy --- --- ---"),
         ("Status",            "yyy yyy yyy ---"),
+        ("Journal",           "yyy yyy yyy ---"),
+        ("CheckJournal",      "yyy yyy --- ---"),
         ("CardList",          "yyy yyy yyy ---"),
         ("Enroll",            "yss yss --- ---"),
         ("Register",          "syy syy syy ---"),

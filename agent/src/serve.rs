@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::agent::Agent;
 use crate::flood::{Heed, Source};
+use crate::history::{self, Viewer};
 use crate::listener::Service;
 use crate::peer::Peer;
 use crate::permit::{Asked, Caller, Door, Permit, permit};
@@ -93,6 +94,7 @@ fn time_for(request: &Request) -> Duration {
         Request::Status => Duration::from_secs(5),
         // Another program may have to let go of a card first.
         Request::CardList => limits::CARD_ANSWER + Duration::from_secs(5),
+        Request::Journal(_) | Request::CheckJournal => Duration::from_secs(30),
         // Three keys may be generated, and a person types six PINs and a code.
         Request::Enroll(_) | Request::Register(_) => limits::LOGIN + 3 * limits::CARD_KEY_GENERATION,
     }
@@ -106,8 +108,12 @@ fn answer(agent: &Arc<Agent>, door: Door, peer: &Peer, request: Request, person:
         }
         Request::Account(ask) => return login::account(agent, door, peer, ask).into(),
         Request::Status => {
-            Ok((Reply::Status(status::status(agent, sees_cards(agent, door, peer), peer.uid)), None))
+            let report = status::status(agent, sees_cards(agent, door, peer), peer);
+            Ok((Reply::Status(Box::new(report)), None))
         }
+        Request::Journal(ask) => history::page(agent, &Viewer::of(peer), ask)
+            .map(|(page, entries)| (Reply::Journal(page), Some(entries))),
+        Request::CheckJournal => Ok((Reply::JournalChecked(history::check(agent)), None)),
         Request::CardList => at_the_seat_or_root(agent, door, peer).map(|()| {
             agent.cards.read_held(person);
             (Reply::Cards { cards: status::cards(agent, peer.uid) }, None)

@@ -1,65 +1,157 @@
 //! How things stand, for people.
 
-use countersign_protocol::ids::{AccountName, LoginName};
-use countersign_protocol::ipc::{CardReport, ServerReport, StatusReport};
+use std::time::Instant;
+
+use countersign_protocol::ids::AccountName;
+use countersign_protocol::ipc::{
+    CardReport, CardsReport, JournalReport, ReportCounts, RosterLogin, RosterReport, RosterUse, ServerReport,
+    StatusReport, TurnReport, UnsettledReport,
+};
 use countersign_protocol::key_words::key_words;
+use countersign_protocol::roster::{OfflineServices, RosterAccount, RosterEntry};
 
 use crate::agent::Agent;
 use crate::card::CardSeen;
+use crate::check_in::Contact;
+use crate::history::{self, Viewer};
+use crate::journal::SentJob;
+use crate::peer::Peer;
 use crate::rosters::Held;
+use crate::server_link::Link;
+
+/// Decisions shown.
+const DECISIONS: u32 = 8;
+
+/// Login names of the roster shown: all of a report fits one frame.
+const LOGINS: usize = 100;
+
+/// Open requests shown.
+const REQUESTS: usize = 20;
 
 /// The whole report. Cards only for those who may see them.
 #[must_use]
-pub fn status(agent: &Agent, with_cards: bool, uid: u32) -> StatusReport {
-    let link = agent.link();
-    let contact = agent.contacts.get();
-    let held = agent.contacts.rosters.get();
-    let health = agent.wire.reach.health();
-    let alarm =
-        contact.as_ref().and_then(|contact| contact.alarm.clone()).map(|alarm| format!("ALARM: {alarm}"));
-    let service = agent.cards.service_problem().map(|problem| problem.to_string());
+pub fn status(agent: &Agent, with_cards: bool, peer: &Peer) -> StatusReport {
+    let (link, contact) = (agent.link(), agent.contacts.get());
+    let viewer = Viewer::of(peer);
     let state = match (&link, &contact) {
         (None, _) => "not-enrolled",
         (Some(_), None) => "pending",
         (Some(_), Some(contact)) => contact.state.as_str(),
     };
-    let mut cards = if with_cards { cards(agent, uid) } else { Vec::new() };
-    if let (true, Some(problem)) = (cards.is_empty() && with_cards, service) {
-        cards.push(no_reader(problem));
-    }
     StatusReport {
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        at: agent.wire.time.now(),
         instance: link.as_ref().map(|link| link.instance.fingerprint.clone()),
         key_words: link.as_ref().map(|link| key_words(&link.instance.fingerprint)),
         state: state.to_owned(),
         key_store: link.as_ref().map(|link| link.primary.in_words()),
         session_keys_until: link.as_ref().and_then(|link| link.session()).map(|session| session.until()),
-        server: link.as_ref().map(|link| ServerReport {
-            url: link.server.url.clone(),
-            fingerprint: link.server.fingerprint.clone(),
-            last_answer: health.last_answer,
-            clock_offset: agent.wire.time.offset(),
-            problem: alarm.or(health.problem).or_else(|| journal_problem(agent)),
-        }),
-        roster: held.map(|held| names(&held)).unwrap_or_default(),
-        cards,
-        unsent_events: agent.journal.unsent().unwrap_or(0),
+        weaknesses: agent.weaknesses.clone(),
+        server: link.as_ref().map(|link| server(agent, link, contact.as_deref())),
+        roster: agent.contacts.rosters.get().map(|held| roster(agent, &held, &viewer)),
+        cards: with_cards.then(|| readers(agent, peer.uid)),
+        decisions: history::decisions(agent, &viewer, DECISIONS),
+        reports: reports(agent),
+        unsettled: unsettled(agent, &viewer),
+        journal: journal(agent),
     }
 }
 
-fn names(held: &Held) -> Vec<LoginName> {
-    held.verified.roster().entries.iter().map(|entry| entry.login.clone()).collect()
+fn server(agent: &Agent, link: &Link, contact: Option<&Contact>) -> ServerReport {
+    let health = agent.wire.reach.health();
+    ServerReport {
+        url: link.server.url.clone(),
+        fingerprint: link.server.fingerprint.clone(),
+        last_answer: health.last_answer,
+        clock_offset: agent.wire.time.offset(),
+        problem: health.problem,
+        alarm: contact.and_then(|contact| contact.alarm.clone()),
+    }
 }
 
-/// Decisions that are kept only until the agent ends, or events that the server will not have.
-fn journal_problem(agent: &Agent) -> Option<String> {
-    if agent.journal.is_in_memory() {
-        return agent.journal.trouble().map(str::to_owned);
+fn roster(agent: &Agent, held: &Held, viewer: &Viewer) -> RosterReport {
+    let (roster, digest) = (held.verified.roster(), held.verified.digest());
+    let left = |account: &RosterAccount| match account.offline {
+        OfflineServices::None => 0,
+        OfflineServices::All | OfflineServices::These(_) => {
+            agent.journal.uses_left(digest, &account.account, roster.offline_uses)
+        }
+    };
+    let account = |one: &RosterAccount| RosterUse { account: one.account.clone(), offline_left: left(one) };
+    let login = |entry: &RosterEntry| RosterLogin {
+        login: entry.login.clone(),
+        accounts: match viewer {
+            Viewer::All => entry.accounts.iter().map(account).collect(),
+            Viewer::Own { .. } => Vec::new(),
+        },
+    };
+    RosterReport {
+        from: roster.issued,
+        until: roster.expires,
+        count: u64::try_from(roster.entries.len()).unwrap_or(u64::MAX),
+        logins: roster.entries.iter().take(LOGINS).map(login).collect(),
     }
-    let count = agent.journal.refused().ok().filter(|count| *count > 0)?;
-    Some(format!(
-        "it refused {count} events of this host; they stay in the local journal, and the log names them"
-    ))
+}
+
+fn readers(agent: &Agent, uid: u32) -> CardsReport {
+    let host = agent.link().and_then(|link| link.primary.card());
+    let now = Instant::now();
+    let turns = agent.cards.turns().into_iter().filter(|turn| uid == 0 || Some(turn.card) != host);
+    CardsReport {
+        cards: cards(agent, uid),
+        service_problem: agent.cards.service_problem().map(|problem| problem.to_string()),
+        turns: turns
+            .map(|turn| TurnReport {
+                card: turn.card,
+                holder: turn.holder,
+                seconds: now.saturating_duration_since(turn.since).as_secs(),
+                waiting: u64::try_from(turn.waiting).unwrap_or(u64::MAX),
+            })
+            .collect(),
+    }
+}
+
+fn reports(agent: &Agent) -> ReportCounts {
+    ReportCounts {
+        unsent: agent.journal.unsent().unwrap_or(0),
+        refused: agent.journal.refused().unwrap_or(0),
+        disputed: agent.journal.disputed_count().unwrap_or(0),
+    }
+}
+
+/// Requests that nobody acts upon, and whose outcome nobody knows.
+fn unsettled(agent: &Agent, viewer: &Viewer) -> Vec<UnsettledReport> {
+    let rows = agent.journal.unsettled().unwrap_or_default();
+    let is_open = |job: &SentJob| !agent.flights.has(&job.statement);
+    let is_shown =
+        |job: &SentJob| viewer.may_see(job.login.as_ref().map(|login| login.as_str()), Some(job.uid));
+    rows.into_iter()
+        .map(|row| row.job)
+        .filter(|job| is_open(job) && is_shown(job))
+        .take(REQUESTS)
+        .map(|job| UnsettledReport {
+            what: match (&job.login, &job.service) {
+                (Some(login), Some(service)) => format!("log in as {login} through {service}"),
+                _ => format!("{} {}", job.operation, job.resource),
+            },
+            untold: agent.untold.has(&job.id),
+            correlation: job.correlation,
+            account: job.account,
+            sent: job.time,
+        })
+        .collect()
+}
+
+fn journal(agent: &Agent) -> JournalReport {
+    JournalReport {
+        in_memory: agent.journal.is_in_memory(),
+        problem: match agent.journal.trouble() {
+            None if agent.journal.is_broken() => {
+                Some("the journal: an entry was changed or removed".to_owned())
+            }
+            trouble => trouble.map(str::to_owned),
+        },
+    }
 }
 
 /// The cards. The host's own is shown to root alone.
@@ -99,17 +191,4 @@ fn accounts(agent: &Agent, seen: &CardSeen) -> Vec<AccountName> {
     accounts.sort();
     accounts.dedup();
     accounts
-}
-
-/// A line for when no reader can be asked at all.
-fn no_reader(problem: String) -> CardReport {
-    CardReport {
-        reader: "(no reader)".to_owned(),
-        ident: None,
-        tries: None,
-        signing_key: None,
-        role: "user".to_owned(),
-        accounts: Vec::new(),
-        problem: Some(problem),
-    }
 }

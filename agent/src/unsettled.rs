@@ -187,6 +187,7 @@ struct About<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<&'a str>,
     account: &'a str,
+    uid: u32,
     statement: Digest,
     sent: Timestamp,
 }
@@ -214,6 +215,7 @@ pub fn conclude(agent: &Agent, row: &Unsettled, outcome: &Outcome<'_>, why: Why)
             login: job.login.as_ref().map(|login| login.as_str()),
             service: job.service.as_ref().map(|service| service.as_str()),
             account: job.account.as_str(),
+            uid: job.uid,
             statement: job.statement,
             sent: job.time,
         },

@@ -57,7 +57,11 @@ pub(crate) fn ask_at(socket: &Path, global: &Global, request: &Request) -> Resul
         Reply::Denied(denial) => Err(denial.into()),
         Reply::Failed(problem) => Err(explained(problem, socket)),
         reply => {
-            let follows = matches!(&reply, Reply::JobDone(done) if done.has_result);
+            let follows = match &reply {
+                Reply::JobDone(done) => done.has_result,
+                Reply::Journal(_) => true,
+                _ => false,
+            };
             let body = if follows { Some(body::receive(client.stream())?) } else { None };
             Ok(Answered { reply, body })
         }

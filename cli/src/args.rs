@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use countersign_protocol::ids::CardIdent;
 use countersign_protocol::ipc;
 
-use crate::commands::{admin, enroll, ledger, login_try, register};
+use crate::commands::{admin, enroll, journal, ledger, login_try, register};
 
 /// Log in, sign requests and administer with an OpenPGP card.
 ///
@@ -69,8 +69,11 @@ pub(crate) enum Command {
     /// Logins on this host.
     #[command(subcommand)]
     Login(Login),
-    /// Show how this host, its server and its cards stand.
+    /// Show whether all is well, and how this host, its server and its cards stand.
+    ///
+    /// Ends with 0 if all is well, and with 10 if something needs attention.
     Status,
+    Journal(journal::Journal),
     /// Cards in this host's readers.
     #[command(subcommand)]
     Card(Card),

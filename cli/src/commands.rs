@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod card_list;
 pub(crate) mod enroll;
+pub(crate) mod journal;
 pub(crate) mod ledger;
 pub(crate) mod login_try;
 pub(crate) mod register;
@@ -20,6 +21,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Register(register) => register.run(global),
         Command::Login(Login::Try(login)) => login.run(global),
         Command::Status => status::run(global),
+        Command::Journal(journal) => journal.run(global),
         Command::Card(Card::List) => card_list::run(global),
         Command::Ledger(ledger) => ledger.run(global),
         Command::Admin(admin) => admin.run(global),

@@ -20,11 +20,12 @@ pub(crate) enum Exit {
     NotPermitted,
     Enrolment,
     Untrusted,
+    Attention,
     Cancelled,
 }
 
 impl Exit {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
@@ -35,6 +36,7 @@ impl Exit {
         Self::NotPermitted,
         Self::Enrolment,
         Self::Untrusted,
+        Self::Attention,
         Self::Cancelled,
     ];
 
@@ -50,6 +52,7 @@ impl Exit {
             Self::NotPermitted => 7,
             Self::Enrolment => 8,
             Self::Untrusted => 9,
+            Self::Attention => 10,
             // What a shell reports for a program that ^C ended.
             Self::Cancelled => 130,
         }
@@ -66,7 +69,8 @@ impl Exit {
             Self::NoAgent => "the agent is not running",
             Self::NotPermitted => "you may not ask this, or not from here",
             Self::Enrolment => "this host is not enrolled, not approved, or enrolled already",
-            Self::Untrusted => "a proof does not hold: ledger, receipt, or server fingerprint",
+            Self::Untrusted => "a proof does not hold: ledger, receipt, journal, or server fingerprint",
+            Self::Attention => "status: done, and something needs attention",
             Self::Cancelled => "cancelled",
         }
     }
@@ -128,10 +132,14 @@ impl From<LocalKind> for Exit {
         match kind {
             LocalKind::AgentNotRunning => Self::NoAgent,
             LocalKind::SocketNotPermitted => Self::NotPermitted,
-            LocalKind::LedgerUntrusted | LocalKind::GrantUntrusted => Self::Untrusted,
-            LocalKind::AgentProtocol | LocalKind::File | LocalKind::NoTerminal | LocalKind::Output => {
-                Self::Failed
+            LocalKind::LedgerUntrusted | LocalKind::JournalUntrusted | LocalKind::GrantUntrusted => {
+                Self::Untrusted
             }
+            LocalKind::AgentProtocol
+            | LocalKind::File
+            | LocalKind::NoTerminal
+            | LocalKind::NotFound
+            | LocalKind::Output => Self::Failed,
         }
     }
 }

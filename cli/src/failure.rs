@@ -39,12 +39,16 @@ pub(crate) enum LocalKind {
     AgentProtocol,
     /// A file could not be read or written, or does not hold what it should.
     File,
+    /// There is nothing of that name.
+    NotFound,
     /// A question, and nobody to ask.
     NoTerminal,
     /// Standard output could not be written.
     Output,
     /// An export does not prove what it claims.
     LedgerUntrusted,
+    /// The journal of this host was changed.
+    JournalUntrusted,
     /// A grant that answers another request than ours.
     GrantUntrusted,
 }

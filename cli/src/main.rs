@@ -6,6 +6,7 @@
 
 mod agent;
 mod args;
+mod column;
 mod commands;
 mod exit;
 mod failure;
@@ -20,7 +21,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::Arguments;
-use exit::Exit;
 use output::Output;
 
 fn main() -> ExitCode {
@@ -34,9 +34,9 @@ fn main() -> ExitCode {
         }
     };
     let output = Output::new(arguments.global.json);
-    let done = commands::run(&arguments).and_then(|report| output.report(&report));
+    let done = commands::run(&arguments).and_then(|report| output.report(&report).map(|()| report.exit()));
     match done {
-        Ok(()) => Exit::Done.into(),
+        Ok(exit) => exit.into(),
         Err(failure) => output.failure(&failure).into(),
     }
 }

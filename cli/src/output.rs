@@ -1,7 +1,7 @@
 //! Where results and failures go: one value, shown as text or as JSON.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 use serde::Serialize;
 use serde_json::json;
@@ -13,6 +13,15 @@ use crate::failure::{Failure, LocalKind};
 pub(crate) struct Report {
     text: String,
     json: serde_json::Value,
+    exit: Exit,
+    tone: Option<Tone>,
+}
+
+/// How the first line of a report is meant; a terminal shows it in colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Good,
+    Attention,
 }
 
 impl Report {
@@ -24,7 +33,25 @@ impl Report {
         let json = serde_json::to_value(value).map_err(|error| {
             Failure::local(LocalKind::Output, format!("the result could not be written as JSON: {error}"))
         })?;
-        Ok(Self { text: value.to_string(), json })
+        Ok(Self { text: value.to_string(), json, exit: Exit::Done, tone: None })
+    }
+
+    /// The same with another end than "done", and how it is meant.
+    pub(crate) fn ending(self, exit: Exit, tone: Tone) -> Self {
+        Self { exit, tone: Some(tone), ..self }
+    }
+
+    /// How the program ends once this is shown.
+    pub(crate) const fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    fn shown(&self) -> String {
+        let text = plain(self.text.trim_end()) + "\n";
+        match self.tone.filter(|_| is_coloured()) {
+            Some(tone) => coloured(&text, tone),
+            None => text,
+        }
     }
 }
 
@@ -45,8 +72,7 @@ impl Output {
 
     /// Shows a result on standard output.
     pub(crate) fn report(self, report: &Report) -> Result<(), Failure> {
-        let text =
-            if self.json { format!("{}\n", report.json) } else { plain(report.text.trim_end()) + "\n" };
+        let text = if self.json { format!("{}\n", report.json) } else { report.shown() };
         write(&mut io::stdout().lock(), &text)
     }
 
@@ -82,6 +108,23 @@ impl Output {
         let _ = write(&mut io::stderr().lock(), &text);
         failure.kind.into()
     }
+}
+
+/// Only a person at a terminal who did not ask for none (<https://no-color.org>).
+fn is_coloured() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    io::stdout().is_terminal()
+        && !is_set("NO_COLOR")
+        && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+}
+
+fn coloured(text: &str, tone: Tone) -> String {
+    let colour = match tone {
+        Tone::Good => "\u{1b}[1;32m",
+        Tone::Attention => "\u{1b}[1;33m",
+    };
+    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+    format!("{colour}{first}\u{1b}[0m\n{rest}")
 }
 
 fn write(to: &mut impl Write, text: &str) -> Result<(), Failure> {

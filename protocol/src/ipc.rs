@@ -6,19 +6,26 @@
 
 mod client;
 mod frame;
+mod journal;
 mod login;
 mod reply;
 mod request;
+mod status;
 
 pub use client::{Client, ClientError, Conversation};
 pub use frame::{Frame, FrameError, FrameKind, read_frame, write_frame};
+pub use journal::{JournalAsk, JournalChecked, JournalEntry, JournalPage, ReportState};
 pub use login::{LoginReply, LoginRequest, NotALoginReply};
 pub use reply::{
     CardReport, Denial, DenyReason, Enrolled, Grant, JobDone, NoteKind, Problem, ProblemKind, Prompt,
-    PromptKind, Registered, Reply, ServerReport, StatusReport,
+    PromptKind, Registered, Reply,
 };
 pub use request::{
     Account, Answer, Authenticate, Enroll, EnrollKeyStore, Job, Register, RegisterKey, Request,
+};
+pub use status::{
+    CardsReport, JournalReport, ReportCounts, RosterLogin, RosterReport, RosterUse, ServerReport,
+    StatusReport, TurnReport, UnsettledReport,
 };
 
 /// Where root's programs reach the agent (mode 0600).

@@ -52,6 +52,8 @@ pub struct SentJob {
     pub account: AccountName,
     /// What the person is told to quote if there is no answer.
     pub correlation: CorrelationId,
+    /// The user whose program asked.
+    pub uid: u32,
 }
 
 impl SentJob {

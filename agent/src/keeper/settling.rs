@@ -23,10 +23,10 @@ use crate::wire::LinkError;
 pub struct Untold(Mutex<HashSet<MessageId>>);
 
 impl Untold {
-    /// How many.
+    /// Whether this is one of them.
     #[must_use]
-    pub fn count(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    pub fn has(&self, id: &MessageId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
     }
 
     fn all(&self) -> HashSet<MessageId> {

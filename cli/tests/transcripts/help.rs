@@ -7,6 +7,7 @@ const COMMANDS: &[&[&str]] = &[
     &["register"],
     &["login", "try"],
     &["status"],
+    &["journal"],
     &["card", "list"],
     &["ledger", "export"],
     &["ledger", "verify"],
@@ -50,7 +51,7 @@ fn the_main_help_lists_every_command_and_exit_code() {
     for words in COMMANDS {
         assert!(help.out.contains(&format!("\n  {}", words[0])), "{words:?}");
     }
-    for code in ["0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "6 ", "7 ", "8 ", "9 ", "130 "] {
+    for code in ["0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "6 ", "7 ", "8 ", "9 ", "10 ", "130 "] {
         assert!(help.out.contains(&format!("\n  {code}")), "{code}");
     }
 }

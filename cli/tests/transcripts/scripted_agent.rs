@@ -80,6 +80,11 @@ pub(crate) fn say_done(stream: &mut UnixStream, result: &impl serde::Serialize) 
         has_result: true,
     };
     say(stream, &Reply::JobDone(done));
+    say_beside(stream, result);
+}
+
+/// Sends `result` as a sealed memfd beside a frame that announces it.
+pub(crate) fn say_beside(stream: &mut UnixStream, result: &impl serde::Serialize) {
     let json = serde_json::to_vec(result).unwrap();
     let mut body = File::from(memfd_create(c"result", MFdFlags::MFD_ALLOW_SEALING).unwrap());
     body.write_all(&json).unwrap();

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
-use crate::ids::{AccountName, CardIdent, CorrelationId, Digest, Fingerprint, LoginName, Nonce};
+use super::{JournalChecked, JournalPage, StatusReport};
+use crate::ids::{AccountName, CardIdent, CorrelationId, Digest, Fingerprint, Nonce};
 
 /// One frame from the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +23,11 @@ pub enum Reply {
     /// Last word: no.
     Denied(Denial),
     /// Last word: how things stand.
-    Status(StatusReport),
+    Status(Box<StatusReport>),
+    /// Last word: a page of the journal. A body with its entries follows.
+    Journal(JournalPage),
+    /// Last word: whether the journal is whole.
+    JournalChecked(JournalChecked),
     /// Last word: the cards.
     Cards {
         /// One a reader with a card in it.
@@ -138,56 +142,6 @@ pub enum DenyReason {
     Busy,
     /// The agent failed; its log has the correlation id.
     Internal,
-}
-
-/// How things stand.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StatusReport {
-    /// The agent's version.
-    pub version: String,
-    /// This instance, if the host is enrolled.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instance: Option<Fingerprint>,
-    /// Its key words, for an administrator to compare.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key_words: Option<String>,
-    /// `not-enrolled`, `pending`, `active`, `suspended`, `revoked`.
-    pub state: String,
-    /// Where the instance's key lives, in words: "card FFFE:00000001", "file, readable by root only" …
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key_store: Option<String>,
-    /// When the session subkeys end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session_keys_until: Option<Timestamp>,
-    /// The server, if the host is enrolled.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub server: Option<ServerReport>,
-    /// Login names in the roster.
-    pub roster: Vec<LoginName>,
-    /// The cards.
-    pub cards: Vec<CardReport>,
-    /// Host events that the server has not confirmed yet.
-    pub unsent_events: u64,
-}
-
-/// The server as this host sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServerReport {
-    /// Its address.
-    pub url: String,
-    /// Its fingerprint.
-    pub fingerprint: Fingerprint,
-    /// When it last answered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_answer: Option<Timestamp>,
-    /// Its clock minus ours, in seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clock_offset: Option<i64>,
-    /// What went wrong last, if the last attempt failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub problem: Option<String>,
 }
 
 /// One card.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::JournalAsk;
 use crate::binary::Binary;
 use crate::ids::{
     AccountName, CardIdent, Fingerprint, LoginName, Nonce, Operation, ResourceName, ServiceName,
@@ -18,6 +19,10 @@ pub enum Request {
     Account(Account),
     /// How things stand.
     Status,
+    /// What happened here.
+    Journal(JournalAsk),
+    /// Is the journal whole?
+    CheckJournal,
     /// Which cards are in which readers.
     CardList,
     /// Make this host an instance of a server.
@@ -156,6 +161,8 @@ enum StrictRequest {
     Authenticate(Authenticate),
     Account(Account),
     Status {},
+    Journal(JournalAsk),
+    CheckJournal {},
     CardList {},
     Enroll(Enroll),
     Register(Register),
@@ -168,6 +175,8 @@ impl From<StrictRequest> for Request {
             StrictRequest::Authenticate(ask) => Self::Authenticate(ask),
             StrictRequest::Account(ask) => Self::Account(ask),
             StrictRequest::Status {} => Self::Status,
+            StrictRequest::Journal(ask) => Self::Journal(ask),
+            StrictRequest::CheckJournal {} => Self::CheckJournal,
             StrictRequest::CardList {} => Self::CardList,
             StrictRequest::Enroll(ask) => Self::Enroll(ask),
             StrictRequest::Register(ask) => Self::Register(ask),

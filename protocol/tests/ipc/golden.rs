@@ -122,6 +122,8 @@ fn the_module_reads_the_replies_to_a_login_as_everybody_does() {
             }
             (
                 Reply::Status(_)
+                | Reply::Journal(_)
+                | Reply::JournalChecked(_)
                 | Reply::Cards { .. }
                 | Reply::Enrolled(_)
                 | Reply::Registered(_)

@@ -3,4 +3,5 @@
 
 mod golden;
 mod messages;
+mod reports;
 mod rules;

@@ -5,11 +5,13 @@ use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{Digest, Nonce};
 use countersign_protocol::ipc::{
     Account, Answer, Authenticate, CardReport, Denial, DenyReason, Enroll, EnrollKeyStore, Enrolled,
-    FrameKind, Grant, Job, JobDone, NoteKind, Problem, ProblemKind, Prompt, PromptKind, Register,
-    RegisterKey, Registered, Reply, Request, ServerReport, StatusReport,
+    FrameKind, Grant, Job, JobDone, JournalAsk, JournalChecked, JournalPage, NoteKind, Problem, ProblemKind,
+    Prompt, PromptKind, Register, RegisterKey, Registered, Reply, Request,
 };
 use countersign_protocol::message::result::ApplicationBundle;
 use serde::Serialize;
+
+use crate::reports::{status_active, status_not_enrolled};
 
 const FINGERPRINT: &str = "0123456789ABCDEF0123456789ABCDEF01234567";
 const CARD: &str = "0006:12345678";
@@ -77,12 +79,22 @@ fn requests() -> Vec<(&'static str, Request)> {
         body: Some(Binary(b"{}".to_vec())),
         card: None,
     };
+    let journal = JournalAsk {
+        after: Some(41),
+        last: Some(50),
+        since: Some(Timestamp::from_seconds(1_790_000_000)),
+        login: Some("ana".parse().unwrap()),
+        correlation: Some(REFERENCE.parse().unwrap()),
+    };
     vec![
         ("authenticate", Request::Authenticate(authenticate)),
         ("authenticate-bare", Request::Authenticate(bare)),
         ("authenticate-remote", Request::Authenticate(remote)),
         ("account", Request::Account(account)),
         ("status", Request::Status),
+        ("journal-all", Request::Journal(JournalAsk::default())),
+        ("journal", Request::Journal(journal)),
+        ("check-journal", Request::CheckJournal),
         ("card-list", Request::CardList),
         ("enroll", Request::Enroll(enroll)),
         ("register-generate", Request::Register(register)),
@@ -131,6 +143,14 @@ fn replies() -> Vec<(&'static str, Reply)> {
         ("denied-policy", denial(DenyReason::Policy)),
         ("status-not-enrolled", status_not_enrolled()),
         ("status-active", status_active(card.clone())),
+        ("journal", Reply::Journal(JournalPage { upto: 41, more: true })),
+        (
+            "journal-checked",
+            Reply::JournalChecked(JournalChecked {
+                entries: 40,
+                problem: Some("entry 41 was changed or removed".into()),
+            }),
+        ),
         ("cards", Reply::Cards { cards: vec![card] }),
         (
             "enrolled",
@@ -191,42 +211,6 @@ fn granted_offline() -> Reply {
         }
         other => other,
     }
-}
-
-fn status_not_enrolled() -> Reply {
-    Reply::Status(StatusReport {
-        version: "0.1.0".into(),
-        instance: None,
-        key_words: None,
-        state: "not-enrolled".into(),
-        key_store: None,
-        session_keys_until: None,
-        server: None,
-        roster: Vec::new(),
-        cards: Vec::new(),
-        unsent_events: 0,
-    })
-}
-
-fn status_active(card: CardReport) -> Reply {
-    Reply::Status(StatusReport {
-        version: "0.1.0".into(),
-        instance: Some(FINGERPRINT.parse().unwrap()),
-        key_words: Some("abandon ability able about above absent".into()),
-        state: "active".into(),
-        key_store: Some("file, readable by root only".into()),
-        session_keys_until: Some(Timestamp::from_seconds(1_800_000_000)),
-        server: Some(ServerReport {
-            url: "https://auth.example:8443".into(),
-            fingerprint: FINGERPRINT.parse().unwrap(),
-            last_answer: Some(Timestamp::from_seconds(1_799_999_000)),
-            clock_offset: Some(-2),
-            problem: None,
-        }),
-        roster: vec!["ana".parse().unwrap(), "bob".parse().unwrap()],
-        cards: vec![card],
-        unsent_events: 3,
-    })
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {

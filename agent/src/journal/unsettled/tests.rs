@@ -20,6 +20,7 @@ fn job(operation: &str) -> SentJob {
         service: Some("sudo".parse().unwrap()),
         account: "ana".parse().unwrap(),
         correlation: "7K3M-Q2ZD".parse().unwrap(),
+        uid: 1000,
     }
 }
 

@@ -1,0 +1,224 @@
+//! What of a status needs somebody, the worst first, each with what to do.
+
+use countersign_protocol::ipc::{CardReport, ServerReport, StatusReport};
+use countersign_protocol::limits;
+use serde::Serialize;
+
+use crate::column::span;
+
+/// One thing, and what to do about it.
+#[derive(Debug, Serialize)]
+pub(super) struct Finding {
+    pub(super) what: String,
+    pub(super) next: String,
+}
+
+/// All of them; none means that all is well.
+pub(super) fn findings(report: &StatusReport) -> Vec<Finding> {
+    let mut found = Vec::new();
+    host(report, &mut found);
+    if let Some(server) = &report.server {
+        self::server(report, server, &mut found);
+    }
+    roster(report, &mut found);
+    cards(report, &mut found);
+    records(report, &mut found);
+    for weakness in &report.weaknesses {
+        let next = "Countersign works without it. Start the agent by its systemd unit, which sees to this.";
+        add(&mut found, sentence(weakness), next);
+    }
+    found
+}
+
+fn add(found: &mut Vec<Finding>, what: impl Into<String>, next: impl Into<String>) {
+    found.push(Finding { what: what.into(), next: next.into() });
+}
+
+fn host(report: &StatusReport, found: &mut Vec<Finding>) {
+    match report.state.as_str() {
+        "active" => {}
+        "not-enrolled" => {
+            add(found, "This host is not enrolled.", "As root: countersign enroll");
+        }
+        "pending" => {
+            let words = report.key_words.as_deref().unwrap_or("KEY-WORDS");
+            let next =
+                format!("An administrator compares its key words: countersign admin host approve {words}");
+            add(found, "This host waits for an administrator's approval; nobody can log in here yet.", next);
+        }
+        "suspended" => add(
+            found,
+            "This host is suspended: an administrator has barred it.",
+            "Ask an administrator why; they can lift it.",
+        ),
+        _ => add(found, "This host's key is revoked, for ever.", "Enrol the host anew, with a new key."),
+    }
+}
+
+fn server(report: &StatusReport, server: &ServerReport, found: &mut Vec<Finding>) {
+    if let Some(alarm) = &server.alarm {
+        add(
+            found,
+            format!("ALARM: the server's ledger is not the one this host knew: {alarm}."),
+            "Somebody changed or rolled back the ledger, or stands in for the server. Tell your administrator before anybody logs in.",
+        );
+    }
+    if let Some(problem) = &server.problem {
+        let since = match server.last_answer {
+            Some(at) => format!("It last answered {} ago", span(report.at.seconds_since(at))),
+            None => "It has not answered since the agent started".to_owned(),
+        };
+        add(
+            found,
+            sentence(problem),
+            format!(
+                "{since}. Check the network, and that the server runs: systemctl status countersign-server"
+            ),
+        );
+    }
+    if let Some(offset) = server.clock_offset.filter(|offset| offset.abs() > limits::CLOCK_SKEW) {
+        add(
+            found,
+            format!("This host's clock is {}.", against(offset)),
+            "Countersign makes up for it, other programs do not. Set the clock: timedatectl set-ntp true",
+        );
+    }
+    let is_over = report.session_keys_until.is_none_or(|until| until <= report.at);
+    if is_over && report.state == "active" && server.problem.is_none() {
+        add(
+            found,
+            "This host has no session keys that are valid now.",
+            "The agent makes new ones at its next check-in; if it does not: systemctl restart countersignd",
+        );
+    }
+}
+
+fn roster(report: &StatusReport, found: &mut Vec<Finding>) {
+    let Some(roster) = report.roster.as_ref().filter(|_| report.state == "active") else { return };
+    match roster.until {
+        Some(until) if until > report.at => {}
+        Some(until) => add(
+            found,
+            format!("The roster ended {} ago: nobody can log in.", span(report.at.seconds_since(until))),
+            "It comes anew as soon as the server can be reached.",
+        ),
+        None => {
+            add(found, "This host has no roster yet: nobody can log in.", "It comes with the first check-in.")
+        }
+    }
+}
+
+fn cards(report: &StatusReport, found: &mut Vec<Finding>) {
+    let Some(cards) = &report.cards else { return };
+    if let Some(problem) = &cards.service_problem {
+        add(found, sentence(problem), "systemctl status pcscd.socket pcscd");
+    }
+    for card in &cards.cards {
+        let name = name(card);
+        match (card.tries, &card.problem) {
+            (Some(0), _) => add(
+                found,
+                format!("{name} is blocked: it accepts no PIN any more."),
+                "Unblock it with its admin PIN or resetting code: countersign card unblock",
+            ),
+            (Some(1), _) => add(
+                found,
+                format!("{name} has one try left; the next wrong PIN blocks it."),
+                "A right PIN gives all tries back.",
+            ),
+            (_, Some(problem)) => {
+                add(found, format!("{name}: {}", sentence(problem)), "Take it out and put it in again.");
+            }
+            _ => {}
+        }
+    }
+}
+
+fn records(report: &StatusReport, found: &mut Vec<Finding>) {
+    match report.unsettled.as_slice() {
+        [] => {}
+        [one] => {
+            let what = format!(
+                "1 request has no known outcome: {} by {} ({}).",
+                one.what, one.account, one.correlation
+            );
+            add(found, what, settles(one.untold));
+        }
+        [first, ..] => {
+            let what = format!(
+                "{} requests have no known outcome, the first {} by {} ({}).",
+                report.unsettled.len(),
+                first.what,
+                first.account,
+                first.correlation
+            );
+            add(found, what, settles(report.unsettled.iter().all(|one| one.untold)));
+        }
+    }
+    let reports = report.reports;
+    if reports.refused > 0 {
+        add(
+            found,
+            format!("The server refused {} of this host.", events(reports.refused)),
+            "They stay in the local journal: countersign journal. The server's ledger has the reason.",
+        );
+    }
+    if reports.disputed > 0 {
+        add(
+            found,
+            format!("The server disputes {} of this host.", logins(reports.disputed)),
+            "An administrator looks at them: countersign journal, and the alarms in the ledger.",
+        );
+    }
+    let journal = &report.journal;
+    match (&journal.problem, journal.in_memory) {
+        (Some(problem), _) => add(
+            found,
+            sentence(problem),
+            "Keep what is left of it for whoever looks into this; `countersign journal --verify` checks it.",
+        ),
+        (None, true) => add(
+            found,
+            "The local journal is kept in memory only.",
+            "Make room on the disk, then: systemctl restart countersignd",
+        ),
+        (None, false) => {}
+    }
+}
+
+const fn settles(untold: bool) -> &'static str {
+    if untold {
+        "The server does not tell. Its ledger has it, if it was decided; the agent asks again when it starts anew."
+    } else {
+        "The agent asks the server as soon as it can be reached, and the journal tells what became of it."
+    }
+}
+
+fn events(number: u64) -> String {
+    if number == 1 { "1 event".to_owned() } else { format!("{number} events") }
+}
+
+fn logins(number: u64) -> String {
+    if number == 1 { "1 offline login".to_owned() } else { format!("{number} offline logins") }
+}
+
+/// The offset is the server's clock minus ours.
+pub(super) fn against(offset: i64) -> String {
+    let direction = if offset > 0 { "behind" } else { "ahead of" };
+    format!("{} {direction} the server's", span(offset))
+}
+
+fn name(card: &CardReport) -> String {
+    match &card.ident {
+        Some(ident) => format!("The card {ident}"),
+        None => format!("The card in {}", card.reader),
+    }
+}
+
+/// The agent's words as a sentence of their own.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let Some(first) = chars.next() else { return String::new() };
+    let stop = if text.ends_with(['.', '?', '!']) { "" } else { "." };
+    format!("{}{}{stop}", first.to_uppercase(), chars.as_str())
+}
