@@ -68,13 +68,9 @@ fn server(report: &StatusReport, server: &ServerReport, found: &mut Vec<Finding>
             Some(at) => format!("It last answered {} ago", span(report.at.seconds_since(at))),
             None => "It has not answered since the agent started".to_owned(),
         };
-        add(
-            found,
-            sentence(problem),
-            format!(
-                "{since}. Check the network, and that the server runs: systemctl status countersign-server"
-            ),
-        );
+        let meanwhile = if works_offline(report) { " Logins go on by the roster meanwhile." } else { "" };
+        let check = "Check the network, and that the server runs: systemctl status countersign-server";
+        add(found, sentence(problem), format!("{since}.{meanwhile} {check}"));
     }
     if let Some(offset) = server.clock_offset.filter(|offset| offset.abs() > limits::CLOCK_SKEW) {
         add(
@@ -93,17 +89,26 @@ fn server(report: &StatusReport, server: &ServerReport, found: &mut Vec<Finding>
     }
 }
 
+/// Whether somebody could log in without the server; told to root alone.
+fn works_offline(report: &StatusReport) -> bool {
+    let Some(roster) = report.roster.as_ref().filter(|roster| roster.until > report.at) else { return false };
+    roster.logins.iter().flat_map(|login| &login.accounts).any(|account| account.offline_left > 0)
+}
+
 fn roster(report: &StatusReport, found: &mut Vec<Finding>) {
-    let Some(roster) = report.roster.as_ref().filter(|_| report.state == "active") else { return };
-    match roster.until {
-        Some(until) if until > report.at => {}
-        Some(until) => add(
+    if report.state != "active" {
+        return;
+    }
+    match &report.roster {
+        Some(roster) if roster.until > report.at => {}
+        Some(roster) => add(
             found,
-            format!("The roster ended {} ago: nobody can log in.", span(report.at.seconds_since(until))),
-            "It comes anew as soon as the server can be reached.",
+            format!("The roster ended {} ago.", span(report.at.seconds_since(roster.until))),
+            "Nobody can log in without the server now. It comes anew as soon as the server can be reached.",
         ),
         None => {
-            add(found, "This host has no roster yet: nobody can log in.", "It comes with the first check-in.")
+            let next = "It comes with the first check-in. Until then nobody can log in.";
+            add(found, "This host has no roster yet.", next);
         }
     }
 }
