@@ -63,19 +63,18 @@ fn a_host_card_that_never_got_the_kept_pins_is_asked_about_and_gets_them() {
     let card = site.host_card.as_ref().unwrap();
     // It dies with its answer to the change of the user PIN, which it did not make.
     card.fail_next("CHANGE_REFERENCE_DATA", 0x6F00).unwrap();
-    let note = machine.path(STATE).join("host-card.json");
-    let ident = card.ident();
+    let pins_file = format!("{STATE}/host-card-{}.pins", card.ident().replace(':', "-"));
+    let kept = machine.path(&pins_file);
     let (code, shown) = enroll(&site, &machine, &[("Type yes", "yes")]);
     assert_ne!(code, Some(0), "{shown}");
-    assert!(!note.exists(), "the card said that its PINs are the old ones");
+    assert!(!kept.exists(), "the card said that its PINs are the old ones");
     // As if the agent had died before that answer.
-    machine.write(format!("{STATE}/host-card.json"), &format!("\"{ident}\""), 0o600).unwrap();
-    let pins = std::fs::read(machine.path(STATE).join("host-card.pins")).unwrap();
+    let pins = "271828182845\n314159265358\n";
+    machine.write(&pins_file, pins, 0o600).unwrap();
 
     site.server.start(&machine).unwrap();
     let (code, shown) = enroll(&site, &machine, &[("Type yes", "yes")]);
     assert_eq!(code, Some(0), "{shown}");
     assert!(shown.contains("enrolled and active"), "{shown}");
-    let now = std::fs::read(machine.path(STATE).join("host-card.pins")).unwrap();
-    assert!(now == pins, "the only copy was not overwritten");
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), pins, "the only copy was not overwritten");
 }
