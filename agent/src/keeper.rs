@@ -5,9 +5,12 @@
 //! deadline.
 
 mod quiet;
+mod renewal;
 mod reports;
 mod rounds;
 mod settling;
+
+pub use self::renewal::Trouble as RenewalTrouble;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Weak};
@@ -16,6 +19,7 @@ use std::time::{Duration, Instant};
 use countersign_protocol::clock::{Clock as _, Timestamp};
 use countersign_protocol::limits;
 
+use self::renewal::{renew, renew_if_due};
 use self::reports::send_oldest;
 use self::rounds::{Duties, Heard, Rounds};
 pub use self::settling::Untold;
@@ -142,6 +146,10 @@ impl Duties for Agent {
         self.link().and_then(|_| self.contacts.managed_mark())
     }
 
+    fn keys_are_due(&self) -> bool {
+        self.link().is_some_and(|link| renewal::is_due(self, &link))
+    }
+
     fn is_there(&self) -> bool {
         self.wire.reach.answered_within(limits::ANSWER_FRESH, Instant::now())
     }
@@ -203,16 +211,12 @@ fn check_in(agent: &Agent, patience: Patience) -> Result<(), LinkError> {
 }
 
 fn session_and_check_in(agent: &Agent, link: &Link, means: Means<'_>) -> Result<(), LinkError> {
-    let now = agent.wire.time.now();
-    if link.session().is_none_or(|session| session.must_be_renewed(now)) {
-        link.renew_session(means, &agent.cards, &agent.contacts)?;
-        agent.log.notice("session-keys-renewed", &[]);
-    }
+    renew_if_due(agent, link, means)?;
     match agent.contacts.check_in(link, means) {
         Err(LinkError::Refused { clock_was_wrong: Some(_), .. }) => agent.contacts.check_in(link, means),
         // The server may know other session keys, from a copy of this host or a restored backup.
         Err(LinkError::Refused { .. }) => {
-            link.renew_session(means, &agent.cards, &agent.contacts)?;
+            renew(agent, link, means)?;
             agent.contacts.check_in(link, means)
         }
         other => other,

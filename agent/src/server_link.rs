@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::card::Cards;
 use crate::check_in::Contacts;
 use crate::instance_key::{Primary, PrimaryError, SessionKeys};
+use crate::keeper::RenewalTrouble;
 use crate::reach::Patience;
 use crate::server_time::Answers;
 use crate::state::StateDir;
@@ -57,6 +58,8 @@ pub struct Link {
     pub primary: Primary,
     /// Announced to the server; none until the first key update after a start. Held to look or to replace.
     session: Mutex<Option<Arc<SessionKeys>>>,
+    /// What stood in the way of the next ones. Held to look or to replace.
+    trouble: Mutex<Option<RenewalTrouble>>,
 }
 
 /// A request and its proven answer.
@@ -106,13 +109,31 @@ impl Link {
     ) -> Result<Self, LinkError> {
         let server = Server::new(&instance.server_certificate.0, &instance.server_url)?;
         let base = certificate::parse(&instance.certificate.0)?;
-        Ok(Self { instance, server, base, primary, session: Mutex::new(session.map(Arc::new)) })
+        Ok(Self {
+            instance,
+            server,
+            base,
+            primary,
+            session: Mutex::new(session.map(Arc::new)),
+            trouble: Mutex::default(),
+        })
     }
 
     /// The session keys in use.
     #[must_use]
     pub fn session(&self) -> Option<Arc<SessionKeys>> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What stood in the way of the next session keys, if they could not be had.
+    #[must_use]
+    pub fn trouble(&self) -> Option<RenewalTrouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes it, or that nothing does.
+    pub fn set_trouble(&self, trouble: Option<RenewalTrouble>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
     /// Asks the server. A wrong clock is corrected and the message made anew, once.

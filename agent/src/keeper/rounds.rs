@@ -27,6 +27,8 @@ pub(super) trait Duties {
     fn check_in_every(&self) -> Duration;
     /// Changes when the host should check in out of turn.
     fn managed_mark(&self) -> Option<(u64, i64, i64)>;
+    /// Whether the session keys are to be replaced, and that was not tried a moment ago.
+    fn keys_are_due(&self) -> bool;
     /// Whether the server answered a moment ago.
     fn is_there(&self) -> bool;
     /// Session keys, if they are due, and a check-in, within this time.
@@ -60,6 +62,8 @@ pub(super) struct Heard {
 /// When what is due.
 pub(super) struct Rounds {
     check_in: Instant,
+    /// The last check-in failed: what is due waits until the next one is.
+    check_in_failed: bool,
     reports: Option<Instant>,
     /// The last attempt failed: new reports do not make the next one sooner.
     reports_failed: bool,
@@ -73,6 +77,7 @@ impl Rounds {
     pub(super) fn new() -> Self {
         Self {
             check_in: Instant::now(),
+            check_in_failed: false,
             reports: None,
             reports_failed: false,
             managed: None,
@@ -93,7 +98,9 @@ impl Rounds {
         let Heard { waiting, nudged, called } = heard;
         // Somebody was added to the file: the roster shall know them before they come.
         let mark = duties.managed_mark();
-        let due = Instant::now() >= self.check_in || mark != self.managed || self.slept(duties);
+        // Check-ins may be as rare as one a day; the keys last for hours.
+        let keys = !self.check_in_failed && duties.keys_are_due();
+        let due = Instant::now() >= self.check_in || mark != self.managed || keys || self.slept(duties);
         self.managed = mark;
         let asked = due || !waiting.is_empty();
         if asked || (nudged && !duties.is_there()) {
@@ -109,6 +116,7 @@ impl Rounds {
 
     fn check_in(&mut self, duties: &dyn Duties, time: Duration, waiting: Waiting) {
         let result = guarded(|| duties.check_in(time));
+        self.check_in_failed = result.is_err();
         let pause = match &result {
             Ok(()) => {
                 if self.quiet.is_over() {

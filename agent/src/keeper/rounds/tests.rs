@@ -12,6 +12,7 @@ struct Flooded {
     reliefs: AtomicU32,
     uptime: AtomicU32,
     unreachable: bool,
+    keys_due: bool,
     slow: bool,
 }
 
@@ -21,6 +22,9 @@ impl Duties for Flooded {
     }
     fn managed_mark(&self) -> Option<(u64, i64, i64)> {
         None
+    }
+    fn keys_are_due(&self) -> bool {
+        self.keys_due
     }
     fn is_there(&self) -> bool {
         !self.unreachable
@@ -125,4 +129,21 @@ fn a_server_that_stays_away_is_told_of_once_and_so_is_its_return() {
         rounds.check_in(&duties, Duration::ZERO, Vec::new());
     }
     assert_eq!(duties.reliefs.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn session_keys_are_replaced_in_time_however_rare_check_ins_are() {
+    let (mut duties, mut rounds) = (Flooded { slow: true, ..Flooded::default() }, Rounds::new());
+    let check_ins = |duties: &Flooded| duties.check_ins.load(Ordering::SeqCst);
+    rounds.turn(&duties, Heard::default());
+    rounds.turn(&duties, Heard::default());
+    assert_eq!(check_ins(&duties), 1);
+    duties.keys_due = true;
+    rounds.turn(&duties, Heard::default());
+    assert_eq!(check_ins(&duties), 2);
+    // A server that does not answer is not asked faster for that.
+    duties.unreachable = true;
+    rounds.turn(&duties, Heard::default());
+    rounds.turn(&duties, Heard::default());
+    assert_eq!(check_ins(&duties), 3);
 }
