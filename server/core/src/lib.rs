@@ -41,6 +41,7 @@ pub mod roster;
 pub mod rotation;
 pub mod secrets;
 pub mod sender;
+mod signatory;
 pub mod stop;
 pub mod store;
 pub mod tokens;

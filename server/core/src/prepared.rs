@@ -1,18 +1,17 @@
 //! What takes time and needs no transaction: done before it, so that nobody waits for it.
 
-use countersign_protocol::certificate;
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::Opened;
-use countersign_protocol::envelope::statement::{self, StatementRules, VerifiedStatement};
+use countersign_protocol::envelope::statement::VerifiedStatement;
 use countersign_protocol::ids::Fingerprint;
 use countersign_protocol::limits;
 use countersign_protocol::message::{JobOutcome, JobReply, JobRequest, MessageKind};
-use countersign_protocol::statement::Statement;
 
 use crate::core::Core;
 use crate::job_outcome;
 use crate::refusal::Reason;
 use crate::sender::Sender;
+use crate::signatory::Signatory;
 use crate::stop::{Failure, Stop};
 use crate::store::View;
 
@@ -91,44 +90,18 @@ fn check(
     request: JobRequest,
     now: Timestamp,
 ) -> Result<Result<Box<SignedByPerson>, Reason>, Failure> {
-    let bad = |what: String| Ok(Err(Reason::Statement(what)));
-    let claimed = match Statement::from_bytes(&request.signed.statement.0) {
-        Ok(statement) => statement,
-        Err(error) => return bad(error.to_string()),
-    };
     let [signer] = opened.signers() else { return Ok(Err(Reason::UnknownSender)) };
-    let account = view.account(&claimed.account)?;
-    let key = account.as_ref().and_then(|account| account.key());
-    // For nobody, the same work with a certificate that nobody signs with: time does not tell who has an account.
-    let certificate = match key {
-        Some(key) => Ok(key.certificate.clone()),
-        None => certificate::to_bytes(core.identity().certificate()),
-    };
-    let cert = match certificate.and_then(|bytes| certificate::parse(&bytes)) {
-        Ok(cert) => cert,
-        Err(error) => return bad(error.to_string()),
-    };
-    let rules = StatementRules { server: core.identity().fingerprint(), instance: &signer.certificate, now };
-    let verified = statement::verify(&request.signed, &cert, rules);
-    let why = match (key, verified) {
-        // Exactly the keys that were enrolled, whatever the certificate says (W26).
-        (Some(key), Ok(statement)) if key.signing.contains(statement.key()) => {
-            let certificate = key.certificate.clone();
-            return Ok(Ok(Box::new(SignedByPerson { request, statement, certificate })));
+    Ok(match Signatory::of(core, view, &request.signed, &signer.certificate, now)? {
+        Signatory::Account(signatory) => {
+            let (statement, key) = *signatory;
+            Ok(Box::new(SignedByPerson { request, statement, certificate: key.certificate }))
         }
-        (Some(_), Ok(statement)) => format!("signed by {}, which was never registered", statement.key()),
-        (Some(_), Err(error)) => error.to_string(),
-        (None, _) => format!("the account {} has no key", claimed.account),
-    };
-    // Somebody with a lost card and its PIN is worth an alarm of its own.
-    for gone in view.revoked_keys(&claimed.account)?.into_iter().take(REVOKED_TRIED) {
-        let cert = certificate::parse(&gone.key.certificate);
-        if cert.is_ok_and(|cert| statement::verify(&request.signed, &cert, rules).is_ok()) {
-            return Ok(Err(Reason::KeyRevoked { account: claimed.account, key: gone.key.primary }));
+        // Worth an alarm of its own.
+        Signatory::Revoked(signatory) => {
+            let (statement, gone) = *signatory;
+            let account = statement.statement().account.clone();
+            Err(Reason::KeyRevoked { account, key: gone.key.primary })
         }
-    }
-    bad(why)
+        Signatory::Nobody(why) => Err(Reason::Statement(why)),
+    })
 }
-
-/// Of an account's revoked keys, this many are tried, the newest first.
-const REVOKED_TRIED: usize = 2;

@@ -1,0 +1,83 @@
+//! Whose card signed a statement: looked up and checked before the transaction, so that nobody waits for it.
+
+use countersign_protocol::certificate;
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::envelope::statement::{self, StatementRules, VerifiedStatement};
+use countersign_protocol::ids::{AccountName, Fingerprint};
+use countersign_protocol::statement::{SignedStatement, Statement};
+
+use crate::accounts::{AccountKey, RevokedKey};
+use crate::core::Core;
+use crate::stop::Failure;
+use crate::store::View;
+
+/// Of an account's revoked keys, this many are tried, the newest first.
+const REVOKED_TRIED: usize = 2;
+
+/// Whose card signed a statement.
+pub(crate) enum Signatory {
+    /// The account's key, as it is now.
+    Account(Box<(VerifiedStatement, AccountKey)>),
+    /// A key that was the account's.
+    Revoked(Box<(VerifiedStatement, RevokedKey)>),
+    /// Nobody whose signature counts, and why.
+    Nobody(String),
+}
+
+impl Signatory {
+    /// Of a statement that must have been made on `instance` for us, and be valid at `when`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) fn of(
+        core: &Core,
+        view: &dyn View,
+        signed: &SignedStatement,
+        instance: &Fingerprint,
+        when: Timestamp,
+    ) -> Result<Self, Failure> {
+        let claimed = match Statement::from_bytes(&signed.statement.0) {
+            Ok(statement) => statement,
+            Err(error) => return Ok(Self::Nobody(error.to_string())),
+        };
+        let account = view.account(&claimed.account)?;
+        let key = account.as_ref().and_then(|account| account.key());
+        // For nobody, the same work with a certificate that nobody signs with: time does not tell who has an account.
+        let certificate = match key {
+            Some(key) => Ok(key.certificate.clone()),
+            None => certificate::to_bytes(core.identity().certificate()),
+        };
+        let cert = match certificate.and_then(|bytes| certificate::parse(&bytes)) {
+            Ok(cert) => cert,
+            Err(error) => return Ok(Self::Nobody(error.to_string())),
+        };
+        let rules = StatementRules { server: core.identity().fingerprint(), instance, now: when };
+        let why = match (key, statement::verify(signed, &cert, rules)) {
+            // Exactly the keys that were enrolled, whatever the certificate says (W26).
+            (Some(key), Ok(statement)) if key.signing.contains(statement.key()) => {
+                return Ok(Self::Account(Box::new((statement, key.clone()))));
+            }
+            (Some(_), Ok(statement)) => format!("signed by {}, which was never registered", statement.key()),
+            (Some(_), Err(error)) => error.to_string(),
+            (None, _) => format!("the account {} has no key", claimed.account),
+        };
+        let revoked = Self::revoked(view, signed, &claimed.account, rules)?;
+        Ok(revoked.unwrap_or(Self::Nobody(why)))
+    }
+
+    /// Somebody with a lost card and its PIN is told from one with no card at all.
+    fn revoked(
+        view: &dyn View,
+        signed: &SignedStatement,
+        account: &AccountName,
+        rules: StatementRules<'_>,
+    ) -> Result<Option<Self>, Failure> {
+        for gone in view.revoked_keys(account)?.into_iter().take(REVOKED_TRIED) {
+            let Ok(cert) = certificate::parse(&gone.key.certificate) else { continue };
+            if let Ok(statement) = statement::verify(signed, &cert, rules) {
+                return Ok(Some(Self::Revoked(Box::new((statement, gone)))));
+            }
+        }
+        Ok(None)
+    }
+}
