@@ -28,10 +28,9 @@ pub(crate) struct Server {
     pub(crate) made: Made,
     pub(crate) bundle: ApplicationBundle,
     pub(crate) door: Arc<dyn Carrier>,
+    offline: OfflineRules,
     _root: TempDir,
 }
-
-const OFFLINE: OfflineRules = OfflineRules::new(24, 20);
 
 pub(crate) const URL: &str = "http://127.0.0.1:8443";
 
@@ -53,20 +52,26 @@ pub(crate) fn make(clock: &dyn Clock, url: &str) -> (TempDir, DataFolder, Made, 
 
 impl Server {
     pub(crate) fn new() -> Self {
+        Self::with_offline(24, 20)
+    }
+
+    /// One that lets hosts work without it for so long and so often.
+    pub(crate) fn with_offline(hours: u32, uses: u32) -> Self {
         let clock = Arc::new(FixedClock::at(SystemClock.now()));
         let (root, folder, made, bundle) = make(&*clock, URL);
-        let door = another_door(&folder, clock.clone());
-        Self { clock, folder, made, bundle, door, _root: root }
+        let offline = OfflineRules::new(hours, uses);
+        let door = Arc::new(Direct(openpgp_door(&folder, offline, clock.clone())));
+        Self { clock, folder, made, bundle, door, offline, _root: root }
     }
 
     /// One more process on the same database, as far as it can tell.
     pub(crate) fn another_door(&self) -> Arc<dyn Carrier> {
-        another_door(&self.folder, self.clock.clone())
+        Arc::new(Direct(self.openpgp_door()))
     }
 
     /// The same, to look at what it says beside the bytes.
     pub(crate) fn openpgp_door(&self) -> OpenPgpDoor {
-        openpgp_door(&self.folder, self.clock.clone())
+        openpgp_door(&self.folder, self.offline, self.clock.clone())
     }
 
     pub(crate) fn newcomer(&self) -> Newcomer {
@@ -158,11 +163,7 @@ pub(crate) fn entries(folder: &DataFolder) -> Vec<Entry> {
     exported.iter().map(|exported| Entry::from_bytes(&exported.entry.0).unwrap()).collect()
 }
 
-fn another_door(folder: &DataFolder, clock: Arc<FixedClock>) -> Arc<dyn Carrier> {
-    Arc::new(Direct(openpgp_door(folder, clock)))
-}
-
-fn openpgp_door(folder: &DataFolder, clock: Arc<FixedClock>) -> OpenPgpDoor {
-    let core = open_with(folder, URL, OFFLINE, CrashPoint::never(), clock, Arc::new(SystemRandom)).unwrap();
+fn openpgp_door(folder: &DataFolder, offline: OfflineRules, clock: Arc<FixedClock>) -> OpenPgpDoor {
+    let core = open_with(folder, URL, offline, CrashPoint::never(), clock, Arc::new(SystemRandom)).unwrap();
     OpenPgpDoor::new(Arc::new(core))
 }

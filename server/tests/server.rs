@@ -14,6 +14,7 @@ mod fixture;
 mod job_outcome;
 mod jobs;
 mod killed_between_writes;
+mod offline;
 mod program;
 mod registration;
 mod rotation;

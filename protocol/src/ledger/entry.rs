@@ -104,6 +104,8 @@ pub enum EntryKind {
     NeverHappened,
     /// Something that a host saw.
     HostEvent,
+    /// A login that a host let in by its roster, and that we would have let in. Any other is an alarm.
+    OfflineUse,
     /// A message that got the one opaque answer.
     Refusal,
     /// Something that an administrator must look at.

@@ -38,7 +38,7 @@ fn rewritten(name: &str, text: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
         "offline-use" => through::<OfflineUse>(text),
         "offline-use-reply" => through::<OfflineUseReply>(text),
         "roster" => serde_json::to_vec(&serde_json::from_slice::<Roster>(text)?),
-        other => panic!("no type for {other}"),
+        other => Err(serde::de::Error::custom(format!("no type for {other}"))),
     }
 }
 
@@ -76,7 +76,8 @@ fn golden_bad_bodies_are_refused() {
     assert!(samples.len() >= 5);
     for (name, text) in samples {
         let kind = name.split('.').next().unwrap();
-        assert!(rewritten(kind, &text).is_err(), "{name}");
+        let error = rewritten(kind, &text).unwrap_err().to_string();
+        assert!(!error.contains("no type for"), "{name}");
     }
 }
 

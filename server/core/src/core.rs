@@ -30,6 +30,7 @@ use crate::job_outcome;
 use crate::jobs;
 use crate::keys;
 use crate::ledger::Ledger;
+use crate::offline_use;
 use crate::outgoing::Outgoing;
 use crate::policy::PolicySet;
 use crate::prepared::Prepared;
@@ -317,6 +318,9 @@ fn dispatch(ctx: &mut Context<'_>, sender: Sender, prepared: Prepared) -> Result
         (MessageKind::JobRequest, Sender::Instance(instance)) => jobs::job_request(ctx, &instance, prepared),
         (MessageKind::JobOutcome, Sender::Instance(instance)) => {
             job_outcome::job_outcome(ctx, &instance, prepared)
+        }
+        (MessageKind::OfflineUse, Sender::Instance(instance)) => {
+            offline_use::offline_use(ctx, &instance, prepared)
         }
         (MessageKind::HostEvent, Sender::Instance(instance)) => host_event::host_event(ctx, &instance),
         _ => Err(Reason::UnknownSender.into()),

@@ -31,6 +31,7 @@ mod job_outcome;
 pub mod jobs;
 pub mod keys;
 pub mod ledger;
+pub mod offline_use;
 pub mod outgoing;
 pub mod policy;
 mod prepared;

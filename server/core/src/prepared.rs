@@ -5,10 +5,11 @@ use countersign_protocol::envelope::Opened;
 use countersign_protocol::envelope::statement::VerifiedStatement;
 use countersign_protocol::ids::Fingerprint;
 use countersign_protocol::limits;
-use countersign_protocol::message::{JobOutcome, JobReply, JobRequest, MessageKind};
+use countersign_protocol::message::{JobOutcome, JobReply, JobRequest, MessageKind, OfflineUse};
 
 use crate::core::Core;
 use crate::job_outcome;
+use crate::offline_use::Examined;
 use crate::refusal::Reason;
 use crate::sender::Sender;
 use crate::signatory::Signatory;
@@ -23,6 +24,8 @@ pub(crate) enum Prepared {
     Job(Result<Box<SignedByPerson>, Reason>),
     /// What the ledger says of a request so old that its reply may have been deleted.
     Recalled(Option<Box<JobReply>>),
+    /// An offline use's signatures, and what was said of it before.
+    OfflineUse(Result<Box<Examined>, Reason>),
 }
 
 /// A statement whose signature is good.
@@ -40,7 +43,7 @@ impl Prepared {
     /// nobody's signatures checked, nor learns from it who has an account.
     pub(crate) fn of(core: &Core, opened: &Opened, now: Timestamp) -> Result<Self, Failure> {
         let kind = opened.message().kind;
-        if !matches!(kind, MessageKind::JobRequest | MessageKind::JobOutcome) {
+        if !matches!(kind, MessageKind::JobRequest | MessageKind::JobOutcome | MessageKind::OfflineUse) {
             return Ok(Self::Nothing);
         }
         let view = core.view()?;
@@ -55,6 +58,9 @@ impl Prepared {
             (MessageKind::JobOutcome, Sender::Instance(instance)) => {
                 Self::outcome(core, &*view, &instance.fingerprint, opened, now)
             }
+            (MessageKind::OfflineUse, Sender::Instance(instance)) => {
+                Self::offline_use(core, &*view, &instance.fingerprint, opened)
+            }
             _ => Self::job(core, &*view, opened, now),
         }
     }
@@ -65,6 +71,19 @@ impl Prepared {
             Err(error) => Err(Reason::Body(error.to_string())),
         };
         Ok(Self::Job(checked))
+    }
+
+    fn offline_use(
+        core: &Core,
+        view: &dyn View,
+        instance: &Fingerprint,
+        opened: &Opened,
+    ) -> Result<Self, Failure> {
+        let examined = match opened.message().body::<OfflineUse>() {
+            Ok(told) => Ok(Box::new(Examined::of(core, view, instance, told)?)),
+            Err(error) => Err(Reason::Body(error.to_string())),
+        };
+        Ok(Self::OfflineUse(examined))
     }
 
     /// The ledger is searched only for what is old enough to have been forgotten.

@@ -105,8 +105,10 @@ impl Sender {
             (Self::Instance(instance), Kind::InstanceCheckIn) => {
                 matches!(instance.state, Pending | Active | Suspended)
             }
-            // What it sent before it was barred, it may settle.
-            (Self::Instance(instance), Kind::JobOutcome) => matches!(instance.state, Active | Suspended),
+            // What it sent or did before it was barred, it may settle.
+            (Self::Instance(instance), Kind::JobOutcome | Kind::OfflineUse) => {
+                matches!(instance.state, Active | Suspended)
+            }
             (Self::InstancePrimary(instance), Kind::KeyUpdate) => matches!(instance.state, Pending | Active),
             (Self::Successor { instance, .. }, Kind::RotationKey) => instance.state == Active,
             (

@@ -12,6 +12,7 @@ use crate::forgetting::ForgettingStore;
 use crate::instances::{InstanceRead, InstanceStore};
 use crate::keys::{KeyStore, SenderKeys};
 use crate::ledger::{LedgerSnapshot, LedgerTx};
+use crate::offline_use::{OfflineRead, OfflineStore};
 use crate::registration::RegistrationStore;
 use crate::replies::ReplyStore;
 use crate::rotation::RotationStore;
@@ -33,7 +34,10 @@ pub trait Store: Send + Sync {
 }
 
 /// Committed state, from which nothing is decided: it tells whose signatures to check before the transaction.
-pub trait View: AccountRead + ApplicationRead + InstanceRead + SenderKeys + LedgerSnapshot {}
+pub trait View:
+    AccountRead + ApplicationRead + InstanceRead + LedgerSnapshot + OfflineRead + SenderKeys
+{
+}
 
 /// One message's share of the database. Dropped without [`Transaction::commit`], it leaves nothing behind.
 pub trait Transaction:
@@ -45,6 +49,7 @@ pub trait Transaction:
     + InstanceStore
     + KeyStore
     + LedgerTx
+    + OfflineStore
     + RegistrationStore
     + ReplyStore
     + RotationStore

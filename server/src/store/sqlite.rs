@@ -13,6 +13,7 @@ mod handshakes;
 mod instances;
 mod keys;
 mod ledger;
+mod offline;
 mod registrations;
 mod replies;
 mod rotations;

@@ -125,6 +125,13 @@ impl Host {
         open_roster(&reply.roster, &self.server, &self.fingerprint(), self.clock.now()).unwrap()
     }
 
+    /// Checks in, and asks what holds without the server.
+    pub(crate) fn check_in_for(&self, counter: u64, logins: &[&str], services: &[&str]) -> CheckInReply {
+        let logins = logins.iter().map(|login| login.parse().unwrap()).collect();
+        let services = services.iter().map(|service| service.parse().unwrap()).collect();
+        self.ask(&CheckIn { counter, ledger_size: 0, logins, services }).body().unwrap()
+    }
+
     /// Checks in, and looks at what the roster says.
     pub(crate) fn entries(&self, counter: u64, logins: &[&str]) -> Vec<RosterEntry> {
         self.roster(&self.check_in(counter, 0, logins)).roster().entries.clone()
@@ -219,14 +226,19 @@ impl Host {
 
     /// `open-session` here, for `login`.
     pub(crate) fn log_in(&self, person: &Person, login: &str) -> JobReply {
+        self.request(person, &self.session(person, login), None)
+    }
+
+    /// What a person signs who logs in here as `login`.
+    pub(crate) fn session(&self, person: &Person, login: &str) -> Statement {
         let resource = format!("session/{}", self.fingerprint());
         let mut statement = self.statement(person, "open-session", &resource);
         statement.login = Some(login.parse().unwrap());
         statement.service = Some("sshd".parse().unwrap());
-        self.request(person, &statement, None)
+        statement
     }
 
-    fn request(&self, person: &Person, statement: &Statement, body: Option<&[u8]>) -> JobReply {
+    pub(crate) fn request(&self, person: &Person, statement: &Statement, body: Option<&[u8]>) -> JobReply {
         let body = body.map(|body| Binary(body.to_vec()));
         let sealed = self.seal(&self.message(&JobRequest { signed: person.sign(statement), body }));
         let reply: JobReply = self.open(&sealed, &self.send(&sealed)).body().unwrap();

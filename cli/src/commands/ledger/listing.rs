@@ -67,6 +67,7 @@ fn what(entry: &Entry) -> String {
         EntryKind::Job => job(entry),
         EntryKind::NeverHappened => "request that never came".to_owned(),
         EntryKind::HostEvent => format!("{}{}", told("event").replace('-', " "), login(entry)),
+        EntryKind::OfflineUse => format!("let in without the server{}", login(entry)),
         EntryKind::Refusal => "message refused".to_owned(),
         EntryKind::Alarm => "ALARM".to_owned(),
     }

@@ -89,7 +89,8 @@ struct Check<'a> {
     trust: &'a Trust,
     tree: Frontier,
     certificates: HashMap<Fingerprint, Cert>,
-    registered: HashMap<AccountName, Fingerprint>,
+    /// The keys of each account, the newest last.
+    registered: HashMap<AccountName, Vec<Fingerprint>>,
     report: ExportReport,
     problems: Vec<LineProblem>,
     more: u64,
@@ -164,7 +165,7 @@ impl<'a> Check<'a> {
                 if let (EntryKind::Registration, Outcome::Allowed, Some(account), Some(key)) =
                     (entry.kind, entry.decision, entry.account, entry.key)
                 {
-                    self.registered.insert(account, key);
+                    self.registered.entry(account).or_default().push(key);
                 }
             }
         }
@@ -217,7 +218,14 @@ impl<'a> Check<'a> {
         if let Some((field, _)) = agrees.iter().find(|(_, agrees)| !agrees) {
             return Err(format!("the entry names another {field} than the person signed"));
         }
-        if entry.kind != EntryKind::Registration && self.registered.get(&signed.account) != Some(key) {
+        let keys = self.registered.get(&signed.account).map_or(&[][..], Vec::as_slice);
+        let was_registered = match entry.kind {
+            EntryKind::Registration => true,
+            // Told of later, when the account may have another key by then.
+            EntryKind::OfflineUse | EntryKind::Alarm => keys.contains(key),
+            _ => keys.last() == Some(key),
+        };
+        if !was_registered {
             return Err(format!("no entry before it registers the key {key} for account {}", signed.account));
         }
         Ok(())

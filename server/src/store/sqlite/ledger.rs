@@ -133,9 +133,11 @@ impl LedgerTx for SqliteTransaction<'_> {
         self.write("INSERT INTO ledger_entries (place, entry) VALUES (?1, ?2)", (place, entry))
             .map_err(failed)?;
         if let Some(Evidence { salt, signed }) = evidence {
+            let digest = Digest::of(&signed.statement.0);
             self.write(
-                "INSERT INTO ledger_evidence (place, salt, statement, signature) VALUES (?1, ?2, ?3, ?4)",
-                (place, &salt.0, &signed.statement.0, &signed.signature.0),
+                "INSERT INTO ledger_evidence (place, salt, statement, signature, digest)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                (place, &salt.0, &signed.statement.0, &signed.signature.0, digest.as_bytes()),
             )
             .map_err(failed)?;
         }

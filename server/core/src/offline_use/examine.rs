@@ -1,0 +1,63 @@
+//! The signatures, checked before the transaction: the person's by the code that checks it online, and our own.
+
+use countersign_protocol::envelope::{RosterError, VerifiedRoster, open_roster};
+use countersign_protocol::ids::{Digest, Fingerprint};
+use countersign_protocol::ledger::Entry;
+use countersign_protocol::message::{OfflineUse, OfflineUseReply};
+use countersign_protocol::statement::Statement;
+
+use super::verdict_of;
+use crate::core::Core;
+use crate::signatory::Signatory;
+use crate::stop::Failure;
+use crate::store::View;
+
+/// A use, and what its signatures prove.
+pub(crate) struct Examined {
+    pub(super) told: OfflineUse,
+    /// SHA-256 of the statement's bytes.
+    pub(super) digest: Digest,
+    /// The roster, if we signed it for this host.
+    pub(super) roster: Result<VerifiedRoster, RosterError>,
+    pub(super) signatory: Signatory,
+    /// What we said when we were told of it before.
+    pub(super) again: Option<OfflineUseReply>,
+}
+
+impl Examined {
+    /// Of what `instance` tells.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) fn of(
+        core: &Core,
+        view: &dyn View,
+        instance: &Fingerprint,
+        told: OfflineUse,
+    ) -> Result<Self, Failure> {
+        let digest = Digest::of(&told.statement.statement.0);
+        // Both are judged as of the moment that the host decided.
+        let roster = open_roster(&told.roster, core.identity().certificate(), instance, told.at);
+        let signatory = Signatory::of(core, view, &told.statement, instance, told.at)?;
+        let again = match view.offline_use(instance, &digest)? {
+            Some(place) => Some(said_before(core, view, place)?),
+            None => None,
+        };
+        Ok(Self { told, digest, roster, signatory, again })
+    }
+
+    /// What a person's card signed, and the primary fingerprint of the certificate that proves it.
+    pub(super) fn proven(&self) -> Option<(&Statement, &Fingerprint)> {
+        match &self.signatory {
+            Signatory::Account(signatory) => Some((signatory.0.statement(), &signatory.1.primary)),
+            Signatory::Revoked(signatory) => Some((signatory.0.statement(), &signatory.1.key.primary)),
+            Signatory::Nobody(_) => None,
+        }
+    }
+}
+
+fn said_before(core: &Core, view: &dyn View, place: u64) -> Result<OfflineUseReply, Failure> {
+    let receipt = core.ledger().recall(view, place)?.receipt().clone();
+    let entry = Entry::from_bytes(&receipt.entry.0).map_err(|error| Failure::Reply(error.to_string()))?;
+    Ok(OfflineUseReply { verdict: verdict_of(&entry), reason: entry.reason, receipt })
+}
