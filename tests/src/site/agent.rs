@@ -20,7 +20,16 @@ impl Site<'_> {
     /// # Errors
     /// If it does not, with its log.
     pub fn start_agent(&mut self) -> Result<(), Trouble> {
+        self.start_agent_with(&[])
+    }
+
+    /// The same with arguments of its own.
+    ///
+    /// # Errors
+    /// If it does not, with its log.
+    pub fn start_agent_with(&mut self, arguments: &[&str]) -> Result<(), Trouble> {
         let mut command = self.machine.command(crate::target_bin("countersignd")?);
+        command.args(arguments);
         let agent = self.machine.spawn("countersignd", &mut command)?;
         let socket = self.machine.path("/run/countersign/user.sock");
         let started = wait_until("the agent's socket", SOON, || {
