@@ -145,8 +145,15 @@ fn send(agent: &Agent, link: &Link, means: Means<'_>, unsent: &Unsent) -> Result
         }
         Report::OfflineUse(offline) => {
             let reply: OfflineUseReply = reply.body()?;
+            // It may have been told before, in an envelope whose answer was lost: the entry is of that one then.
+            let proven = link.prove(&reply.receipt)?;
+            let entry = proven.entry();
             let statement = Digest::of(&offline.statement.statement.0);
-            link.prove(&reply.receipt)?.answers(&sealed.id(), Some(&statement))?;
+            let is_it = entry.statement == Some(statement)
+                && entry.instance.as_ref() == Some(&link.instance.fingerprint);
+            if !is_it {
+                return Err(LinkError::Untrusted("the ledger entry is about another login".to_owned()));
+            }
             Ok(match reply.verdict {
                 OfflineVerdict::Accepted => Taken::Recorded,
                 OfflineVerdict::Disputed => Taken::Disputed(reply.reason),
