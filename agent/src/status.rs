@@ -15,6 +15,7 @@ use crate::card::CardSeen;
 use crate::check_in::Contact;
 use crate::history::{self, Viewer};
 use crate::journal::SentJob;
+use crate::keeper::FORKED;
 use crate::peer::Peer;
 use crate::rosters::Held;
 use crate::server_link::Link;
@@ -65,7 +66,8 @@ fn server(agent: &Agent, link: &Link, contact: Option<&Contact>) -> ServerReport
         last_answer: health.last_answer,
         clock_offset: agent.wire.time.offset(),
         problem: health.problem,
-        alarm: contact.and_then(|contact| contact.alarm.clone()),
+        alarm: contact
+            .and_then(|contact| contact.alarm.clone().or_else(|| contact.forked.then(|| FORKED.to_owned()))),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Logins while the server cannot be reached: decided by the roster it signed before, counted, and told to it later.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+#[path = "offline/attacks.rs"]
+mod attacks;
 #[path = "offline/denied.rs"]
 mod denied;
 #[path = "offline/fast.rs"]

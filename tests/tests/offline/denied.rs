@@ -5,7 +5,10 @@ use std::path::Path;
 use countersign_tests::Machine;
 use countersign_tests::site::{SOON, Weather, talk};
 
-use super::{forbidding_scene, log_in_here, log_in_in_vain, log_in_online, ready, roster, scene, weather};
+use super::{
+    Timed, forbidding_scene, log_in, log_in_here, log_in_in_vain, log_in_online, ready, roster, scene,
+    weather,
+};
 
 const STATE: &str = "/var/lib/countersign";
 
@@ -37,6 +40,40 @@ fn an_agent_that_is_killed_or_restarted_while_the_server_is_away_loses_no_count(
     scene.site.stop_agent().unwrap();
     scene.site.start_agent().unwrap();
     log_in_here(&scene, "use 3 of 4");
+}
+
+/// Each point lies before or after a commit of the journal. Whoever was let in was counted; a count that let nobody in
+/// is lost to the person, never to the server.
+#[test]
+fn an_agent_killed_at_any_write_of_a_login_without_the_server_loses_no_count() {
+    let machine = Machine::start().unwrap();
+    let mut scene = scene(&machine, 100);
+    weather(&scene, Weather::Refused);
+    let number = |login: &Timed| -> u32 {
+        let (_, rest) = login.shown.split_once("(use ").unwrap();
+        rest.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    let (mut last, mut lost, mut point) = (0, 0, 0);
+    loop {
+        point += 1;
+        scene.site.stop_agent().unwrap();
+        scene.site.start_agent_with(&["--crash-at-journal-point", &point.to_string()]).unwrap();
+        let login = log_in(&scene);
+        let died = scene.site.agent.as_mut().unwrap().ended().unwrap().is_some();
+        assert_eq!(login.let_in, !died, "{}", login.shown);
+        scene.site.agent = None;
+        scene.site.start_agent().unwrap();
+        let next = log_in_here(&scene, "of 100");
+        let used = if login.let_in { number(&login) } else { last };
+        assert!(used >= last && number(&next) > used, "{used} after {last}, then {}", number(&next));
+        lost += number(&next) - used - 1;
+        last = number(&next);
+        if !died {
+            break;
+        }
+    }
+    println!("killed at {} points; {lost} uses counted for logins that were not told", point - 1);
+    assert!(point > 2 && lost >= 1, "{point} points, {lost} lost");
 }
 
 #[test]
