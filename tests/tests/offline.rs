@@ -1,5 +1,6 @@
 //! Logins while the server cannot be reached: decided by the roster it signed before, counted, and told to it later.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on says where")]
+#![expect(clippy::print_stdout, reason = "figures, and what the agent said")]
 
 #[path = "offline/attacks.rs"]
 mod attacks;
