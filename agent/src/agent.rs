@@ -297,8 +297,15 @@ pub fn with_missed(event: HostEvent, missed: u64) -> HostEvent {
 /// # Errors
 /// It is in no reader.
 pub fn find_card(cards: &Cards, card: CardIdent) -> Result<CardSeen, CardError> {
+    let here = |seen: &CardSeen| seen.ident == Some(card);
+    let first = || Instant::now() + FIRST_LOOK;
+    let found = cards.wait_for(&|seen| here(seen) || seen.is_held(), first(), &|| false)?;
+    if here(&found) {
+        return Ok(found);
+    }
+    // It may be the one that could not be read.
     cards.read_held_for(card);
-    cards.wait_for(&|seen| seen.ident == Some(card), Instant::now() + FIRST_LOOK, &|| false)
+    cards.wait_for(&here, first(), &|| false)
 }
 
 /// How long pcscd and a card may take to be seen for the first time.

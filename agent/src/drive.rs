@@ -211,10 +211,17 @@ impl Drive<'_> {
         }
     }
 
-    fn wait_for_card(&self, person: &Person) -> Event {
+    fn wait_for_card(&self, person: &mut Person) -> Event {
         let deadline = person.deadline().min(Instant::now() + limits::CARD_WAIT);
-        let wanted = |seen: &CardSeen| self.choice(seen).is_some();
-        match self.agent.cards.wait_for(&wanted, deadline, &|| person.is_gone()) {
+        let here = |seen: &CardSeen| self.choice(seen).is_some();
+        let mut found =
+            self.agent.cards.wait_for(&|seen| here(seen) || seen.is_held(), deadline, &|| person.is_gone());
+        if found.as_ref().is_ok_and(|seen| !here(seen)) {
+            // Put in, and taken by another program before it could be read.
+            self.agent.cards.read_held(person);
+            found = self.agent.cards.wait_for(&here, deadline, &|| person.is_gone());
+        }
+        match found {
             Ok(_) => Event::Cards(self.choices()),
             Err(error) => Event::Card(error),
         }

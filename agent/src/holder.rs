@@ -20,14 +20,15 @@ mod visit;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use countersign_protocol::ids::CardIdent;
 use countersign_protocol::limits;
 
 use crate::card::{CardError, Waiting};
-use errand::Errands;
+use errand::{Errands, Sent};
+use sockets::Suspect;
 use visit::Word;
 
 pub use visit::visit;
@@ -40,6 +41,9 @@ const TRY: Duration = Duration::from_millis(25);
 
 /// A person is told after this long that somebody else's program is waited for.
 const UNNOTICED: Duration = Duration::from_millis(500);
+
+/// How long a word takes to be heard.
+const WORD: Duration = Duration::from_millis(100);
 
 /// How often a user's scdaemon is asked for one request: GnuPG may take the card again in between.
 const ASKED: u32 = 3;
@@ -122,12 +126,14 @@ impl Holders {
         loop {
             match attempt() {
                 Err(CardError::InUse(_)) => {}
-                other => {
-                    if told.is_some() && other.is_ok() {
+                Ok(got) => {
+                    search.hear_the_last();
+                    if told.is_some() || search.has_asked() {
                         waiting.note(&search.thanks(wanted.name));
                     }
-                    return other;
+                    return Ok(got);
                 }
+                Err(other) => return Err(other),
             }
             if waiting.is_cancelled() {
                 return Err(CardError::Cancelled);
@@ -151,6 +157,11 @@ impl Holders {
 struct Search<'a> {
     errands: &'a Errands,
     card: Option<CardIdent>,
+    /// To be visited, when the visitor that is there now has left.
+    pending: Vec<Suspect>,
+    /// Somebody is visited.
+    is_out: bool,
+    say: Sender<(u32, Word)>,
     words: Receiver<(u32, Word)>,
     holder: Holder,
     /// The user whose scdaemon has the card, and how often it was asked.
@@ -167,10 +178,28 @@ impl<'a> Search<'a> {
             [only] => Holder { program: None, login: login_of(only.uid) },
             _ => Holder::default(),
         };
-        for suspect in &suspects {
-            errands.start(suspect, card, &say);
-        }
-        Self { errands, card, words, holder, asked: None, let_go: None }
+        let mut search = Self {
+            errands,
+            card,
+            pending: suspects,
+            is_out: false,
+            say,
+            words,
+            holder,
+            asked: None,
+            let_go: None,
+        };
+        search.send();
+        search
+    }
+
+    fn send(&mut self) {
+        let (errands, card, say, is_out) = (self.errands, self.card, &self.say, &mut self.is_out);
+        self.pending.retain(|suspect| {
+            let sent = errands.start(suspect, card, say);
+            *is_out |= sent == Sent::Now;
+            sent == Sent::Later
+        });
     }
 
     const fn has_asked(&self) -> bool {
@@ -178,19 +207,21 @@ impl<'a> Search<'a> {
     }
 
     fn listen(&mut self, time: Duration) {
+        self.send();
         let until = Instant::now() + time;
-        loop {
-            match self.words.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok((uid, word)) => self.hear(uid, word),
-                Err(RecvTimeoutError::Timeout) => break,
-                Err(RecvTimeoutError::Disconnected) => {
-                    std::thread::sleep(until.saturating_duration_since(Instant::now()));
-                    break;
-                }
-            }
+        while let Ok((uid, word)) = self.words.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            self.hear(uid, word);
         }
         if self.let_go.is_some_and(|at| at.elapsed() >= UNNOTICED) {
             self.ask_again();
+        }
+    }
+
+    /// A scdaemon may let go faster than its visitor is heard.
+    fn hear_the_last(&mut self) {
+        if self.is_out && !self.has_asked() {
+            self.pending.clear();
+            self.listen(WORD);
         }
     }
 
@@ -215,15 +246,9 @@ impl<'a> Search<'a> {
 
     fn ask_again(&mut self) {
         self.let_go = None;
-        let Some((uid, times)) = self.asked.filter(|(_, times)| *times < ASKED) else { return };
+        let Some((uid, _)) = self.asked.filter(|(_, times)| *times < ASKED) else { return };
         let suspects = sockets::suspects(PCSCD.as_ref()).unwrap_or_default();
-        let (say, words) = channel();
-        if let Some(suspect) = suspects.iter().find(|suspect| suspect.uid == uid)
-            && self.errands.start(suspect, self.card, &say)
-        {
-            self.words = words;
-            self.asked = Some((uid, times));
-        }
+        self.pending.extend(suspects.into_iter().filter(|suspect| suspect.uid == uid));
     }
 
     fn question(&self, name: &str) -> String {
@@ -236,13 +261,11 @@ impl<'a> Search<'a> {
     }
 
     fn thanks(&self, name: &str) -> String {
+        let holder = capital(&self.holder.to_string());
         if self.has_asked() {
-            format!(
-                "{} let go of {name}, and has it again when you next use it.",
-                capital(&self.holder.to_string())
-            )
+            format!("{holder} let go of {name} when asked, and has it again when it is next used.")
         } else {
-            format!("{} let go of {name}.", capital(&self.holder.to_string()))
+            format!("{holder} let go of {name}.")
         }
     }
 }

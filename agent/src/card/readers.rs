@@ -345,7 +345,7 @@ fn look(slot: &mut Slot, name: &str, still_in: &dyn Fn() -> bool) -> CardSeen {
 
 impl Reader {
     fn is_held(&self) -> bool {
-        self.seen.as_ref().is_some_and(|seen| matches!(seen.problem, Some(CardError::InUse(_))))
+        self.seen.as_ref().is_some_and(CardSeen::is_held)
     }
 
     /// The reader's thread, a new one if need be. While an old one still hangs there is no point in another.

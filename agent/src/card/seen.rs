@@ -59,6 +59,12 @@ impl CardSeen {
         }
     }
 
+    /// Whether nothing is known of it because another program has it for itself.
+    #[must_use]
+    pub const fn is_held(&self) -> bool {
+        matches!(self.problem, Some(CardError::InUse(_)))
+    }
+
     /// What is wrong with it, in words for an administrator.
     #[must_use]
     pub fn problem_text(&self) -> Option<String> {

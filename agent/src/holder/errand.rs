@@ -25,6 +25,18 @@ const SPEECH: u64 = 4096;
 /// Longest name of a program (the kernel's own limit).
 const NAME: usize = 15;
 
+/// What became of sending a visitor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Sent {
+    /// It is on its way.
+    Now,
+    /// Another one is with this user: when that has left.
+    Later,
+    /// This is nobody to be visited, or there can be none.
+    Never,
+}
+
 /// Visitors under way.
 #[derive(Debug)]
 pub(super) struct Errands {
@@ -37,13 +49,13 @@ impl Errands {
         Self { program, under_way: Arc::default() }
     }
 
-    /// Sends a visitor to this user, unless they are none who may be visited or one is there still.
-    pub(super) fn start(&self, to: &Suspect, card: Option<CardIdent>, say: &Sender<(u32, Word)>) -> bool {
-        let Some(program) = &self.program else { return false };
-        let Some(user) = person(to.uid) else { return false };
-        let Some(place) = Place::enter(&self.under_way, to.uid) else { return false };
+    /// Sends a visitor to this user.
+    pub(super) fn start(&self, to: &Suspect, card: Option<CardIdent>, say: &Sender<(u32, Word)>) -> Sent {
+        let Some(program) = &self.program else { return Sent::Never };
+        let Some(user) = person(to.uid) else { return Sent::Never };
+        let Some(place) = Place::enter(&self.under_way, to.uid) else { return Sent::Later };
         let task = Task { card, connections: to.connections.clone(), scdaemons: to.scdaemons.clone() };
-        let Ok((child, said)) = send(program, &user, &task) else { return false };
+        let Ok((child, said)) = send(program, &user, &task) else { return Sent::Never };
         let (uid, say) = (to.uid, say.clone());
         let hear = move || {
             // Given back when the visitor is gone for good.
@@ -53,7 +65,10 @@ impl Errands {
             let mut child = child;
             let _ = child.wait();
         };
-        std::thread::Builder::new().name("visitor".to_owned()).stack_size(256 * 1024).spawn(hear).is_ok()
+        match std::thread::Builder::new().name("visitor".to_owned()).stack_size(256 * 1024).spawn(hear) {
+            Ok(_) => Sent::Now,
+            Err(_) => Sent::Never,
+        }
     }
 }
 
@@ -153,7 +168,7 @@ mod tests {
         let script = format!("{{ ls -l /proc/$$/fd; env -0 -u PWD -u _ -u SHLVL; }} > {}", seen.display());
         let errands = errands(&folder, &script);
         let (say, words) = channel();
-        assert!(errands.start(&me(), None, &say));
+        assert_eq!(errands.start(&me(), None, &say), Sent::Now);
         drop(say);
         assert!(words.recv_timeout(LONG).is_err(), "it says nothing and ends");
         let seen = std::fs::read_to_string(seen).unwrap();
@@ -168,8 +183,8 @@ mod tests {
             r#"while echo '{"word":"program","pid":7,"name":"a\u001b[2Jvery-long-name"}'; do :; done"#;
         let errands = errands(&folder, script);
         let (say, words) = channel();
-        assert!(errands.start(&me(), None, &say));
-        assert!(!errands.start(&me(), None, &say));
+        assert_eq!(errands.start(&me(), None, &say), Sent::Now);
+        assert_eq!(errands.start(&me(), None, &say), Sent::Later);
         drop(say);
         let said: Vec<(u32, Word)> = words.iter().collect();
         assert!(said.len() < 100, "{}", said.len());

@@ -63,6 +63,8 @@ fn among(all: &[Socket], pcscd: (u32, u32), own: &BTreeSet<u32>) -> Vec<Suspect>
         if let (Some(name), Some(suspect)) = (&socket.name, socket.uid.and_then(|uid| users.get_mut(&uid)))
             && name.ends_with(SCDAEMON)
             && suspect.scdaemons.len() < SOCKETS
+            // One that was left behind, or lies in a container, may have the same place.
+            && !suspect.scdaemons.contains(name)
         {
             suspect.scdaemons.push(name.clone());
         }

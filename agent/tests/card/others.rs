@@ -35,7 +35,7 @@ fn card_held_by_gnupg_says_so_and_works_when_it_is_let_go() {
     hold_with_gnupg(&machine, &home);
     card.reset_counts().unwrap();
     let answer = probe.sign(&card, &made, PIN);
-    assert_eq!(error(&answer), "InUse", "{answer}");
+    assert!(error(&answer).starts_with("InUse"), "{answer}");
     assert!(answer["text"].as_str().unwrap().contains("gpgconf --kill scdaemon"));
     let_go(&machine, &home);
     assert_signed(&probe.sign(&card, &made, PIN));
@@ -49,7 +49,7 @@ fn card_that_gnupg_held_at_the_start_is_seen_when_it_is_let_go() {
     hold_with_gnupg(&machine, &home);
     let probe = Probe::start(&machine);
     let list = probe.ask(json!({ "do": "wait-for-problem", "ms": 10_000 }));
-    assert_eq!(list["problem"], "InUse", "{list}");
+    assert!(list["problem"].as_str().unwrap().starts_with("InUse"), "{list}");
     let_go(&machine, &home);
     probe.sees(&card);
 }

@@ -1,5 +1,6 @@
 //! A PC/SC client for the tests, run inside a machine: `wait READER present|empty`, or
-//! `apdu READER HEX...`, which prints one answer per line.
+//! `apdu READER HEX...`, which prints one answer per line, or `hold READER`, which has the card for
+//! itself until its input ends.
 #![forbid(unsafe_code)]
 
 use std::error::Error;
@@ -24,7 +25,8 @@ fn main() -> ExitCode {
         ["wait", reader, "present"] => wait(reader, State::PRESENT),
         ["wait", reader, "empty"] => wait(reader, State::EMPTY).map(|()| std::thread::sleep(LOOK)),
         ["apdu", reader, apdus @ ..] => send(reader, apdus),
-        _ => Err("usage: wait READER present|empty, or: apdu READER HEX...".into()),
+        ["hold", reader] => hold(reader),
+        _ => Err("usage: wait READER present|empty, or: apdu READER HEX..., or: hold READER".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -68,6 +70,15 @@ fn send(reader: &str, apdus: &[&str]) -> Result<(), Box<dyn Error>> {
         writeln!(out, "{text}")?;
     }
     card.disconnect(Disposition::ResetCard).map_err(|(_, error)| error)?;
+    Ok(())
+}
+
+fn hold(reader: &str) -> Result<(), Box<dyn Error>> {
+    let context = Context::establish(Scope::System)?;
+    let card = context.connect(&CString::new(reader)?, ShareMode::Exclusive, Protocols::ANY)?;
+    writeln!(std::io::stdout(), "held")?;
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
+    card.disconnect(Disposition::LeaveCard).map_err(|(_, error)| error)?;
     Ok(())
 }
 

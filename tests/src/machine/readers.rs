@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::Machine;
+use super::{Machine, User};
 use crate::binaries::target_bin;
+use crate::dialogue::Dialogue;
 use crate::ports::PortPair;
 use crate::running::Running;
 use crate::trouble::{Attempt as _, Trouble};
@@ -110,6 +111,18 @@ impl Machine {
             .and_then(|readers| readers.pcscd.as_ref())
             .map(Running::log)
             .unwrap_or_default()
+    }
+
+    /// Has somebody's program take the card in a reader for itself, until it is killed or dropped.
+    ///
+    /// # Errors
+    /// If it does not get the card, with what it said.
+    pub fn hold_card(&self, user: &User, reader: usize) -> Result<Dialogue, Trouble> {
+        let mut command = self.command_as(user, target_bin("countersign-pcsc-probe")?);
+        command.args(["hold", &reader_name(reader)]);
+        let mut program = Dialogue::start(&command)?;
+        program.expect("held", LIMIT)?;
+        Ok(program)
     }
 
     /// Sends APDUs (hexadecimal) to the card in a reader, over one shared connection that ends with a

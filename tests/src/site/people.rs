@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::{Ending, KEY_GENERATION, SOON, Site, talk};
 use crate::card::{Card, CardSpec};
-use crate::machine::{SessionHandle, SessionSpec, User};
+use crate::machine::{Machine, SessionHandle, SessionSpec, User};
 use crate::trouble::Trouble;
 
 /// The user PIN that everybody here chooses.
@@ -74,6 +74,16 @@ impl Person<'_> {
             ("One-time code", code),
         ];
         talk(&command, &answers, KEY_GENERATION)?.success()
+    }
+
+    /// From now on the card signs only when it is touched.
+    ///
+    /// # Errors
+    /// If the card refuses.
+    pub fn needs_touch(&self, machine: &Machine, reader: usize) -> Result<(), Trouble> {
+        let admin: String = ADMIN_PIN.bytes().map(|byte| format!("{byte:02X}")).collect();
+        let verify = format!("00200083{:02X}{admin}", ADMIN_PIN.len());
+        machine.apdus(reader, &["00A4040006D27600012401", &verify, "00DA00D6020120"]).map(drop)
     }
 
     /// Runs a command of an administrator that signs with the card.
