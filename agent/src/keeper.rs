@@ -50,6 +50,8 @@ enum Call {
     Freshen(SyncSender<Result<(), LinkError>>),
     /// Somebody is about to need the server: is it there?
     Nudge,
+    /// The server is to hear of something that only a check-in tells.
+    CheckIn,
     /// There is an event to send, a request to settle, or the host was enrolled.
     Look,
 }
@@ -96,6 +98,11 @@ impl Keeper {
             Err(RecvTimeoutError::Timeout) => Err(LinkError::Unreachable("no answer in time".to_owned())),
             Err(RecvTimeoutError::Disconnected) => Err(gone()),
         }
+    }
+
+    /// Has it check in as soon as it can. Waits for nothing.
+    pub fn check_in(&self) {
+        let _ = self.calls.send(Call::CheckIn);
     }
 
     /// Has it find out whether the server is there, unless that is known. Waits for nothing.
@@ -188,6 +195,7 @@ fn gather(first: Call, calls: &Receiver<Call>) -> Heard {
         match call {
             Call::Freshen(answer) => heard.waiting.push(answer),
             Call::Nudge => heard.nudged = true,
+            Call::CheckIn => heard.due = true,
             Call::Look => heard.called = true,
         }
     }

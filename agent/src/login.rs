@@ -63,6 +63,7 @@ pub fn authenticate(
         Ok(found) => found,
         Err(refused) => return (login.deny(refused, None), None),
     };
+    login.remember_service();
     let subject = match login.subject(&link, peer) {
         Ok(subject) => subject,
         Err(trouble) => return (login.deny(internal(&trouble), None), None),
@@ -137,6 +138,20 @@ struct Journalled<'a> {
 }
 
 impl Login<'_> {
+    /// A service that asks for the first time may have no file that names it: the server hears of it, and says
+    /// whether it may go on without.
+    fn remember_service(&self) {
+        // On the socket for everybody anyone asks by any name.
+        if self.door != Door::Pam {
+            return;
+        }
+        match self.agent.contacts.services.asked(self.service) {
+            Ok(true) => self.agent.keeper.check_in(),
+            Ok(false) => {}
+            Err(error) => self.agent.log.warn("service-not-kept", &[("why", &error.to_string())]),
+        }
+    }
+
     fn subject(&self, link: &Link, peer: &Peer) -> Result<Subject, Trouble> {
         let is_sudo = matches!(self.service.as_str(), "sudo" | "sudo-i");
         Ok(Subject {

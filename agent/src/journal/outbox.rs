@@ -218,7 +218,10 @@ impl Journal {
         let mut disputed = Vec::new();
         for row in rows {
             let (text, why) = row?;
-            disputed.push(Disputed::of(&serde_json::from_str::<KeptUse>(&text)?, why));
+            // One that cannot be read is counted, and hides no other.
+            if let Ok(kept) = serde_json::from_str::<KeptUse>(&text) {
+                disputed.push(Disputed::of(&kept, why));
+            }
         }
         Ok(disputed)
     }

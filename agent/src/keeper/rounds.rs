@@ -53,6 +53,8 @@ pub(super) type Waiting = Vec<SyncSender<Result<(), LinkError>>>;
 pub(super) struct Heard {
     /// Who waits for a check-in.
     pub(super) waiting: Waiting,
+    /// A check-in is wanted, and nobody waits for it.
+    pub(super) due: bool,
     /// Somebody is about to need the server.
     pub(super) nudged: bool,
     /// There may be a report to send.
@@ -95,12 +97,13 @@ impl Rounds {
     /// At most one check-in, which answers everybody who waits for one, and then at most one report: however
     /// many reports wait, nobody waits for more than one of them.
     pub(super) fn turn(&mut self, duties: &dyn Duties, heard: Heard) {
-        let Heard { waiting, nudged, called } = heard;
+        let Heard { waiting, due, nudged, called } = heard;
         // Somebody was added to the file: the roster shall know them before they come.
         let mark = duties.managed_mark();
         // Check-ins may be as rare as one a day; the keys last for hours.
         let keys = !self.check_in_failed && duties.keys_are_due();
-        let due = Instant::now() >= self.check_in || mark != self.managed || keys || self.slept(duties);
+        let due =
+            due || self.slept(duties) || Instant::now() >= self.check_in || mark != self.managed || keys;
         self.managed = mark;
         let asked = due || !waiting.is_empty();
         if asked || (nudged && !duties.is_there()) {
