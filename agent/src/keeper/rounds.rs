@@ -102,8 +102,8 @@ impl Rounds {
         let mark = duties.managed_mark();
         // Check-ins may be as rare as one a day; the keys last for hours.
         let keys = !self.check_in_failed && duties.keys_are_due();
-        let due =
-            due || self.slept(duties) || Instant::now() >= self.check_in || mark != self.managed || keys;
+        let slept = self.slept(duties);
+        let due = due || slept || keys || mark != self.managed || Instant::now() >= self.check_in;
         self.managed = mark;
         let asked = due || !waiting.is_empty();
         if asked || (nudged && !duties.is_there()) {
