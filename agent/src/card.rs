@@ -25,7 +25,8 @@
 //! | card that does not close the PIN itself, or a touch that did not come | 1 more |
 //!
 //! Between turns the card belongs to everyone: no connection is kept, so that GnuPG, which wants the card for
-//! itself, gets it at once.
+//! itself, gets it at once. During a turn no other program is connected (`link::Company` says why), unless
+//! [`Timing::alone`] is off.
 
 mod adopt;
 mod apdu;
@@ -77,7 +78,7 @@ pub struct Cards {
     readers: Reach,
 }
 
-/// How long things may take.
+/// How long things may take, and in whose presence.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
     /// Any job but key generation, a touch included.
@@ -87,6 +88,9 @@ pub struct Timing {
     /// How long a card is kept powered after its last use. Programs that want it for themselves get it at any
     /// moment.
     pub warm: Duration,
+    /// No other program may be connected to a card while it signs or gets PINs: one that is could slip a command
+    /// in between PIN and signature.
+    pub alone: bool,
 }
 
 impl Default for Timing {
@@ -95,6 +99,7 @@ impl Default for Timing {
             answer: limits::CARD_ANSWER,
             key_generation: limits::CARD_KEY_GENERATION,
             warm: Duration::from_secs(10),
+            alone: true,
         }
     }
 }

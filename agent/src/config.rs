@@ -35,6 +35,9 @@ pub struct Config {
     pub courier_user: String,
     /// Seconds between two check-ins with the server, 10 to 86400.
     pub check_in_seconds: u64,
+    /// Other programs may stay connected to a card while it signs. One of them could, with luck and many tries, have
+    /// something signed with the PIN that was typed for a login.
+    pub share_cards: bool,
     /// Where the cards are.
     pub seat: Seat,
 }
@@ -59,6 +62,7 @@ impl Default for Config {
             courier_path: "/usr/libexec/countersign/countersign-courier".into(),
             courier_user: "countersign-courier".to_owned(),
             check_in_seconds: 300,
+            share_cards: false,
             seat: Seat::default(),
         }
     }

@@ -66,7 +66,8 @@ fn run() -> Result<(), String> {
         log.warn("processes-hidden", &[("what", peer::HIDDEN)]);
         weaknesses.push(peer::HIDDEN.to_owned());
     }
-    let cards = Cards::start(Timing::default(), Holders::new(Some(ITSELF.into())))
+    let timing = Timing { alone: !config.share_cards, ..Timing::default() };
+    let cards = Cards::start(timing, Holders::new(Some(ITSELF.into())))
         .map_err(|error| format!("no thread: {error}"))?;
     let (agent, ear) = Agent::assemble(
         config,

@@ -83,6 +83,11 @@ pub enum CardError {
     /// Another program has the card for itself.
     #[error("{0} has the card for itself and does not let go; {way}", way = .0.way_out())]
     InUse(Holder),
+    /// The PIN was accepted, and not good for the signature a moment later.
+    #[error(
+        "the card forgot the PIN between accepting and using it, as if another program had used it; see which programs talk to the card, and change its PIN"
+    )]
+    PinTaken,
     /// The reader gets no answer to its reset.
     #[error("the card in the reader is mute; take it out, look which way round it goes, and put it in again")]
     Mute,

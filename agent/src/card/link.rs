@@ -16,7 +16,18 @@ const ANSWER: usize = 4096;
 /// Most parts of one answer: [`ANSWER`] in pieces of 256 bytes.
 const PARTS: usize = ANSWER / 256;
 
-/// A shared connection. Dropping it resets the card, which closes every PIN.
+/// Who else may be connected meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Company {
+    /// Nobody. A transaction alone does not keep others out: pcscd (1.9.9 to 2.3) looks whether somebody else has
+    /// one before a command waits for the reader, and not again when its turn comes. A command that waited from
+    /// before the transaction runs in the middle of it, between the PIN and the signature.
+    Nobody,
+    /// Anybody.
+    Anybody,
+}
+
+/// A connection. Dropping it resets the card, which closes every PIN.
 pub(super) struct Link {
     card: Option<pcsc::Card>,
     wire: Wire,
@@ -24,13 +35,21 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Connects in shared mode: others may use the card between our transactions.
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`CardError::InUse`] if others are connected who may not be, or one of them wants nobody else.
     pub(super) fn connect(
         context: &pcsc::Context,
         reader: &CStr,
+        company: Company,
         given_up: &Arc<AtomicBool>,
     ) -> Result<Self, CardError> {
-        let card = context.connect(reader, ShareMode::Shared, Protocols::ANY)?;
+        let mode = match company {
+            Company::Nobody => ShareMode::Exclusive,
+            Company::Anybody => ShareMode::Shared,
+        };
+        let card = context.connect(reader, mode, Protocols::ANY)?;
         let wire = Wire::from_atr(card.status2_owned()?.atr());
         Ok(Self { card: Some(card), wire, given_up: Arc::clone(given_up) })
     }

@@ -121,7 +121,7 @@ impl Readers {
             .iter_mut()
             .find(|(_, reader)| reader.seen.as_ref().is_some_and(|seen| seen.ident == Some(card)))
             .ok_or(CardError::NoCard)?;
-        Ok((name.clone(), reader.worker(name, self.timing.warm)?))
+        Ok((name.clone(), reader.worker(name, self.timing)?))
     }
 
     fn give_up(&self, reader: &str, worker: &Arc<Worker>) {
@@ -215,7 +215,7 @@ impl Readers {
             let Some(reader) = state.readers.get_mut(name).filter(|reader| reader.is_held()) else {
                 return Ok(());
             };
-            (reader.worker(name, self.timing.warm)?, reader.insertion)
+            (reader.worker(name, self.timing)?, reader.insertion)
         };
         let no_steps = &mut |step: Infallible| match step {};
         let read = self.ask_worker(name, &worker, self.timing.answer, no_steps, |slot, _| slot.look());
@@ -269,7 +269,7 @@ impl Readers {
         let insertion = state.insertions;
         let reader = state.readers.entry(name.to_owned()).or_default();
         reader.insertion = Some(insertion);
-        match reader.worker(name, self.timing.warm) {
+        match reader.worker(name, self.timing) {
             Err(problem) => reader.seen = Some(CardSeen::unread(name, Some(problem))),
             Ok(worker) => {
                 let (readers, name) = (Arc::downgrade(self), name.to_owned());
@@ -349,7 +349,7 @@ impl Reader {
     }
 
     /// The reader's thread, a new one if need be. While an old one still hangs there is no point in another.
-    fn worker(&mut self, name: &str, warm: Duration) -> Result<Arc<Worker>, CardError> {
+    fn worker(&mut self, name: &str, timing: Timing) -> Result<Arc<Worker>, CardError> {
         self.stuck.retain(|thread| thread.upgrade().is_some());
         if !self.stuck.is_empty() {
             return Err(CardError::NotAnswering);
@@ -357,7 +357,7 @@ impl Reader {
         if let Some(worker) = &self.worker {
             return Ok(Arc::clone(worker));
         }
-        let worker = Arc::new(Worker::start(name, warm)?);
+        let worker = Arc::new(Worker::start(name, timing)?);
         self.worker = Some(Arc::clone(&worker));
         Ok(worker)
     }

@@ -145,6 +145,7 @@ pub(super) fn compute(
         0x6600 => Err(CardError::TouchTimeout),
         // The PIN was accepted a moment ago, in this transaction: what is missing is the touch.
         0x6982 if public.touch => Err(CardError::TouchTimeout),
+        0x6982 => Err(CardError::PinTaken),
         0x6A88 => Err(CardError::NoKey),
         status => Err(CardError::Failed { command: command.name, status }),
     }

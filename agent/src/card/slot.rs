@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use countersign_protocol::ids::CardIdent;
 use pcsc::{ReaderState, State};
 
+use super::Timing;
 use super::error::CardError;
-use super::link::{Begin, Exclusive, Link};
+use super::link::{Begin, Company, Exclusive, Link};
 use super::public::{self, PinStatus, PublicData};
 use super::sign::Aftermath;
 
@@ -28,6 +29,8 @@ pub(super) struct Slot {
     reader: CString,
     given_up: Arc<AtomicBool>,
     warm: Duration,
+    /// During a turn.
+    company: Company,
     context: Option<pcsc::Context>,
     link: Option<Link>,
     public: Option<Arc<PublicData>>,
@@ -42,15 +45,17 @@ struct Left {
 }
 
 impl Slot {
-    /// `warm`: how long a card is kept powered after its last use.
-    pub(super) fn new(reader: CString, given_up: Arc<AtomicBool>, warm: Duration) -> Self {
-        Self { reader, given_up, warm, context: None, link: None, public: None, left: None }
+    /// `timing.warm`: how long a card is kept powered after its last use.
+    pub(super) fn new(reader: CString, given_up: Arc<AtomicBool>, timing: Timing) -> Self {
+        let company = if timing.alone { Company::Nobody } else { Company::Anybody };
+        let warm = timing.warm;
+        Self { reader, given_up, warm, company, context: None, link: None, public: None, left: None }
     }
 
     /// Reads everything public from whatever card is in.
     pub(super) fn look(&mut self) -> Result<Arc<PublicData>, CardError> {
         self.forget();
-        let mut link = self.connect()?;
+        let mut link = self.connect(Company::Anybody)?;
         let insertion = self.insertion();
         let mut card = begin(&mut link)?;
         public::select(&mut card)?;
@@ -64,10 +69,10 @@ impl Slot {
     /// Connects, for a turn that begins. Sends nothing to the card.
     ///
     /// # Errors
-    /// [`CardError::InUse`] if another program has the card for itself.
+    /// [`CardError::InUse`] if another program has the card.
     pub(super) fn open(&mut self) -> Result<(), CardError> {
         if self.link.is_none() {
-            self.link = Some(self.connect()?);
+            self.link = Some(self.connect(self.company)?);
         }
         Ok(())
     }
@@ -128,10 +133,10 @@ impl Slot {
         let mut link = match self.link.take() {
             // The card was reset by another program since, or pcscd ended: good for nothing.
             Some(mut link) => match link.exclusive().map(drop) {
-                Err(Begin::Reset | Begin::Failed(CardError::NoService)) => self.connect()?,
+                Err(Begin::Reset | Begin::Failed(CardError::NoService)) => self.connect(self.company)?,
                 _ => link,
             },
-            None => self.connect()?,
+            None => self.connect(self.company)?,
         };
         let insertion = self.insertion();
         let mut card = begin(&mut link)?;
@@ -191,7 +196,7 @@ impl Slot {
         if !self.is_warm() {
             return;
         }
-        match self.connect() {
+        match self.connect(Company::Anybody) {
             Ok(link) => link.leave(),
             Err(_) => self.left = None,
         }
@@ -221,9 +226,9 @@ impl Slot {
     }
 
     /// A new connection; with a new context if pcscd is not the one we knew.
-    fn connect(&mut self) -> Result<Link, CardError> {
+    fn connect(&mut self, company: Company) -> Result<Link, CardError> {
         if let Some(context) = self.context.take() {
-            match Link::connect(&context, &self.reader, &self.given_up) {
+            match Link::connect(&context, &self.reader, company, &self.given_up) {
                 Err(CardError::NoService) => {}
                 other => {
                     self.context = Some(context);
@@ -232,7 +237,7 @@ impl Slot {
             }
         }
         let context = pcsc::Context::establish(pcsc::Scope::System)?;
-        let link = Link::connect(&context, &self.reader, &self.given_up);
+        let link = Link::connect(&context, &self.reader, company, &self.given_up);
         self.context = Some(context);
         link
     }

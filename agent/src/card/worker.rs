@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::Timing;
 use super::error::CardError;
 use super::slot::Slot;
 
@@ -42,15 +43,15 @@ enum Word<T, S> {
 }
 
 impl Worker {
-    /// Starts the thread. `warm`: how long the card is kept powered after the last job.
-    pub(super) fn start(reader: &str, warm: Duration) -> Result<Self, CardError> {
+    /// Starts the thread.
+    pub(super) fn start(reader: &str, timing: Timing) -> Result<Self, CardError> {
         let name = CString::new(reader).map_err(|_| CardError::Reader("its name holds a NUL".to_owned()))?;
         let (jobs, inbox) = mpsc::channel::<Job>();
         let given_up = Arc::new(AtomicBool::new(false));
         let token = Arc::new(());
         let alive = Arc::downgrade(&token);
         let busy_since: Arc<Mutex<Option<Instant>>> = Arc::default();
-        let mut slot = Slot::new(name, Arc::clone(&given_up), warm);
+        let mut slot = Slot::new(name, Arc::clone(&given_up), timing);
         let (unwanted, busy) = (Arc::clone(&given_up), Arc::clone(&busy_since));
         thread::Builder::new()
             .name("card".to_owned())
@@ -159,7 +160,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(1);
 
     fn worker() -> Worker {
-        Worker::start("a reader", Duration::from_secs(1)).unwrap()
+        Worker::start("a reader", Timing::default()).unwrap()
     }
 
     fn ask<T: Send + 'static>(

@@ -101,3 +101,17 @@ fn another_program_cannot_sign_on_the_open_pin() {
     assert_eq!(warm.total, 4, "{warm:?}");
     assert_eq!(machine.apdus(0, &[SELECT, &sign]).unwrap()[1], "6982");
 }
+
+#[test]
+fn a_pin_that_another_program_used_is_told_from_a_wrong_one() {
+    let machine = machine(1);
+    let card = card(&machine, 0, "00000042");
+    let probe = Probe::start(&machine);
+    let made = probe.generate(&card, "curve25519");
+    // What the card says to the signature when another one was made with the PIN before it.
+    card.fail_next("PSO_CDS", 0x6982).unwrap();
+    let answer = probe.sign(&card, &made, PIN);
+    assert_eq!(error(&answer), "PinTaken", "{answer}");
+    assert!(answer["text"].as_str().unwrap().contains("another program"), "{answer}");
+    assert_signed(&probe.sign(&card, &made, PIN));
+}

@@ -52,6 +52,14 @@ impl Card<'_> {
         self.order(&[verify("83", admin), "00DA00C40101".to_owned()])
     }
 
+    /// A verified PIN is good for one signature from now on.
+    ///
+    /// # Errors
+    /// See [`Self::change_pin`].
+    pub fn close_pin_after_each_signature(&self, admin: &str) -> Result<(), Trouble> {
+        self.order(&[verify("83", admin), "00DA00C40100".to_owned()])
+    }
+
     /// The card asks for PINs hashed (iterated SHA-256) from now on, as after `gpg --card-edit`, `kdf-setup`.
     /// Gives the hash of the user PIN, which is what opens the card then.
     ///

@@ -1,13 +1,17 @@
 //! A PC/SC client for the tests, run inside a machine: `wait READER present|empty`, or
-//! `apdu READER HEX...`, which prints one answer per line, or `hold READER`, which has the card for
-//! itself until its input ends.
+//! `apdu READER HEX...`, which prints one answer per line, `hold READER`, which has the card for itself until its
+//! input ends, or `steal READER stay|prowl HEX...`, a thief of open PINs.
 #![forbid(unsafe_code)]
+
+mod thief;
 
 use std::error::Error;
 use std::ffi::CString;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+
+use thief::Manner;
 
 use pcsc::{Context, Disposition, Protocols, ReaderState, Scope, ShareMode, State};
 
@@ -26,7 +30,11 @@ fn main() -> ExitCode {
         ["wait", reader, "empty"] => wait(reader, State::EMPTY).map(|()| std::thread::sleep(LOOK)),
         ["apdu", reader, apdus @ ..] => send(reader, apdus),
         ["hold", reader] => hold(reader),
-        _ => Err("usage: wait READER present|empty, or: apdu READER HEX..., or: hold READER".into()),
+        ["steal", reader, "stay", apdus @ ..] => thief::steal(reader, Manner::Stay, apdus),
+        ["steal", reader, "prowl", apdus @ ..] => thief::steal(reader, Manner::Prowl, apdus),
+        _ => Err("usage: wait READER present|empty, apdu READER HEX..., hold READER, \
+                  or steal READER stay|prowl HEX..."
+            .into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
