@@ -208,8 +208,13 @@ fn the_instances_own_key_lies_in_no_memory_in_the_clear() {
     // Generated and written by this process, then read back and used by another.
     for when in ["as it was enrolled", "as it was started again"] {
         scene.ana_logs_in().unwrap();
-        let halves =
-            secret_halves(&std::fs::read(machine.path("/var/lib/countersign/instance.key")).unwrap());
+        let kept: Vec<PathBuf> = std::fs::read_dir(machine.path("/var/lib/countersign"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.to_string_lossy().contains("/instance-"))
+            .collect();
+        let [kept] = kept.as_slice() else { panic!("one key of the host, not sealed: {kept:?}") };
+        let halves = secret_halves(&std::fs::read(kept).unwrap());
         assert!(!halves.is_empty());
         // OpenPGP and OpenSSL do not write all of them in the same order.
         let reversed: Vec<Vec<u8>> = halves.iter().map(|half| half.iter().rev().copied().collect()).collect();
