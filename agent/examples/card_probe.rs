@@ -11,13 +11,16 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use countersign_agent::card::{
-    Algorithm, Ask, Asker, CardError, Cards, Generate, GenerateHost, HostPins, Pin, Timing, Waiting,
+    AdminError, Algorithm, Ask, Asker, CardError, Cards, ChangePin, Details, Entered, FactoryReset, Generate,
+    GenerateHost, HostPins, Personal, Pin, PinKind, SetResetCode, SetTouch, Standing, Timing, Unblock,
+    UnblockBy, Waiting,
 };
 use countersign_agent::holder::Holders;
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::{Clock as _, SystemClock};
 use countersign_protocol::envelope::statement;
 use countersign_protocol::ids::{CardIdent, Fingerprint, Nonce};
+use countersign_protocol::ipc::{CardSlot, TouchPolicy};
 use countersign_protocol::random::SystemRandom;
 use countersign_protocol::statement::{Purpose, Statement};
 use serde::Deserialize;
@@ -81,6 +84,62 @@ enum Order {
         card: CardIdent,
         cert: PathBuf,
     },
+    Details {
+        card: CardIdent,
+    },
+    ChangePin {
+        card: CardIdent,
+        admin: bool,
+        old: String,
+        new: String,
+        #[serde(flatten)]
+        told: Told,
+    },
+    SetResetCode {
+        card: CardIdent,
+        admin: String,
+        new: Option<String>,
+    },
+    Unblock {
+        card: CardIdent,
+        code: Option<String>,
+        admin: Option<String>,
+        new: String,
+        #[serde(flatten)]
+        told: Told,
+    },
+    SetTouch {
+        card: CardIdent,
+        admin: String,
+        keys: Vec<CardSlot>,
+        policy: TouchPolicy,
+    },
+    FactoryReset {
+        card: CardIdent,
+        admin: Option<String>,
+    },
+    FinishReset {
+        reader: String,
+    },
+}
+
+/// What the prompt said, and what the person answered.
+#[derive(Deserialize)]
+struct Told {
+    #[serde(default = "three")]
+    shown: u8,
+    #[serde(default)]
+    last: bool,
+}
+
+const fn three() -> u8 {
+    3
+}
+
+impl Told {
+    fn entered(&self, pin: Pin) -> Entered {
+        Entered::typed(pin, self.shown, self.last)
+    }
 }
 
 /// Waits for a card, and says nothing.
@@ -179,10 +238,11 @@ fn obey(cards: &Cards, order: Order) -> Result<Value, Box<dyn Error>> {
             let algorithm: Algorithm = algorithm.parse()?;
             let plan = Generate {
                 algorithm,
-                user_pin: Pin::new(user.into())?,
-                admin_pin: Pin::admin(admin.into())?,
-                new_user_pin: Pin::new(new_user.into())?,
-                new_admin_pin: Pin::admin(new_admin.into())?,
+                user_pin: Entered::stored(Pin::new(user.into())?),
+                admin_pin: Entered::stored(Pin::admin(admin.into())?),
+                new_pins: Some([Pin::new(new_user.into())?, Pin::admin(new_admin.into())?]),
+                same_pins: false,
+                personal: Personal::default(),
                 user_id: "ana".to_owned(),
                 now: SystemClock.now(),
                 replace,
@@ -199,8 +259,8 @@ fn obey(cards: &Cards, order: Order) -> Result<Value, Box<dyn Error>> {
             let pins = HostPins::unguessable(&SystemRandom)?;
             let plan = GenerateHost {
                 algorithm: Algorithm::Curve25519,
-                user_pin: Pin::factory_user(),
-                admin_pin: Pin::factory_admin(),
+                user_pin: Entered::stored(Pin::factory_user()),
+                admin_pin: Entered::stored(Pin::factory_admin()),
                 new_pins: pins.clone(),
                 hostname: "gate".to_owned(),
                 now: SystemClock.now(),
@@ -217,6 +277,68 @@ fn obey(cards: &Cards, order: Order) -> Result<Value, Box<dyn Error>> {
             let key = cards.check_adoptable(card, &read(&cert)?, SystemClock.now())?;
             json!({ "key": key })
         }
+        Order::Details { card } => details(&cards.details(card)?),
+        Order::ChangePin { card, admin, old, new, told } => {
+            let kind = if admin { PinKind::Admin } else { PinKind::User };
+            let current = told.entered(Pin::of(kind, old.into())?);
+            changed(cards.change_pin(card, ChangePin { admin, current, new: Pin::of(kind, new.into())? }))
+        }
+        Order::SetResetCode { card, admin, new } => {
+            let new = new.map(|code| Pin::of(PinKind::ResetCode, code.into())).transpose()?;
+            let admin = Entered::typed(Pin::admin(admin.into())?, 3, false);
+            changed(cards.set_reset_code(card, SetResetCode { admin, new }))
+        }
+        Order::Unblock { card, code, admin, new, told } => {
+            let by = match (code, admin) {
+                (Some(code), _) => {
+                    UnblockBy::ResetCode(told.entered(Pin::of(PinKind::ResetCode, code.into())?))
+                }
+                (None, admin) => {
+                    UnblockBy::Admin(told.entered(Pin::admin(admin.unwrap_or_default().into())?))
+                }
+            };
+            changed(cards.unblock(card, Unblock { by, new: Pin::new(new.into())? }))
+        }
+        Order::SetTouch { card, admin, keys, policy } => {
+            let admin = Entered::typed(Pin::admin(admin.into())?, 3, false);
+            changed(cards.set_touch(card, SetTouch { admin, keys, policy }))
+        }
+        Order::FactoryReset { card, admin } => {
+            let admin = admin.map(|pin| Pin::admin(pin.into())).transpose()?;
+            let admin = admin.map(|pin| Entered::typed(pin, 3, false));
+            let mut steps = Vec::new();
+            let plan = FactoryReset { admin, wrong: Pin::unguessable(&SystemRandom)? };
+            let mut note = |step: Standing| steps.push(format!("{step:?}"));
+            let mut answer = changed(cards.factory_reset(card, plan, &mut note));
+            answer["steps"] = json!(steps);
+            answer
+        }
+        Order::FinishReset { reader } => changed(cards.finish_reset(&reader)),
+    })
+}
+
+fn changed(done: Result<(), AdminError>) -> Value {
+    match done {
+        Ok(()) => json!({ "done": true }),
+        Err(failed) => {
+            json!({ "error": format!("{:?}", failed.cause), "standing": format!("{:?}", failed.standing), "text": failed.to_string() })
+        }
+    }
+}
+
+fn details(details: &Details) -> Value {
+    json!({
+        "card": details.card,
+        "specification": details.specification,
+        "firmware": details.firmware,
+        "keys": details.keys,
+        "tries": details.tries,
+        "forced": details.forced,
+        "hashed": details.hashed,
+        "cardholder": details.cardholder,
+        "url": details.url,
+        "signatures": details.signatures,
+        "erasable": details.erasable,
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use countersign_protocol::clock::Clock;
-use countersign_protocol::ids::{CardIdent, CorrelationId};
+use countersign_protocol::ids::{AccountName, CardIdent, CorrelationId};
 use countersign_protocol::ipc::ProblemKind;
 use countersign_protocol::key_words::key_words;
 use countersign_protocol::limits;
@@ -23,6 +23,7 @@ use crate::journal::Journal;
 use crate::keeper::{Ear, Keeper, Untold};
 use crate::known::Known;
 use crate::log::Log;
+use crate::made_keys::MadeKeys;
 use crate::permit::HostState;
 use crate::reach::Patience;
 use crate::server_link::{Link, Means};
@@ -48,6 +49,8 @@ pub struct Agent {
     pub contacts: Contacts,
     /// Cards that were registered on this host.
     pub known: Known,
+    /// Keys made on cards here that nobody registered yet.
+    pub made_keys: MadeKeys,
     /// The local journal.
     pub journal: Journal,
     /// The local log.
@@ -133,6 +136,7 @@ impl Agent {
         let agent = Self {
             contacts,
             known: Known::load(state.clone())?,
+            made_keys: MadeKeys::new(state.clone()),
             journal,
             link: RwLock::new(link),
             wire: Wire::new(courier, time),
@@ -215,6 +219,22 @@ impl Agent {
         told: &str,
     ) {
         self.report(&self.card_event(event, correlation, choice, told));
+    }
+
+    /// The same about a card that is nobody's, or somebody's. A host without a server has nobody to tell.
+    pub fn report_card_of(
+        &self,
+        event: HostEventKind,
+        card: CardIdent,
+        account: Option<AccountName>,
+        told: &str,
+    ) {
+        if self.link().is_some()
+            && let Ok(correlation) = self.correlation()
+        {
+            let event = self.card_event(event, correlation, None, told);
+            self.report(&HostEvent { card: Some(card), account, ..event });
+        }
     }
 
     /// Reports that somebody away from the seat asked for a card.

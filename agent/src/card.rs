@@ -14,6 +14,8 @@
 //! | `key`, `signer` | between OpenPGP's signatures and the card's |
 //! | `generate` | new keys, their certificate, new PINs |
 //! | `adopt` | a certificate made elsewhere |
+//! | `admin` | PINs changed, touch set, everything erased |
+//! | `details`, `algorithm_name` | everything about one card, in words |
 //!
 //! What a signature costs, in commands to the card:
 //!
@@ -28,8 +30,11 @@
 //! itself, gets it at once. During a turn no other program is connected (`link::Company` says why), unless
 //! [`Timing::alone`] is off.
 
+mod admin;
 mod adopt;
+mod algorithm_name;
 mod apdu;
+mod details;
 mod error;
 mod generate;
 mod kdf;
@@ -61,13 +66,19 @@ use crate::holder::Holders;
 use key::SigningKey;
 use readers::Readers;
 use sign::{Aftermath, Order};
-use signer::{Entry, Typed};
+use signer::Entry;
 use turn::Reach;
 
+pub use admin::{
+    AdminError, ChangePin, FactoryReset, Personal, PinReport, SetResetCode, SetTouch, Standing, Unblock,
+    UnblockBy,
+};
+pub use adopt::examine;
+pub use details::Details;
 pub use error::CardError;
 pub use generate::{Algorithm, CardState, Generate, GenerateError, GenerateHost, Progress};
-pub use pin::{HostPins, Pin, PinError};
-pub use seen::CardSeen;
+pub use pin::{Entered, HostPins, Pin, PinError, PinKind};
+pub use seen::{CardSeen, maker};
 pub use sign::PinAccepted;
 pub use signer::{CardSigner, Failure, PinSource};
 pub use turn::{Asker, Turn, Waiting};
@@ -166,7 +177,7 @@ impl Cards {
     /// [`CardError`].
     pub fn tries(&self, card: CardIdent) -> Result<u8, CardError> {
         let tries = self.quick(card, move |slot| {
-            slot.with_card(card, |_, _, status| (Ok(status.tries), Aftermath::Closed))
+            slot.with_card(card, |_, _, status| (Ok(status.tries_of(PinKind::User)), Aftermath::Closed))
         })?;
         self.readers.note_tries(card, tries);
         Ok(tries)
@@ -182,7 +193,7 @@ impl Cards {
         pin: Pin,
         statement: &Statement,
     ) -> Result<SignedStatement, CardError> {
-        let typed = Typed { pin, tries_shown: ask.tries_shown, allow_last_try: ask.allow_last_try };
+        let typed = Entered::typed(pin, ask.tries_shown, ask.allow_last_try);
         let signer = self.new_signer(ask.card, ask.certificate, ask.key, Entry::Typed(Some(typed)))?;
         let failure = signer.failure();
         statement::sign(statement, Box::new(signer))
@@ -228,7 +239,7 @@ impl Cards {
 
     /// The one way to a signature: [`sign::sign`] on the card's own thread.
     fn sign(&self, card: CardIdent, order: Order) -> Result<Vec<u8>, CardError> {
-        let stored = order.tries_shown.is_none();
+        let stored = order.entered.tries_shown.is_none();
         if stored && self.readers.stored_pin_was_refused(card) {
             return Err(CardError::StoredPinRefused(card));
         }

@@ -7,7 +7,8 @@
 //! | [`serve`], [`person`], [`trouble`] | from a request to its last word; the conversation with one caller |
 //! | [`login`], [`job`], [`register`], [`enrollment`], [`status`], [`history`] | one file for each request |
 //! | [`session`], [`drive`] | card, PIN, touch, server, decision: the pure machine, and what runs it |
-//! | [`card`], [`card_pins`] | the cards |
+//! | [`card`], [`card_pins`], [`card_choice`] | the cards |
+//! | [`card_admin`], [`made_keys`] | looking after them |
 //! | [`queue`], [`holder`] | whose turn it is with a card, and other programs that have it |
 //! | [`answer`], [`server_link`], [`wire`], [`reach`], [`courier`], [`server_time`] | the way to the server and back |
 //! | [`instance_key`], [`vault`] | this host's own keys |
@@ -20,6 +21,8 @@ pub mod agent;
 pub mod answer;
 pub mod body;
 pub mod card;
+pub mod card_admin;
+pub mod card_choice;
 pub mod card_pins;
 pub mod check_in;
 pub mod config;
@@ -40,6 +43,7 @@ pub mod limits;
 pub mod listener;
 pub mod log;
 pub mod login;
+pub mod made_keys;
 pub mod offline;
 pub mod peer;
 pub mod permit;

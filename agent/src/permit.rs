@@ -65,6 +65,14 @@ pub enum Asked {
     Journal,
     CheckJournal,
     CardList,
+    CardShow,
+    CardInit,
+    CardGenerate,
+    CardChangePin,
+    CardUnblock,
+    CardSetTouch,
+    CardCheck,
+    CardFactoryReset,
     Enroll,
     Register,
     Job,
@@ -85,6 +93,14 @@ impl Asked {
             Request::Journal(_) => Self::Journal,
             Request::CheckJournal => Self::CheckJournal,
             Request::CardList => Self::CardList,
+            Request::CardShow(_) => Self::CardShow,
+            Request::CardInit(_) => Self::CardInit,
+            Request::CardGenerate(_) => Self::CardGenerate,
+            Request::CardChangePin(_) => Self::CardChangePin,
+            Request::CardUnblock(_) => Self::CardUnblock,
+            Request::CardSetTouch(_) => Self::CardSetTouch,
+            Request::CardCheck(_) => Self::CardCheck,
+            Request::CardFactoryReset(_) => Self::CardFactoryReset,
             Request::Enroll(_) => Self::Enroll,
             Request::Register(_) => Self::Register,
             Request::Job(_) => Self::Job,
@@ -107,8 +123,9 @@ pub enum Permit {
 /// Looks the request up.
 pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
     use Asked::{
-        AccountOther, AccountOwn, AuthenticateOther, AuthenticateOwn, CardList, CheckJournal, Enroll, Job,
-        Journal, Register, Status,
+        AccountOther, AccountOwn, AuthenticateOther, AuthenticateOwn, CardChangePin, CardCheck,
+        CardFactoryReset, CardGenerate, CardInit, CardList, CardSetTouch, CardShow, CardUnblock,
+        CheckJournal, Enroll, Job, Journal, Register, Status,
     };
     use Caller::{RootOnPam, RootOnUser, StrangerOnPam, UserOnUser};
 
@@ -121,6 +138,12 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
             AuthenticateOwn | AccountOwn | Status | Journal | CardList | Register | Job,
             RootOnPam | RootOnUser | UserOnUser,
         ) => true,
+        // Whoever sits at a card may look after it; its own PINs are what keeps others from changing it.
+        (
+            CardShow | CardInit | CardGenerate | CardChangePin | CardUnblock | CardSetTouch | CardCheck
+            | CardFactoryReset,
+            RootOnPam | RootOnUser | UserOnUser,
+        ) => true,
         // All of it is read, however often it is asked.
         (Enroll | CheckJournal, RootOnPam | RootOnUser) => true,
         (Enroll | CheckJournal, UserOnUser) => false,
@@ -130,6 +153,12 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
     }
     match (asked, state) {
         (Status | Journal | CheckJournal | CardList, _) => Permit::Granted,
+        // A card is the same card without a server.
+        (
+            CardShow | CardInit | CardGenerate | CardChangePin | CardUnblock | CardSetTouch | CardCheck
+            | CardFactoryReset,
+            _,
+        ) => Permit::Granted,
         (Enroll, HostState::NotEnrolled) => Permit::Granted,
         (Enroll, HostState::Waiting | HostState::Active) => Permit::NotInThisState,
         (
@@ -148,7 +177,7 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
 mod tests {
     use super::*;
 
-    const ASKED: [Asked; 11] = [
+    const ASKED: [Asked; 19] = [
         Asked::AuthenticateOwn,
         Asked::AuthenticateOther,
         Asked::AccountOwn,
@@ -157,6 +186,14 @@ mod tests {
         Asked::Journal,
         Asked::CheckJournal,
         Asked::CardList,
+        Asked::CardShow,
+        Asked::CardInit,
+        Asked::CardGenerate,
+        Asked::CardChangePin,
+        Asked::CardUnblock,
+        Asked::CardSetTouch,
+        Asked::CardCheck,
+        Asked::CardFactoryReset,
         Asked::Enroll,
         Asked::Register,
         Asked::Job,
@@ -168,7 +205,7 @@ mod tests {
     /// One letter a cell: `y` granted, `s` not in this state, `-` closed.
     /// Columns: not enrolled, waiting, active – for root on pam, root on user, user on user, stranger on pam.
     #[rustfmt::skip]
-    const TABLE: [(&str, &str); 11] = [
+    const TABLE: [(&str, &str); 19] = [
         ("AuthenticateOwn",   "syy syy syy ---"),
         ("AuthenticateOther", "syy --- --- ---"),
         ("AccountOwn",        "syy syy syy ---"),
@@ -177,6 +214,14 @@ mod tests {
         ("Journal",           "yyy yyy yyy ---"),
         ("CheckJournal",      "yyy yyy --- ---"),
         ("CardList",          "yyy yyy yyy ---"),
+        ("CardShow",          "yyy yyy yyy ---"),
+        ("CardInit",          "yyy yyy yyy ---"),
+        ("CardGenerate",      "yyy yyy yyy ---"),
+        ("CardChangePin",     "yyy yyy yyy ---"),
+        ("CardUnblock",       "yyy yyy yyy ---"),
+        ("CardSetTouch",      "yyy yyy yyy ---"),
+        ("CardCheck",         "yyy yyy yyy ---"),
+        ("CardFactoryReset",  "yyy yyy yyy ---"),
         ("Enroll",            "yss yss --- ---"),
         ("Register",          "syy syy syy ---"),
         ("Job",               "syy syy syy ---"),

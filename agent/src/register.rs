@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate;
-use countersign_protocol::ids::{AccountName, CardIdent, Nonce};
+use countersign_protocol::ids::{AccountName, Nonce};
 use countersign_protocol::ipc::{NoteKind, ProblemKind, Register, RegisterKey, Registered};
 use countersign_protocol::key_words::key_words;
 use countersign_protocol::limits;
@@ -28,8 +28,7 @@ use secrecy::ExposeSecret as _;
 
 use self::key::CardKey;
 use crate::agent::Agent;
-use crate::card::{Ask, Asker, CardError, Pin};
-use crate::card_pins;
+use crate::card::{Ask, Asker, CardError, Entered, PinKind};
 use crate::known::KnownKey;
 use crate::limits::OneAtATime;
 use crate::peer::Peer;
@@ -39,6 +38,7 @@ use crate::server_link::{Exchange, Link};
 use crate::session::Choice;
 use crate::trouble::{Trouble, sentence};
 use crate::wire::LinkError;
+use crate::{card_choice, card_pins};
 
 static UNDER_WAY: OneAtATime = OneAtATime::new();
 
@@ -59,7 +59,7 @@ pub fn register(
         ));
     };
     let link = agent.ready_link(person.deadline())?;
-    let card = choose_card(agent, &link, ask, person)?;
+    let card = choose_card(agent, ask, person)?;
     let asker = peer.asker();
     let key = match &ask.key {
         RegisterKey::Generate { algorithm } => {
@@ -69,7 +69,7 @@ pub fn register(
     };
     let registration = Registration { agent, link, account: &ask.account, card, key, asker };
     let (record, index) = registration.run(person)?;
-    key::forget(agent)?;
+    agent.made_keys.forget(registration.card.card)?;
     agent.known.add(KnownKey {
         account: record.account.clone(),
         certificate: Binary(certificate::to_bytes(&registration.key.certificate)?),
@@ -91,47 +91,12 @@ pub fn register(
     Ok(registered)
 }
 
-/// The one card that is in, or the one that was named, or the one the person names. Never the host's own.
-fn choose_card(agent: &Agent, link: &Link, ask: &Register, person: &mut Person) -> Result<Choice, Trouble> {
-    let host = link.primary.card();
-    if ask.card.is_some() && ask.card == host {
-        return Err(Trouble::new(ProblemKind::Card, "That is this host's own card; take another."));
-    }
-    let wanted = |ident: Option<CardIdent>| {
-        ident.is_some() && ident != host && (ask.card.is_none() || ask.card == ident)
-    };
-    let offered = || -> Vec<Choice> {
-        let cards = agent.cards.list();
-        let named = |seen: &crate::card::CardSeen| {
-            let card = seen.ident.filter(|ident| wanted(Some(*ident)))?;
-            Some(Choice { card, name: seen.name(), account: ask.account.clone(), touch: seen.touch })
-        };
-        cards.iter().filter_map(named).collect()
-    };
-    let mut cards = offered();
-    if cards.is_empty() {
-        agent.cards.read_held(person);
-        cards = offered();
-    }
-    if cards.is_empty() {
-        person.note(NoteKind::Info, &format!("Insert the card for {}.", ask.account));
-        let deadline = Instant::now() + limits::CARD_WAIT;
-        agent.cards.wait_for(&|seen| wanted(seen.ident), deadline, &|| person.is_gone())?;
-        cards = offered();
-    }
-    if cards.len() > 1 {
-        let list: Vec<String> = cards
-            .iter()
-            .enumerate()
-            .map(|(at, card)| format!("{} = {} ({})", at + 1, card.name, card.card))
-            .collect();
-        let typed = person.ask_shown(&format!("Which card? {} (number): ", list.join(", ")))?;
-        let at = typed.trim().parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-        return at.and_then(|at| cards.get(at).cloned()).ok_or_else(|| {
-            Trouble::new(ProblemKind::Usage, "That is not one of them. Nothing was done; try again.")
-        });
-    }
-    Ok(cards.pop().ok_or(CardError::NoCard)?)
+/// Whose key it will be.
+fn choose_card(agent: &Agent, ask: &Register, person: &mut Person) -> Result<Choice, Trouble> {
+    let insert = format!("Insert the card for {}.", ask.account);
+    let seen = card_choice::choose(agent, ask.card, &insert, person)?;
+    let card = seen.ident.ok_or(CardError::NoCard)?;
+    Ok(Choice { card, name: seen.name(), account: ask.account.clone(), touch: seen.touch })
 }
 
 struct Registration<'a> {
@@ -229,10 +194,10 @@ impl Registration<'_> {
         person: &mut Person,
     ) -> Result<SignedStatement, Trouble> {
         let agent = self.agent;
-        let tries = agent.cards.turn(self.card.card, &self.asker, person)?.cards().tries(self.card.card)?;
-        let pin = match &self.key.pin {
-            Some(pin) => pin.clone(),
-            None => self.ask_pin(tries, person)?,
+        let pins = agent.cards.turn(self.card.card, &self.asker, person)?.cards().pins(self.card.card)?;
+        let entered = match &self.key.pin {
+            Some(pin) => Entered::typed(pin.clone(), pins.tries(PinKind::User), false),
+            None => card_pins::ask_held(person, PinKind::User, &self.card.name, pins)?,
         };
         let mut turn =
             agent.cards.turn(self.card.card, &self.asker, person).map_err(|error| self.told(&error))?;
@@ -257,23 +222,15 @@ impl Registration<'_> {
             card: self.card.card,
             certificate: &self.key.certificate,
             key: &self.key.signing_key,
-            tries_shown: tries,
-            allow_last_try: false,
+            tries_shown: pins.tries(PinKind::User),
+            allow_last_try: entered.may_be_last(),
         };
         if self.card.touch {
             turn.note(&format!("Touch {} to confirm the registration for {}.", self.card.name, self.account));
         }
-        turn.cards().sign_statement(&ask, pin, &statement).map_err(|error| self.told(&error))
-    }
-
-    fn ask_pin(&self, tries: u8, person: &mut Person) -> Result<Pin, Trouble> {
-        match tries {
-            0 => return Err(CardError::Blocked.into()),
-            1 => return Err(CardError::LastTry.into()),
-            _ => {}
-        }
-        let question = format!("PIN for {} ({tries} tries left): ", self.card.name);
-        card_pins::ask_pin(person, &question, Pin::new)
+        turn.cards()
+            .sign_statement(&ask, entered.pin().clone(), &statement)
+            .map_err(|error| self.told(&error))
     }
 
     /// A wrong PIN or a pulled card is in the ledger wherever it happens.

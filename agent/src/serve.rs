@@ -18,7 +18,7 @@ use crate::person::Person;
 use crate::seat::{self, HostWorld, Place};
 use crate::trouble::{Trouble, sentence};
 use crate::unsettled::Handover;
-use crate::{body, enrollment, job, login, register, status};
+use crate::{body, card_admin, enrollment, job, login, register, status};
 
 /// The agent behind its sockets.
 pub struct Served(pub Arc<Agent>);
@@ -95,8 +95,16 @@ fn time_for(request: &Request) -> Duration {
         // Another program may have to let go of a card first.
         Request::CardList => limits::CARD_ANSWER + Duration::from_secs(5),
         Request::Journal(_) | Request::CheckJournal => Duration::from_secs(30),
+        // A card may have to be put in first.
+        Request::CardShow(_) | Request::CardCheck(_) => limits::CARD_WAIT + 2 * limits::CARD_ANSWER,
+        Request::CardChangePin(_)
+        | Request::CardUnblock(_)
+        | Request::CardSetTouch(_)
+        | Request::CardFactoryReset(_) => limits::LOGIN,
         // Three keys may be generated, and a person types six PINs and a code.
-        Request::Enroll(_) | Request::Register(_) => limits::LOGIN + 3 * limits::CARD_KEY_GENERATION,
+        Request::Enroll(_) | Request::Register(_) | Request::CardInit(_) | Request::CardGenerate(_) => {
+            limits::LOGIN + 3 * limits::CARD_KEY_GENERATION
+        }
     }
 }
 
@@ -118,6 +126,22 @@ fn answer(agent: &Arc<Agent>, door: Door, peer: &Peer, request: Request, person:
             agent.cards.read_held(person);
             (Reply::Cards { cards: status::cards(agent, peer.uid) }, None)
         }),
+        Request::CardShow(ask) => {
+            // Nothing but public data; of this host's own card for root alone, wherever root sits.
+            let of_host = ask.card.is_some_and(|card| status::is_hosts(agent, card));
+            let may = if peer.uid == 0 && of_host { Ok(()) } else { at_the_seat(agent, door, peer) };
+            may.and_then(|()| card_admin::show(agent, peer.asker(), ask, peer.uid == 0, person))
+                .map(|details| (Reply::CardDetails(details), None))
+        }
+        Request::CardInit(_)
+        | Request::CardGenerate(_)
+        | Request::CardChangePin(_)
+        | Request::CardUnblock(_)
+        | Request::CardSetTouch(_)
+        | Request::CardCheck(_)
+        | Request::CardFactoryReset(_) => at_the_seat(agent, door, peer)
+            .and_then(|()| card_admin::answer(agent, peer.asker(), &request, person))
+            .map(|reply| (reply, None)),
         // The host's own card and state: root's business, wherever root sits.
         Request::Enroll(ask) => {
             enrollment::enroll(agent, ask, person).map(|done| (Reply::Enrolled(done), None))

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use countersign_protocol::ids::AccountName;
+use countersign_protocol::ids::{AccountName, CardIdent};
 use countersign_protocol::ipc::{
     CardReport, CardsReport, JournalReport, ReportCounts, RosterLogin, RosterReport, RosterUse, ServerReport,
     StatusReport, TurnReport, UnsettledReport,
@@ -156,6 +156,12 @@ fn journal(agent: &Agent) -> JournalReport {
     }
 }
 
+/// The role of the card with this instance's key.
+pub const HOST: &str = "host";
+
+/// The role of any other card.
+pub const USER: &str = "user";
+
 /// The cards. The host's own is shown to root alone.
 #[must_use]
 pub fn cards(agent: &Agent, uid: u32) -> Vec<CardReport> {
@@ -168,14 +174,22 @@ pub fn cards(agent: &Agent, uid: u32) -> Vec<CardReport> {
             ident: seen.ident,
             tries: seen.tries,
             signing_key: seen.signing_key.clone(),
-            role: if host.is_some() && seen.ident == host { "host" } else { "user" }.to_owned(),
+            role: if host.is_some() && seen.ident == host { HOST } else { USER }.to_owned(),
             accounts: accounts(agent, seen),
             problem: seen.problem_text(),
         })
         .collect()
 }
 
-fn accounts(agent: &Agent, seen: &CardSeen) -> Vec<AccountName> {
+/// Whether this is the card with this instance's key.
+#[must_use]
+pub fn is_hosts(agent: &Agent, card: CardIdent) -> bool {
+    agent.link().and_then(|link| link.primary.card()) == Some(card)
+}
+
+/// Accounts known here whose key a card holds.
+#[must_use]
+pub fn accounts(agent: &Agent, seen: &CardSeen) -> Vec<AccountName> {
     let Some(key) = &seen.signing_key else { return Vec::new() };
     let mut accounts: Vec<AccountName> = agent
         .known

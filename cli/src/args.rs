@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use countersign_protocol::ids::CardIdent;
 use countersign_protocol::ipc;
 
-use crate::commands::{admin, enroll, journal, ledger, login_try, register};
+use crate::commands::{admin, card, enroll, journal, ledger, login_try, register};
+use crate::failure::Failure;
 
 /// Log in, sign requests and administer with an OpenPGP card.
 ///
@@ -62,6 +63,24 @@ pub(crate) struct CardChoice {
     pub(crate) card: Option<CardIdent>,
 }
 
+/// For commands that make a certificate.
+#[derive(Debug, Args)]
+pub(crate) struct UserId {
+    /// Whose name the certificate bears; your login name, or the name on the card, if not given.
+    #[arg(long, value_name = "TEXT")]
+    user_id: Option<String>,
+}
+
+impl UserId {
+    /// What was given, or `name`, or the login name of whoever runs this.
+    pub(crate) fn or(&self, name: Option<&str>) -> Result<String, Failure> {
+        match self.user_id.as_deref().or(name) {
+            Some(text) => Ok(text.to_owned()),
+            None => login_try::own_login().map(|login| login.as_str().to_owned()),
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Enroll(enroll::Enroll),
@@ -74,9 +93,9 @@ pub(crate) enum Command {
     /// Ends with 0 if all is well, and with 10 if something needs attention.
     Status,
     Journal(journal::Journal),
-    /// Cards in this host's readers.
+    /// Cards in this host's readers: look at them and look after them.
     #[command(subcommand)]
-    Card(Card),
+    Card(card::Card),
     /// The server's record of everything that was decided.
     #[command(subcommand)]
     Ledger(ledger::Ledger),
@@ -88,10 +107,4 @@ pub(crate) enum Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Login {
     Try(login_try::Try),
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Card {
-    /// List the cards and what they are to this host.
-    List,
 }

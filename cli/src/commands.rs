@@ -1,7 +1,8 @@
 //! One file per subcommand: arguments → request → conversation → report.
 
 pub(crate) mod admin;
-pub(crate) mod card_list;
+pub(crate) mod algorithm;
+pub(crate) mod card;
 pub(crate) mod enroll;
 pub(crate) mod journal;
 pub(crate) mod ledger;
@@ -9,7 +10,7 @@ pub(crate) mod login_try;
 pub(crate) mod register;
 pub(crate) mod status;
 
-use crate::args::{Arguments, Card, Command, Login};
+use crate::args::{Arguments, Command, Login};
 use crate::failure::Failure;
 use crate::output::Report;
 
@@ -22,7 +23,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Login(Login::Try(login)) => login.run(global),
         Command::Status => status::run(global),
         Command::Journal(journal) => journal.run(global),
-        Command::Card(Card::List) => card_list::run(global),
+        Command::Card(card) => card.run(global),
         Command::Ledger(ledger) => ledger.run(global),
         Command::Admin(admin) => admin.run(global),
     }

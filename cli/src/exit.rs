@@ -137,6 +137,7 @@ impl From<LocalKind> for Exit {
             }
             LocalKind::AgentProtocol
             | LocalKind::File
+            | LocalKind::NotFetched
             | LocalKind::NoTerminal
             | LocalKind::NotFound
             | LocalKind::Output => Self::Failed,

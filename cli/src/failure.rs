@@ -41,6 +41,8 @@ pub(crate) enum LocalKind {
     File,
     /// There is nothing of that name.
     NotFound,
+    /// A certificate could not be fetched from the web.
+    NotFetched,
     /// A question, and nobody to ask.
     NoTerminal,
     /// Standard output could not be written.

@@ -6,6 +6,7 @@
 
 mod agent;
 mod args;
+mod certificate_source;
 mod column;
 mod commands;
 mod exit;
@@ -15,6 +16,7 @@ mod job;
 mod output;
 mod sys;
 mod terminal;
+mod web;
 
 use std::process::ExitCode;
 

@@ -4,6 +4,7 @@
 //! answer, and one last [`Reply`]. What the client must not forget or invent it does not know: prompts, their
 //! order and their number are the agent's.
 
+mod card;
 mod client;
 mod frame;
 mod journal;
@@ -12,6 +13,11 @@ mod reply;
 mod request;
 mod status;
 
+pub use card::{
+    CardChange, CardChangePin, CardChanged, CardCheck, CardChecked, CardDetails, CardFactoryReset,
+    CardFinding, CardGenerate, CardInit, CardKey, CardMade, CardPin, CardSetTouch, CardShow, CardSlot,
+    CardTries, CardUnblock, TouchPolicy, UnblockWith,
+};
 pub use client::{Client, ClientError, Conversation};
 pub use frame::{Frame, FrameError, FrameKind, read_frame, write_frame};
 pub use journal::{JournalAsk, JournalChecked, JournalEntry, JournalPage, ReportState};

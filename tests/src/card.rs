@@ -23,6 +23,7 @@ pub struct CardSpec {
     manufacturer: String,
     state: Option<PathBuf>,
     absent: bool,
+    buttonless: bool,
 }
 
 impl CardSpec {
@@ -30,7 +31,13 @@ impl CardSpec {
     /// inserted, and forgotten at the end.
     #[must_use]
     pub fn new(serial: &str) -> Self {
-        Self { serial: serial.to_owned(), manufacturer: "FFFE".to_owned(), state: None, absent: false }
+        Self {
+            serial: serial.to_owned(),
+            manufacturer: "FFFE".to_owned(),
+            state: None,
+            absent: false,
+            buttonless: false,
+        }
     }
 
     /// Four hexadecimal digits.
@@ -43,6 +50,12 @@ impl CardSpec {
     #[must_use]
     pub fn kept_in(self, folder: impl Into<PathBuf>) -> Self {
         Self { state: Some(folder.into()), ..self }
+    }
+
+    /// Cannot be touched.
+    #[must_use]
+    pub fn buttonless(self) -> Self {
+        Self { buttonless: true, ..self }
     }
 
     /// Not in the reader at first.
@@ -222,6 +235,9 @@ fn boot(machine: &Machine, reader: usize, spec: &CardSpec, socket: &Path) -> Res
     };
     if spec.absent {
         command.arg("--absent");
+    }
+    if spec.buttonless {
+        command.arg("--buttonless");
     }
     // A killed card leaves its socket.
     let _ = std::fs::remove_file(socket);

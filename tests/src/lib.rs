@@ -20,6 +20,7 @@ mod running;
 pub mod site;
 mod trouble;
 mod waiting;
+mod web_server;
 
 pub use binaries::target_bin;
 pub use card::{Card, CardSpec, CardStatus, Counts, Damage, Pins, SELECT, Touch};
@@ -29,3 +30,4 @@ pub use ports::PortPair;
 pub use running::Running;
 pub use trouble::Trouble;
 pub use waiting::wait_until;
+pub use web_server::WebServer;

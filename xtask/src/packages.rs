@@ -21,6 +21,7 @@ const RUN: &[&str] = &[
     "vsmartcard-vpcd", // its driver for virtual cards
     "pamtester",       // a program that does nothing but PAM
     "sudo",            // a program that does more
+    "openssl",         // a web server with a certificate, for a test
     "gnupg",           // an independent opinion on signatures
     "scdaemon",        // GnuPG's card driver, an independent opinion on cards
     "openssh-client",  // logging in from elsewhere

@@ -1,12 +1,18 @@
-//! A card with keys made elsewhere, and the certificate that goes with it.
+//! A card with keys made elsewhere, and the certificate that goes with it: does it fit, and if not, why and what
+//! helps.
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sequoia_openpgp as openpgp;
 
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{CardIdent, Fingerprint};
+use countersign_protocol::ipc::{CardFinding, CardKey, CardSlot};
+use openpgp::cert::amalgamation::ValidAmalgamation as _;
+use openpgp::cert::amalgamation::key::PrimaryKey as _;
 use openpgp::policy::StandardPolicy;
-use openpgp::types::HashAlgorithm;
+use openpgp::types::{HashAlgorithm, RevocationStatus};
 
 use super::key::Kind;
 use super::{CardError, Cards, component};
@@ -15,30 +21,189 @@ impl Cards {
     /// The certificate's component key that this card signs with.
     ///
     /// # Errors
-    /// [`CardError::NoKey`], [`CardError::NotInCertificate`], [`CardError::Sha1Bindings`] with the fix told,
-    /// [`CardError::UnsupportedKey`].
+    /// [`CardError::NoKey`], or [`CardError::NotAdoptable`] with the reason and what to do.
     pub fn check_adoptable(
         &self,
         card: CardIdent,
         certificate: &Cert,
         now: Timestamp,
     ) -> Result<Fingerprint, CardError> {
-        judge(self.seen(card)?.signing_key.ok_or(CardError::NoKey)?, certificate, now)
+        let key = self.seen(card)?.signing_key.ok_or(CardError::NoKey)?;
+        match why_not(&key, certificate, now) {
+            None => Ok(key),
+            Some(Misfit { what, fix }) => Err(CardError::NotAdoptable { what, fix }),
+        }
     }
 }
 
-fn judge(key: Fingerprint, certificate: &Cert, now: Timestamp) -> Result<Fingerprint, CardError> {
-    Kind::of(&component(certificate, &key)?)?;
-    if certificate::signing_keys(certificate, now).contains(&key) {
-        Ok(key)
-    } else if valid_but_for_its_hashes(certificate, &key, now) {
-        Err(CardError::Sha1Bindings)
-    } else {
-        Err(CardError::NotInCertificate(key))
+/// Everything about a certificate and a card that somebody should know who wants to use both here.
+#[must_use]
+pub fn examine(keys: &[CardKey], certificate: &Cert, now: Timestamp) -> Vec<CardFinding> {
+    let held = |slot| keys.iter().find(|key| key.slot == slot).and_then(|key| key.fingerprint.as_ref());
+    let good = |text: String| CardFinding { refuses: false, text, fix: None };
+    let mut findings = Vec::new();
+    match held(CardSlot::Signature) {
+        None => findings.push(CardFinding {
+            refuses: true,
+            text: "The card holds no signature key.".to_owned(),
+            fix: Some("Make keys on it: countersign card init".to_owned()),
+        }),
+        Some(key) => match why_not(key, certificate, now) {
+            Some(Misfit { what, fix }) => {
+                let text = crate::trouble::sentence(&what);
+                findings.push(CardFinding { refuses: true, text, fix: Some(crate::trouble::sentence(&fix)) });
+            }
+            None => {
+                findings.push(good(format!(
+                    "The card signs with {}, which the certificate holds.",
+                    key.spaced()
+                )));
+                findings.extend(ends_soon(key, certificate, now));
+            }
+        },
+    }
+    findings.extend(about_encryption(held(CardSlot::Decryption), certificate, now));
+    findings
+}
+
+/// Why a certificate is not accepted.
+#[derive(Debug, PartialEq, Eq)]
+struct Misfit {
+    what: String,
+    fix: String,
+}
+
+/// Judged by the pinned policy, as the server will; looked into with a lenient eye only for the explanation.
+fn why_not(key: &Fingerprint, certificate: &Cert, now: Timestamp) -> Option<Misfit> {
+    let misfit = |what: String, fix: &str| Some(Misfit { what, fix: fix.to_owned() });
+    let primary = certificate.fingerprint();
+    let Ok(public) = component(certificate, key) else {
+        return misfit(
+            format!("the certificate {primary} does not hold the card's signature key {key}"),
+            &format!("take the certificate that does: gpg --export {key}"),
+        );
+    };
+    if let Err(error) = Kind::of(&public) {
+        return misfit(error.to_string(), NEW_KEYS);
+    }
+    let checked = certificate::check(certificate, now);
+    if checked.is_ok() && certificate::signing_keys(certificate, now).contains(key) {
+        return None;
+    }
+    if is_revoked(certificate, now) {
+        return misfit(format!("the certificate {primary} is revoked"), NEW_KEYS);
+    }
+    if valid_but_for_its_hashes(certificate, key, now) {
+        return misfit(
+            "the certificate's self-signatures are made with SHA-1, which is not accepted".to_owned(),
+            &format!(
+                "renew them with the card in: gpg --quick-set-expire {primary} 2y, and the same for '*'; then export the certificate again"
+            ),
+        );
+    }
+    let time = now.to_system_time();
+    let renew = |which: &str| {
+        format!(
+            "renew it with the card in: gpg --quick-set-expire {primary} 2y{which}; then export the certificate again"
+        )
+    };
+    let Ok(valid) = certificate.with_policy(certificate::policy(), time) else {
+        let why = checked.err().map(|error| error.to_string()).unwrap_or_default();
+        return misfit(why, NEW_KEYS);
+    };
+    if valid.alive().is_err() {
+        let ended = ending(valid.primary_key().key_expiration_time());
+        return misfit(format!("the certificate {primary} is not valid now{ended}"), &renew(""));
+    }
+    let wanted = public.fingerprint();
+    let Some(found) = valid.keys().find(|candidate| candidate.key().fingerprint() == wanted) else {
+        return misfit(
+            format!(
+                "the card's signature key {key} is bound to the certificate by a signature that is not accepted, or is too weak"
+            ),
+            NEW_KEYS,
+        );
+    };
+    if matches!(found.revocation_status(), RevocationStatus::Revoked(_)) {
+        return misfit(format!("the card's signature key {key} is revoked"), NEW_KEYS);
+    }
+    if found.alive().is_err() {
+        let ended = ending(found.key_expiration_time());
+        let which = if found.primary() { String::new() } else { format!(" {key}") };
+        return misfit(format!("the card's signature key {key} is not valid now{ended}"), &renew(&which));
+    }
+    misfit(
+        format!("the certificate does not give the card's signature key {key} to sign with"),
+        "put a signing subkey into the card's signature slot (gpg --edit-key, keytocard), or make new keys: countersign card generate",
+    )
+}
+
+const NEW_KEYS: &str = "make new keys on the card: countersign card generate";
+
+/// How long before its end somebody should be told, in seconds.
+const SOON: i64 = 30 * 24 * 3600;
+
+fn ends_soon(key: &Fingerprint, certificate: &Cert, now: Timestamp) -> Option<CardFinding> {
+    let primary = certificate.fingerprint();
+    let valid = certificate.with_policy(certificate::policy(), now.to_system_time()).ok()?;
+    let wanted = certificate::their_fingerprint(key).ok()?;
+    let mut ends: Vec<_> = valid
+        .keys()
+        .filter(|found| found.primary() || found.key().fingerprint() == wanted)
+        .filter_map(|found| found.key_expiration_time())
+        .map(timestamp)
+        .collect();
+    ends.sort();
+    let end = *ends.first()?;
+    (end < now.plus(SOON)).then(|| CardFinding {
+        refuses: false,
+        text: format!("It ends on {end}; a login after that is denied."),
+        fix: Some(format!("Renew it with the card in: gpg --quick-set-expire {primary} 2y")),
+    })
+}
+
+fn about_encryption(held: Option<&Fingerprint>, certificate: &Cert, now: Timestamp) -> Option<CardFinding> {
+    let warning = |text: &str| {
+        let fix = "Logins do not need it. To have one: gpg --quick-add-key, or countersign card generate";
+        Some(CardFinding { refuses: false, text: text.to_owned(), fix: Some(fix.to_owned()) })
+    };
+    let usable: Vec<Fingerprint> = certificate
+        .keys()
+        .with_policy(certificate::policy(), now.to_system_time())
+        .supported()
+        .alive()
+        .revoked(false)
+        .for_transport_encryption()
+        .filter_map(|key| certificate::our_fingerprint(&key.key().fingerprint()).ok())
+        .collect();
+    match held {
+        _ if usable.is_empty() => warning(
+            "The certificate has no encryption key that is valid now: nothing can be sealed to its owner.",
+        ),
+        None => {
+            warning("The card holds no decryption key: what is sealed to its owner cannot be opened with it.")
+        }
+        Some(key) if !usable.contains(key) => warning(
+            "The card's decryption key is not the certificate's: what is sealed to its owner cannot be opened with it.",
+        ),
+        Some(_) => None,
     }
 }
 
-/// Asked for an explanation, never for a decision.
+fn ending(at: Option<SystemTime>) -> String {
+    at.map(|at| format!("; it ended on {}", timestamp(at))).unwrap_or_default()
+}
+
+fn timestamp(at: SystemTime) -> Timestamp {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    Timestamp::from_seconds(i64::try_from(since).unwrap_or(i64::MAX))
+}
+
+fn is_revoked(certificate: &Cert, now: Timestamp) -> bool {
+    let status = certificate.revocation_status(certificate::policy(), now.to_system_time());
+    matches!(status, RevocationStatus::Revoked(_))
+}
+
 fn valid_but_for_its_hashes(certificate: &Cert, key: &Fingerprint, now: Timestamp) -> bool {
     let mut lenient = StandardPolicy::new();
     lenient.accept_hash(HashAlgorithm::SHA1);
@@ -52,49 +217,4 @@ fn valid_but_for_its_hashes(certificate: &Cert, key: &Fingerprint, now: Timestam
 }
 
 #[cfg(test)]
-mod tests {
-    use openpgp::Packet;
-    use openpgp::packet::UserID;
-    use openpgp::packet::signature::SignatureBuilder;
-    use openpgp::types::{KeyFlags, SignatureType};
-
-    use super::*;
-
-    const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
-
-    /// A certificate of one key, its binding made with this hash.
-    fn bound_with(hash: HashAlgorithm) -> (Fingerprint, Cert) {
-        let software = certificate::generate_software("ana", NOW, None).unwrap();
-        let key = certificate::fingerprint(&software).unwrap();
-        let mut signer = certificate::signer_of(&software, &key).unwrap();
-        let primary = software.primary_key().key().clone().parts_into_public();
-        let user_id = UserID::from("ana");
-        let binding = SignatureBuilder::new(SignatureType::PositiveCertification)
-            .set_hash_algo(hash)
-            .set_signature_creation_time(NOW.to_system_time())
-            .unwrap()
-            .set_key_flags(KeyFlags::empty().set_certification().set_signing())
-            .unwrap()
-            .sign_userid_binding(&mut signer, &primary, &user_id)
-            .unwrap();
-        let packets = [Packet::from(primary), user_id.into(), binding.into()];
-        (key, Cert::from_packets(packets.into_iter()).unwrap())
-    }
-
-    #[test]
-    fn sha1_bindings_are_refused_and_the_fix_is_told() {
-        let (key, modern) = bound_with(HashAlgorithm::SHA256);
-        assert_eq!(judge(key.clone(), &modern, NOW), Ok(key));
-        let (key, old) = bound_with(HashAlgorithm::SHA1);
-        let refused = judge(key, &old, NOW).unwrap_err();
-        assert_eq!(refused, CardError::Sha1Bindings);
-        assert!(refused.to_string().contains("--quick-set-expire"));
-    }
-
-    #[test]
-    fn a_key_that_is_not_the_certificates_is_refused() {
-        let (key, _) = bound_with(HashAlgorithm::SHA256);
-        let (_, other) = bound_with(HashAlgorithm::SHA256);
-        assert_eq!(judge(key.clone(), &other, NOW), Err(CardError::NotInCertificate(key)));
-    }
-}
+mod tests;

@@ -88,15 +88,26 @@ impl Command {
         let (name, answer) = match tag {
             0x4F => ("GET DATA 4F", Answer::Short),
             0xC4 => ("GET DATA C4", Answer::Short),
+            0x5F50 => ("GET DATA 5F50", Answer::Long),
+            0x65 => ("GET DATA 65", Answer::Long),
             0x6E => ("GET DATA 6E", Answer::Long),
+            0x7A => ("GET DATA 7A", Answer::Short),
+            0xD6..=0xD9 => ("GET DATA (touch)", Answer::Short),
+            0xF9 => ("GET DATA F9", Answer::Short),
             0xFA => ("GET DATA FA", Answer::Long),
             _ => ("GET DATA", Answer::Short),
         };
         Self::new(name, [0x00, 0xCA, high, low], Vec::new(), answer)
     }
 
-    pub(super) fn put_data(tag: u8, data: Vec<u8>) -> Self {
-        Self::new("PUT DATA", [0x00, 0xDA, 0x00, tag], data, Answer::None)
+    pub(super) fn put_data(tag: u16, data: Vec<u8>) -> Self {
+        Self::put_secret(tag, Zeroizing::new(data))
+    }
+
+    /// For a data object that holds a PIN.
+    pub(super) fn put_secret(tag: u16, data: Zeroizing<Vec<u8>>) -> Self {
+        let [high, low] = tag.to_be_bytes();
+        Self { name: "PUT DATA", header: [0x00, 0xDA, high, low], data, answer: Answer::None }
     }
 
     /// `which` is 81 for signing, 83 for the admin PIN.
@@ -117,6 +128,41 @@ impl Command {
             data: secrets,
             answer: Answer::None,
         }
+    }
+
+    /// A new user PIN, after the admin PIN was verified.
+    pub(super) fn reset_user_pin(new: Zeroizing<Vec<u8>>) -> Self {
+        Self {
+            name: "RESET RETRY COUNTER",
+            header: [0x00, 0x2C, 0x02, 0x81],
+            data: new,
+            answer: Answer::None,
+        }
+    }
+
+    /// Resetting code and new user PIN, one after the other.
+    pub(super) fn reset_user_pin_with_code(secrets: Zeroizing<Vec<u8>>) -> Self {
+        Self {
+            name: "RESET RETRY COUNTER",
+            header: [0x00, 0x2C, 0x00, 0x81],
+            data: secrets,
+            answer: Answer::None,
+        }
+    }
+
+    /// Ends the application's life; only [`Command::activate`] is answered after it.
+    pub(super) fn terminate() -> Self {
+        Self::new("TERMINATE DF", [0x00, 0xE6, 0x00, 0x00], Vec::new(), Answer::None)
+    }
+
+    /// Begins a new life, as from the factory.
+    pub(super) fn activate() -> Self {
+        Self::new("ACTIVATE FILE", [0x00, 0x44, 0x00, 0x00], Vec::new(), Answer::None)
+    }
+
+    /// A YubiKey's firmware version, three bytes of binary-coded decimals (Yubico's addition).
+    pub(super) fn yubikey_version() -> Self {
+        Self::new("GET VERSION", [0x00, 0xF1, 0x00, 0x00], Vec::new(), Answer::Short)
     }
 
     pub(super) fn compute_signature(data: Vec<u8>) -> Self {

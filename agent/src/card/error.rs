@@ -1,6 +1,9 @@
 //! What can go wrong with a card, as a person reads it.
 
 use countersign_protocol::ids::{CardIdent, Fingerprint};
+use countersign_protocol::ipc::CardSlot;
+
+use super::pin::PinKind;
 
 use crate::holder::Holder;
 
@@ -21,12 +24,12 @@ pub enum CardError {
     },
     /// The card takes no PIN any more.
     #[error(
-        "the card is blocked: no tries are left. Unblock it with its admin PIN (gpg --card-edit, admin, passwd, 2)"
+        "the card is blocked: no tries are left. Unblock it with its admin PIN or its resetting code: countersign card unblock"
     )]
     Blocked,
     /// The card takes no admin PIN any more.
     #[error(
-        "the card's admin PIN is blocked; only a factory reset helps (gpg --card-edit, admin, factory-reset), and it erases the keys"
+        "the card's admin PIN is blocked; only a factory reset helps (countersign card factory-reset), and it erases the keys"
     )]
     AdminBlocked,
     /// One try is left and nobody said that it may be spent. Nothing was sent.
@@ -34,9 +37,25 @@ pub enum CardError {
     LastTry,
     /// The same for the admin PIN.
     #[error(
-        "only one try is left for the admin PIN; a wrong one would cost the card. Enter it right once with: gpg --card-edit, admin, passwd"
+        "only one try is left for the admin PIN; a wrong one would cost the card. Enter it right once with: countersign card change-pin --admin"
     )]
     AdminLastTry,
+    /// The resetting code was sent once and is not the card's.
+    #[error("wrong resetting code; {} left, after which only the admin PIN unblocks the card", tries_in_words(*tries))]
+    WrongResetCode {
+        /// Tries left.
+        tries: u8,
+    },
+    /// There is no resetting code, or its tries are used up: cards tell both the same way.
+    #[error(
+        "the card has no resetting code, or its tries are used up; unblock the card with its admin PIN: countersign card unblock --admin-pin"
+    )]
+    NoResetCode,
+    /// One try is left for the resetting code and nobody said that it may be spent.
+    #[error(
+        "only one try is left for the resetting code; confirm that you mean to use it, or use the admin PIN: countersign card unblock --admin-pin"
+    )]
+    ResetCodeLastTry,
     /// Somebody spent tries since the person was told how many are left. Nothing was sent.
     #[error("another program used up PIN tries meanwhile: {} left instead of {shown}. Nothing was sent; try again", tries_in_words(*now))]
     TriesChanged {
@@ -94,19 +113,22 @@ pub enum CardError {
     /// Some other card.
     #[error("this is not an OpenPGP card")]
     NotOpenPgp,
+    /// Somebody began to erase it and did not finish.
+    #[error("the card was being erased, which broke off; finish it with: countersign card factory-reset")]
+    Terminated,
     /// The signature slot is empty.
-    #[error("the card holds no signature key; make one with: countersign register")]
+    #[error("the card holds no signature key; make one with: countersign card init, or countersign register")]
     NoKey,
     /// Keys would be overwritten.
     #[error(
-        "the card holds keys already; adopt them with their certificate, or erase the card (gpg --card-edit, admin, factory-reset)"
+        "the card holds keys already; adopt them with their certificate (countersign card adopt), replace them (countersign card generate), or erase the card (countersign card factory-reset)"
     )]
     HoldsKeys,
     /// A new PIN cannot be used.
-    #[error("the new {which} PIN cannot be used: {why}. Nothing was changed")]
+    #[error("the new {which} cannot be used: {why}")]
     NewPin {
-        /// `user` or `admin`.
-        which: &'static str,
+        /// Which.
+        which: PinKind,
         /// Why not.
         why: &'static str,
     },
@@ -123,17 +145,25 @@ pub enum CardError {
         "the certificate has no signing key {0} that is valid now; check it with: gpg --list-keys --with-subkey-fingerprints"
     )]
     NotInCertificate(Fingerprint),
-    /// The certificate's bindings are made with SHA-1.
-    #[error(
-        "the certificate's self-signatures are made with SHA-1, which is not accepted. Renew them with the card in: gpg --quick-set-expire FINGERPRINT 2y, and the same for '*'; then export the certificate again"
-    )]
-    Sha1Bindings,
+    /// The certificate does not fit the card, or is not acceptable.
+    #[error("{what}. What helps: {fix}")]
+    NotAdoptable {
+        /// Why not.
+        what: String,
+        /// What to do.
+        fix: String,
+    },
     /// The key is of a kind that cannot be used.
     #[error("keys of this kind cannot be used: {0}")]
     UnsupportedKey(String),
     /// The card cannot do it.
     #[error("the card cannot do this: {0}")]
     Unsupported(String),
+    /// Its touch policy is there to stay.
+    #[error(
+        "the card's touch policy for its {0} key is fixed; only erasing the card changes it (countersign card factory-reset)"
+    )]
+    TouchFixed(CardSlot),
     /// The signature that came back is not one: a broken card, or somebody in between.
     #[error("the card returned a signature that does not verify; do not use this card")]
     BadSignature,
@@ -173,6 +203,37 @@ pub enum CardError {
     /// OpenPGP failed around the card.
     #[error("the signature could not be made: {0}")]
     OpenPgp(String),
+}
+
+impl CardError {
+    /// A PIN of this kind was wrong.
+    pub(super) const fn wrong(kind: PinKind, tries: u8) -> Self {
+        match kind {
+            PinKind::User => Self::WrongPin { tries },
+            PinKind::Admin => Self::WrongAdminPin { tries },
+            PinKind::ResetCode => Self::WrongResetCode { tries },
+        }
+    }
+
+    /// No try is left.
+    #[must_use]
+    pub const fn blocked(kind: PinKind) -> Self {
+        match kind {
+            PinKind::User => Self::Blocked,
+            PinKind::Admin => Self::AdminBlocked,
+            PinKind::ResetCode => Self::NoResetCode,
+        }
+    }
+
+    /// One try is left, and may not be spent.
+    #[must_use]
+    pub const fn last_try(kind: PinKind) -> Self {
+        match kind {
+            PinKind::User => Self::LastTry,
+            PinKind::Admin => Self::AdminLastTry,
+            PinKind::ResetCode => Self::ResetCodeLastTry,
+        }
+    }
 }
 
 fn tries_in_words(tries: u8) -> String {

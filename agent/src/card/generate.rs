@@ -15,14 +15,14 @@ use sequoia_openpgp as openpgp;
 use zeroize::Zeroizing;
 
 use super::Cards;
+use super::admin::{Personal, check_length};
 use super::apdu::Command;
 use super::error::CardError;
-use super::kdf::{self, Whose};
+use super::kdf;
 use super::link::Exclusive;
-use super::pin::{HostPins, Pin};
+use super::pin::{Entered, HostPins, Pin, PinKind};
 use super::public::{PinStatus, PublicData};
-use super::seen::CardSeen;
-use super::sign::{Aftermath, Purpose, verify};
+use super::sign::{Purpose, spare, verify};
 use super::worker::Steps;
 use algorithm::Slot;
 
@@ -35,13 +35,15 @@ pub struct Generate {
     /// Of all three keys.
     pub algorithm: Algorithm,
     /// The user PIN that holds now.
-    pub user_pin: Pin,
+    pub user_pin: Entered,
     /// The admin PIN that holds now.
-    pub admin_pin: Pin,
-    /// The user PIN to be.
-    pub new_user_pin: Pin,
-    /// The admin PIN to be.
-    pub new_admin_pin: Pin,
+    pub admin_pin: Entered,
+    /// The PINs to be, user and admin; both stay where none is given.
+    pub new_pins: Option<[Pin; 2]>,
+    /// The PINs that hold now may be those to be: an earlier attempt may have set them.
+    pub same_pins: bool,
+    /// What is to be written to the card besides.
+    pub personal: Personal,
     /// The certificate's user id: the account's name.
     pub user_id: String,
     /// The keys' creation time.
@@ -56,9 +58,9 @@ pub struct GenerateHost {
     /// Of the key.
     pub algorithm: Algorithm,
     /// The user PIN that holds now.
-    pub user_pin: Pin,
+    pub user_pin: Entered,
     /// The admin PIN that holds now.
-    pub admin_pin: Pin,
+    pub admin_pin: Entered,
     /// The PINs to be, which may be those that hold now. Store them first.
     pub new_pins: HostPins,
     /// For the certificate's user id.
@@ -70,8 +72,8 @@ pub struct GenerateHost {
 }
 
 impl Cards {
-    /// Makes keys for a person: signature (certifies, too), decryption, authentication. Both PINs are
-    /// replaced, and the card closes its PIN after every signature from now on.
+    /// Makes keys for a person: signature (certifies, too), decryption, authentication. PINs are replaced where
+    /// new ones are given, and the card closes its PIN after every signature from now on.
     ///
     /// # Errors
     /// [`GenerateError`], which says how the card is now. A card with keys is refused unless told otherwise.
@@ -85,7 +87,9 @@ impl Cards {
             algorithm: plan.algorithm,
             slots: &[Slot::Signature, Slot::Decryption, Slot::Authentication],
             pins: [plan.user_pin, plan.admin_pin],
-            new_pins: [plan.new_user_pin, plan.new_admin_pin],
+            new_pins: plan.new_pins,
+            same_pins: plan.same_pins,
+            personal: plan.personal,
             user_id: plan.user_id,
             now: plan.now,
             replace: plan.replace,
@@ -108,7 +112,9 @@ impl Cards {
             algorithm: plan.algorithm,
             slots: &[Slot::Signature],
             pins: [plan.user_pin, plan.admin_pin],
-            new_pins: [plan.new_pins.user, plan.new_pins.admin],
+            new_pins: Some([plan.new_pins.user, plan.new_pins.admin]),
+            same_pins: true,
+            personal: Personal::default(),
             user_id: format!("countersign instance {}", plan.hostname),
             now: plan.now,
             replace: plan.replace,
@@ -131,26 +137,11 @@ impl Cards {
             }
         };
         let limit = self.readers.timing.key_generation;
-        let asked = self.readers.ask(card, limit, &mut on_step, move |slot, steps| {
-            let made = slot.with_card(card, |mut exclusive, public, status| {
-                let made = plan.carry_out(&mut exclusive, public, status, steps);
-                exclusive.end_with_reset();
-                (made, Aftermath::Reset)
-            });
-            // Everything read before is stale now, and the next login shall not find it.
-            slot.forget();
-            Ok((made, slot.look().ok()))
+        let made = self.change(card, limit, &mut on_step, move |exclusive, public, status, steps| {
+            plan.carry_out(exclusive, public, status, steps)
         });
         // The last word about the card's state was said before whatever failed began.
-        let failed = |cause| GenerateError { cause, state: last };
-        let (made, public) = asked.map_err(failed)?;
-        match public {
-            Some(public) => {
-                self.readers.note(card, |seen| *seen = CardSeen::of(&seen.reader, &public));
-            }
-            None => self.readers.read_again(card),
-        }
-        made.map_err(failed)
+        made.map_err(|cause| GenerateError { cause, state: last })
     }
 }
 
@@ -160,12 +151,14 @@ struct Plan {
     algorithm: Algorithm,
     slots: &'static [Slot],
     /// User, admin.
-    pins: [Pin; 2],
-    new_pins: [Pin; 2],
+    pins: [Entered; 2],
+    new_pins: Option<[Pin; 2]>,
+    same_pins: bool,
+    personal: Personal,
     user_id: String,
     now: Timestamp,
     replace: bool,
-    /// No touch; and PINs that nobody but this host knows may stay.
+    /// No touch.
     for_host: bool,
 }
 
@@ -177,7 +170,7 @@ impl Plan {
         status: PinStatus,
         steps: Told<'_>,
     ) -> Result<Cert, CardError> {
-        let [user_pin, admin_pin] = &self.pins;
+        let [Entered { pin: user_pin, .. }, Entered { pin: admin_pin, .. }] = &self.pins;
         self.check(public, status)?;
         steps.begin((Some(Progress::Checking), CardState::Unchanged));
         // Nothing may be lost to a mistyped PIN, so both are proven first.
@@ -196,8 +189,11 @@ impl Plan {
         if !status.forced && public.forcing_changes {
             card.ask(&Command::put_data(0xC4, vec![0x00]))?;
         }
-        steps.begin((Some(Progress::Pins), CardState::OldPins));
-        self.change_pins(card, public, steps)?;
+        self.personal.write(card)?;
+        if let Some(new) = &self.new_pins {
+            steps.begin((Some(Progress::Pins), CardState::OldPins));
+            change_pins(card, public, [user_pin, admin_pin], new, steps)?;
+        }
         Ok(cert)
     }
 
@@ -206,63 +202,48 @@ impl Plan {
         if !self.replace && public.keys.iter().any(Option::is_some) {
             return Err(CardError::HoldsKeys);
         }
-        match (status.tries, status.admin_tries) {
-            (0, _) => return Err(CardError::Blocked),
-            (_, 0) => return Err(CardError::AdminBlocked),
-            (1, _) => return Err(CardError::LastTry),
-            (_, 1) => return Err(CardError::AdminLastTry),
-            _ => {}
-        }
-        let longest = [status.longest, status.longest_admin];
-        for (((which, old), new), longest) in
-            ["user", "admin"].into_iter().zip(&self.pins).zip(&self.new_pins).zip(longest)
+        let [user, admin] = &self.pins;
+        spare(PinKind::User, status, user)?;
+        spare(PinKind::Admin, status, admin)?;
+        let Some(new) = &self.new_pins else { return Ok(()) };
+        for (which, (old, new)) in [PinKind::User, PinKind::Admin].into_iter().zip(self.pins.iter().zip(new))
         {
-            let hashed = public.kdf.as_ref().is_some_and(|kdf| kdf.kdf_algo() != 0);
-            if old.expose() == new.expose() && !self.for_host {
+            if old.pin.expose() == new.expose() && !self.same_pins {
                 return Err(CardError::NewPin { which, why: "it is the old one" });
             }
-            if !hashed && new.expose().len() > usize::from(longest) {
-                return Err(CardError::NewPin { which, why: "it is too long for this card" });
-            }
+            check_length(which, public, status, new)?;
         }
         Ok(())
     }
+}
 
-    fn change_pins(
-        &self,
-        card: &mut Exclusive<'_>,
-        public: &PublicData,
-        steps: Told<'_>,
-    ) -> Result<(), CardError> {
-        let ([user, admin], [new_user, new_admin]) = (&self.pins, &self.new_pins);
-        let changes = [
-            (Purpose::Signing, Whose::User, user, new_user, CardState::OldPins, CardState::UserPinUnsure),
-            (
-                Purpose::Admin,
-                Whose::Admin,
-                admin,
-                new_admin,
-                CardState::UserPinNew,
-                CardState::AdminPinUnsure,
-            ),
-        ];
-        for (purpose, whose, old, new, before, during) in changes {
-            if old.expose() == new.expose() {
-                continue;
-            }
-            let [old, new] = [old, new].map(|pin| kdf::apply(public.kdf.as_ref(), pin, whose));
-            let secrets = Zeroizing::new([old?.as_slice(), new?.as_slice()].concat());
-            steps.begin((None, during));
-            let command = Command::change_pin(purpose.reference(), secrets);
-            let status = card.send(&command)?.status;
-            if status != 0x9000 {
-                // It answered no, so the old one holds.
-                steps.begin((None, before));
-                return Err(CardError::Failed { command: command.name, status });
-            }
+fn change_pins(
+    card: &mut Exclusive<'_>,
+    public: &PublicData,
+    [user, admin]: [&Pin; 2],
+    [new_user, new_admin]: &[Pin; 2],
+    steps: Told<'_>,
+) -> Result<(), CardError> {
+    let changes = [
+        (Purpose::Signing, user, new_user, CardState::OldPins, CardState::UserPinUnsure),
+        (Purpose::Admin, admin, new_admin, CardState::UserPinNew, CardState::AdminPinUnsure),
+    ];
+    for (purpose, old, new, before, during) in changes {
+        if old.expose() == new.expose() {
+            continue;
         }
-        Ok(())
+        let [old, new] = [old, new].map(|pin| kdf::apply(public.kdf.as_ref(), pin, purpose.kind()));
+        let secrets = Zeroizing::new([old?.as_slice(), new?.as_slice()].concat());
+        steps.begin((None, during));
+        let command = Command::change_pin(purpose.reference(), secrets);
+        let status = card.send(&command)?.status;
+        if status != 0x9000 {
+            // It answered no, so the old one holds.
+            steps.begin((None, before));
+            return Err(CardError::Failed { command: command.name, status });
+        }
     }
+    Ok(())
 }
 
 /// A key made on the card, with its slot.

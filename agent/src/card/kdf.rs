@@ -5,13 +5,11 @@ use sha2::{Sha256, Sha512};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::error::CardError;
-use super::pin::Pin;
+use super::pin::{Pin, PinKind};
 
-/// Which salt.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Whose {
-    User,
-    Admin,
+/// Whether the card gets hashes in place of PINs.
+pub(super) fn is_on(kdf: Option<&KdfDo>) -> bool {
+    kdf.is_some_and(|kdf| kdf.kdf_algo() != 0)
 }
 
 /// What the card calls the PIN: the text, or the hash it asks for.
@@ -19,15 +17,16 @@ pub(super) enum Whose {
 /// # Errors
 /// The card asks for a derivation that we do not know. The plain PIN is not sent instead: it would be
 /// counted as a wrong one.
-pub(super) fn apply(kdf: Option<&KdfDo>, pin: &Pin, whose: Whose) -> Result<Zeroizing<Vec<u8>>, CardError> {
+pub(super) fn apply(kdf: Option<&KdfDo>, pin: &Pin, kind: PinKind) -> Result<Zeroizing<Vec<u8>>, CardError> {
     let text = pin.expose().as_bytes();
     let Some(kdf) = kdf.filter(|kdf| kdf.kdf_algo() != 0) else {
         return Ok(Zeroizing::new(text.to_vec()));
     };
-    let salt = match whose {
-        Whose::User => kdf.salt_pw1(),
-        // A card with one salt uses it for all (4.3.2: "if only one salt is given").
-        Whose::Admin => kdf.salt_pw3().or(kdf.salt_pw1()),
+    // A card with one salt uses it for all (4.3.2: "if only one salt is given").
+    let salt = match kind {
+        PinKind::User => kdf.salt_pw1(),
+        PinKind::Admin => kdf.salt_pw3().or(kdf.salt_pw1()),
+        PinKind::ResetCode => kdf.salt_rc().or(kdf.salt_pw1()),
     };
     let (Some(salt), Some(count), 3) = (salt, kdf.iter_count(), kdf.kdf_algo()) else {
         return Err(unknown(kdf));
@@ -91,16 +90,16 @@ mod tests {
 
     #[test]
     fn without_a_derivation_the_pin_is_sent_as_it_is() {
-        assert_eq!(*apply(None, &Pin::factory_user(), Whose::User).unwrap(), b"123456");
+        assert_eq!(*apply(None, &Pin::factory_user(), PinKind::User).unwrap(), b"123456");
         let off = KdfDo::try_from([0x81, 1, 0].as_slice()).unwrap();
-        assert_eq!(*apply(Some(&off), &Pin::factory_user(), Whose::User).unwrap(), b"123456");
+        assert_eq!(*apply(Some(&off), &Pin::factory_user(), PinKind::User).unwrap(), b"123456");
     }
 
     #[test]
     fn an_unknown_derivation_is_refused_before_it_costs_a_try() {
         let strange = KdfDo::try_from([0x81, 1, 9].as_slice()).unwrap();
         assert!(matches!(
-            apply(Some(&strange), &Pin::factory_user(), Whose::User),
+            apply(Some(&strange), &Pin::factory_user(), PinKind::User),
             Err(CardError::Unsupported(_))
         ));
     }

@@ -24,11 +24,74 @@ pub enum PinError {
     Unavailable,
 }
 
-/// Shortest user PIN (OpenPGP card 3.4.1, 4.3.1).
-const SHORTEST: usize = 6;
+/// Which of a card's three secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PinKind {
+    /// For signing and decrypting.
+    User,
+    /// For changing anything.
+    Admin,
+    /// For nothing but a new user PIN.
+    ResetCode,
+}
 
-/// Shortest admin PIN.
-const SHORTEST_ADMIN: usize = 8;
+impl PinKind {
+    /// Shortest in bytes (OpenPGP card 3.4.1, 4.3.1).
+    #[must_use]
+    pub const fn shortest(self) -> usize {
+        match self {
+            Self::User => 6,
+            Self::Admin | Self::ResetCode => 8,
+        }
+    }
+}
+
+impl fmt::Display for PinKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::User => "PIN",
+            Self::Admin => "admin PIN",
+            Self::ResetCode => "resetting code",
+        })
+    }
+}
+
+/// A PIN on its way to the card, and what may be risked for it. It is sent once, or not at all.
+#[derive(Debug, Clone)]
+pub struct Entered {
+    pub(super) pin: Pin,
+    /// How many tries the person was told are left; none for a stored PIN.
+    pub(super) tries_shown: Option<u8>,
+    /// The last try may be spent.
+    pub(super) allow_last_try: bool,
+}
+
+impl Entered {
+    /// Typed by a person who was told how many tries are left and, if it is the last one, said that it may be
+    /// spent.
+    #[must_use]
+    pub const fn typed(pin: Pin, tries_shown: u8, allow_last_try: bool) -> Self {
+        Self { pin, tries_shown: Some(tries_shown), allow_last_try }
+    }
+
+    /// Kept or known otherwise: nobody was told anything, so the last try is never spent on it.
+    #[must_use]
+    pub const fn stored(pin: Pin) -> Self {
+        Self { pin, tries_shown: None, allow_last_try: false }
+    }
+
+    /// Whether the last try may be spent on it.
+    #[must_use]
+    pub const fn may_be_last(&self) -> bool {
+        self.allow_last_try
+    }
+
+    /// The PIN itself.
+    #[must_use]
+    pub const fn pin(&self) -> &Pin {
+        &self.pin
+    }
+}
 
 impl Pin {
     /// A user's PIN: 6 to 127 bytes.
@@ -36,7 +99,7 @@ impl Pin {
     /// # Errors
     /// [`PinError`]; a card would count it as a wrong try.
     pub fn new(text: SecretString) -> Result<Self, PinError> {
-        Self::at_least(SHORTEST, text)
+        Self::of(PinKind::User, text)
     }
 
     /// An admin PIN: 8 to 127 bytes.
@@ -44,10 +107,15 @@ impl Pin {
     /// # Errors
     /// [`PinError`].
     pub fn admin(text: SecretString) -> Result<Self, PinError> {
-        Self::at_least(SHORTEST_ADMIN, text)
+        Self::of(PinKind::Admin, text)
     }
 
-    fn at_least(shortest: usize, text: SecretString) -> Result<Self, PinError> {
+    /// A PIN of this kind.
+    ///
+    /// # Errors
+    /// [`PinError`].
+    pub fn of(kind: PinKind, text: SecretString) -> Result<Self, PinError> {
+        let shortest = kind.shortest();
         match text.expose_secret().len() {
             length if length < shortest => Err(PinError::TooShort(shortest)),
             length if length > limits::PIN => Err(PinError::TooLong),
@@ -65,6 +133,12 @@ impl Pin {
     #[must_use]
     pub fn factory_admin() -> Self {
         Self("12345678".into())
+    }
+
+    /// One of the two that every new card comes with.
+    #[must_use]
+    pub fn is_factory(&self) -> bool {
+        matches!(self.expose(), "123456" | "12345678")
     }
 
     /// Twenty characters that nobody can guess (100 bits) and every card takes.

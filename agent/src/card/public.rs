@@ -8,6 +8,7 @@ use openpgp_card::ocard::data::{
 use super::apdu::{Command, Wire};
 use super::error::CardError;
 use super::link::Exclusive;
+use super::pin::PinKind;
 use super::tlv;
 
 /// A card's public data.
@@ -25,6 +26,8 @@ pub(super) struct PublicData {
     pub(super) forcing_changes: bool,
     /// Algorithm attributes, in the order of `keys`.
     pub(super) algorithms: [Vec<u8>; 3],
+    /// The card can be made new again.
+    pub(super) erasable: bool,
     /// Hashing of PINs, if the card wants it.
     pub(super) kdf: Option<KdfDo>,
 }
@@ -34,22 +37,46 @@ pub(super) struct PublicData {
 pub(super) struct PinStatus {
     /// A verified PIN is good for one signature only.
     pub(super) forced: bool,
-    /// Tries left for the user's PIN.
-    pub(super) tries: u8,
-    /// Tries left for the admin PIN.
-    pub(super) admin_tries: u8,
-    /// Longest user PIN in bytes.
-    pub(super) longest: u8,
-    /// Longest admin PIN in bytes.
-    pub(super) longest_admin: u8,
+    /// Tries left for user PIN, resetting code and admin PIN. A resetting code that was never set has none.
+    pub(super) tries: [u8; 3],
+    /// Longest in bytes, in the same order.
+    pub(super) longest: [u8; 3],
+}
+
+impl PinStatus {
+    /// Tries left.
+    pub(super) const fn tries_of(self, kind: PinKind) -> u8 {
+        of(self.tries, kind)
+    }
+
+    /// Longest in bytes.
+    pub(super) const fn longest_of(self, kind: PinKind) -> u8 {
+        of(self.longest, kind)
+    }
+}
+
+const fn of([user, reset_code, admin]: [u8; 3], kind: PinKind) -> u8 {
+    match kind {
+        PinKind::User => user,
+        PinKind::ResetCode => reset_code,
+        PinKind::Admin => admin,
+    }
 }
 
 /// Makes OpenPGP the application that answers.
 pub(super) fn select(card: &mut Exclusive<'_>) -> Result<(), CardError> {
     match card.ask(&Command::select_openpgp()) {
+        // Selected file in termination state; a YubiKey says that conditions are not satisfied.
+        Err(CardError::Failed { status: 0x6285 | 0x6985, .. }) => Err(CardError::Terminated),
         Err(CardError::Failed { .. }) => Err(CardError::NotOpenPgp),
         other => other.map(drop),
     }
+}
+
+/// Whether the card manages its life cycle: the first of the three status bytes, which cards with category 00
+/// have at the end of their historical bytes (OpenPGP card 3.4.1, 6.1). What is not told is tried.
+fn is_erasable(historical: &[u8]) -> bool {
+    !matches!(historical, [0x00, .., 0x00, _, _])
 }
 
 /// Who is there, in one short command.
@@ -84,6 +111,7 @@ pub(super) fn read(card: &mut Exclusive<'_>) -> Result<PublicData, CardError> {
         algorithms_change: capabilities.algo_attrs_changeable(),
         forcing_changes: capabilities.pw_status_change(),
         algorithms: [0xC1, 0xC2, 0xC3].map(|tag| tlv::find(&data, tag).unwrap_or_default().to_vec()),
+        erasable: tlv::find(&data, 0x5F52).is_none_or(is_erasable),
         kdf: if capabilities.kdf_do() { read_kdf(card)? } else { None },
     })
 }
@@ -112,7 +140,7 @@ fn ident(application: &[u8]) -> Result<CardIdent, CardError> {
         .map_err(|error| malformed("GET DATA 4F", &error))
 }
 
-fn version(application: &[u8]) -> Result<u16, CardError> {
+pub(super) fn version(application: &[u8]) -> Result<u16, CardError> {
     ApplicationIdentifier::try_from(application)
         .map(|id| id.version())
         .map_err(|error| malformed("GET DATA 6E", &error))
@@ -123,15 +151,13 @@ fn pin_status(data: &[u8]) -> Result<PinStatus, CardError> {
     PWStatusBytes::try_from(data)
         .map(|status| PinStatus {
             forced: status.pw1_cds_valid_once(),
-            tries: status.err_count_pw1(),
-            admin_tries: status.err_count_pw3(),
-            longest: status.pw1_max_len(),
-            longest_admin: status.pw3_max_len(),
+            tries: [status.err_count_pw1(), status.err_count_rc(), status.err_count_pw3()],
+            longest: [status.pw1_max_len(), status.rc_max_len(), status.pw3_max_len()],
         })
         .map_err(|error| malformed("GET DATA C4", &error))
 }
 
-fn fingerprints(data: &[u8]) -> [Option<Fingerprint>; 3] {
+pub(super) fn fingerprints(data: &[u8]) -> [Option<Fingerprint>; 3] {
     let mut slots = data.chunks(20);
     std::array::from_fn(|_| {
         slots
@@ -170,10 +196,7 @@ mod tests {
     #[test]
     fn the_pin_status_is_read_and_cut_bytes_are_refused() {
         let status = pin_status(&[0, 0x7F, 0x7F, 0x7F, 2, 0, 3]).unwrap();
-        assert_eq!(
-            status,
-            PinStatus { forced: true, tries: 2, admin_tries: 3, longest: 127, longest_admin: 127 }
-        );
+        assert_eq!(status, PinStatus { forced: true, tries: [2, 0, 3], longest: [127; 3] });
         assert!(!pin_status(&[1, 0x7F, 0x7F, 0x7F, 2, 0, 3]).unwrap().forced);
         assert!(pin_status(&[0, 0x7F, 0x7F]).is_err());
         assert!(pin_status(&[]).is_err());

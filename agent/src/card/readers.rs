@@ -110,6 +110,24 @@ impl Readers {
         result
     }
 
+    /// A job on whatever card is in this reader, for one that has no number and so no turns.
+    pub(super) fn ask_reader<T: Send + 'static>(
+        &self,
+        name: &str,
+        limit: Duration,
+        job: impl FnOnce(&mut Slot) -> Result<T, CardError> + Send + 'static,
+    ) -> Result<T, CardError> {
+        let worker = {
+            let mut state = self.lock();
+            if let Some(problem) = &state.service {
+                return Err(problem.clone());
+            }
+            state.readers.get_mut(name).ok_or(CardError::NoCard)?.worker(name, self.timing.warm)?
+        };
+        let no_steps = &mut |step: Infallible| match step {};
+        self.ask_worker(name, &worker, limit, no_steps, move |slot, _| job(slot))
+    }
+
     /// The reader that this card is in, and its thread.
     pub(super) fn worker_of(&self, card: CardIdent) -> Result<(String, Arc<Worker>), CardError> {
         let mut state = self.lock();

@@ -1,8 +1,10 @@
 //! What is known about the card in a reader, for lists and prompts.
 
 use countersign_protocol::ids::{CardIdent, Fingerprint};
+use openpgp_card::ocard::data::ApplicationIdentifier;
 
 use super::error::CardError;
+use super::pin::PinKind;
 use super::public::PublicData;
 
 /// The card in one reader, as last seen. Asking for it costs no command.
@@ -44,7 +46,7 @@ impl CardSeen {
             ident: Some(public.ident),
             signing_key,
             has_keys: public.keys.iter().any(Option::is_some),
-            tries: Some(public.status.tries),
+            tries: Some(public.status.tries_of(PinKind::User)),
             touch: public.touch,
             problem: None,
         }
@@ -54,7 +56,7 @@ impl CardSeen {
     #[must_use]
     pub fn name(&self) -> String {
         match self.ident {
-            Some(ident) => format!("{} {}", maker(ident.manufacturer()), ident.short()),
+            Some(ident) => format!("{} {}", brand(ident.manufacturer()), ident.short()),
             None => "card".to_owned(),
         }
     }
@@ -78,8 +80,21 @@ impl CardSeen {
     }
 }
 
+/// Who made a card.
+#[must_use]
+pub fn maker(card: CardIdent) -> String {
+    let application =
+        [&[0xD2, 0x76, 0x00, 0x01, 0x24, 0x01, 0x03, 0x04][..], &card.manufacturer().to_be_bytes(), &[0; 6]]
+            .concat();
+    match ApplicationIdentifier::try_from(application.as_slice()).map(|id| id.manufacturer_name()) {
+        // Numbers that nobody registered, and those for cards that take theirs by chance.
+        Ok(name) if name != "Unknown" && !(0xFF00..0xFFFF).contains(&card.manufacturer()) => name.to_owned(),
+        _ => format!("manufacturer {:04X}", card.manufacturer()),
+    }
+}
+
 /// Manufacturers whose cards people know by a name (registered with the card specification's authors).
-fn maker(manufacturer: u16) -> &'static str {
+fn brand(manufacturer: u16) -> &'static str {
     match manufacturer {
         0x0005 => "ZeitControl card",
         0x0006 => "YubiKey",
@@ -101,6 +116,13 @@ mod tests {
         assert_eq!(seen.name(), "card");
         seen.ident = Some("0006:12345678".parse().unwrap());
         assert_eq!(seen.name(), "YubiKey …5678");
+    }
+
+    #[test]
+    fn makers_are_named() {
+        assert_eq!(maker(CardIdent::new(6, 1)), "Yubico AB");
+        assert_eq!(maker(CardIdent::new(0xFFFE, 1)), "manufacturer FFFE");
+        assert_eq!(maker(CardIdent::new(0x7777, 1)), "manufacturer 7777");
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use super::apdu::Command;
 use super::error::CardError;
-use super::kdf::{self, Whose};
+use super::kdf;
 use super::link::Exclusive;
-use super::pin::Pin;
+use super::pin::{Entered, Pin, PinKind};
 use super::public::{PinStatus, PublicData, read_pin_status};
 
 /// The card accepted a PIN that was entered for this request. Only `verify` makes one, out of a 9000,
@@ -14,12 +14,7 @@ pub struct PinAccepted(());
 
 /// What a signature costs and may cost.
 pub(super) struct Order {
-    /// Sent to the card once, or not at all.
-    pub(super) pin: Pin,
-    /// How many tries the person was told are left; none for a stored PIN.
-    pub(super) tries_shown: Option<u8>,
-    /// The last try may be spent.
-    pub(super) allow_last_try: bool,
+    pub(super) entered: Entered,
     /// The data field of PSO: COMPUTE DIGITAL SIGNATURE.
     pub(super) input: Vec<u8>,
 }
@@ -48,6 +43,13 @@ impl Purpose {
             Self::Admin => 0x83,
         }
     }
+
+    pub(super) const fn kind(self) -> PinKind {
+        match self {
+            Self::Signing => PinKind::User,
+            Self::Admin => PinKind::Admin,
+        }
+    }
 }
 
 /// Guards, VERIFY, signature, and the PIN closed again. `status` was read in this very transaction.
@@ -57,13 +59,13 @@ pub(super) fn sign(
     status: PinStatus,
     order: Order,
 ) -> (Result<Vec<u8>, CardError>, Aftermath) {
-    if let Err(refusal) = guard(status, &order) {
+    if let Err(refusal) = spare(PinKind::User, status, &order.entered) {
         return (Err(refusal), Aftermath::Closed);
     }
-    let Order { pin, input, .. } = order;
-    let verified = verify(&mut card, public, Purpose::Signing, &pin);
+    let Order { entered, input } = order;
+    let verified = verify(&mut card, public, Purpose::Signing, &entered.pin);
     // The card has it: while it waits for a touch, nobody else does.
-    drop(pin);
+    drop(entered);
     let accepted = match verified {
         Ok(accepted) => accepted,
         Err(error @ (CardError::WrongPin { .. } | CardError::Blocked | CardError::Unsupported(_))) => {
@@ -83,11 +85,11 @@ pub(super) fn sign(
 }
 
 /// The last moment to spare a try.
-fn guard(status: PinStatus, order: &Order) -> Result<(), CardError> {
-    match (status.tries, order.tries_shown) {
-        (0, _) => Err(CardError::Blocked),
+pub(super) fn spare(kind: PinKind, status: PinStatus, entered: &Entered) -> Result<(), CardError> {
+    match (status.tries_of(kind), entered.tries_shown) {
+        (0, _) => Err(CardError::blocked(kind)),
         (now, Some(shown)) if now < shown => Err(CardError::TriesChanged { shown, now }),
-        (1, _) if !order.allow_last_try => Err(CardError::LastTry),
+        (1, _) if !entered.allow_last_try => Err(CardError::last_try(kind)),
         _ => Ok(()),
     }
 }
@@ -99,35 +101,34 @@ pub(super) fn verify(
     purpose: Purpose,
     pin: &Pin,
 ) -> Result<PinAccepted, CardError> {
-    let whose = match purpose {
-        Purpose::Signing => Whose::User,
-        Purpose::Admin => Whose::Admin,
-    };
-    let secret = kdf::apply(public.kdf.as_ref(), pin, whose)?;
+    let secret = kdf::apply(public.kdf.as_ref(), pin, purpose.kind())?;
     let answer = card.send(&Command::verify(purpose.reference(), secret))?;
     match answer.status {
         0x9000 => Ok(PinAccepted(())),
-        status => Err(refused(card, purpose, status)),
+        status => Err(refused(card, purpose.kind(), "VERIFY", status)),
     }
 }
 
-fn refused(card: &mut Exclusive<'_>, purpose: Purpose, status: u16) -> CardError {
+/// What a card means that did not take a PIN.
+pub(super) fn refused(
+    card: &mut Exclusive<'_>,
+    kind: PinKind,
+    command: &'static str,
+    status: u16,
+) -> CardError {
     let tries = match status {
         0x6983 => 0,
         0x63C0..=0x63CF => u8::try_from(status & 0x0F).unwrap_or(0),
         // How some cards say "wrong PIN" without a number.
-        0x6982 => match read_pin_status(card) {
-            Ok(now) if purpose == Purpose::Signing => now.tries,
-            Ok(now) => now.admin_tries,
+        0x6300 | 0x6982 => match read_pin_status(card) {
+            Ok(now) => now.tries_of(kind),
             Err(error) => return error,
         },
-        status => return CardError::Failed { command: "VERIFY", status },
+        status => return CardError::Failed { command, status },
     };
-    match (purpose, tries) {
-        (Purpose::Signing, 0) => CardError::Blocked,
-        (Purpose::Signing, tries) => CardError::WrongPin { tries },
-        (Purpose::Admin, 0) => CardError::AdminBlocked,
-        (Purpose::Admin, tries) => CardError::WrongAdminPin { tries },
+    match tries {
+        0 => CardError::blocked(kind),
+        tries => CardError::wrong(kind, tries),
     }
 }
 
@@ -166,17 +167,18 @@ fn close(mut card: Exclusive<'_>) -> Aftermath {
 mod tests {
     use super::*;
 
-    fn order(tries_shown: Option<u8>, allow_last_try: bool) -> Order {
-        Order { pin: Pin::factory_user(), tries_shown, allow_last_try, input: Vec::new() }
+    fn entered(tries_shown: Option<u8>, allow_last_try: bool) -> Entered {
+        Entered { pin: Pin::factory_user(), tries_shown, allow_last_try }
     }
 
+    /// All three with this many tries.
     fn status(tries: u8) -> PinStatus {
-        PinStatus { forced: true, tries, admin_tries: 3, longest: 127, longest_admin: 127 }
+        PinStatus { forced: true, tries: [tries; 3], longest: [127; 3] }
     }
 
     #[test]
     fn a_try_is_spent_only_when_the_person_knew_what_was_left() {
-        let verdict = |tries, shown, last| guard(status(tries), &order(shown, last));
+        let verdict = |tries, shown, last| spare(PinKind::User, status(tries), &entered(shown, last));
         assert_eq!(verdict(3, Some(3), false), Ok(()));
         assert_eq!(verdict(3, Some(2), false), Ok(()));
         assert_eq!(verdict(2, Some(3), true), Err(CardError::TriesChanged { shown: 3, now: 2 }));
@@ -185,5 +187,9 @@ mod tests {
         assert_eq!(verdict(1, None, false), Err(CardError::LastTry));
         assert_eq!(verdict(1, Some(1), true), Ok(()));
         assert_eq!(verdict(0, Some(0), true), Err(CardError::Blocked));
+        let admin = spare(PinKind::Admin, status(1), &entered(Some(1), false));
+        assert_eq!(admin, Err(CardError::AdminLastTry));
+        let code = spare(PinKind::ResetCode, status(0), &entered(Some(0), true));
+        assert_eq!(code, Err(CardError::NoResetCode));
     }
 }

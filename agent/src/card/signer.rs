@@ -11,7 +11,7 @@ use openpgp::types::HashAlgorithm;
 use super::Cards;
 use super::error::CardError;
 use super::key::{Kind, SigningKey};
-use super::pin::{Pin, PinError};
+use super::pin::{Entered, Pin, PinError};
 use super::sign::Order;
 
 /// Where a stored PIN is read from, each time it is needed.
@@ -31,16 +31,9 @@ pub struct CardSigner {
 /// Where the PIN comes from.
 pub(super) enum Entry {
     /// A person typed it for one signature, having been told how many tries are left.
-    Typed(Option<Typed>),
+    Typed(Option<Entered>),
     /// It lies in the host's sealed store.
     Stored(PinSource),
-}
-
-/// A PIN that a person typed.
-pub(super) struct Typed {
-    pub(super) pin: Pin,
-    pub(super) tries_shown: u8,
-    pub(super) allow_last_try: bool,
 }
 
 /// Why the last signature failed. OpenPGP libraries pass errors on as text only; this keeps the real one.
@@ -78,24 +71,15 @@ impl CardSigner {
 
     fn make(&mut self, hash: HashAlgorithm, digest: &[u8]) -> Result<mpi::Signature, CardError> {
         let input = self.kind.input(hash, digest)?;
-        let order = match &mut self.entry {
-            Entry::Typed(typed) => {
-                let typed = typed.take().ok_or_else(|| {
-                    CardError::OpenPgp("a typed PIN is good for one signature only".to_owned())
-                })?;
-                Order {
-                    pin: typed.pin,
-                    tries_shown: Some(typed.tries_shown),
-                    allow_last_try: typed.allow_last_try,
-                    input,
-                }
-            }
+        let entered = match &mut self.entry {
+            Entry::Typed(typed) => typed
+                .take()
+                .ok_or_else(|| CardError::OpenPgp("a typed PIN is good for one signature only".to_owned()))?,
             Entry::Stored(source) => {
-                let pin = source().map_err(|error| CardError::OpenPgp(error.to_string()))?;
-                Order { pin, tries_shown: None, allow_last_try: false, input }
+                Entered::stored(source().map_err(|error| CardError::OpenPgp(error.to_string()))?)
             }
         };
-        let answer = self.cards.sign(self.card, order)?;
+        let answer = self.cards.sign(self.card, Order { entered, input })?;
         let signature = self.kind.signature(&answer)?;
         // A faulty signature can give a key away; it never leaves.
         self.key.verify(&signature, hash, digest).map_err(|_| CardError::BadSignature)?;

@@ -99,6 +99,16 @@ impl Slot {
         self.cold(wanted, job)
     }
 
+    /// Does a job on whatever card is in, nothing being known of it: no application is selected.
+    pub(super) fn with_any<T>(
+        &mut self,
+        job: impl FnOnce(Exclusive<'_>) -> Result<T, CardError>,
+    ) -> Result<T, CardError> {
+        self.forget();
+        let mut link = self.connect()?;
+        job(begin(&mut link)?)
+    }
+
     fn warm<T, J>(&mut self, insertion: u32, public: &PublicData, job: J) -> Attempt<T, J>
     where
         J: FnOnce(Exclusive<'_>, &PublicData, PinStatus) -> (Result<T, CardError>, Aftermath),

@@ -9,7 +9,10 @@ use countersign_protocol::ipc::{NoteKind, ProblemKind};
 
 use super::Enrolment;
 use super::host_key::hostname;
-use crate::card::{Algorithm, Asker, CardError, CardState, GenerateError, GenerateHost, HostPins, Pin};
+use crate::card::{
+    Algorithm, Asker, CardError, CardState, Entered, GenerateError, GenerateHost, HostPins, Pin, PinKind,
+    PinReport,
+};
 use crate::card_pins::{self, CurrentPins};
 use crate::instance_key::{BACKDATE, StoredPins};
 use crate::person::Person;
@@ -33,7 +36,7 @@ impl Enrolment<'_> {
             let cert = self.with_kept_pins(card, &name, &kept, person)?;
             return Ok((cert, kept.user, protection));
         }
-        let current = card_pins::ask_current(person, card, &name)?;
+        let current = self.ask_current(card, &name, person)?;
         let new = HostPins::unguessable(agent.random.as_ref())?;
         // First on the disk, then on the card: a card whose PINs nobody knows is lost.
         let bytes = StoredPins::to_bytes(new.user.expose(), new.admin.expose());
@@ -64,27 +67,39 @@ impl Enrolment<'_> {
         kept: &HostPins,
         person: &mut Person,
     ) -> Result<Cert, Trouble> {
-        let mut both = CurrentPins { user: kept.user.clone(), admin: kept.admin.clone() };
-        if self.agent.cards.turn(card, &Asker::host(), person)?.cards().tries(card)? >= TRIES {
+        let mut both = CurrentPins {
+            user: Entered::stored(kept.user.clone()),
+            admin: Entered::stored(kept.admin.clone()),
+        };
+        if self.pins(card, person)?.tries(PinKind::User) >= TRIES {
             match self.generate(card, both, kept.clone(), person) {
                 Ok(cert) => return Ok(cert),
                 Err(GenerateError { cause: CardError::WrongPin { .. }, .. }) => {
-                    both = card_pins::ask_current(person, card, name)?;
+                    both = self.ask_current(card, name, person)?;
                 }
                 Err(GenerateError { cause: CardError::WrongAdminPin { .. }, .. }) => {
                     person.note(
                         NoteKind::Info,
                         "The card's PIN was replaced before, its admin PIN was not: its PIN is known here.",
                     );
-                    let typed = card_pins::ask_current(person, card, name)?;
-                    both = CurrentPins { user: kept.user.clone(), admin: typed.admin };
+                    let typed = self.ask_current(card, name, person)?;
+                    both = CurrentPins { user: Entered::stored(kept.user.clone()), admin: typed.admin };
                 }
                 Err(error) => return Err(told(&error)),
             }
         } else {
-            both = card_pins::ask_current(person, card, name)?;
+            both = self.ask_current(card, name, person)?;
         }
         self.generate(card, both, kept.clone(), person).map_err(|error| told(&error))
+    }
+
+    fn pins(&self, card: CardIdent, person: &mut Person) -> Result<PinReport, Trouble> {
+        Ok(self.agent.cards.turn(card, &Asker::host(), person)?.cards().pins(card)?)
+    }
+
+    fn ask_current(&self, card: CardIdent, name: &str, person: &mut Person) -> Result<CurrentPins, Trouble> {
+        let pins = self.pins(card, person)?;
+        card_pins::ask_current(person, card, name, pins)
     }
 
     fn generate(

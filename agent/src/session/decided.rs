@@ -71,7 +71,7 @@ impl Decided {
 
     pub(super) fn last_try_refused(choice: Choice) -> Step {
         let message = format!(
-            "The last try on {} was not used. Unblock the card with its admin PIN (gpg --card-edit, admin, passwd, 2), or try again when you are sure of the PIN.",
+            "The last try on {} was not used. Set a new PIN with countersign card unblock, or try again when you are sure of the old one.",
             choice.name
         );
         refuse(DenyReason::LastTryRefused, message, None, Some(choice))

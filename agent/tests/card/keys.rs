@@ -126,7 +126,7 @@ fn mistyped_pin_changes_nothing_on_a_card() {
         }));
         assert_eq!((error(&answer), answer["state"].as_str()), (expected, Some("Unchanged")), "{answer}");
     }
-    assert_eq!(card.counts().unwrap().of("GENERATE_KEY"), 0);
+    assert_eq!(card.counts().unwrap().of("GENERATE"), 0);
     assert_eq!(probe.sees(&card)["has_keys"], false);
     probe.generate(&card, "curve25519");
 }
@@ -186,5 +186,5 @@ fn adopted_certificate_must_fit_the_card() {
         probe.ask(json!({ "do": "adopt", "card": card.ident(), "cert": certificate.path }))
     };
     assert_eq!(adopt(&ana, &anas)["key"], anas.fingerprint.as_str());
-    assert!(error(&adopt(&ana, &bobs)).starts_with("NotInCertificate"));
+    assert!(error(&adopt(&ana, &bobs)).starts_with("NotAdoptable"));
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use countersign_tests::{Machine, Touch};
+use countersign_tests::Touch;
 use serde_json::json;
 
 use crate::probe::{ADMIN_PIN, Certificate, PIN, Probe, card, machine};
-use crate::{SELECT, assert_signed, error, hex, verify};
+use crate::{SELECT, assert_signed, error, set_kdf, verify};
 
 #[test]
 fn warm_login_costs_three_apdus() {
@@ -174,40 +174,4 @@ fn card_that_wants_hashed_pins_gets_them() {
     assert_eq!(probe.sees(&card)["tries"], 3);
     assert_signed(&probe.sign(&card, &made, PIN));
     assert_eq!(error(&probe.sign(&card, &made, "999999")), "WrongPin { tries: 2 }");
-}
-
-/// Has the card ask for iterated SHA-256, as `gpg --card-edit kdf-setup` does.
-fn set_kdf(machine: &Machine) {
-    use sha2::Digest as _;
-    const COUNT: usize = 100_000;
-    let hash = |salt: &str, pin: &str| {
-        let bytes: Vec<u8> = [salt, pin].concat().bytes().cycle().take(COUNT).collect();
-        format!("{:X}", sha2::Sha256::digest(bytes))
-    };
-    let (user_salt, admin_salt) = ("userSALT", "adminSLT");
-    let object = format!(
-        "8101038201088304{COUNT:08X}8408{}8508{}8608{}8720{}8820{}",
-        hex(user_salt),
-        hex("resetSLT"),
-        hex(admin_salt),
-        hash(user_salt, "123456"),
-        hash(admin_salt, "12345678"),
-    );
-    let put = format!("00DA00F9{:02X}{object}", object.len() / 2);
-    let change = |which: &str, old: &str, new: String| {
-        format!("002400{which}{:02X}{}{new}", old.len() + new.len() / 2, hex(old))
-    };
-    let answers = machine
-        .apdus(
-            0,
-            &[
-                SELECT,
-                &verify("83", ADMIN_PIN),
-                &put,
-                &change("81", PIN, hash(user_salt, PIN)),
-                &change("83", ADMIN_PIN, hash(admin_salt, ADMIN_PIN)),
-            ],
-        )
-        .unwrap();
-    assert_eq!(answers[1..], ["9000"; 4]);
 }

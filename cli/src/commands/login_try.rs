@@ -62,7 +62,7 @@ impl Try {
 }
 
 /// The login name of whoever runs this.
-fn own_login() -> Result<LoginName, Failure> {
+pub(crate) fn own_login() -> Result<LoginName, Failure> {
     let uid = Uid::current();
     let user = User::from_uid(uid).ok().flatten().and_then(|user| user.name.parse().ok());
     user.ok_or_else(|| {

@@ -3,23 +3,22 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum, ValueHint};
-use countersign_protocol::binary::Binary;
+use clap::{Args, ValueHint};
 use countersign_protocol::ids::AccountName;
 use countersign_protocol::ipc::{self, RegisterKey, Reply, Request};
-use countersign_protocol::{certificate, limits};
 use serde::Serialize;
 
 use crate::agent;
 use crate::args::{CardChoice, Global};
+use crate::certificate_source::{Authority, at_the_cards_url, in_file};
+use crate::commands::algorithm::Algorithm;
 use crate::failure::Failure;
-use crate::files;
 use crate::output::Report;
 
 /// Make a card the key of an account, with the one-time code from an administrator.
 ///
 /// New keys are generated on the card and both factory PINs are replaced. A card that holds keys already
-/// keeps them with --adopt.
+/// keeps them with --adopt or --adopt-url.
 #[derive(Debug, Args)]
 pub(crate) struct Register {
     /// The account, as the administrator named it.
@@ -29,65 +28,37 @@ pub(crate) struct Register {
     card: CardChoice,
 
     /// What kind of keys to generate.
-    #[arg(long, value_enum, default_value_t = Algorithm::Curve25519, conflicts_with = "adopt")]
+    #[arg(long, value_enum, default_value_t = Algorithm::Curve25519, conflicts_with_all = ["adopt", "adopt_url"])]
     algorithm: Algorithm,
 
     /// Keep the card's keys; FILE is their certificate (`gpg --export`).
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     adopt: Option<PathBuf>,
-}
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Algorithm {
-    Curve25519,
-    NistP256,
-    NistP384,
-    #[value(name = "rsa2048")]
-    Rsa2048,
-    #[value(name = "rsa3072")]
-    Rsa3072,
-    #[value(name = "rsa4096")]
-    Rsa4096,
-}
+    /// Keep the card's keys; fetch their certificate from the address that the card names.
+    #[arg(long, conflicts_with = "adopt")]
+    adopt_url: bool,
 
-impl Algorithm {
-    /// The word that the agent knows.
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Curve25519 => "curve25519",
-            Self::NistP256 => "nist-p256",
-            Self::NistP384 => "nist-p384",
-            Self::Rsa2048 => "rsa2048",
-            Self::Rsa3072 => "rsa3072",
-            Self::Rsa4096 => "rsa4096",
-        }
-    }
+    #[command(flatten)]
+    authority: Authority,
 }
 
 impl Register {
     pub(crate) fn run(&self, global: &Global) -> Result<Report, Failure> {
-        let key = match &self.adopt {
-            Some(path) => RegisterKey::Adopt { certificate: certificate_in(path)? },
-            None => RegisterKey::Generate { algorithm: self.algorithm.word().to_owned() },
+        let (card, key) = match &self.adopt {
+            Some(path) => (self.card.card, RegisterKey::Adopt { certificate: in_file(path)? }),
+            None if self.adopt_url => {
+                let (card, certificate) = at_the_cards_url(global, &self.card, &self.authority)?;
+                (Some(card), RegisterKey::Adopt { certificate })
+            }
+            None => (self.card.card, RegisterKey::Generate { algorithm: self.algorithm.word().to_owned() }),
         };
-        let request =
-            Request::Register(ipc::Register { account: self.account.clone(), card: self.card.card, key });
+        let request = Request::Register(ipc::Register { account: self.account.clone(), card, key });
         match agent::ask(global, &request)?.reply {
             Reply::Registered(registered) => Report::of(&Shown(registered)),
             other => Err(agent::unexpected(&other)),
         }
     }
-}
-
-/// Reads a certificate and brings it into binary form, so that a wrong file is found before the PIN is asked.
-fn certificate_in(path: &std::path::Path) -> Result<Binary, Failure> {
-    let bytes = files::read(path, "the certificate", limits::CERTIFICATE)?;
-    let unusable = |error: String| {
-        Failure::file(format!("{} is not a certificate that can be adopted: {error}", path.display()))
-            .then("Export it with `gpg --export FINGERPRINT`, without secret keys.")
-    };
-    let certificate = certificate::parse(&bytes).map_err(|error| unusable(error.to_string()))?;
-    certificate::to_bytes(&certificate).map(Binary).map_err(|error| unusable(error.to_string()))
 }
 
 #[derive(Serialize)]

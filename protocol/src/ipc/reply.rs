@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::card::{CardChanged, CardChecked, CardDetails, CardMade};
 use super::{JournalChecked, JournalPage, StatusReport};
 use crate::ids::{AccountName, CardIdent, CorrelationId, Digest, Fingerprint, Nonce};
 
@@ -33,6 +34,14 @@ pub enum Reply {
         /// One a reader with a card in it.
         cards: Vec<CardReport>,
     },
+    /// Last word: one card.
+    CardDetails(CardDetails),
+    /// Last word: the card has new keys.
+    CardMade(CardMade),
+    /// Last word: the card was changed.
+    CardChanged(CardChanged),
+    /// Last word: how a certificate fits a card.
+    CardChecked(CardChecked),
     /// Last word: this host is an instance.
     Enrolled(Enrolled),
     /// Last word: this card is the account's key.

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::JournalAsk;
+use super::card::{
+    CardChangePin, CardCheck, CardFactoryReset, CardGenerate, CardInit, CardSetTouch, CardShow, CardUnblock,
+};
 use crate::binary::Binary;
 use crate::ids::{
     AccountName, CardIdent, Fingerprint, LoginName, Nonce, Operation, ResourceName, ServiceName,
@@ -25,6 +28,22 @@ pub enum Request {
     CheckJournal,
     /// Which cards are in which readers.
     CardList,
+    /// Everything about one card.
+    CardShow(CardShow),
+    /// Make a new card ready.
+    CardInit(CardInit),
+    /// Make new keys on a card.
+    CardGenerate(CardGenerate),
+    /// Change a PIN of a card.
+    CardChangePin(CardChangePin),
+    /// Set a new PIN on a card that was blocked.
+    CardUnblock(CardUnblock),
+    /// Set when a card's keys want a touch.
+    CardSetTouch(CardSetTouch),
+    /// Ask whether a certificate fits a card.
+    CardCheck(CardCheck),
+    /// Erase a card.
+    CardFactoryReset(CardFactoryReset),
     /// Make this host an instance of a server.
     Enroll(Enroll),
     /// Make a card the key of an account.
@@ -164,6 +183,14 @@ enum StrictRequest {
     Journal(JournalAsk),
     CheckJournal {},
     CardList {},
+    CardShow(CardShow),
+    CardInit(CardInit),
+    CardGenerate(CardGenerate),
+    CardChangePin(CardChangePin),
+    CardUnblock(CardUnblock),
+    CardSetTouch(CardSetTouch),
+    CardCheck(CardCheck),
+    CardFactoryReset(CardFactoryReset),
     Enroll(Enroll),
     Register(Register),
     Job(Job),
@@ -178,6 +205,14 @@ impl From<StrictRequest> for Request {
             StrictRequest::Journal(ask) => Self::Journal(ask),
             StrictRequest::CheckJournal {} => Self::CheckJournal,
             StrictRequest::CardList {} => Self::CardList,
+            StrictRequest::CardShow(ask) => Self::CardShow(ask),
+            StrictRequest::CardInit(ask) => Self::CardInit(ask),
+            StrictRequest::CardGenerate(ask) => Self::CardGenerate(ask),
+            StrictRequest::CardChangePin(ask) => Self::CardChangePin(ask),
+            StrictRequest::CardUnblock(ask) => Self::CardUnblock(ask),
+            StrictRequest::CardSetTouch(ask) => Self::CardSetTouch(ask),
+            StrictRequest::CardCheck(ask) => Self::CardCheck(ask),
+            StrictRequest::CardFactoryReset(ask) => Self::CardFactoryReset(ask),
             StrictRequest::Enroll(ask) => Self::Enroll(ask),
             StrictRequest::Register(ask) => Self::Register(ask),
             StrictRequest::Job(ask) => Self::Job(ask),

@@ -125,6 +125,10 @@ fn the_module_reads_the_replies_to_a_login_as_everybody_does() {
                 | Reply::Journal(_)
                 | Reply::JournalChecked(_)
                 | Reply::Cards { .. }
+                | Reply::CardDetails(_)
+                | Reply::CardMade(_)
+                | Reply::CardChanged(_)
+                | Reply::CardChecked(_)
                 | Reply::Enrolled(_)
                 | Reply::Registered(_)
                 | Reply::JobDone(_),

@@ -11,16 +11,17 @@ use countersign_protocol::ipc::{
 use countersign_protocol::message::result::ApplicationBundle;
 use serde::Serialize;
 
+use crate::card_messages;
 use crate::reports::{status_active, status_not_enrolled};
 
-const FINGERPRINT: &str = "0123456789ABCDEF0123456789ABCDEF01234567";
-const CARD: &str = "0006:12345678";
+pub(crate) const FINGERPRINT: &str = "0123456789ABCDEF0123456789ABCDEF01234567";
+pub(crate) const CARD: &str = "0006:12345678";
 const REFERENCE: &str = "7K3M-Q2ZD";
 
 /// File name, frame kind, body.
 pub(crate) fn every_message() -> Vec<(String, FrameKind, Vec<u8>)> {
     let mut all = Vec::new();
-    for (name, request) in requests() {
+    for (name, request) in requests().into_iter().chain(card_messages::requests()) {
         all.push((format!("request.{name}"), FrameKind::Json, json(&request)));
     }
     let typed = Answer::Text { text: "yes, I mean it".into() };
@@ -28,7 +29,7 @@ pub(crate) fn every_message() -> Vec<(String, FrameKind, Vec<u8>)> {
     all.push(("answer.cancel".into(), FrameKind::Json, json(&Answer::Cancel)));
     all.push(("secret.pin".into(), FrameKind::Secret, b"123456".to_vec()));
     all.push(("secret.longest".into(), FrameKind::Secret, "ä".repeat(63).into_bytes()));
-    for (name, reply) in replies() {
+    for (name, reply) in replies().into_iter().chain(card_messages::replies()) {
         all.push((format!("reply.{name}"), FrameKind::Json, json(&reply)));
     }
     all.push(("body.one-mebibyte".into(), FrameKind::Body, (1_u64 << 20).to_be_bytes().to_vec()));

@@ -35,6 +35,10 @@ pub(crate) struct Args {
     /// Start pulled: the card is not in the reader until `insert`.
     #[arg(long)]
     pub(crate) absent: bool,
+
+    /// Without a button to touch.
+    #[arg(long)]
+    pub(crate) buttonless: bool,
 }
 
 impl Args {
@@ -47,6 +51,7 @@ impl Args {
         let mut options = opcard::Options::default();
         options.serial = self.serial;
         options.manufacturer = self.manufacturer;
+        options.button_available = !self.buttonless;
         options
     }
 }

@@ -104,8 +104,8 @@ impl Slot {
         self.set_algorithm(card, public, algorithm, attributes)?;
         let answer = card.ask(&Command::generate_key(reference))?;
         let key = self.key(algorithm, &answer, now)?;
-        card.ask(&Command::put_data(time, seconds.to_be_bytes().to_vec()))?;
-        card.ask(&Command::put_data(fingerprint, key.fingerprint().as_bytes().to_vec()))?;
+        card.ask(&Command::put_data(u16::from(time), seconds.to_be_bytes().to_vec()))?;
+        card.ask(&Command::put_data(u16::from(fingerprint), key.fingerprint().as_bytes().to_vec()))?;
         Ok(Made { slot: self, key })
     }
 
@@ -130,7 +130,7 @@ impl Slot {
         if !public.algorithms_change {
             return Err(cannot());
         }
-        match card.send(&Command::put_data(tag, wanted))?.status {
+        match card.send(&Command::put_data(u16::from(tag), wanted))?.status {
             0x9000 => Ok(()),
             // Wrong data, function not supported, key reference not found: what cards say to a curve they lack.
             0x6A80 | 0x6A81 | 0x6A88 => Err(cannot()),

@@ -45,25 +45,21 @@ pub enum CardState {
 
 impl fmt::Display for CardState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const AGAIN: &str = "To start over, erase the card: gpg --card-edit, admin, factory-reset";
-        match self {
-            Self::Unchanged => f.write_str("The card is as it was"),
+        f.write_str(match self {
+            Self::Unchanged => "The card is as it was",
             Self::OldPins => {
-                write!(f, "New keys may be on the card; both PINs are still the old ones. {AGAIN}")
+                "New keys may be on the card; both PINs are still the old ones. Run the same command again"
             }
-            Self::UserPinUnsure => write!(
-                f,
-                "New keys are on the card; its PIN is the old one or the new one, its admin PIN the old one. {AGAIN}"
-            ),
-            Self::UserPinNew => write!(
-                f,
-                "New keys are on the card; its PIN is the new one, its admin PIN still the old one. {AGAIN}"
-            ),
-            Self::AdminPinUnsure => write!(
-                f,
-                "New keys are on the card; its PIN is the new one, its admin PIN the old one or the new one. {AGAIN}"
-            ),
-        }
+            Self::UserPinUnsure => {
+                "New keys are on the card; its PIN is the old one or the new one, its admin PIN the old one. Run the same command again"
+            }
+            Self::UserPinNew => {
+                "New keys are on the card; its PIN is the new one, its admin PIN still the old one. Run the same command again"
+            }
+            Self::AdminPinUnsure => {
+                "New keys are on the card; its PIN is the new one, its admin PIN the old one or the new one. Run the same command again"
+            }
+        })
     }
 }
 

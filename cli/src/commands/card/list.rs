@@ -29,7 +29,7 @@ impl fmt::Display for Cards {
 }
 
 /// The cards as a person reads them, one or a few lines each.
-pub(super) fn write_cards(f: &mut fmt::Formatter<'_>, cards: &[CardReport]) -> fmt::Result {
+pub(crate) fn write_cards(f: &mut fmt::Formatter<'_>, cards: &[CardReport]) -> fmt::Result {
     if cards.is_empty() {
         return writeln!(
             f,
