@@ -105,7 +105,7 @@ impl Slot {
         job: impl FnOnce(Exclusive<'_>) -> Result<T, CardError>,
     ) -> Result<T, CardError> {
         self.forget();
-        let mut link = self.connect()?;
+        let mut link = self.connect(self.company)?;
         job(begin(&mut link)?)
     }
 
