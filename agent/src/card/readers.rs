@@ -122,7 +122,7 @@ impl Readers {
             if let Some(problem) = &state.service {
                 return Err(problem.clone());
             }
-            state.readers.get_mut(name).ok_or(CardError::NoCard)?.worker(name, self.timing.warm)?
+            state.readers.get_mut(name).ok_or(CardError::NoCard)?.worker(name, self.timing)?
         };
         let no_steps = &mut |step: Infallible| match step {};
         self.ask_worker(name, &worker, limit, no_steps, move |slot, _| job(slot))
