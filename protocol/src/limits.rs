@@ -110,6 +110,10 @@ pub const ANSWER_FRESH: Duration = Duration::from_secs(20);
 /// How long the server keeps a watch waiting: shorter than the half minute after which many a proxy gives up.
 pub const WATCH: Duration = Duration::from_secs(25);
 
+/// Watches of one host that the server remembers: as many as it takes within four minutes. One is answered every
+/// [`WATCH`], or at each change.
+pub const WATCHES_REMEMBERED: usize = 64;
+
 /// How long the agent waits for a card to be put in.
 pub const CARD_WAIT: Duration = Duration::from_secs(30);
 

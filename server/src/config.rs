@@ -64,7 +64,7 @@ pub struct Limits {
     pub hosts_per_second: u32,
     /// Messages that wait for a worker; more are asked to come again.
     pub queue: u16,
-    /// Open connections; more wait to be taken.
+    /// Open connections; more wait to be taken. Hosts that wait to hear of a change take up to half of them.
     pub connections: u16,
     /// Open connections of one address (of IPv6, one /64); more are closed at once.
     pub connections_per_address: u16,
@@ -76,7 +76,7 @@ impl Default for Limits {
             strangers_per_minute: 60,
             hosts_per_second: 200,
             queue: 1024,
-            connections: 512,
+            connections: 2048,
             connections_per_address: 32,
         }
     }
@@ -227,10 +227,11 @@ data = {data:?}
 # Messages that wait for a worker; more are told to come again.
 #queue = {queue}
 
-# Open connections; more wait.
+# Open connections; more wait. Every host keeps one open to hear of changes at once; half of them may be such.
 #connections = {connections}
 
-# Open connections of one address, or of one IPv6 network; more are closed. Raise it behind a proxy.
+# Open connections of one address, or of one IPv6 network; more are closed. Those of hosts that wait to hear of a
+# change do not count. Raise it behind a proxy.
 #connections_per_address = {connections_per_address}
 
 [offline]

@@ -2,6 +2,9 @@
 
 mod body;
 mod connections;
+mod descriptors;
+mod stopping;
+mod watches;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,14 +17,18 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use countersign_protocol::clock::{Clock as _, SystemClock};
+use countersign_protocol::limits;
 use countersign_server_core::core::Core;
 use countersign_server_core::stop::Failure;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::body::{BodyError, Received};
+use self::connections::Seat;
+use self::stopping::Stopping;
+use self::watches::{Ended, Watches};
 use crate::config::Limits;
-use crate::doors::openpgp::{Admission, Answer, OpenPgpDoor, Throttle};
+use crate::doors::openpgp::{Admission, Answer, Heard, OpenPgpDoor, Throttle};
 use crate::log::{self, Line};
 
 /// How long a sender may take to send a message.
@@ -44,6 +51,7 @@ struct Edge {
     /// One permit for each byte of them.
     bytes: Arc<Semaphore>,
     watchers: Arc<Semaphore>,
+    watches: Watches,
 }
 
 /// Serves until `stop` completes, then finishes what it has begun.
@@ -53,9 +61,16 @@ pub async fn serve(
     limits: Limits,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
+    let limits = Limits { connections: descriptors::connections(limits.connections), ..limits };
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let stopping = Stopping::when(stop);
+    let door = OpenPgpDoor::new(Arc::new(core));
+    // The other half of the connections is for those who do something.
+    let most = usize::from(limits.connections / 2);
+    let watches = Watches::new(door.clone(), most, (threads / 2).max(1), stopping.clone());
     let edge = Edge {
-        door: OpenPgpDoor::new(Arc::new(core)),
+        door,
+        watches,
         throttle: Arc::new(Throttle::new(limits)),
         workers: Arc::new(Semaphore::new(threads * 2)),
         queue: Arc::new(Semaphore::new(usize::from(limits.queue))),
@@ -64,7 +79,7 @@ pub async fn serve(
     };
     let router =
         Router::new().route("/v1/messages", post(messages)).route("/healthz", get(health)).with_state(edge);
-    connections::serve(listener, router, limits, stop).await;
+    connections::serve(listener, router, limits, stopping).await;
 }
 
 async fn health(State(edge): State<Edge>) -> Response {
@@ -87,6 +102,7 @@ async fn health(State(edge): State<Edge>) -> Response {
 async fn messages(
     State(edge): State<Edge>,
     Extension(peer): Extension<SocketAddr>,
+    Extension(seat): Extension<Arc<Seat>>,
     request: Request,
 ) -> Response {
     let began = Instant::now();
@@ -118,7 +134,24 @@ async fn messages(
             return StatusCode::REQUEST_TIMEOUT.into_response();
         }
     };
-    let (status, body) = match work(&edge, received, place).await {
+    let answered = match work(&edge, received, place).await {
+        Some(Ok(Heard::Answered(answer))) => Some(Ok(answer)),
+        Some(Ok(Heard::Watch(watching))) => {
+            let _aside = seat.aside();
+            match edge.watches.wait(*watching).await {
+                Ok(answer) => Some(Ok(answer)),
+                Err(Ended::Failed(failure)) => Some(Err(failure)),
+                Err(Ended::Died) => None,
+                Err(Ended::Full) => {
+                    say(None, "too many hosts watch; raise limits.connections");
+                    return later(StatusCode::SERVICE_UNAVAILABLE, limits::WATCH.as_secs());
+                }
+            }
+        }
+        Some(Err(failure)) => Some(Err(failure)),
+        None => None,
+    };
+    let (status, body) = match answered {
         Some(Ok(answer)) => {
             if answer.shows_a_host() {
                 edge.throttle.is_host(peer.ip(), began);
@@ -155,14 +188,14 @@ async fn work(
     edge: &Edge,
     received: Received,
     place: OwnedSemaphorePermit,
-) -> Option<Result<Answer, Failure>> {
+) -> Option<Result<Heard, Failure>> {
     let worker = edge.workers.clone().acquire_owned().await.ok()?;
     let door = edge.door.clone();
-    let answered = move || {
+    let heard = move || {
         let _permits = (worker, place);
-        door.answer(received.bytes())
+        door.hear(received.bytes())
     };
-    tokio::task::spawn_blocking(answered).await.ok()
+    tokio::task::spawn_blocking(heard).await.ok()
 }
 
 fn later(status: StatusCode, seconds: u64) -> Response {

@@ -17,6 +17,8 @@ use openpgp::Packet;
 use openpgp::packet::signature::SignatureBuilder;
 use openpgp::types::{KeyFlags, SignatureType};
 
+use countersign_server::doors::openpgp::Heard;
+
 use crate::client::keys;
 use crate::client::newcomer::Newcomer;
 use crate::client::person::Person;
@@ -509,7 +511,7 @@ fn only_a_new_message_of_an_active_host_counts_as_one_of_a_host() {
     let server = Server::new();
     let (host, waiting) = (server.host(), server.newcomer().enrol(None));
     let door = server.openpgp_door();
-    let shows = |sealed: &Sealed| door.answer(sealed.bytes()).unwrap().shows_a_host();
+    let shows = |sealed: &Sealed| matches!(door.hear(sealed.bytes()).unwrap(), Heard::Answered(answer) if answer.shows_a_host());
     let body = CheckIn { counter: 1, ledger_size: 0, logins: Vec::new(), services: Vec::new() };
     let sealed = host.seal(&host.message(&body));
     assert!(shows(&sealed));

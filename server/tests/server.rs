@@ -18,3 +18,4 @@ mod offline;
 mod program;
 mod registration;
 mod rotation;
+mod watch;

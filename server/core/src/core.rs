@@ -9,6 +9,8 @@
 
 mod refuse;
 
+pub(crate) use refuse::About;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,12 +22,14 @@ use countersign_protocol::limits;
 use countersign_protocol::message::{InReplyTo, InstanceState, Message, MessageKind, Refusal, Version};
 use countersign_protocol::random::Random;
 
+use crate::changes::Changes;
 use crate::context::Context;
 use crate::draft::{Answer, Draft, Record};
 use crate::enrolment;
 use crate::forgetting::{self, Steady};
 use crate::host_event;
 use crate::identity::Identity;
+use crate::instances::{Instance, InstanceRead};
 use crate::job_outcome;
 use crate::jobs;
 use crate::keys;
@@ -43,6 +47,7 @@ use crate::secrets::{Pepper, StoreKey};
 use crate::sender::Sender;
 use crate::stop::{Failure, Stop};
 use crate::store::{Store, Transaction, View};
+use crate::watch::{Watches, Watching};
 
 /// Room for the OpenPGP layers around a reply.
 const LAYERS: usize = 64 * 1024;
@@ -75,6 +80,8 @@ pub struct Core {
     refusals: Meter,
     steady: Steady,
     began: Instant,
+    watches: Watches,
+    changes: Changes,
 }
 
 /// What becomes of a message.
@@ -82,6 +89,16 @@ pub struct Core {
 #[must_use]
 pub enum Taken {
     /// It is answered.
+    Answered(Settled),
+    /// It is answered as soon as there is something to tell.
+    Watch(Box<Watching>),
+}
+
+/// How a message is answered.
+#[derive(Debug)]
+#[must_use]
+pub enum Settled {
+    /// With a reply.
     Reply {
         /// To be sealed and sent.
         reply: Box<Outgoing>,
@@ -92,7 +109,7 @@ pub enum Taken {
         /// An active instance sent it.
         active: bool,
     },
-    /// It is refused.
+    /// With one "no".
     Refused {
         /// To be signed and sent.
         refusal: Refusal,
@@ -101,17 +118,18 @@ pub enum Taken {
     },
 }
 
-struct Acted {
-    reply: Outgoing,
-    again: bool,
-    active: bool,
-}
-
 impl Core {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { parts, refusals: Meter::default(), steady: Steady::default(), began: Instant::now() }
+        Self {
+            parts,
+            refusals: Meter::default(),
+            steady: Steady::default(),
+            began: Instant::now(),
+            watches: Watches::default(),
+            changes: Changes::default(),
+        }
     }
 
     /// The time now, as the core sees it.
@@ -142,19 +160,25 @@ impl Core {
         let now = self.now();
         let correlation = CorrelationId::new(self.random())?;
         let (id, digest, signers) = (opened.message().id, opened.wire_digest(), opened.signers().to_vec());
-        match self.act(opened, now, correlation.clone()) {
-            Ok(Acted { reply, again, active }) => {
-                Ok(Taken::Reply { reply: Box::new(reply), correlation, again, active })
-            }
+        let taken = match opened.message().kind {
+            MessageKind::Watch => self.take_watch(opened, now, correlation.clone()).map(Taken::Watch),
+            _ => self.act(opened, now, &correlation).map(Taken::Answered),
+        };
+        match taken {
+            Ok(taken) => Ok(taken),
             Err(Stop::Refused(reason)) => {
-                let about = refuse::About { digest, message: Some(id), signers };
-                self.refuse_about(reason, &about, now, correlation)
+                let about = About { digest, message: Some(id), signers };
+                self.refuse_about(reason, &about, now, correlation).map(Taken::Answered)
             }
             Err(Stop::Failed(failure)) => Err(failure),
         }
     }
 
-    fn act(&self, opened: Opened, now: Timestamp, correlation: CorrelationId) -> Result<Acted, Stop> {
+    fn act(&self, opened: Opened, now: Timestamp, correlation: &CorrelationId) -> Result<Settled, Stop> {
+        let settled = |reply: Outgoing, again: bool, active: bool| {
+            let (reply, correlation) = (Box::new(reply), correlation.clone());
+            Settled::Reply { reply, correlation, again, active }
+        };
         let prepared = Prepared::of(self, &opened, now)?;
         let mut tx = self.parts.store.begin()?;
         forgetting::remembers(&*tx, now)?;
@@ -168,17 +192,17 @@ impl Core {
             Some(_) => Seen::OtherBytes,
         };
         if let (Seen::SameBytes, Some(stored)) = (seen, &stored) {
-            return Ok(Acted { reply: self.again(&*tx, stored, now)?, again: true, active: false });
+            return Ok(settled(self.again(&*tx, stored, now)?, true, false));
         }
         let verified = opened.admit(seen).map_err(Reason::from)?;
         let sender = Sender::of(&*tx, verified.signers())?;
         sender.may_send(verified.kind())?;
         let active = sender.is_active_instance();
         let draft = {
-            let mut context = Context::new(self, &verified, &mut *tx, now, correlation);
+            let mut context = Context::new(self, &verified, &mut *tx, now, correlation.clone());
             dispatch(&mut context, sender, prepared)?
         };
-        Ok(Acted { reply: self.settle(tx, &verified, draft, now)?, again: false, active })
+        Ok(settled(self.settle(tx, &verified, draft, now)?, false, active))
     }
 
     /// Records, stores the reply, commits. Only then is there something to send.
@@ -189,7 +213,7 @@ impl Core {
         draft: Draft,
         now: Timestamp,
     ) -> Result<Outgoing, Stop> {
-        let Draft { recipient, transcript, record, remember } = draft;
+        let Draft { recipient, transcript, record, remember, quiet } = draft;
         let ledger = self.ledger();
         let (answer, pending, sealed) = match record {
             Record::Entry { entry, evidence, answer } => {
@@ -224,13 +248,16 @@ impl Core {
 
         let proof =
             sealed.commit(|| tx.commit().map_err(|error| crate::ledger::StorageFailure(error.into())))?;
+        if !quiet {
+            self.changes.tell();
+        }
         Ok(match pending {
             Some(pending) => Outgoing::recorded(message, cert, &pending.committed(&proof)?),
             None => Outgoing::committed(message, cert, &proof),
         })
     }
 
-    fn reply(
+    pub(crate) fn reply(
         &self,
         request: InReplyTo,
         answer: Answer,
@@ -268,6 +295,16 @@ impl Core {
             .open(stored.id, stored.digest, &stored.sealed)
             .map_err(|error| unreadable(error.to_string()))?;
         Message::from_bytes(&literal).map_err(|error| unreadable(error.to_string()))
+    }
+
+    /// Whom to tell of changes, and who tells of them.
+    #[must_use]
+    pub const fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    pub(crate) const fn watches(&self) -> &Watches {
+        &self.watches
     }
 
     pub(crate) fn random(&self) -> &dyn Random {
@@ -328,14 +365,18 @@ fn dispatch(ctx: &mut Context<'_>, sender: Sender, prepared: Prepared) -> Result
 }
 
 /// The certificate to seal to, as it is in this transaction. A revoked instance is told nothing any more.
-fn current(tx: &dyn Transaction, recipient: &Recipient, now: Timestamp) -> Result<Cert, Stop> {
+pub(crate) fn current<R: InstanceRead + ?Sized>(
+    store: &R,
+    recipient: &Recipient,
+    now: Timestamp,
+) -> Result<Cert, Stop> {
     let parse = |bytes: &[u8]| {
         certificate::parse(bytes).map_err(|error| Stop::from(Failure::Reply(error.to_string())))
     };
     let cert = match recipient {
         Recipient::Ephemeral(bytes) => parse(bytes),
         Recipient::Instance(fingerprint) => {
-            let instance = instance(tx, fingerprint)?;
+            let instance = instance(store, fingerprint)?;
             parse(&instance.certificate)
         }
     }?;
@@ -343,8 +384,8 @@ fn current(tx: &dyn Transaction, recipient: &Recipient, now: Timestamp) -> Resul
     Ok(cert)
 }
 
-fn instance(tx: &dyn Transaction, fingerprint: &Fingerprint) -> Result<crate::instances::Instance, Stop> {
-    let found = tx.instance(fingerprint)?.ok_or(Reason::UnknownSender)?;
+fn instance<R: InstanceRead + ?Sized>(store: &R, fingerprint: &Fingerprint) -> Result<Instance, Stop> {
+    let found = store.instance(fingerprint)?.ok_or(Reason::UnknownSender)?;
     if found.state == InstanceState::Revoked {
         return Err(Reason::InstanceRevoked.into());
     }

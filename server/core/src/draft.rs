@@ -16,6 +16,8 @@ pub(crate) struct Draft {
     pub(crate) transcript: Option<Digest>,
     pub(crate) record: Record,
     pub(crate) remember: Option<Remember>,
+    /// Nothing that a host is told at its check-in can be another because of this.
+    pub(crate) quiet: bool,
 }
 
 /// Something to store that depends on the reply's literal bytes: the next link of a handshake's chain.
@@ -56,7 +58,7 @@ impl Draft {
     /// The body cannot be written as JSON.
     pub(crate) fn unrecorded<B: Body>(recipient: Recipient, body: &B) -> Result<Self, Failure> {
         let record = Record::Nothing(Answer::of(body)?);
-        Ok(Self { recipient, transcript: None, record, remember: None })
+        Ok(Self { recipient, transcript: None, record, remember: None, quiet: false })
     }
 
     /// Records `entry`, then answers with its receipt.
@@ -68,12 +70,18 @@ impl Draft {
     ) -> Self {
         let answer: WithReceipt = Box::new(move |receipt| Answer::of(&answer(receipt)));
         let record = Record::Entry { entry: Box::new(entry), evidence, answer };
-        Self { recipient, transcript: None, record, remember: None }
+        Self { recipient, transcript: None, record, remember: None, quiet: false }
     }
 
     /// The chain that the reply carries.
     pub(crate) fn with_transcript(mut self, transcript: Digest) -> Self {
         self.transcript = Some(transcript);
+        self
+    }
+
+    /// Nobody who watches need look again. Without this they do, in vain at worst.
+    pub(crate) const fn quietly(mut self, quiet: bool) -> Self {
+        self.quiet = quiet;
         self
     }
 

@@ -36,5 +36,5 @@ pub(crate) fn host_event(ctx: &Context<'_>, instance: &Instance) -> Result<Draft
         entry.detail.insert("card".into(), Digest::from_bytes(mac).to_string());
     }
     let recipient = Recipient::Instance(instance.fingerprint.clone());
-    Ok(Draft::recorded(recipient, entry, None, |receipt| HostEventReply { receipt }))
+    Ok(Draft::recorded(recipient, entry, None, |receipt| HostEventReply { receipt }).quietly(true))
 }

@@ -32,7 +32,7 @@ pub(crate) fn job_outcome(
         return Err(Reason::Body("it asks about itself".into()).into());
     }
     let recipient = Recipient::Instance(instance.fingerprint.clone());
-    let answer = |reply: JobOutcomeReply| Ok(Draft::unrecorded(recipient.clone(), &reply)?);
+    let answer = |reply: JobOutcomeReply| Ok(Draft::unrecorded(recipient.clone(), &reply)?.quietly(true));
     match ctx.tx().reply(&asked.id)? {
         Some(stored) if stored.digest != asked.digest || stored.recipient != recipient => {
             Err(Reason::Envelope(OpenError::IdReused).into())
@@ -80,4 +80,5 @@ fn never_happened(ctx: &Context<'_>, instance: &Instance, asked: &JobOutcome) ->
     entry.detail.insert("request-digest".into(), asked.digest.to_string());
     let recipient = Recipient::Instance(instance.fingerprint.clone());
     Draft::recorded(recipient, entry, None, |receipt| JobOutcomeReply::NeverHappened { receipt })
+        .quietly(true)
 }

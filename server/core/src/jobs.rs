@@ -138,13 +138,9 @@ pub(crate) fn job_request(
     let (decision, reason, result) = (ruling.decision, ruling.reason, ruling.effect.result);
     let correlation: CorrelationId = ctx.correlation.clone();
     let recipient = Recipient::Instance(instance.fingerprint.clone());
-    Ok(Draft::recorded(recipient, entry, Some(evidence), move |receipt| JobReply {
-        decision,
-        reason,
-        correlation,
-        receipt,
-        result,
-    }))
+    let answer = move |receipt| JobReply { decision, reason, correlation, receipt, result };
+    let quiet = decision == Decision::Denied || is_harmless(statement);
+    Ok(Draft::recorded(recipient, entry, Some(evidence), answer).quietly(quiet))
 }
 
 /// Asks policy, and does what it allows.
@@ -158,8 +154,7 @@ fn rule(ctx: &mut Context<'_>, job: &Job<'_>, account: &Account) -> Result<Rulin
         check: Check::failed(check),
         effect: Effect::default(),
     };
-    let harmless = matches!(statement.operation.as_str(), OPEN_SESSION | "read");
-    if job.instance.forked.is_some() && !harmless {
+    if job.instance.forked.is_some() && !is_harmless(statement) {
         let reason =
             "This host was seen twice with one key. It cannot administer until an administrator decides.";
         return Ok(deny(reason.into(), Vec::new(), "instance-not-forked"));
@@ -189,6 +184,11 @@ fn rule(ctx: &mut Context<'_>, job: &Job<'_>, account: &Account) -> Result<Rulin
             deny(why, Vec::new(), "known")
         }
     })
+}
+
+/// Whether it changes nothing, whatever it is about.
+fn is_harmless(statement: &Statement) -> bool {
+    matches!(statement.operation.as_str(), OPEN_SESSION | "read")
 }
 
 /// The table of jobs.

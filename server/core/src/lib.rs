@@ -10,6 +10,7 @@
 //! | [`policy`] | may this account do this, here? |
 //! | [`roster`] | whom a host may ask, and let in while the server cannot be reached |
 //! | [`ledger`] | the append-only log, and the proofs that a reply needs |
+//! | [`watch`], [`changes`] | how a host hears of a change at once |
 //! | [`replies`], [`forgetting`] | answers that can be asked for again, and for how long |
 //! | [`refusal`], [`stop`] | why a message went no further |
 //! | [`store`] | what all of this asks of a database |
@@ -18,6 +19,7 @@
 
 pub mod accounts;
 pub mod applications;
+pub mod changes;
 pub mod codes;
 mod context;
 pub mod core;
@@ -46,3 +48,4 @@ mod signatory;
 pub mod stop;
 pub mod store;
 pub mod tokens;
+pub mod watch;

@@ -38,7 +38,7 @@ pub(crate) fn offline_use(
     let recipient = Recipient::Instance(instance.fingerprint.clone());
     // Told before, in another envelope.
     if let Some(reply) = examined.again.take() {
-        return Ok(Draft::unrecorded(recipient, &reply)?);
+        return Ok(Draft::unrecorded(recipient, &reply)?.quietly(true));
     }
     // The entry is the next one: nothing else is appended here.
     let place = ctx.tx().size()?;
@@ -50,11 +50,8 @@ pub(crate) fn offline_use(
     let evidence = evidence(ctx, &examined.told)?;
     let entry = entry(ctx, instance, &examined, &judgement, evidence.as_ref());
     let (verdict, reason) = (judgement.verdict(), entry.reason.clone());
-    Ok(Draft::recorded(recipient, entry, evidence, move |receipt| OfflineUseReply {
-        receipt,
-        verdict,
-        reason,
-    }))
+    let answer = move |receipt| OfflineUseReply { receipt, verdict, reason };
+    Ok(Draft::recorded(recipient, entry, evidence, answer).quietly(true))
 }
 
 /// What was signed, unless it is larger than anything that a card was ever asked to sign.

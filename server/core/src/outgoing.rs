@@ -29,6 +29,11 @@ impl Outgoing {
         Self { message, recipient }
     }
 
+    /// It says nothing that would have to be durable.
+    pub(crate) const fn of_nothing(message: Message, recipient: Cert) -> Self {
+        Self { message, recipient }
+    }
+
     /// What to seal.
     #[must_use]
     pub const fn message(&self) -> &Message {

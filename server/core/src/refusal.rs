@@ -44,6 +44,9 @@ pub enum Reason {
     /// Too many others are on the way.
     #[error("too many handshakes or hosts of this application are waiting")]
     TooManyWaiting,
+    /// More watches than an honest host sends.
+    #[error("too many watches at once")]
+    TooManyWatches,
     /// The key is not the one committed to.
     #[error("the certificate is not the one committed to")]
     Commitment,

@@ -50,6 +50,7 @@ impl OfflineRules {
 }
 
 /// What a host asks about, each name once and in order.
+#[derive(Debug)]
 pub(crate) struct Asked {
     logins: BTreeSet<LoginName>,
     services: BTreeSet<ServiceName>,
@@ -84,24 +85,23 @@ impl Asked {
 
     /// The answer, as accounts and policy stand now.
     pub(crate) fn told<R: AccountRead + ?Sized>(
-        self,
+        &self,
         accounts: &R,
         policy: &PolicySet,
         rules: OfflineRules,
         instance: &Instance,
     ) -> Result<Told, Stop> {
         // Whoever is not let in yet, or no more, need not know who may log in.
-        let logins = if instance.state == InstanceState::Active { self.logins } else { BTreeSet::new() };
+        let nobody = BTreeSet::new();
+        let logins = if instance.state == InstanceState::Active { &self.logins } else { &nobody };
         // Two hosts with one roster would have twice the uses.
         let forked = instance.forked.is_some();
         let offline_uses = if forked { 0 } else { rules.uses() };
-        let services: Vec<ServiceName> = self.services.into_iter().collect();
+        let services: Vec<ServiceName> = self.services.iter().cloned().collect();
         let asked: &[ServiceName] = if offline_uses == 0 { &[] } else { &services };
         let question = Question::on(instance, policy, asked)?;
-        let entries = logins
-            .into_iter()
-            .map(|login| question.entry(accounts, login))
-            .collect::<Result<Vec<_>, Stop>>()?;
+        let entries =
+            logins.iter().map(|login| question.entry(accounts, login)).collect::<Result<Vec<_>, Stop>>()?;
         let (state, policy_epoch, life) = (instance.state, policy.epoch(), rules.life());
         Ok(Told { state, forked, policy_epoch, services, offline_uses, life, entries })
     }
@@ -129,11 +129,11 @@ impl<'a> Question<'a> {
         Ok(Self { policy, instance, operation, resource, services })
     }
 
-    fn entry<R: AccountRead + ?Sized>(&self, accounts: &R, login: LoginName) -> Result<RosterEntry, Stop> {
+    fn entry<R: AccountRead + ?Sized>(&self, accounts: &R, login: &LoginName) -> Result<RosterEntry, Stop> {
         let mut permitted = Vec::new();
-        for account in accounts.accounts_of_login(&login)? {
+        for account in accounts.accounts_of_login(login)? {
             let Some(key) = account.active_key() else { continue };
-            let facts = self.facts(&account, &login);
+            let facts = self.facts(&account, login);
             if self.policy.could_permit_session(&facts) {
                 permitted.push(RosterAccount {
                     account: account.name.clone(),
@@ -143,7 +143,7 @@ impl<'a> Question<'a> {
                 });
             }
         }
-        Ok(RosterEntry { login, accounts: permitted })
+        Ok(RosterEntry { login: login.clone(), accounts: permitted })
     }
 
     fn facts<'b>(&'b self, account: &'b Account, login: &'b LoginName) -> Facts<'b> {

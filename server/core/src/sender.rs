@@ -102,7 +102,7 @@ impl Sender {
                 application.state == ApplicationState::Active
             }
             // Whoever waits or is barred may ask how it stands, and learns it in the reply.
-            (Self::Instance(instance), Kind::InstanceCheckIn) => {
+            (Self::Instance(instance), Kind::InstanceCheckIn | Kind::Watch) => {
                 matches!(instance.state, Pending | Active | Suspended)
             }
             // What it sent or did before it was barred, it may settle.

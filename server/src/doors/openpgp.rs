@@ -9,15 +9,27 @@ use std::sync::Arc;
 use countersign_protocol::envelope::{self, Opening};
 use countersign_protocol::ids::CorrelationId;
 use countersign_protocol::message::MessageKind;
-use countersign_server_core::core::{Core, Taken};
+use countersign_server_core::changes::Listener;
+use countersign_server_core::core::{Core, Settled, Taken};
 use countersign_server_core::keys::Enrolled;
 use countersign_server_core::refusal::Reason;
 use countersign_server_core::stop::Failure;
+use countersign_server_core::watch::Watching;
 
 /// The door, in front of a core.
 #[derive(Clone)]
 pub struct OpenPgpDoor {
     core: Arc<Core>,
+}
+
+/// What becomes of an envelope.
+#[derive(Debug)]
+#[must_use]
+pub enum Heard {
+    /// It is answered.
+    Answered(Answer),
+    /// A host wants to hear of a change: ask [`OpenPgpDoor::look`].
+    Watch(Box<Watching>),
 }
 
 /// What goes back, and what the log hears of it.
@@ -55,11 +67,11 @@ impl OpenPgpDoor {
         Self { core }
     }
 
-    /// Answers one envelope. Blocks on cryptography and disk.
+    /// Hears one envelope. Blocks on cryptography and disk.
     ///
     /// # Errors
     /// [`Failure`]: nothing happened; the same bytes may be sent again.
-    pub fn answer(&self, bytes: &[u8]) -> Result<Answer, Failure> {
+    pub fn hear(&self, bytes: &[u8]) -> Result<Heard, Failure> {
         let core = &*self.core;
         let identity = core.identity();
         let now = core.now();
@@ -76,18 +88,40 @@ impl OpenPgpDoor {
         };
         let taken = match opened {
             Ok(opened) => core.take(opened)?,
-            Err(error) => core.refuse(error.into(), bytes)?,
+            Err(error) => Taken::Answered(core.refuse(error.into(), bytes)?),
         };
+        Ok(match taken {
+            Taken::Answered(settled) => Heard::Answered(self.sealed(settled)?),
+            Taken::Watch(watching) => Heard::Watch(watching),
+        })
+    }
+
+    /// Looks whether there is something to tell whoever watches; the `last` time there is always an answer. Blocks on
+    /// cryptography and disk.
+    ///
+    /// # Errors
+    /// [`Failure`]: the host may watch anew.
+    pub fn look(&self, watching: &Watching, last: bool) -> Result<Option<Answer>, Failure> {
+        self.core.look(watching, last)?.map(|settled| self.sealed(settled)).transpose()
+    }
+
+    /// Calls `listener` whenever it is worth looking again.
+    pub fn listen(&self, listener: Listener) {
+        self.core.changes().listen(listener);
+    }
+
+    fn sealed(&self, settled: Settled) -> Result<Answer, Failure> {
+        let (core, identity) = (&*self.core, self.core.identity());
         let unsealed = |error: envelope::SealError| Failure::Reply(error.to_string());
-        match taken {
-            Taken::Reply { reply, correlation, again, active } => {
+        match settled {
+            Settled::Reply { reply, correlation, again, active } => {
                 let (message, recipient) = (reply.message(), reply.recipient());
                 let sealed = envelope::seal(message, vec![identity.signer()], recipient, core.now())
                     .map_err(unsealed)?;
                 let bytes = sealed.bytes().to_vec();
                 Ok(Answer::Reply { bytes, correlation, kind: message.kind, again, active })
             }
-            Taken::Refused { refusal, reason } => {
+            Settled::Refused { refusal, reason } => {
                 let bytes =
                     envelope::refuse(&refusal, identity.signer(), refusal.server_time).map_err(unsealed)?;
                 Ok(Answer::Refused { bytes, correlation: refusal.correlation, reason })

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Extension;
+use countersign_protocol::limits;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
+use super::Stopping;
 use crate::config::Limits;
 use crate::doors::openpgp::network;
 
@@ -23,8 +25,11 @@ const HEAD: Duration = Duration::from_secs(10);
 /// Most bytes buffered for one connection: a head, and some of a body.
 const BUFFER: usize = 64 * 1024;
 
-/// Longest life of a connection: whoever never reads its answer does not keep its place.
+/// After this a connection takes no further request.
 const LIFE: Duration = Duration::from_secs(300);
+
+/// How long its last one may take: whoever never reads its answer does not keep its place. A watch waits longest.
+const LAST: Duration = limits::WATCH.saturating_mul(2);
 
 /// How long open requests may go on after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -32,24 +37,18 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long to wait when the kernel has no more descriptors.
 const BREATHER: Duration = Duration::from_millis(200);
 
-/// Serves connections until `stop` completes, then lets those that are open finish.
-pub(super) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    limits: Limits,
-    stop: impl Future<Output = ()> + Send + 'static,
-) {
+/// Serves connections until it is time to stop, then lets those that are open finish what they have begun.
+pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits, stopping: Stopping) {
     let places = Arc::new(Semaphore::new(usize::from(limits.connections)));
     let addresses = Arc::new(Addresses { most: limits.connections_per_address, open: Mutex::default() });
-    let graceful = GracefulShutdown::new();
-    let mut stop = std::pin::pin!(stop);
+    let mut open = JoinSet::new();
     loop {
         let accepted = async {
             let place = places.clone().acquire_owned().await.map_err(std::io::Error::other)?;
             Ok::<_, std::io::Error>((place, listener.accept().await?))
         };
         let (place, (stream, peer)) = tokio::select! {
-            () = &mut stop => break,
+            () = stopping.begun() => break,
             accepted = accepted => match accepted {
                 Ok(accepted) => accepted,
                 Err(_) => {
@@ -59,15 +58,29 @@ pub(super) async fn serve(
             },
         };
         let Some(seat) = addresses.seat(peer.ip()) else { continue };
-        let connection = graceful.watch(connection(stream, peer, &router));
-        tokio::spawn(async move {
+        let seat = Arc::new(seat);
+        let live = live(connection(stream, peer, seat.clone(), &router), stopping.clone());
+        open.spawn(async move {
             let _held = (place, seat);
-            // However it ends, there is nobody left to tell.
-            let _ended = tokio::time::timeout(LIFE, connection).await;
+            live.await;
         });
+        // What has ended is kept no longer.
+        while open.try_join_next().is_some() {}
     }
     drop(listener);
-    let _late = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+    let _late = tokio::time::timeout(GRACE, async { while open.join_next().await.is_some() {} }).await;
+}
+
+/// However it ends, there is nobody left to tell.
+async fn live(connection: http1::Connection<TokioIo<TcpStream>, Service>, stopping: Stopping) {
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        _ended = &mut connection => return,
+        () = tokio::time::sleep(LIFE) => {}
+        () = stopping.begun() => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ended = tokio::time::timeout(LAST, connection).await;
 }
 
 type Service = TowerToHyperService<Router>;
@@ -75,9 +88,10 @@ type Service = TowerToHyperService<Router>;
 fn connection(
     stream: TcpStream,
     peer: SocketAddr,
+    seat: Arc<Seat>,
     router: &Router,
 ) -> http1::Connection<TokioIo<TcpStream>, Service> {
-    let service = TowerToHyperService::new(router.clone().layer(Extension(peer)));
+    let service = TowerToHyperService::new(router.clone().layer(Extension(peer)).layer(Extension(seat)));
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
@@ -92,10 +106,13 @@ struct Addresses {
 }
 
 /// One of them, until it is dropped.
-struct Seat {
+pub(super) struct Seat {
     addresses: Arc<Addresses>,
     address: IpAddr,
 }
+
+/// The connection goes on and does not count among its address's, until this is dropped.
+pub(super) struct Aside(Arc<Seat>);
 
 impl Addresses {
     fn seat(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
@@ -110,8 +127,14 @@ impl Addresses {
     }
 }
 
-impl Drop for Seat {
-    fn drop(&mut self) {
+impl Seat {
+    /// For a host that waits: many may stand behind one address, and each waits all the time.
+    pub(super) fn aside(self: Arc<Self>) -> Aside {
+        self.give();
+        Aside(self)
+    }
+
+    fn give(&self) {
         let mut open = self.addresses.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.address) {
             *count = count.saturating_sub(1);
@@ -119,6 +142,21 @@ impl Drop for Seat {
                 open.remove(&self.address);
             }
         }
+    }
+}
+
+impl Drop for Aside {
+    /// Its seat may be one more than there are: the connection is open already.
+    fn drop(&mut self) {
+        let mut open = self.0.addresses.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(self.0.address).or_default();
+        *count = count.saturating_add(1);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.give();
     }
 }
 
@@ -135,6 +173,21 @@ mod tests {
         assert!(addresses.seat(one).is_none(), "one network is one address");
         assert!(addresses.seat("192.0.2.1".parse().unwrap()).is_some());
         drop(seats);
+        assert!(addresses.open.lock().unwrap().values().all(|count| *count == 1), "the other address");
+    }
+
+    #[test]
+    fn a_connection_that_waits_takes_no_seat_and_has_one_afterwards() {
+        let addresses = Arc::new(Addresses { most: 1, open: Mutex::default() });
+        let one: IpAddr = "192.0.2.1".parse().unwrap();
+        let waiting = Arc::new(addresses.seat(one).unwrap());
+        let aside = waiting.clone().aside();
+        let other = addresses.seat(one).unwrap();
+        assert!(addresses.seat(one).is_none());
+        drop(aside);
+        drop(other);
+        assert!(addresses.seat(one).is_none(), "the one that waited is back");
+        drop(waiting);
         assert!(addresses.open.lock().unwrap().is_empty());
     }
 }

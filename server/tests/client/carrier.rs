@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_server::doors::openpgp::{self, OpenPgpDoor};
+use countersign_server::doors::openpgp::{self, Heard, OpenPgpDoor};
 
 /// What came back.
 #[derive(Debug, Clone)]
@@ -29,7 +29,12 @@ pub(crate) struct Direct(pub(crate) OpenPgpDoor);
 
 impl Carrier for Direct {
     fn carry(&self, bytes: &[u8]) -> Result<Answer, Lost> {
-        let (status, body) = match self.0.answer(bytes) {
+        let answered = self.0.hear(bytes).and_then(|heard| match heard {
+            Heard::Answered(answer) => Ok(answer),
+            // Nobody waits here.
+            Heard::Watch(watching) => self.0.look(&watching, true).map(Option::unwrap),
+        });
+        let (status, body) = match answered {
             Ok(openpgp::Answer::Reply { bytes, .. }) => (200, bytes),
             Ok(openpgp::Answer::Refused { bytes, .. }) => (400, bytes),
             Err(failure) => (503, failure.to_string().into_bytes()),
@@ -62,7 +67,7 @@ impl Carrier for Http {
 /// One request of HTTP/1.1 with `Connection: close`, and its response.
 pub(crate) fn exchange(port: u16, request: &[u8]) -> Result<Answer, Lost> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).map_err(|_| Lost)?;
-    stream.set_read_timeout(Some(Duration::from_secs(20))).map_err(|_| Lost)?;
+    stream.set_read_timeout(Some(Duration::from_secs(60))).map_err(|_| Lost)?;
     stream.write_all(request).map_err(|_| Lost)?;
     let mut response = Vec::new();
     stream.read_to_end(&mut response).map_err(|_| Lost)?;

@@ -12,7 +12,7 @@ use countersign_protocol::ledger::{LedgerKey, check_receipt};
 use countersign_protocol::message::{
     Body, CheckIn, CheckInReply, EnrolmentRecord, JobReply, JobRequest, KeyStore, KeyUpdate, Message,
     RegistrationCode, RegistrationCodeReply, RegistrationRecord, RegistrationReply, RegistrationRequest,
-    RotationKey, RotationRecord, RotationReply, RotationRequest, Transcript, UserKey,
+    RotationKey, RotationRecord, RotationReply, RotationRequest, Transcript, UserKey, Watch, WatchReply,
 };
 use countersign_protocol::random::SystemRandom;
 use countersign_protocol::roster::RosterEntry;
@@ -130,6 +130,19 @@ impl Host {
         let logins = logins.iter().map(|login| login.parse().unwrap()).collect();
         let services = services.iter().map(|service| service.parse().unwrap()).collect();
         self.ask(&CheckIn { counter, ledger_size: 0, logins, services }).body().unwrap()
+    }
+
+    /// The question whether there is anything else than `revision` to tell.
+    pub(crate) fn watch(&self, revision: Digest, logins: &[&str], services: &[&str]) -> Sealed {
+        let logins = logins.iter().map(|login| login.parse().unwrap()).collect();
+        let services = services.iter().map(|service| service.parse().unwrap()).collect();
+        self.seal(&self.message(&Watch { revision, logins, services }))
+    }
+
+    /// Sends it, waits, and says whether something changed.
+    pub(crate) fn waits(&self, watch: &Sealed) -> bool {
+        let WatchReply { changed } = self.open(watch, &self.send(watch)).body().unwrap();
+        changed
     }
 
     /// Checks in, and looks at what the roster says.

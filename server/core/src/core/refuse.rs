@@ -6,16 +6,16 @@ use countersign_protocol::ids::{CorrelationId, Digest, MessageId};
 use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
 use countersign_protocol::message::Refusal;
 
-use super::{Core, Taken};
+use super::{Core, Settled};
 use crate::refusal::{Reason, Source, Verdict, short};
 use crate::stop::Failure;
 
 /// What is known of a refused message.
-pub(super) struct About {
-    pub(super) digest: Digest,
-    pub(super) message: Option<MessageId>,
+pub(crate) struct About {
+    pub(crate) digest: Digest,
+    pub(crate) message: Option<MessageId>,
     /// Whose signatures were good, if it came that far.
-    pub(super) signers: Vec<SignedBy>,
+    pub(crate) signers: Vec<SignedBy>,
 }
 
 impl Core {
@@ -23,24 +23,24 @@ impl Core {
     ///
     /// # Errors
     /// [`Failure`]: not even that could be recorded.
-    pub fn refuse(&self, reason: Reason, bytes: &[u8]) -> Result<Taken, Failure> {
+    pub fn refuse(&self, reason: Reason, bytes: &[u8]) -> Result<Settled, Failure> {
         let about = About { digest: Digest::of(bytes), message: None, signers: Vec::new() };
         self.refuse_about(reason, &about, self.now(), CorrelationId::new(self.random())?)
     }
 
-    pub(super) fn refuse_about(
+    pub(crate) fn refuse_about(
         &self,
         reason: Reason,
         about: &About,
         now: Timestamp,
         correlation: CorrelationId,
-    ) -> Result<Taken, Failure> {
+    ) -> Result<Settled, Failure> {
         let verdict = self.refusals().count(now, Source::of(&about.signers), reason.alarms());
         if let Verdict::Record { unrecorded_before } = verdict {
             self.record(&reason, about, now, &correlation, unrecorded_before)?;
         }
         let refusal = Refusal { correlation, server_time: now, refused: about.digest };
-        Ok(Taken::Refused { refusal, reason })
+        Ok(Settled::Refused { refusal, reason })
     }
 
     fn record(

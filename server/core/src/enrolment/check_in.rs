@@ -18,11 +18,12 @@ pub(crate) fn check_in(ctx: &mut Context<'_>, instance: &Instance) -> Result<Dra
     let body: CheckIn = ctx.body()?;
     let asked = Asked::new(body.logins, body.services)?;
     // The counter is saved before it is sent: the same one twice means two hosts with one key (W25).
-    let mut instance = instance.clone();
+    let (mut instance, mut news) = (instance.clone(), false);
     if !ctx.tx().count_check_in(&instance.fingerprint, body.counter, ctx.now)? {
         // It is in the ledger already after the first time, and the same again would only bury it.
         if ctx.tx().mark_forked(&instance.fingerprint, ctx.now)? {
             alarm(ctx, &instance, body.counter)?;
+            news = true;
         }
         instance.forked.get_or_insert(ctx.now);
     }
@@ -40,7 +41,8 @@ pub(crate) fn check_in(ctx: &mut Context<'_>, instance: &Instance) -> Result<Dra
         checkpoint,
         consistency,
     };
-    Ok(Draft::unrecorded(Recipient::Instance(instance.fingerprint.clone()), &reply)?)
+    let recipient = Recipient::Instance(instance.fingerprint);
+    Ok(Draft::unrecorded(recipient, &reply)?.quietly(!news))
 }
 
 /// Records that two hosts were seen with one key.

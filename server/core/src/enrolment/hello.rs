@@ -34,6 +34,7 @@ pub(crate) fn hello(ctx: &Context<'_>, application: Application) -> Result<Draft
     let reply = HelloReply { server_nonce, expires, application: application.name.clone() };
     let (now, commitment) = (ctx.now, body.commitment);
     let draft = Draft::unrecorded(Recipient::Ephemeral(body.ephemeral.0), &reply)?
+        .quietly(true)
         .with_transcript(heard.digest())
         .remembering(move |tx, literal| {
             let transcript = heard.then(literal).digest();

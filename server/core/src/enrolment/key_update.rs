@@ -42,7 +42,9 @@ pub(crate) fn key_update(ctx: &mut Context<'_>, instance: Instance) -> Result<Dr
     entry.key = Some(instance.fingerprint.clone());
     entry.detail.insert("signing-key".into(), signing_key.to_string());
     let recipient = Recipient::Instance(instance.fingerprint);
-    Ok(Draft::recorded(recipient, entry, None, move |receipt| KeyUpdateReply { signing_key, receipt }))
+    let draft =
+        Draft::recorded(recipient, entry, None, move |receipt| KeyUpdateReply { signing_key, receipt });
+    Ok(draft.quietly(announced))
 }
 
 /// A counter that was used before: there are two hosts with one key (W25). Which is the true one only an

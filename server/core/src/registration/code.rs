@@ -44,6 +44,7 @@ pub(crate) fn code(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, Stop
         RegistrationCodeReply::Rejected => None,
     };
     let draft = Draft::recorded(recipient, entry, None, move |_receipt| reply)
+        .quietly(true)
         .with_transcript(heard.digest())
         .remembering(move |tx, literal| {
             let Some(server_nonce) = accepted else { return Ok(()) };

@@ -28,6 +28,7 @@ pub(crate) fn request(ctx: &Context<'_>, instance: Instance) -> Result<Draft, St
     let id = ctx.message().id;
     let recipient = Recipient::Instance(instance.fingerprint.clone());
     let draft = Draft::recorded(recipient, entry, None, move |_receipt| reply)
+        .quietly(true)
         .with_transcript(heard.digest())
         .remembering(move |tx, literal| {
             let registration = Registration {

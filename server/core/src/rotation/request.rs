@@ -27,6 +27,7 @@ pub(crate) fn request(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, S
         Recipient::Instance(fingerprint.clone()),
         &RotationReply { server_nonce, expires },
     )?
+    .quietly(true)
     .with_transcript(heard.digest())
     .remembering(move |tx, literal| {
         let transcript = heard.then(literal).digest();
