@@ -103,14 +103,13 @@ impl Prepared {
         self.job("revoke", &format!("key/{key}"));
     }
 
-    /// The whole ledger, as an auditor exports and checks it.
-    fn assert_export_holds(&self) {
+    /// Exports the whole ledger and checks it, as an auditor does: how many statements nobody is known to have signed?
+    fn unattributed(&self) -> u64 {
         let body = serde_json::to_vec(&serde_json::json!({"from": 0})).unwrap();
         let reply = self.host.job(&self.admin, "read", "ledger/entries", Some(&body));
         let page: LedgerPage = serde_json::from_value(reply.result.unwrap()).unwrap();
         let export = ExportWriter::begin(Vec::new(), &page).unwrap().finish().unwrap();
-        let report = verify_export(export.as_slice(), &Trust::default()).unwrap();
-        assert_eq!(report.unattributed, 1, "the one that nobody signed");
+        verify_export(export.as_slice(), &Trust::default()).unwrap().unattributed
     }
 }
 
@@ -219,7 +218,7 @@ fn an_export_holds_with_accepted_and_disputed_offline_logins() {
     let mut unsigned = prepared.used(3);
     unsigned.statement.signature = Binary(b"x".to_vec());
     prepared.disputed(&unsigned, "statement-signature", "not good");
-    prepared.assert_export_holds();
+    assert_eq!(prepared.unattributed(), 1);
 }
 
 #[test]
@@ -424,6 +423,33 @@ fn a_statement_used_offline_is_worth_nothing_online() {
     let sealed = prepared.host.seal(&prepared.host.message(&body));
     refusal(&prepared.host.send(&sealed), &prepared.host.server, &sealed);
     assert!(prepared.server.newest(EntryKind::Alarm).reason.contains("used before"));
+}
+
+#[test]
+fn a_host_whose_key_changed_meanwhile_tells_of_what_it_did_before_under_the_old_one() {
+    let mut prepared = prepared();
+    let (one, old) = (prepared.used(1), prepared.host.fingerprint());
+    prepared.server.clock.turn(60);
+    let (new, _) = prepared.host.rotate();
+    // Whoever has the old key and roster still.
+    prepared.server.clock.turn(60);
+    let late = prepared.used(2);
+    prepared.host = new;
+    let tell = |told: &OfflineUse| {
+        let sealed = prepared.host.seal(&prepared.host.message(told));
+        let reply: OfflineUseReply =
+            prepared.host.open(&sealed, &prepared.host.send(&sealed)).body().unwrap();
+        let entry = check_receipt(&reply.receipt, &prepared.host.ledger_key).unwrap().entry().clone();
+        assert_eq!(entry.instance.as_ref(), Some(&old));
+        assert_eq!(entry.detail["told-by"], prepared.host.fingerprint().to_string());
+        (reply.verdict, reply.reason)
+    };
+    let first = tell(&one);
+    assert_eq!(first.0, OfflineVerdict::Accepted, "{}", first.1);
+    assert_eq!(tell(&one), first);
+    let late = tell(&late);
+    assert!(late.0 == OfflineVerdict::Disputed && late.1.contains("is revoked since"), "{}", late.1);
+    assert_eq!(prepared.unattributed(), 0);
 }
 
 #[test]

@@ -300,7 +300,7 @@ fn many_hosts_wait_at_little_cost_and_all_hear_of_a_change() {
         waiting.0 - idle.0.min(waiting.0),
         waiting.1.saturating_sub(idle.1)
     );
-    assert!(waiting.0 < idle.0 + 16, "a thread for each: {waiting:?} {idle:?}");
+    assert!(waiting.0 < idle.0 + 60, "a thread for each: {waiting:?} {idle:?}");
     assert!(waiting.1 < idle.1 + 64 * 1024, "{waiting:?} {idle:?}");
     assert!(latest < Duration::from_secs(15), "{latest:?}");
 }

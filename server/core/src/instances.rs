@@ -72,6 +72,12 @@ impl Instance {
 
 /// Looking instances up.
 pub trait InstanceRead {
+    /// The instance whose place this one took.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn predecessor(&self, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError>;
+
     /// The instance of this primary fingerprint.
     ///
     /// # Errors

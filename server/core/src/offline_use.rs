@@ -42,11 +42,11 @@ pub(crate) fn offline_use(
     }
     // The entry is the next one: nothing else is appended here.
     let place = ctx.tx().size()?;
-    if !ctx.tx().note_offline_use(&instance.fingerprint, &examined.digest, place)? {
+    if !ctx.tx().note_offline_use(&examined.made_on.fingerprint, &examined.digest, place)? {
         let meanwhile = "the same offline use was recorded a moment ago; it can be asked for now";
         return Err(Failure::Store(StoreError::Unavailable(meanwhile.into())).into());
     }
-    let judgement = Judgement::of(ctx, instance, &examined)?;
+    let judgement = Judgement::of(ctx, &examined)?;
     let evidence = evidence(ctx, &examined.told)?;
     let entry = entry(ctx, instance, &examined, &judgement, evidence.as_ref());
     let (verdict, reason) = (judgement.verdict(), entry.reason.clone());
@@ -80,7 +80,7 @@ fn entry(
     };
     let mut entry = ctx.entry(kind, outcome, short(&judgement.reason));
     entry.correlation = told.correlation.clone();
-    entry.instance = Some(instance.fingerprint.clone());
+    entry.instance = Some(examined.made_on.fingerprint.clone());
     entry.application = Some(instance.application.clone());
     entry.checks.clone_from(&judgement.checks);
     entry.policy_epoch = ctx.policy().epoch();
@@ -109,6 +109,9 @@ fn entry(
     if let Ok(roster) = &examined.roster {
         detail("roster-issued", roster.roster().issued.to_string());
         detail("roster-uses", roster.roster().offline_uses.to_string());
+    }
+    if examined.made_on.fingerprint != instance.fingerprint {
+        detail("told-by", instance.fingerprint.to_string());
     }
     if let Some(place) = judgement.decided {
         detail("decided-online", place.to_string());

@@ -8,6 +8,7 @@ use countersign_protocol::limits;
 use countersign_protocol::message::{JobOutcome, JobReply, JobRequest, MessageKind, OfflineUse};
 
 use crate::core::Core;
+use crate::instances::Instance;
 use crate::job_outcome;
 use crate::offline_use::Examined;
 use crate::refusal::Reason;
@@ -59,7 +60,7 @@ impl Prepared {
                 Self::outcome(core, &*view, &instance.fingerprint, opened, now)
             }
             (MessageKind::OfflineUse, Sender::Instance(instance)) => {
-                Self::offline_use(core, &*view, &instance.fingerprint, opened)
+                Self::offline_use(core, &*view, &instance, opened)
             }
             _ => Self::job(core, &*view, opened, now),
         }
@@ -76,7 +77,7 @@ impl Prepared {
     fn offline_use(
         core: &Core,
         view: &dyn View,
-        instance: &Fingerprint,
+        instance: &Instance,
         opened: &Opened,
     ) -> Result<Self, Failure> {
         let examined = match opened.message().body::<OfflineUse>() {

@@ -129,6 +129,7 @@ impl Host {
     pub(crate) fn check_in_for(&self, counter: u64, logins: &[&str], services: &[&str]) -> CheckInReply {
         let logins = logins.iter().map(|login| login.parse().unwrap()).collect();
         let services = services.iter().map(|service| service.parse().unwrap()).collect();
+        self.counter.fetch_max(counter, Ordering::SeqCst);
         self.ask(&CheckIn { counter, ledger_size: 0, logins, services }).body().unwrap()
     }
 

@@ -8,13 +8,20 @@ use countersign_protocol::statement::Statement;
 
 use super::verdict_of;
 use crate::core::Core;
+use crate::instances::Instance;
 use crate::signatory::Signatory;
 use crate::stop::Failure;
 use crate::store::View;
 
+/// Most names of one host that are looked at: a host that was away for so long that its key changed more often had no
+/// roster any more.
+const NAMES: usize = 4;
+
 /// A use, and what its signatures prove.
 pub(crate) struct Examined {
     pub(super) told: OfflineUse,
+    /// The host as it was named then: its key may have changed since.
+    pub(super) made_on: Instance,
     /// SHA-256 of the statement's bytes.
     pub(super) digest: Digest,
     /// The roster, if we signed it for this host.
@@ -32,9 +39,11 @@ impl Examined {
     pub(crate) fn of(
         core: &Core,
         view: &dyn View,
-        instance: &Fingerprint,
+        told_by: &Instance,
         told: OfflineUse,
     ) -> Result<Self, Failure> {
+        let made_on = as_named_then(view, told_by, &told)?;
+        let instance = &made_on.fingerprint;
         let digest = Digest::of(&told.statement.statement.0);
         // Both are judged as of the moment that the host decided.
         let roster = open_roster(&told.roster, core.identity().certificate(), instance, told.at);
@@ -43,7 +52,7 @@ impl Examined {
             Some(place) => Some(said_before(core, view, place)?),
             None => None,
         };
-        Ok(Self { told, digest, roster, signatory, again })
+        Ok(Self { told, made_on, digest, roster, signatory, again })
     }
 
     /// What a person's card signed, and the primary fingerprint of the certificate that proves it.
@@ -54,6 +63,24 @@ impl Examined {
             Signatory::Nobody(_) => None,
         }
     }
+}
+
+/// Which of its names a host had when the statement was made: each change of its key was signed by the key before.
+fn as_named_then(view: &dyn View, told_by: &Instance, told: &OfflineUse) -> Result<Instance, Failure> {
+    let Ok(statement) = Statement::from_bytes(&told.statement.statement.0) else {
+        return Ok(told_by.clone());
+    };
+    let mut named = told_by.clone();
+    for _ in 0..NAMES {
+        if named.fingerprint == statement.instance {
+            return Ok(named);
+        }
+        match view.predecessor(&named.fingerprint)? {
+            Some(before) => named = before,
+            None => break,
+        }
+    }
+    Ok(told_by.clone())
 }
 
 fn said_before(core: &Core, view: &dyn View, place: u64) -> Result<OfflineUseReply, Failure> {

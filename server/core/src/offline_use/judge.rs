@@ -52,22 +52,17 @@ impl Judgement {
     ///
     /// # Errors
     /// The store's. A use that is wrong is none.
-    pub(super) fn of(ctx: &Context<'_>, instance: &Instance, examined: &Examined) -> Result<Self, Stop> {
+    pub(super) fn of(ctx: &Context<'_>, examined: &Examined) -> Result<Self, Stop> {
         let mut judgement = Self::default();
-        match judgement.go_through(ctx, instance, examined) {
+        match judgement.go_through(ctx, examined) {
             Ok(reason) | Err(Halt::Wrong(reason)) => Ok(Self { reason, ..judgement }),
             Err(Halt::Stopped(stop)) => Err(stop),
         }
     }
 
     /// By what it was let in, if nothing is wrong.
-    fn go_through(
-        &mut self,
-        ctx: &Context<'_>,
-        instance: &Instance,
-        examined: &Examined,
-    ) -> Result<String, Halt> {
-        let told = &examined.told;
+    fn go_through(&mut self, ctx: &Context<'_>, examined: &Examined) -> Result<String, Halt> {
+        let (told, instance) = (&examined.told, &examined.made_on);
         let statement = self.hold("statement-signature", examined.statement())?;
         let case = Case { ctx, instance, told, statement };
         // Whatever else is wrong with it, the statement is worth nothing online from now on.

@@ -89,13 +89,29 @@ fn instance(connection: &Connection, fingerprint: &Fingerprint) -> Result<Option
     optional(row)?.map(Columns::instance).transpose()
 }
 
+fn predecessor(connection: &Connection, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM instances WHERE successor = ?1");
+    let row = connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| statement.query_row([fingerprint.to_string()], Columns::read));
+    optional(row)?.map(Columns::instance).transpose()
+}
+
 impl InstanceRead for SqliteTransaction<'_> {
+    fn predecessor(&self, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError> {
+        predecessor(self.connection(), fingerprint)
+    }
+
     fn instance(&self, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError> {
         instance(self.connection(), fingerprint)
     }
 }
 
 impl InstanceRead for SqliteView<'_> {
+    fn predecessor(&self, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError> {
+        predecessor(self.connection()?, fingerprint)
+    }
+
     fn instance(&self, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError> {
         instance(self.connection()?, fingerprint)
     }

@@ -17,4 +17,6 @@ CREATE TABLE offline_numbers (
 -- SHA-256 of the statement, to find out whether it was decided. Older rows have none.
 ALTER TABLE ledger_evidence ADD COLUMN digest BLOB;
 
+CREATE INDEX instances_by_successor ON instances (successor) WHERE successor IS NOT NULL;
+
 CREATE INDEX ledger_evidence_by_statement ON ledger_evidence (digest) WHERE digest IS NOT NULL;
