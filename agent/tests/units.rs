@@ -20,3 +20,13 @@ fn no_number_of_failed_starts_or_calls_closes_the_sockets_for_good() {
         assert!(!socket.iter().any(|line| line.starts_with("RemoveOnStop")), "{name}");
     }
 }
+
+#[test]
+fn the_agent_sees_nobodys_home_but_the_sockets_of_sessions() {
+    let service = unit("countersignd.service");
+    for wanted in ["InaccessiblePaths=-/home -/root", "ReadOnlyPaths=-/run/user", "ProtectSystem=strict"] {
+        assert!(service.iter().any(|line| line == wanted), "{wanted}");
+    }
+    // It would hide /run/user, too, and with it every scdaemon.
+    assert!(!service.iter().any(|line| line.starts_with("ProtectHome")));
+}
