@@ -134,6 +134,8 @@ struct Journalled<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     ledger_index: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<DenyReason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     told: Option<&'a str>,
 }
 
@@ -274,7 +276,8 @@ impl Login<'_> {
         let account = choice.map(|choice| choice.account.clone());
         let Some(event) = refused.event else {
             let name = account.as_ref().map(|account| account.as_str());
-            return self.note(self.entry_of("denied-here", name, None, Some(&refused.message)));
+            let entry = self.entry_of("denied-here", name, None, Some(&refused.message));
+            return self.note(Journalled { reason: Some(refused.reason), ..entry });
         };
         let event = HostEvent {
             event,
@@ -302,7 +305,7 @@ impl Login<'_> {
         told: Option<&'e str>,
     ) -> Journalled<'e> {
         let (correlation, login, service) = (&self.correlation, self.login, self.service);
-        Journalled { event, correlation, login, service, account, ledger_index, told }
+        Journalled { event, correlation, login, service, account, ledger_index, reason: None, told }
     }
 
     fn note(&self, entry: Journalled<'_>) {

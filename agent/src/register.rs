@@ -42,6 +42,10 @@ use crate::{card_choice, card_pins};
 
 static UNDER_WAY: OneAtATime = OneAtATime::new();
 
+/// Of a key that a card brings along.
+const SLOW: &str =
+    "This is an RSA-4096 key: each login takes seconds on most cards. curve25519 does not, and is no weaker.";
+
 /// Answers one [`Register`].
 ///
 /// # Errors
@@ -65,7 +69,13 @@ pub fn register(
         RegisterKey::Generate { algorithm } => {
             key::generate(agent, &asker, &ask.account, &card, algorithm, person)?
         }
-        RegisterKey::Adopt { certificate } => key::adopt(agent, &card, &certificate.0)?,
+        RegisterKey::Adopt { certificate } => {
+            let key = key::adopt(agent, &card, &certificate.0)?;
+            if key.is_slow() {
+                person.note(NoteKind::Info, SLOW);
+            }
+            key
+        }
     };
     let registration = Registration { agent, link, account: &ask.account, card, key, asker };
     let (record, index) = registration.run(person)?;

@@ -18,6 +18,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 /// pcscd wakes nobody when a program lets go of a card it had for itself: looked at this often.
 const HELD: Duration = Duration::from_secs(1);
 
+/// Readers that pcscd has at most, and that it may be asked about at once (`PCSCLITE_MAX_READERS_CONTEXTS`).
+const MOST: usize = 16;
+
 /// Watches until nobody holds the readers any more.
 pub(super) fn start(readers: &Arc<Readers>) -> std::io::Result<()> {
     let readers = Arc::downgrade(readers);
@@ -60,17 +63,20 @@ enum Handled {
 }
 
 fn follow(context: &Context, readers: &Weak<Readers>) -> Result<(), CardError> {
-    let mut states = vec![ReaderState::new(PNP_NOTIFICATION(), State::UNAWARE)];
+    let mut states: Vec<ReaderState> = Vec::new();
     let mut handled: BTreeMap<CString, Handled> = BTreeMap::new();
     loop {
         let names = match context.list_readers_owned() {
             Err(pcsc::Error::NoReadersAvailable) => Vec::new(),
             other => other?,
         };
-        states.retain(|state| {
-            state.name() == PNP_NOTIFICATION() || names.iter().any(|n| n.as_c_str() == state.name())
-        });
-        for name in &names {
+        // Where there are as many readers as can be, there is no place for the one that stands for new ones; nor can
+        // there be new ones before another goes.
+        let is_full = names.len() >= MOST;
+        let newcomers = (!is_full).then(|| PNP_NOTIFICATION().to_owned());
+        let wanted: Vec<&CString> = newcomers.iter().chain(&names).collect();
+        states.retain(|state| wanted.iter().any(|name| name.as_c_str() == state.name()));
+        for name in wanted {
             if !states.iter().any(|state| state.name() == name.as_c_str()) {
                 states.push(ReaderState::new(name.clone(), State::UNAWARE));
             }
@@ -86,7 +92,7 @@ fn follow(context: &Context, readers: &Weak<Readers>) -> Result<(), CardError> {
             });
         }
         let Some(unread) = readers.upgrade().map(|readers| readers.is_any_unread()) else { return Ok(()) };
-        match context.get_status_change(unread.then_some(HELD), &mut states) {
+        match context.get_status_change((unread || is_full).then_some(HELD), &mut states) {
             Err(pcsc::Error::Timeout) => {}
             other => other?,
         }

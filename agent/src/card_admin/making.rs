@@ -49,9 +49,8 @@ pub(super) struct Making<'a> {
 pub(super) fn make(making: Making<'_>, person: &mut Person) -> Result<CardMade, Trouble> {
     let Making { chosen, wish, current, new_pins, again } = making;
     let (agent, card) = (chosen.agent(), chosen.card);
-    if wish.algorithm == Algorithm::Rsa4096 {
-        let text = "RSA-4096 is slow: minutes to make, and seconds for each login. curve25519 is not, and no weaker.";
-        person.note(NoteKind::Info, text);
+    if let Some(warning) = wish.algorithm.warning() {
+        person.note(NoteKind::Info, warning);
     }
     let now = agent.wire.time.now().plus(-BACKDATE);
     let plan = Generate {

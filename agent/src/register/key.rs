@@ -5,6 +5,9 @@ use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::ids::{AccountName, Fingerprint};
 use countersign_protocol::ipc::{NoteKind, ProblemKind};
 
+use openpgp::types::PublicKeyAlgorithm;
+use sequoia_openpgp as openpgp;
+
 use crate::agent::Agent;
 use crate::card::{Algorithm, Asker, CardState, Generate, Personal, Pin, PinKind};
 use crate::card_pins;
@@ -19,6 +22,19 @@ pub(super) struct CardKey {
     pub(super) signing_key: Fingerprint,
     /// Typed a moment ago as the card's new PIN.
     pub(super) pin: Option<Pin>,
+}
+
+impl CardKey {
+    /// RSA with 4096 bits or more.
+    pub(super) fn is_slow(&self) -> bool {
+        let is_ours = |name: &openpgp::Fingerprint| name.as_bytes() == self.signing_key.as_bytes();
+        let mut keys = self.certificate.keys().filter(|key| is_ours(&key.key().fingerprint()));
+        keys.any(|key| {
+            let key = key.key();
+            let bits = key.mpis().bits().unwrap_or(0);
+            key.pk_algo() == PublicKeyAlgorithm::RSAEncryptSign && bits >= 4096
+        })
+    }
 }
 
 /// Makes keys on the card and replaces both PINs – or goes on with the keys made here for this account before.
@@ -44,6 +60,9 @@ pub(super) fn generate(
     if again {
         let text = format!("Going on with {}, on which making keys broke off before.", card.name);
         person.note(NoteKind::Info, &text);
+    }
+    if let Some(warning) = algorithm.warning() {
+        person.note(NoteKind::Info, warning);
     }
     let pins = agent.cards.turn(card.card, asker, person)?.cards().pins(card.card)?;
     let current = card_pins::ask_current(person, card.card, &card.name, pins)?;

@@ -35,6 +35,19 @@ pub enum Algorithm {
     Rsa4096,
 }
 
+impl Algorithm {
+    /// What to know before keys of this kind are made.
+    #[must_use]
+    pub const fn warning(self) -> Option<&'static str> {
+        match self {
+            Self::Rsa4096 => Some(
+                "RSA-4096 is slow: minutes to make, and seconds for each login. curve25519 is not, and no weaker.",
+            ),
+            Self::Curve25519 | Self::NistP256 | Self::NistP384 | Self::Rsa2048 | Self::Rsa3072 => None,
+        }
+    }
+}
+
 /// The name is not one of an algorithm.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
