@@ -2,9 +2,14 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use nix::fcntl::OFlag;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 
 use crate::trouble::{Attempt as _, Trouble};
 use crate::waiting::wait_until;
@@ -39,8 +44,7 @@ impl Dialogue {
     /// # Errors
     /// If there is no terminal to be had or the command cannot be started.
     pub fn start(command: &Command) -> Result<Self, Trouble> {
-        let pty = nix::pty::openpty(None, None).attempt(|| "open a terminal".to_owned())?;
-        let terminal = File::from(pty.slave);
+        let (keyboard, terminal) = terminal().attempt(|| "open a terminal".to_owned())?;
         let copy = || terminal.try_clone().attempt(|| "share the terminal".to_owned());
         // setsid(1) makes the terminal the controlling one and then becomes the program.
         let mut wrapped = Command::new("setsid");
@@ -60,7 +64,6 @@ impl Dialogue {
         // The terminal closes only when nobody has it open, so not we either.
         drop((wrapped, terminal));
 
-        let keyboard = File::from(pty.master);
         let eyes = keyboard.try_clone().attempt(|| "share the terminal".to_owned())?;
         let screen = Arc::new(Screen::default());
         std::thread::spawn({
@@ -172,6 +175,18 @@ impl Dialogue {
         let detail = format!("; the terminal showed:\n{}", self.transcript());
         Trouble::Timeout { what: what.to_owned(), limit, detail }
     }
+}
+
+/// Both ends of a new terminal. Neither gets into another program that a test beside this one starts meanwhile: the
+/// terminal would stay open for as long as that one runs.
+fn terminal() -> std::io::Result<(File, File)> {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let master = posix_openpt(flags)?;
+    grantpt(&master)?;
+    unlockpt(&master)?;
+    let name = ptsname_r(&master)?;
+    let open = File::options().read(true).write(true).custom_flags(nix::libc::O_NOCTTY).open(name)?;
+    Ok((File::from(master.as_fd().try_clone_to_owned()?), open))
 }
 
 impl Drop for Dialogue {

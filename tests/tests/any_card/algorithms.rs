@@ -111,6 +111,6 @@ fn brings_keys(scene: &Scene<'_>, person: &Person<'_>, bits: usize, code: &str) 
     super::insert(&person.card);
     let file = file.to_str().unwrap();
     let words = ["register", login, "--card", &ident, "--adopt", file];
-    let answers = [("PIN for", Person::PIN), ("One-time code", code)];
+    let answers = [("One-time code", code), ("PIN for", Person::PIN)];
     talk(&person.countersign(&words).unwrap(), &answers, KEY_GENERATION).unwrap().success().unwrap()
 }
