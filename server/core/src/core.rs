@@ -8,31 +8,29 @@
 //! Cryptography on what came in is done before the transaction, and on what goes out after it.
 
 mod refuse;
+mod settle;
 
 pub(crate) use refuse::About;
+pub(crate) use settle::current;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::{Clock, Timestamp};
-use countersign_protocol::envelope::{OpenError, Opened, Seen, Verified};
-use countersign_protocol::ids::{CorrelationId, Digest, Fingerprint, MessageId};
-use countersign_protocol::limits;
-use countersign_protocol::message::{InReplyTo, InstanceState, Message, MessageKind, Refusal, Version};
+use countersign_protocol::envelope::{OpenError, Opened, Seen};
+use countersign_protocol::ids::CorrelationId;
+use countersign_protocol::message::{MessageKind, Refusal};
 use countersign_protocol::random::Random;
 
 use crate::changes::Changes;
 use crate::context::Context;
-use crate::draft::{Answer, Draft, Record};
+use crate::draft::Draft;
 use crate::enrolment;
 use crate::forgetting::{self, Steady};
 use crate::host_event;
 use crate::identity::Identity;
-use crate::instances::{Instance, InstanceRead};
 use crate::job_outcome;
 use crate::jobs;
-use crate::keys;
 use crate::ledger::Ledger;
 use crate::offline_use;
 use crate::outgoing::Outgoing;
@@ -40,17 +38,13 @@ use crate::policy::PolicySet;
 use crate::prepared::Prepared;
 use crate::refusal::{Meter, Reason};
 use crate::registration;
-use crate::replies::{Recipient, StoredReply};
 use crate::roster::OfflineRules;
 use crate::rotation;
 use crate::secrets::{Pepper, StoreKey};
 use crate::sender::Sender;
 use crate::stop::{Failure, Stop};
-use crate::store::{Store, Transaction, View};
+use crate::store::{Store, View};
 use crate::watch::{Watches, Watching};
-
-/// Room for the OpenPGP layers around a reply.
-const LAYERS: usize = 64 * 1024;
 
 /// Everything the core is made of.
 pub struct Parts {
@@ -205,98 +199,6 @@ impl Core {
         Ok(settled(self.settle(tx, &verified, draft, now)?, false, active))
     }
 
-    /// Records, stores the reply, commits. Only then is there something to send.
-    fn settle(
-        &self,
-        mut tx: Box<dyn Transaction + '_>,
-        request: &Verified,
-        draft: Draft,
-        now: Timestamp,
-    ) -> Result<Outgoing, Stop> {
-        let Draft { recipient, transcript, record, remember, quiet } = draft;
-        let ledger = self.ledger();
-        let (answer, pending, sealed) = match record {
-            Record::Entry { entry, evidence, answer } => {
-                let appended = ledger.append(&mut *tx, &entry, evidence.as_ref())?;
-                let sealed = ledger.seal(&mut *tx)?;
-                let pending = ledger.receipt(&*tx, appended, &sealed)?;
-                (answer(pending.receipt().clone())?, Some(pending), sealed)
-            }
-            Record::Nothing(answer) => (answer, None, ledger.seal(&mut *tx)?),
-        };
-        // What cannot be sent must not happen: both are found out before the commit.
-        let cert = current(&*tx, &recipient, now)?;
-        let message = self.reply(request.in_reply_to(), answer, transcript, &cert, now)?;
-        let literal = message.to_bytes().map_err(|error| Failure::Reply(error.to_string()))?;
-        if literal.len() > limits::ENVELOPE - LAYERS {
-            return Err(Reason::ReplyTooLarge(literal.len()).into());
-        }
-        if let Some(remember) = remember {
-            remember(&*tx, &literal)?;
-        }
-        let InReplyTo { id, digest } = request.in_reply_to();
-        let at_rest = self
-            .parts
-            .store_key
-            .seal(id, digest, &literal)
-            .map_err(|error| Failure::Reply(error.to_string()))?;
-        if let Some(before) = self.steady.forgettable(now, self.began.elapsed()) {
-            tx.forget(before)?;
-        }
-        let passing = request.kind() == MessageKind::InstanceCheckIn;
-        tx.put_reply(&StoredReply { id, digest, recipient, sealed: at_rest, passing }, now)?;
-
-        let proof =
-            sealed.commit(|| tx.commit().map_err(|error| crate::ledger::StorageFailure(error.into())))?;
-        if !quiet {
-            self.changes.tell();
-        }
-        Ok(match pending {
-            Some(pending) => Outgoing::recorded(message, cert, &pending.committed(&proof)?),
-            None => Outgoing::committed(message, cert, &proof),
-        })
-    }
-
-    pub(crate) fn reply(
-        &self,
-        request: InReplyTo,
-        answer: Answer,
-        transcript: Option<Digest>,
-        recipient: &Cert,
-        now: Timestamp,
-    ) -> Result<Message, Stop> {
-        let audience =
-            certificate::fingerprint(recipient).map_err(|error| Failure::Reply(error.to_string()))?;
-        Ok(Message {
-            v: Version,
-            kind: answer.kind,
-            id: MessageId::new(self.random())?,
-            time: now,
-            audience,
-            transcript,
-            in_reply_to: Some(request),
-            body: answer.body,
-        })
-    }
-
-    /// The stored reply, sealed to whatever key the sender has by now.
-    fn again(&self, tx: &dyn Transaction, stored: &StoredReply, now: Timestamp) -> Result<Outgoing, Stop> {
-        let message = self.read_back(stored)?;
-        let cert = current(tx, &stored.recipient, now)?;
-        Ok(Outgoing::read_back(message, cert))
-    }
-
-    /// The stored reply itself.
-    pub(crate) fn read_back(&self, stored: &StoredReply) -> Result<Message, Failure> {
-        let unreadable = |error: String| Failure::Reply(error);
-        let literal = self
-            .parts
-            .store_key
-            .open(stored.id, stored.digest, &stored.sealed)
-            .map_err(|error| unreadable(error.to_string()))?;
-        Message::from_bytes(&literal).map_err(|error| unreadable(error.to_string()))
-    }
-
     /// Whom to tell of changes, and who tells of them.
     #[must_use]
     pub const fn changes(&self) -> &Changes {
@@ -362,32 +264,4 @@ fn dispatch(ctx: &mut Context<'_>, sender: Sender, prepared: Prepared) -> Result
         (MessageKind::HostEvent, Sender::Instance(instance)) => host_event::host_event(ctx, &instance),
         _ => Err(Reason::UnknownSender.into()),
     }
-}
-
-/// The certificate to seal to, as it is in this transaction. A revoked instance is told nothing any more.
-pub(crate) fn current<R: InstanceRead + ?Sized>(
-    store: &R,
-    recipient: &Recipient,
-    now: Timestamp,
-) -> Result<Cert, Stop> {
-    let parse = |bytes: &[u8]| {
-        certificate::parse(bytes).map_err(|error| Stop::from(Failure::Reply(error.to_string())))
-    };
-    let cert = match recipient {
-        Recipient::Ephemeral(bytes) => parse(bytes),
-        Recipient::Instance(fingerprint) => {
-            let instance = instance(store, fingerprint)?;
-            parse(&instance.certificate)
-        }
-    }?;
-    keys::receives(&cert, now)?;
-    Ok(cert)
-}
-
-fn instance<R: InstanceRead + ?Sized>(store: &R, fingerprint: &Fingerprint) -> Result<Instance, Stop> {
-    let found = store.instance(fingerprint)?.ok_or(Reason::UnknownSender)?;
-    if found.state == InstanceState::Revoked {
-        return Err(Reason::InstanceRevoked.into());
-    }
-    Ok(found)
 }
