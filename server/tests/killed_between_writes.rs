@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use countersign_protocol::clock::{Clock as _, SystemClock};
 use countersign_protocol::ids::Digest;
 use countersign_protocol::ledger::{EntryKind, Frontier};
-use countersign_protocol::message::{Decision, JobOutcomeReply, JobReply, JobRequest};
+use countersign_protocol::message::{
+    Decision, JobOutcomeReply, JobReply, JobRequest, OfflineUseReply, OfflineVerdict,
+};
 use countersign_server::data::DataFolder;
 use countersign_server::store::sqlite::{CrashPoint, SqliteStore};
 use countersign_server_core::store::Store as _;
@@ -68,7 +70,8 @@ impl Stubborn {
     }
 }
 
-/// An enrolment, a registration, a change of the host's key and a login against a server that dies after the `n`-th write. True if it died.
+/// An enrolment, a registration, a change of the host's key, a login, and one that the host let in, against a server that
+/// dies after the `n`-th write. True if it died.
 fn died_after(n: u64) -> bool {
     let made = init();
     let (code, token, bundle) = (made.code.clone(), made.token.clone(), made.bundle.clone());
@@ -91,6 +94,12 @@ fn died_after(n: u64) -> bool {
     let (host, rotated) = host.rotate();
     let (sealed, reply) = log_in(&host, &person);
     assert_eq!(reply.decision, Decision::Allowed, "write {n}: {}", reply.reason);
+
+    // And one that the host let in by its roster.
+    let roster = host.check_in_for(2, &["root"], &["sshd"]).roster;
+    let told = host.offline_use(&person, &host.session(&person, "root"), &roster, 1);
+    let told: OfflineUseReply = host.ask(&told).body().unwrap();
+    assert_eq!(told.verdict, OfflineVerdict::Accepted, "write {n}: {}", told.reason);
 
     // One more was sealed, and the host does not know whether it arrived.
     let lost = crate::job_outcome::login(&host, &person, "root");
@@ -118,14 +127,15 @@ fn died_after(n: u64) -> bool {
         (EntryKind::Registration, 1),
         (EntryKind::Rotation, 1),
         (EntryKind::Job, 1),
+        (EntryKind::OfflineUse, 1),
         (EntryKind::NeverHappened, 1),
         (EntryKind::Refusal, usize::from(died)),
     ] {
         let found = entries.iter().filter(|entry| entry.kind == kind).count();
         assert_eq!(found, times, "write {n}: {kind:?}");
     }
-    assert_eq!(entries.len(), 8 + usize::from(died), "write {n}");
-    for receipt in [&host.record.receipt, &rotated.receipt, &reply.receipt] {
+    assert_eq!(entries.len(), 9 + usize::from(died), "write {n}");
+    for receipt in [&host.record.receipt, &rotated.receipt, &reply.receipt, &told.receipt] {
         let place = usize::try_from(receipt.index).unwrap();
         assert_eq!(
             Digest::of(&entries[place].to_bytes().unwrap()),

@@ -1,4 +1,4 @@
-//! What a host may do without the server, and what becomes of it afterwards.
+//! What becomes of the logins that a host let in without the server.
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate;
@@ -10,7 +10,7 @@ use countersign_protocol::ledger::{
 use countersign_protocol::limits;
 use countersign_protocol::message::result::{AccountCreated, LedgerPage};
 use countersign_protocol::message::{Decision, InstanceState, OfflineUse, OfflineUseReply, OfflineVerdict};
-use countersign_protocol::roster::{OfflineServices, Roster, SignedRoster};
+use countersign_protocol::roster::{Roster, SignedRoster};
 use countersign_protocol::statement::Statement;
 
 use crate::client::host::Host;
@@ -42,17 +42,7 @@ impl Prepared {
     }
 
     fn signed(&self, statement: &Statement, number: u32) -> OfflineUse {
-        OfflineUse {
-            statement: self.ana.sign(statement),
-            roster: self.roster.clone(),
-            use_number: number,
-            at: self.server.clock_now(),
-            correlation: "7K3M-Q2ZD".parse().unwrap(),
-            account: "ana".parse().unwrap(),
-            login: "ana".parse().unwrap(),
-            service: "sshd".parse().unwrap(),
-            card: "FFFE:00000001".parse().unwrap(),
-        }
+        self.host.offline_use(&self.ana, statement, &self.roster, number)
     }
 
     /// Tells of it, and looks at the entry.
@@ -111,78 +101,6 @@ impl Prepared {
         let export = ExportWriter::begin(Vec::new(), &page).unwrap().finish().unwrap();
         verify_export(export.as_slice(), &Trust::default()).unwrap().unattributed
     }
-}
-
-#[test]
-fn the_roster_says_by_which_services_an_account_may_log_in_without_the_server() {
-    let prepared = prepared();
-    let roster = prepared.host.roster(&prepared.host.check_in_for(2, &["ana", "root"], &["login", "sudo"]));
-    let roster = roster.roster();
-    assert_eq!((roster.offline_uses, roster.expires.seconds_since(roster.issued)), (20, 24 * 3600));
-    assert_eq!(roster.services, ["login".parse().unwrap(), "sudo".parse().unwrap()]);
-    let said = |entry: usize| &roster.entries[entry].accounts[0];
-    assert_eq!((said(0).account.as_str(), &said(0).offline), ("ana", &OfflineServices::All));
-    assert_eq!((said(1).account.as_str(), &said(1).offline), ("admin", &OfflineServices::All));
-    // Whoever asks about no service is permitted none.
-    let none = prepared.host.entries(3, &["ana"]);
-    assert_eq!(none[0].accounts[0].offline, OfflineServices::None);
-}
-
-#[test]
-fn a_server_that_allows_nothing_offline_says_so_and_still_tells_whose_cards_to_ask() {
-    for (hours, uses) in [(0, 20), (24, 0)] {
-        let server = Server::with_offline(hours, uses);
-        let (host, _admin, _ana) = server.with_ana();
-        let roster = host.roster(&host.check_in_for(1, &["ana"], &["login"]));
-        assert_eq!(roster.roster().offline_uses, 0);
-        assert_eq!(roster.roster().entries[0].accounts[0].offline, OfflineServices::None);
-        assert!(!roster.is_expired(server.clock_now().plus(23 * 3600)));
-    }
-    let server = Server::with_offline(1, 3);
-    let (host, ..) = server.with_ana();
-    let roster = host.roster(&host.check_in_for(1, &["ana"], &["login"]));
-    assert_eq!(roster.roster().offline_uses, 3);
-    assert!(roster.is_expired(server.clock_now().plus(3600)));
-}
-
-#[test]
-fn the_revision_tells_what_changed_and_not_that_time_passed() {
-    let Prepared { server, host, admin, ana, .. } = prepared();
-    let look = |counter: u64| host.check_in_for(counter, &["ana"], &["login", "sshd"]).revision;
-    let first = look(2);
-    server.clock.turn(60);
-    assert_eq!(look(3), first);
-    // Asked in another order, and with a name twice.
-    assert_eq!(host.check_in_for(4, &["ana", "ana"], &["sshd", "login"]).revision, first);
-    assert_ne!(host.check_in_for(5, &["ana", "bob"], &["login", "sshd"]).revision, first);
-    let change = |operation: &str, resource: &str| {
-        assert_eq!(host.job(&admin, operation, resource, None).decision, Decision::Allowed);
-    };
-    change("suspend", "account/ana");
-    let suspended = host.check_in_for(6, &["ana"], &["login", "sshd"]);
-    assert_ne!(suspended.revision, first);
-    assert!(host.roster(&suspended).roster().entries[0].accounts.is_empty());
-    change("resume", "account/ana");
-    assert_eq!(look(7), first);
-    change("revoke", &format!("key/{}", certificate::fingerprint(&ana.cert).unwrap()));
-    let revoked = host.check_in_for(8, &["ana"], &["login", "sshd"]);
-    assert_eq!(revoked.revision, suspended.revision);
-    assert!(host.roster(&revoked).roster().entries[0].accounts.is_empty());
-}
-
-#[test]
-fn two_hosts_with_one_key_may_do_nothing_without_the_server() {
-    let prepared = prepared();
-    let before = prepared.host.check_in_for(2, &["ana"], &["login"]);
-    // The copy says the same number.
-    let copy = prepared.host.check_in_for(2, &["ana"], &["login"]);
-    assert!(!before.forked && copy.forked);
-    assert_ne!(before.revision, copy.revision);
-    let roster = prepared.host.roster(&copy);
-    assert_eq!(roster.roster().offline_uses, 0);
-    let [account] = roster.roster().entries[0].accounts.as_slice() else { panic!("{roster:?}") };
-    assert_eq!(account.offline, OfflineServices::None);
-    assert!(prepared.host.check_in_for(3, &["ana"], &["login"]).forked);
 }
 
 #[test]

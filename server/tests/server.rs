@@ -17,5 +17,6 @@ mod killed_between_writes;
 mod offline;
 mod program;
 mod registration;
+mod roster;
 mod rotation;
 mod watch;

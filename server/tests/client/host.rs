@@ -11,11 +11,12 @@ use countersign_protocol::ids::{Digest, Fingerprint, LoginName, MessageId};
 use countersign_protocol::ledger::{LedgerKey, check_receipt};
 use countersign_protocol::message::{
     Body, CheckIn, CheckInReply, EnrolmentRecord, JobReply, JobRequest, KeyStore, KeyUpdate, Message,
-    RegistrationCode, RegistrationCodeReply, RegistrationRecord, RegistrationReply, RegistrationRequest,
-    RotationKey, RotationRecord, RotationReply, RotationRequest, Transcript, UserKey, Watch, WatchReply,
+    OfflineUse, RegistrationCode, RegistrationCodeReply, RegistrationRecord, RegistrationReply,
+    RegistrationRequest, RotationKey, RotationRecord, RotationReply, RotationRequest, Transcript, UserKey,
+    Watch, WatchReply,
 };
 use countersign_protocol::random::SystemRandom;
-use countersign_protocol::roster::RosterEntry;
+use countersign_protocol::roster::{RosterEntry, SignedRoster};
 use countersign_protocol::statement::Statement;
 
 use super::carrier::{Answer, Carrier, Lost};
@@ -223,6 +224,27 @@ impl Host {
             &self.server_fingerprint(),
             self.clock.now(),
         )
+    }
+
+    /// What the host tells of a login of `person` that it let in by `roster`.
+    pub(crate) fn offline_use(
+        &self,
+        person: &Person,
+        statement: &Statement,
+        roster: &SignedRoster,
+        use_number: u32,
+    ) -> OfflineUse {
+        OfflineUse {
+            statement: person.sign(statement),
+            roster: roster.clone(),
+            use_number,
+            at: self.clock.now(),
+            correlation: "7K3M-Q2ZD".parse().unwrap(),
+            account: person.account.clone(),
+            login: statement.login.clone().unwrap(),
+            service: statement.service.clone().unwrap(),
+            card: "FFFE:00000001".parse().unwrap(),
+        }
     }
 
     /// Signs, countersigns, sends, opens, and checks the receipt.
