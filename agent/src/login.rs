@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use countersign_protocol::ids::{CorrelationId, LoginName, ServiceName};
 use countersign_protocol::ipc::{Account, Authenticate, Denial, DenyReason, Grant, NoteKind, Reply};
+use countersign_protocol::limits;
 use countersign_protocol::message::{HostEvent, HostEventKind};
 use serde::Serialize;
 
@@ -89,9 +90,13 @@ pub fn account(agent: &Arc<Agent>, door: Door, peer: &Peer, ask: &Account) -> Re
     let knows_nobody = || login.entry().map_or(true, |entry| entry.accounts.is_empty());
     let is_stale =
         agent.contacts.get().is_none_or(|contact| !contact.is_fresh(now, RECENT)) || knows_nobody();
+    let mut fresh = Ok(());
     if is_stale && login.may_cause_a_check_in() {
+        let begun = Instant::now();
+        let is_gone = agent.wire.reach.seems_gone(begun);
+        let wait = if is_gone { limits::SERVER_PATIENCE_IN_VAIN } else { ACCOUNT_WAIT };
         // Without an answer the roster that is there decides, as long as it is not too old.
-        let _ = agent.keeper.freshen(Instant::now() + ACCOUNT_WAIT);
+        fresh = agent.keeper.freshen(begun + wait);
     }
     match login.entry() {
         Ok(entry) if !entry.accounts.is_empty() => {
@@ -108,7 +113,10 @@ pub fn account(agent: &Arc<Agent>, door: Door, peer: &Peer, ask: &Account) -> Re
                 correlation: login.correlation,
             })
         }
-        Ok(_) => login.deny(login.nobody(), None),
+        Ok(_) => match fresh {
+            Err(error) if error.is_silence() => login.deny(login.not_here(error), None),
+            _ => login.deny(login.nobody(), None),
+        },
         Err(refused) => login.deny(refused, None),
     }
 }

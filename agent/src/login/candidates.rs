@@ -54,7 +54,7 @@ impl Login<'_> {
     }
 
     /// The server says nothing, and this host knows nobody for this login.
-    fn not_here(&self, error: LinkError) -> Refused {
+    pub(super) fn not_here(&self, error: LinkError) -> Refused {
         let now = self.agent.wire.time.now();
         let held = self.agent.contacts.rosters.get();
         let denial = offline::usable(held.as_ref().map(|held| &held.verified), now).err();
