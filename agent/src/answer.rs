@@ -1,7 +1,5 @@
 //! The server's answer to a statement, once it is proven to be that. Without one of these nobody gets in.
 
-mod asking;
-
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,8 +10,8 @@ use countersign_protocol::limits;
 use countersign_protocol::message::{Decision, InReplyTo, JobReply, JobRequest};
 use countersign_protocol::statement::{SignedStatement, Statement};
 
-use self::asking::Asking;
 use crate::agent::Agent;
+use crate::asking::Asking;
 use crate::journal::SentJob;
 use crate::reach::Patience;
 use crate::server_link::Link;
@@ -189,7 +187,7 @@ pub fn ask(
 
     let (asker, link, sent) = (Arc::clone(agent), Arc::clone(link), flight.clone());
     let asking =
-        Asking::begin(move |is_wanted| send(&asker, &link, question, sent, patience, is_wanted), drop);
+        Asking::begin(move |is_wanted| send(&asker, &link, question, sent, patience, is_wanted), || ());
     let asking = asking.map_err(NoAnswer::Final)?;
     let soon = begun + agent.wire.reach.patience(begun);
     let asking = match asking.wait(soon.min(wait.deadline)) {

@@ -165,6 +165,10 @@ impl Duties for Agent {
         Uptime.now()
     }
 
+    fn woke(&self) {
+        self.bell.ring_anew();
+    }
+
     fn jittered(&self, time: Duration) -> Duration {
         jittered(time, self.random.as_ref())
     }

@@ -19,6 +19,7 @@
 
 pub mod agent;
 pub mod answer;
+mod asking;
 pub mod body;
 pub mod card;
 pub mod card_admin;

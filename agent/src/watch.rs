@@ -2,15 +2,22 @@
 //! administrator revokes is gone from here a moment later, and a server that goes away is noticed before anybody
 //! needs it.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+mod bell;
+mod pace;
+
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use countersign_protocol::limits;
-use countersign_protocol::message::{InstanceState, WatchReply};
+use countersign_protocol::message::{InstanceState, Watch, WatchReply};
 use countersign_protocol::random::Random;
 
+pub use self::bell::{Bell, Rung};
+use self::pace::Pace;
 use crate::agent::Agent;
+use crate::asking::Asking;
 use crate::reach::Patience;
+use crate::server_link::Link;
 use crate::wire::LinkError;
 
 /// How much longer than the server holds a watch its answer is waited for.
@@ -24,36 +31,6 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Longest pause. A check-in that succeeds ends it at once.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
-/// Rung by the keeper when the server was there: whoever waits for that goes on.
-#[derive(Debug, Default)]
-pub struct Bell {
-    rung: Mutex<u64>,
-    sound: Condvar,
-}
-
-impl Bell {
-    /// Wakes the watch.
-    pub fn ring(&self) {
-        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        *rung = rung.wrapping_add(1);
-        drop(rung);
-        self.sound.notify_all();
-    }
-
-    /// How often it rang so far.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        *self.rung.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until it rings for more than the `heard`-th time, `time` at most.
-    pub fn wait(&self, heard: u64, time: Duration) {
-        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        let silent = self.sound.wait_timeout_while(rung, time, |rung| *rung == heard);
-        drop(silent.unwrap_or_else(PoisonError::into_inner));
-    }
-}
 
 /// Starts the thread. It ends with the agent.
 ///
@@ -76,9 +53,10 @@ enum Asked {
 }
 
 fn watch(bell: &Bell, agent: &Weak<Agent>) {
-    let mut failures = 0;
+    let (mut failures, mut pace) = (0, Pace::new(Instant::now()));
     loop {
-        let heard = bell.count();
+        std::thread::sleep(pace.next(Instant::now()));
+        let heard = bell.rung();
         let Some(agent) = agent.upgrade() else { return };
         // A bug in here must not end the only watch.
         let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ask(&agent)));
@@ -92,7 +70,7 @@ fn watch(bell: &Bell, agent: &Weak<Agent>) {
             }
             Asked::Failed => {
                 // What rang while it was asked changed nothing.
-                let heard = bell.count();
+                let heard = bell.rung();
                 bell.wait(heard, jittered(pause(failures), random.as_ref()));
                 failures = failures.saturating_add(1);
             }
@@ -114,46 +92,72 @@ pub(crate) fn jittered(time: Duration, random: &dyn Random) -> Duration {
 }
 
 /// One question, to its answer, and what it calls for.
-fn ask(agent: &Agent) -> Asked {
+fn ask(agent: &Arc<Agent>) -> Asked {
     let is_active = agent.contacts.get().is_some_and(|contact| contact.state == InstanceState::Active);
     let link = agent.link().filter(|link| is_active && link.session().is_some());
     let (Some(link), Some(question)) = (link, agent.contacts.watched()) else { return Asked::Nothing };
     let begun = Instant::now();
-    let patience = Patience::until(begun + limits::WATCH + GRACE).once();
-    let reply = link.ask_once(agent.means(patience), &question, None);
-    match reply.and_then(|exchange| Ok(exchange.reply.body::<WatchReply>()?)) {
-        Ok(WatchReply { changed: true }) => {
+    match answer(agent, link, &question) {
+        // Another question is to be asked by now.
+        None => Asked::Answered,
+        Some(Ok(WatchReply { changed: true })) => {
             let fresh = agent.keeper.freshen(Instant::now() + limits::SERVER_ANSWER);
             let still = agent.contacts.watched().is_some_and(|now| now.revision == question.revision);
             match fresh {
                 // It says that something changed, and nothing did.
-                Ok(()) if still => breathe(),
+                Ok(()) if still => std::thread::sleep(BREATHER),
                 Ok(()) => {}
                 Err(_) => return Asked::Failed,
             }
             Asked::Answered
         }
-        Ok(WatchReply { changed: false }) => {
+        Some(Ok(WatchReply { changed: false })) => {
             if begun.elapsed() < BREATHER {
-                breathe();
+                std::thread::sleep(BREATHER);
             }
             Asked::Answered
         }
         // It may know other session keys; the next check-in, which is soon, sees to that.
-        Err(LinkError::Refused { .. }) => {
+        Some(Err(LinkError::Refused { .. })) => {
             let _ = agent.keeper.freshen(Instant::now() + limits::SERVER_ANSWER);
             Asked::Failed
         }
         // Whether it is gone, or only this connection, shall be known before somebody logs in.
-        Err(_) => {
+        Some(Err(_)) => {
             agent.keeper.nudge();
             Asked::Failed
         }
     }
 }
 
-fn breathe() {
-    std::thread::sleep(BREATHER);
+/// The answer; none if there is another question before it comes, or the connection may be dead. The server answers
+/// whoever asks last, so that nothing is left waiting there.
+fn answer(agent: &Arc<Agent>, link: Arc<Link>, question: &Watch) -> Option<Result<WatchReply, LinkError>> {
+    let until = Instant::now() + limits::WATCH + GRACE;
+    let (bell, asker, asked) = (&agent.bell, Arc::clone(agent), question.clone());
+    let (begun, ringer) = (bell.rung(), Arc::clone(bell));
+    let asking = Asking::begin(
+        move |_| {
+            let reply = link.ask_once(asker.means(Patience::until(until).once()), &asked, None);
+            reply.and_then(|exchange| Ok(exchange.reply.body::<WatchReply>()?))
+        },
+        move || ringer.ring(),
+    );
+    let mut asking = match asking {
+        Ok(asking) => asking,
+        Err(error) => return Some(Err(error)),
+    };
+    loop {
+        let heard = bell.rung();
+        asking = match asking.wait(Instant::now()) {
+            Ok(answer) => return Some(answer),
+            Err(asking) => asking,
+        };
+        if heard.anew != begun.anew || agent.contacts.watched().as_ref() != Some(question) {
+            return asking.give_up();
+        }
+        bell.wait(heard, LONGEST_PAUSE);
+    }
 }
 
 #[cfg(test)]
@@ -171,21 +175,5 @@ mod tests {
             let pause = jittered(LONGEST_PAUSE, &SystemRandom);
             assert!((LONGEST_PAUSE / 2..=LONGEST_PAUSE).contains(&pause), "{pause:?}");
         }
-    }
-
-    #[test]
-    fn a_bell_that_rang_meanwhile_is_not_waited_for() {
-        let bell = Arc::new(Bell::default());
-        let heard = bell.count();
-        bell.ring();
-        let begun = Instant::now();
-        bell.wait(heard, Duration::from_secs(60));
-        let ringer = Arc::clone(&bell);
-        let heard = bell.count();
-        let thread = std::thread::spawn(move || ringer.ring());
-        bell.wait(heard, Duration::from_secs(60));
-        thread.join().unwrap();
-        assert!(begun.elapsed() < Duration::from_secs(30));
-        bell.wait(bell.count(), Duration::from_millis(10));
     }
 }

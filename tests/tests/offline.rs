@@ -12,6 +12,8 @@ mod fast;
 mod programs;
 #[path = "offline/roster.rs"]
 mod roster;
+#[path = "offline/watched.rs"]
+mod watched;
 
 use std::time::{Duration, Instant};
 

@@ -35,6 +35,8 @@ pub(super) trait Duties {
     fn check_in(&self, time: Duration) -> Result<(), LinkError>;
     /// How long the machine is up, sleep included.
     fn uptime(&self) -> Timestamp;
+    /// The machine slept.
+    fn woke(&self);
     /// Some time within `time`, another for each host.
     fn jittered(&self, time: Duration) -> Duration;
     /// Sends the oldest report; says whether more wait.
@@ -103,6 +105,9 @@ impl Rounds {
         // Check-ins may be as rare as one a day; the keys last for hours.
         let keys = !self.check_in_failed && duties.keys_are_due();
         let slept = self.slept(duties);
+        if slept {
+            duties.woke();
+        }
         let due = due || slept || keys || mark != self.managed || Instant::now() >= self.check_in;
         self.managed = mark;
         let asked = due || !waiting.is_empty();

@@ -31,7 +31,7 @@ fn unsent(scene: &Scene<'_>) -> u64 {
 }
 
 /// Olga ends Ana's key.
-fn revoke_ana(scene: &Scene<'_>) {
+pub(crate) fn revoke_ana(scene: &Scene<'_>) {
     let roster = roster::held(scene).unwrap();
     let key = roster.entries[0].accounts[0].keys[0].to_string();
     let ending = scene.olga.administer(&["admin", "key", "revoke", &key]).unwrap();
@@ -114,6 +114,6 @@ fn a_key_revoked_while_the_host_was_away_is_an_alarm_when_it_is_back() {
 }
 
 /// Whether Ana gets in; she may not even be asked for a PIN.
-fn log_in_or_refused(scene: &Scene<'_>) -> bool {
+pub(crate) fn log_in_or_refused(scene: &Scene<'_>) -> bool {
     scene.login(&["authenticate"], &[]).is_ok_and(|ending| ending.status.success())
 }

@@ -10,6 +10,7 @@ struct Flooded {
     reports: AtomicU32,
     complaints: AtomicU32,
     reliefs: AtomicU32,
+    wakings: AtomicU32,
     uptime: AtomicU32,
     unreachable: bool,
     keys_due: bool,
@@ -31,6 +32,9 @@ impl Duties for Flooded {
     }
     fn uptime(&self) -> Timestamp {
         Timestamp::from_seconds(self.uptime.load(Ordering::SeqCst).into())
+    }
+    fn woke(&self) {
+        self.wakings.fetch_add(1, Ordering::SeqCst);
     }
     fn jittered(&self, time: Duration) -> Duration {
         time
@@ -113,7 +117,7 @@ fn a_machine_that_slept_checks_in_when_it_wakes() {
     duties.uptime.store(600, Ordering::SeqCst);
     rounds.turn(&duties, Heard::default());
     rounds.turn(&duties, Heard::default());
-    assert_eq!(check_ins(), 2, "once");
+    assert_eq!((check_ins(), duties.wakings.load(Ordering::SeqCst)), (2, 1), "once");
 }
 
 #[test]

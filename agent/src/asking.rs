@@ -1,5 +1,4 @@
-//! One question under way on a thread of its own, so that whoever waits may stop waiting and what comes too late is
-//! still heard.
+//! One question under way on a thread of its own, so that whoever waits may stop waiting.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,7 +10,7 @@ use crate::wire::LinkError;
 const STACK: usize = 1024 * 1024;
 
 /// What is waited for.
-pub(super) struct Asking<T> {
+pub(crate) struct Asking<T> {
     shared: Arc<Shared<T>>,
 }
 
@@ -28,25 +27,22 @@ enum State<T> {
 }
 
 impl<T: Send + 'static> Asking<T> {
-    /// Begins to `ask`, which may look whether anybody waits still. What comes of it goes to whoever waits, or `late`
-    /// if nobody does any more.
+    /// Begins to `ask`, which may look whether anybody waits still. Calls `told` when the answer is there.
     ///
     /// # Errors
     /// The kernel gives no thread: nothing was asked.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         ask: impl FnOnce(&dyn Fn() -> bool) -> Result<T, LinkError> + Send + 'static,
-        late: impl FnOnce(Result<T, LinkError>) + Send + 'static,
+        told: impl FnOnce() + Send + 'static,
     ) -> Result<Self, LinkError> {
         let shared = Arc::new(Shared { state: Mutex::new(State::Waiting), heard: Condvar::new() });
-        let told = Arc::clone(&shared);
+        let teller = Arc::clone(&shared);
         let work = move || {
+            let is_wanted = || !matches!(*teller.lock(), State::GivenUp);
             // A bug in here must not leave somebody waiting.
-            let is_wanted = || !matches!(*told.lock(), State::GivenUp);
             let result = std::panic::catch_unwind(AssertUnwindSafe(|| ask(&is_wanted)));
-            let result = result.unwrap_or_else(|_| Err(LinkError::Internal("internal error".to_owned())));
-            if let Some(unheard) = told.tell(result) {
-                late(unheard);
-            }
+            teller.tell(result.unwrap_or_else(|_| Err(LinkError::Internal("internal error".to_owned()))));
+            told();
         };
         let thread = std::thread::Builder::new().name("answer".to_owned()).stack_size(STACK);
         thread.spawn(work).map_err(|error| LinkError::Internal(format!("no thread: {error}")))?;
@@ -54,7 +50,7 @@ impl<T: Send + 'static> Asking<T> {
     }
 
     /// Waits for the answer until `until`; comes back as it was if there is none by then.
-    pub(super) fn wait(self, until: Instant) -> Result<Result<T, LinkError>, Self> {
+    pub(crate) fn wait(self, until: Instant) -> Result<Result<T, LinkError>, Self> {
         let left = until.saturating_duration_since(Instant::now());
         let is_waiting = |state: &mut State<T>| matches!(state, State::Waiting);
         let heard = self.shared.heard.wait_timeout_while(self.shared.lock(), left, is_waiting);
@@ -68,8 +64,8 @@ impl<T: Send + 'static> Asking<T> {
         }
     }
 
-    /// Waits no longer: an answer that is there by now is the answer, one that comes later is late.
-    pub(super) fn give_up(self) -> Option<Result<T, LinkError>> {
+    /// Waits no longer: an answer that is there by now is the answer, one that comes later is nobody's.
+    pub(crate) fn give_up(self) -> Option<Result<T, LinkError>> {
         match std::mem::replace(&mut *self.shared.lock(), State::GivenUp) {
             State::Heard(result) => Some(result),
             State::Waiting | State::GivenUp => None,
@@ -78,16 +74,14 @@ impl<T: Send + 'static> Asking<T> {
 }
 
 impl<T> Shared<T> {
-    /// Hands it to whoever waits; back if nobody does.
-    fn tell(&self, result: Result<T, LinkError>) -> Option<Result<T, LinkError>> {
+    /// Hands it to whoever waits; nobody gets it if nobody does.
+    fn tell(&self, result: Result<T, LinkError>) {
         let mut state = self.lock();
-        if matches!(*state, State::GivenUp) {
-            return Some(result);
+        if !matches!(*state, State::GivenUp) {
+            *state = State::Heard(result);
         }
-        *state = State::Heard(result);
         drop(state);
         self.heard.notify_all();
-        None
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -105,41 +99,37 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(10);
 
-    fn nobody(_: Result<u8, LinkError>) {
-        panic!("somebody waits");
-    }
-
     #[test]
     fn an_answer_in_time_is_heard_and_a_panic_is_an_answer_too() {
-        let asking = Asking::begin(|_| Ok(7), nobody).unwrap();
+        let asking = Asking::begin(|_| Ok(7), || ()).unwrap();
         assert_eq!(asking.wait(Instant::now() + SOON).ok(), Some(Ok(7)));
-        let asking = Asking::begin(|_| panic!("a bug"), nobody).unwrap();
+        let asking = Asking::<u8>::begin(|_| panic!("a bug"), || ()).unwrap();
         assert!(matches!(asking.wait(Instant::now() + SOON), Ok(Err(LinkError::Internal(_)))));
     }
 
     #[test]
-    fn an_answer_after_giving_up_is_late_and_one_just_before_is_not() {
+    fn an_answer_after_giving_up_is_nobodys_and_one_just_before_is_an_answer() {
         let (go, wait) = channel::<()>();
         let (begin, begun) = channel();
-        let (late, heard) = channel();
+        let (tell, told) = channel();
         let ask = move |is_wanted: &dyn Fn() -> bool| {
             begin.send(is_wanted()).unwrap();
             wait.recv().ok();
             assert!(!is_wanted());
             Ok(7)
         };
-        let asking = Asking::begin(ask, move |result| late.send(result).unwrap()).unwrap();
+        let asking = Asking::begin(ask, move || tell.send(()).unwrap()).unwrap();
         assert!(begun.recv_timeout(SOON).unwrap());
         let asking = asking.wait(Instant::now()).err().unwrap();
+        let shared = Arc::clone(&asking.shared);
         assert!(asking.give_up().is_none());
         go.send(()).unwrap();
-        assert_eq!(heard.recv_timeout(SOON).unwrap(), Ok(7));
+        told.recv_timeout(SOON).unwrap();
+        assert!(matches!(*shared.lock(), State::GivenUp));
 
-        let asking = Asking::begin(|_| Ok(8), nobody).unwrap();
-        let end = Instant::now() + SOON;
-        while matches!(*asking.shared.lock(), State::Waiting) && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let (tell, told) = channel();
+        let asking = Asking::begin(|_| Ok(8), move || tell.send(()).unwrap()).unwrap();
+        told.recv_timeout(SOON).unwrap();
         assert_eq!(asking.give_up(), Some(Ok(8)));
     }
 }
