@@ -153,7 +153,7 @@ fn answer(agent: &Arc<Agent>, link: Arc<Link>, question: &Watch) -> Option<Resul
             Ok(answer) => return Some(answer),
             Err(asking) => asking,
         };
-        if heard.anew != begun.anew || agent.contacts.watched().as_ref() != Some(question) {
+        if heard.is_anew_since(begun) || agent.contacts.watched().as_ref() != Some(question) {
             return asking.give_up();
         }
         bell.wait(heard, LONGEST_PAUSE);

@@ -18,6 +18,14 @@ pub struct Rung {
     anew: u64,
 }
 
+impl Rung {
+    /// Whether it rang since `earlier` because every connection may be dead.
+    #[must_use]
+    pub const fn is_anew_since(self, earlier: Self) -> bool {
+        self.anew != earlier.anew
+    }
+}
+
 impl Bell {
     /// Wakes the watch.
     pub fn ring(&self) {
