@@ -25,7 +25,7 @@ pub fn choose(
     if named.is_some() && named == host {
         return Err(Trouble::new(
             ProblemKind::NotPermitted,
-            "That is this host's own card: its PINs are the agent's, and its key is this host's name. Take another card; how this host gets another one is told by: countersign host --help",
+            "That is this host's own card: its PINs are the agent's, and its key is this host's name. Take another card. This one gets a new key with countersign host rotate-key; lost or broken, it is replaced with countersign host replace",
         ));
     }
     let wanted = |seen: &CardSeen| {

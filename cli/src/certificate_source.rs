@@ -15,6 +15,9 @@ use crate::failure::{Failure, Kind};
 use crate::terminal::Terminal;
 use crate::{agent, files, web};
 
+/// Most bytes of a certificate that fit into a frame as base64, with something to spare for the rest of it.
+const SENT: usize = limits::FRAME_BODY / 4 * 3 - 4096;
+
 /// Whom to believe about a web server's name.
 #[derive(Debug, Args)]
 pub(crate) struct Authority {
@@ -79,5 +82,9 @@ fn read(bytes: &[u8], place: &str) -> Result<Binary, Failure> {
         )
     };
     let certificate = certificate::parse(bytes).map_err(|error| unusable(error.to_string()))?;
-    certificate::to_bytes(&certificate).map(Binary).map_err(|error| unusable(error.to_string()))
+    let bytes = certificate::to_bytes(&certificate).map_err(|error| unusable(error.to_string()))?;
+    if bytes.len() > SENT {
+        return Err(unusable(format!("it is {} bytes, and at most {SENT} are sent", bytes.len())));
+    }
+    Ok(Binary(bytes))
 }

@@ -313,6 +313,48 @@ fn an_init_that_broke_off_is_run_again_and_ends_well() {
     refused(&ending, 4, &["holds keys already", "card adopt", "card generate", "card factory-reset"]);
 }
 
+/// The user PIN is the new one then and the admin PIN the old one: whoever runs it again has the same in mind.
+#[test]
+fn an_init_that_broke_off_between_the_pins_takes_the_same_pins_again() {
+    let machine = Machine::start().unwrap();
+    let site = Site::enrolled(&machine, 2, HostKey::Sealed).unwrap();
+    let (ana, bob) = (site.person("ana", 4201, 1).unwrap(), site.person("bob", 4202, 2).unwrap());
+    let init = |person: &Person<'_>, before_the_last: &dyn Fn()| {
+        let ident = person.card.ident();
+        let words = ["card", "init", "--algorithm", "nist-p256", "--card", &ident];
+        let mut dialogue = Dialogue::start(&person.countersign(&words).unwrap()).unwrap();
+        for (at, (question, answer)) in [&[("Type yes", "yes")][..], &NEW_PINS].concat().iter().enumerate() {
+            dialogue.expect(question, SOON).unwrap();
+            if at == NEW_PINS.len() {
+                before_the_last();
+            }
+            dialogue.send_line(answer).unwrap();
+        }
+        dialogue.expect_eof(KEY_GENERATION).unwrap();
+        (dialogue.wait(SOON).unwrap().code(), dialogue.transcript())
+    };
+    // Ana's card tells at which command the admin PIN is changed.
+    let (code, shown) = init(&ana, &|| ana.card.reset_counts().unwrap());
+    assert_eq!(code, Some(0), "{shown}");
+    let order = ana.card.counts().unwrap().order;
+    let second = order.iter().rposition(|name| name == "CHANGE_REFERENCE_DATA").unwrap();
+    let nth = u32::try_from(second + 1).unwrap();
+    ana.card.pull().unwrap();
+    ana.card.wait_until_seen().unwrap();
+
+    let (code, shown) = init(&bob, &|| bob.card.pull_at(nth).unwrap());
+    assert_eq!(code, Some(4), "{shown}");
+    assert!(shown.contains("its PIN is the new one, its admin PIN the old one or the new one"), "{shown}");
+    bob.card.wait_until_seen().unwrap();
+    bob.card.insert().unwrap();
+    bob.card.wait_until_seen().unwrap();
+    let again =
+        [&[("Type yes", ""), ("PIN for", PIN), ("Admin PIN for", "12345678")][..], &NEW_PINS].concat();
+    let shown = done(card(&bob, &["init", "--algorithm", "nist-p256"], &again));
+    assert!(shown.contains("Going on with") && shown.contains("has new keys"), "{shown}");
+    done(card(&bob, &["change-pin", "--no-reset-code"], &[("Admin PIN for", ADMIN_PIN)]));
+}
+
 #[test]
 fn new_keys_are_made_only_for_the_number_of_the_card_and_the_old_ones_are_named() {
     let machine = Machine::start().unwrap();

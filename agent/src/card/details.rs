@@ -157,12 +157,19 @@ fn optional(card: &mut Exclusive<'_>, tag: u16) -> Result<Option<Vec<u8>>, CardE
 fn yubikey_version(card: &mut Exclusive<'_>) -> Result<Option<String>, CardError> {
     let answer = card.send(&Command::yubikey_version())?;
     Ok(match (answer.status, answer.data.as_slice()) {
-        (0x9000, [major, minor, patch]) => {
-            let decimal = |byte: u8| (byte >> 4) * 10 + (byte & 0x0F);
-            Some(format!("{}.{}.{}", decimal(*major), decimal(*minor), decimal(*patch)))
-        }
+        (0x9000, version @ [_, _, _]) => Some(decimals(version)),
         _ => None,
     })
+}
+
+/// Binary-coded decimals with points between them.
+fn decimals(version: &[u8]) -> String {
+    let parts: Vec<String> = version
+        .iter()
+        .map(|byte| u16::from(byte >> 4) * 10 + u16::from(byte & 0x0F))
+        .map(|n| n.to_string())
+        .collect();
+    parts.join(".")
 }
 
 fn number(bytes: &[u8]) -> u32 {
@@ -184,6 +191,12 @@ mod tests {
         let list = [1, 1, 2, 2, 3, 0];
         assert_eq!([1, 2, 3, 4].map(|key| origin(&list, key)), [Some(true), Some(false), None, None]);
         assert_eq!(origin(&[1], 1), None);
+    }
+
+    #[test]
+    fn a_yubikeys_version_is_read_as_yubico_writes_it() {
+        assert_eq!(decimals(&[0x05, 0x04, 0x03]), "5.4.3");
+        assert_eq!(decimals(&[0x05, 0x10, 0x12]), "5.10.12");
     }
 
     #[test]

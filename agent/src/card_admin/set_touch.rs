@@ -47,7 +47,7 @@ fn possible(ask: &CardSetTouch, keys: &[CardKey], manufacturer: u16) -> Result<(
         let policy = keys.iter().find(|key| key.slot == *slot).and_then(|key| key.touch);
         match policy {
             None => {
-                return Err(CardError::Unsupported(format!("it offers no touch for a key for {slot}")));
+                return Err(CardError::Unsupported(format!("it offers no touch for its {slot} key")));
             }
             Some(policy) if policy.is_final() => return Err(CardError::TouchFixed(*slot)),
             Some(_) => {}

@@ -33,7 +33,7 @@ fn assert_done(answer: &Value) {
 
 #[track_caller]
 fn standing(answer: &Value) -> &str {
-    answer["standing"].as_str().unwrap_or_else(|| panic!("{answer}"))
+    answer["standing"].as_str().unwrap_or("none")
 }
 
 /// What the card says to VERIFY of these, one after the other.
