@@ -18,6 +18,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use countersign_protocol::clock::{Clock as _, SystemClock};
 use countersign_protocol::limits;
+use countersign_protocol::message::MessageKind;
 use countersign_server_core::core::Core;
 use countersign_server_core::stop::Failure;
 use tokio::net::TcpListener;
@@ -158,8 +159,11 @@ async fn messages(
             }
             match answer {
                 Answer::Reply { bytes, correlation, kind, again, .. } => {
-                    let again = if again { " again" } else { "" };
-                    say(Some(correlation.as_str()), &format!("answered with {kind:?}{again}"));
+                    // Every host gets one every half minute.
+                    if kind != MessageKind::WatchReply {
+                        let again = if again { " again" } else { "" };
+                        say(Some(correlation.as_str()), &format!("answered with {kind:?}{again}"));
+                    }
                     (StatusCode::OK, bytes)
                 }
                 Answer::Refused { bytes, correlation, reason } => {

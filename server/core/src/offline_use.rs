@@ -175,11 +175,11 @@ pub trait OfflineRead {
     /// [`StoreError`].
     fn offline_use(&self, instance: &Fingerprint, statement: &Digest) -> Result<Option<u64>, StoreError>;
 
-    /// The first entry that this statement lies beside.
+    /// The entries that this statement lies beside, the first few: it is decided at most once.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn entry_of_statement(&self, statement: &Digest) -> Result<Option<u64>, StoreError>;
+    fn entries_of_statement(&self, statement: &Digest) -> Result<Vec<u64>, StoreError>;
 
     /// Since when an account is barred, if it is.
     ///

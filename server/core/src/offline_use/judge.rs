@@ -215,11 +215,17 @@ impl Case<'_, '_> {
 
     /// The entry in which the same statement was decided online, and how.
     fn decided_online(&self, examined: &Examined) -> Result<Option<(u64, Entry)>, Halt> {
-        let Some(place) = self.ctx.tx().entry_of_statement(&examined.digest)? else { return Ok(None) };
-        let found = self.ctx.tx().entries(place, 1)?.pop();
-        let found = found.ok_or_else(|| StoreError::Corrupt(format!("the ledger has no entry {place}")))?;
-        let entry = Entry::from_bytes(&found.entry.0).map_err(|error| Failure::Reply(error.to_string()))?;
-        Ok((entry.kind == EntryKind::Job).then_some((place, entry)))
+        for place in self.ctx.tx().entries_of_statement(&examined.digest)? {
+            let found = self.ctx.tx().entries(place, 1)?.pop();
+            let found =
+                found.ok_or_else(|| StoreError::Corrupt(format!("the ledger has no entry {place}")))?;
+            let entry =
+                Entry::from_bytes(&found.entry.0).map_err(|error| Failure::Reply(error.to_string()))?;
+            if entry.kind == EntryKind::Job {
+                return Ok(Some((place, entry)));
+            }
+        }
+        Ok(None)
     }
 
     fn account_active(&self) -> Result<(), Halt> {

@@ -68,14 +68,14 @@ impl Sight {
             return Err(unread("it has no list of conditions".to_owned()));
         };
         let written = conditions.len();
-        if policy.annotations().all(|(name, _)| HARMLESS.contains(&name)) {
-            conditions.retain(|condition| {
-                condition.get("body").is_some_and(|body| is_known(body, &|path| self.knows(path)))
-            });
-            if conditions.len() == written {
-                return Ok(Some(policy.clone()));
-            }
-        } else {
+        conditions.retain(|condition| {
+            condition.get("body").is_some_and(|body| is_known(body, &|path| self.knows(path)))
+        });
+        let harmless = policy.annotations().all(|(name, _)| HARMLESS.contains(&name));
+        if harmless && conditions.len() == written {
+            return Ok(Some(policy.clone()));
+        }
+        if !harmless && self == Self::Offline {
             conditions.clear();
         }
         match (self, policy.effect()) {

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use super::rows::{count, number, optional};
 use super::transaction::SqliteTransaction;
+use super::unavailable;
 use super::view::SqliteView;
 
 fn offline_use(
@@ -22,12 +23,13 @@ fn offline_use(
     optional(place)?.map(|place| count(place, "an offline use's place")).transpose()
 }
 
-fn entry_of_statement(connection: &Connection, statement: &Digest) -> Result<Option<u64>, StoreError> {
-    let sql = "SELECT min(place) FROM ledger_evidence WHERE digest = ?1";
-    let place = connection.prepare_cached(sql).and_then(|mut prepared| {
-        prepared.query_row([statement.as_bytes()], |row| row.get::<_, Option<i64>>(0))
-    });
-    optional(place)?.flatten().map(|place| count(place, "a ledger place")).transpose()
+fn entries_of_statement(connection: &Connection, statement: &Digest) -> Result<Vec<u64>, StoreError> {
+    let sql = "SELECT place FROM ledger_evidence WHERE digest = ?1 ORDER BY place LIMIT 16";
+    let places: Vec<i64> = connection
+        .prepare_cached(sql)
+        .and_then(|mut prepared| prepared.query_map([statement.as_bytes()], |row| row.get(0))?.collect())
+        .map_err(unavailable)?;
+    places.into_iter().map(|place| count(place, "a ledger place")).collect()
 }
 
 fn suspended_since(connection: &Connection, account: &AccountName) -> Result<Option<Timestamp>, StoreError> {
@@ -43,8 +45,8 @@ impl OfflineRead for SqliteTransaction<'_> {
         offline_use(self.connection(), instance, statement)
     }
 
-    fn entry_of_statement(&self, statement: &Digest) -> Result<Option<u64>, StoreError> {
-        entry_of_statement(self.connection(), statement)
+    fn entries_of_statement(&self, statement: &Digest) -> Result<Vec<u64>, StoreError> {
+        entries_of_statement(self.connection(), statement)
     }
 
     fn suspended_since(&self, account: &AccountName) -> Result<Option<Timestamp>, StoreError> {
@@ -57,8 +59,8 @@ impl OfflineRead for SqliteView<'_> {
         offline_use(self.connection()?, instance, statement)
     }
 
-    fn entry_of_statement(&self, statement: &Digest) -> Result<Option<u64>, StoreError> {
-        entry_of_statement(self.connection()?, statement)
+    fn entries_of_statement(&self, statement: &Digest) -> Result<Vec<u64>, StoreError> {
+        entries_of_statement(self.connection()?, statement)
     }
 
     fn suspended_since(&self, account: &AccountName) -> Result<Option<Timestamp>, StoreError> {

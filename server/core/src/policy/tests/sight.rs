@@ -116,6 +116,9 @@ fn a_permit_that_needs_approvals_is_not_in_the_roster() {
     assert_eq!(roster(&instead(&approvals)), online_only());
     // Nor one with any other annotation that this version does not know.
     assert_eq!(roster(&instead(&format!("@quorum(\"2\") {}", permit("")))), online_only());
+    // What it asks of the account itself is known all the same.
+    let guests = format!("@quorum(\"2\") {}", permit("when { principal.roles.contains(\"guest\") }"));
+    assert_eq!(roster(&instead(&guests)), (false, vec![]));
     // A forbid with one forbids.
     let unless = forbid("when { principal.roles.contains(\"guest\") }");
     assert_eq!(roster(&with(&format!("@quorum(\"2\") {unless}"))), online_only());
