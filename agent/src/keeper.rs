@@ -26,6 +26,7 @@ pub use self::settling::Untold;
 use self::settling::settle_oldest;
 use crate::agent::Agent;
 use crate::reach::Patience;
+use crate::rotation;
 use crate::server_link::{Link, Means};
 use crate::server_time::Uptime;
 use crate::watch::jittered;
@@ -37,6 +38,9 @@ pub const FORKED: &str = "The server has seen two hosts with this host's key: th
 /// Calls heard at once.
 const CALLS_AT_ONCE: usize = 1024;
 
+/// Reports sent in one go before this host changes its key.
+const REPORTS_AT_ONCE: usize = 1000;
+
 /// Hands requests to the keeper.
 #[derive(Debug, Clone)]
 pub struct Keeper {
@@ -46,6 +50,8 @@ pub struct Keeper {
 /// What somebody wants from the keeper.
 #[derive(Debug)]
 enum Call {
+    /// Do this, between two rounds.
+    Work(Work),
     /// Check in now, and say how it went.
     Freshen(SyncSender<Result<(), LinkError>>),
     /// Somebody is about to need the server: is it there?
@@ -54,6 +60,15 @@ enum Call {
     CheckIn,
     /// There is an event to send, a request to settle, or the host was enrolled.
     Look,
+}
+
+/// Something that must not happen beside a check-in.
+struct Work(Box<dyn FnOnce(&Agent) + Send>);
+
+impl std::fmt::Debug for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Work")
+    }
 }
 
 /// The keeper's ear, until its thread starts.
@@ -105,6 +120,33 @@ impl Keeper {
         let _ = self.calls.send(Call::CheckIn);
     }
 
+    /// Has it do something between two rounds, and waits for it until `deadline`. What was begun is finished even if
+    /// nobody waits any more.
+    ///
+    /// # Errors
+    /// [`LinkError`]: nobody knows how it ended.
+    pub fn in_turn<T: Send + 'static>(
+        &self,
+        deadline: Instant,
+        work: impl FnOnce(&Agent) -> T + Send + 'static,
+    ) -> Result<T, LinkError> {
+        let (answer, result) = sync_channel(1);
+        let work = move |agent: &Agent| {
+            let _ = answer.try_send(work(agent));
+        };
+        let ended =
+            || LinkError::Internal("the agent's keeper did not finish; restart countersignd".to_owned());
+        self.calls.send(Call::Work(Work(Box::new(work)))).map_err(|_| ended())?;
+        match result.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(done) => Ok(done),
+            Err(RecvTimeoutError::Timeout) => Err(LinkError::Unreachable(
+                "it takes longer than expected; it goes on by itself, and `countersign status` shows how it ended"
+                    .to_owned(),
+            )),
+            Err(RecvTimeoutError::Disconnected) => Err(ended()),
+        }
+    }
+
     /// Has it find out whether the server is there, unless that is known. Waits for nothing.
     pub fn nudge(&self) {
         let _ = self.calls.send(Call::Nudge);
@@ -136,10 +178,15 @@ fn keep(calls: &Receiver<Call>, agent: &Weak<Agent>) {
     loop {
         let heard = match calls.recv_timeout(rounds.pause()) {
             Ok(call) => gather(call, calls),
-            Err(RecvTimeoutError::Timeout) => Heard::default(),
+            Err(RecvTimeoutError::Timeout) => (Heard::default(), Vec::new()),
             Err(RecvTimeoutError::Disconnected) => return,
         };
         let Some(agent) = agent.upgrade() else { return };
+        let (heard, works) = heard;
+        for Work(work) in works {
+            // A bug in there must not end the only keeper; who waits for it hears that it ended.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(agent.as_ref())));
+        }
         rounds.turn(agent.as_ref(), heard);
     }
 }
@@ -192,8 +239,8 @@ impl Duties for Agent {
 }
 
 /// One check-in answers everybody who asked for one by now.
-fn gather(first: Call, calls: &Receiver<Call>) -> Heard {
-    let mut heard = Heard::default();
+fn gather(first: Call, calls: &Receiver<Call>) -> (Heard, Vec<Work>) {
+    let (mut heard, mut works) = (Heard::default(), Vec::new());
     // Bounded: whoever calls faster than this reads must not hold the thread.
     for call in std::iter::once(first).chain(calls.try_iter().take(CALLS_AT_ONCE)) {
         match call {
@@ -201,12 +248,31 @@ fn gather(first: Call, calls: &Receiver<Call>) -> Heard {
             Call::Nudge => heard.nudged = true,
             Call::CheckIn => heard.due = true,
             Call::Look => heard.called = true,
+            Call::Work(work) => works.push(work),
         }
     }
-    heard
+    (heard, works)
+}
+
+/// Sends what waits for the server, as far as it takes it. On the keeper's own thread.
+///
+/// # Errors
+/// [`LinkError`]: something still waits.
+pub(crate) fn send_everything(agent: &Agent) -> Result<(), LinkError> {
+    for _ in 0..REPORTS_AT_ONCE {
+        if !agent.send_report()? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn check_in(agent: &Agent, patience: Patience) -> Result<(), LinkError> {
+    if agent.link().is_none() {
+        return Err(LinkError::NotEnrolled);
+    }
+    // Which of two keys is in force must be known before anything is signed with either.
+    rotation::settle(agent)?;
     let Some(link) = agent.link() else { return Err(LinkError::NotEnrolled) };
     let is_forked = || agent.contacts.get().is_some_and(|contact| contact.forked);
     let was_forked = is_forked();

@@ -74,6 +74,8 @@ pub enum Asked {
     CardCheck,
     CardFactoryReset,
     Enroll,
+    RotateKey,
+    ReplaceHost,
     Register,
     Job,
 }
@@ -102,6 +104,8 @@ impl Asked {
             Request::CardCheck(_) => Self::CardCheck,
             Request::CardFactoryReset(_) => Self::CardFactoryReset,
             Request::Enroll(_) => Self::Enroll,
+            Request::RotateKey(_) => Self::RotateKey,
+            Request::ReplaceHost(_) => Self::ReplaceHost,
             Request::Register(_) => Self::Register,
             Request::Job(_) => Self::Job,
         }
@@ -125,7 +129,7 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
     use Asked::{
         AccountOther, AccountOwn, AuthenticateOther, AuthenticateOwn, CardChangePin, CardCheck,
         CardFactoryReset, CardGenerate, CardInit, CardList, CardSetTouch, CardShow, CardUnblock,
-        CheckJournal, Enroll, Job, Journal, Register, Status,
+        CheckJournal, Enroll, Job, Journal, Register, ReplaceHost, RotateKey, Status,
     };
     use Caller::{RootOnPam, RootOnUser, StrangerOnPam, UserOnUser};
 
@@ -145,8 +149,8 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
             RootOnPam | RootOnUser | UserOnUser,
         ) => true,
         // All of it is read, however often it is asked.
-        (Enroll | CheckJournal, RootOnPam | RootOnUser) => true,
-        (Enroll | CheckJournal, UserOnUser) => false,
+        (Enroll | RotateKey | ReplaceHost | CheckJournal, RootOnPam | RootOnUser) => true,
+        (Enroll | RotateKey | ReplaceHost | CheckJournal, UserOnUser) => false,
     };
     if !may_ask {
         return Permit::Refused;
@@ -162,12 +166,14 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
         (Enroll, HostState::NotEnrolled) => Permit::Granted,
         (Enroll, HostState::Waiting | HostState::Active) => Permit::NotInThisState,
         (
-            AuthenticateOwn | AuthenticateOther | AccountOwn | AccountOther | Register | Job,
+            AuthenticateOwn | AuthenticateOther | AccountOwn | AccountOther | Register | Job | RotateKey
+            | ReplaceHost,
             HostState::NotEnrolled,
         ) => Permit::NotInThisState,
         // A waiting host may have been approved a moment ago: the request finds out by a check-in.
         (
-            AuthenticateOwn | AuthenticateOther | AccountOwn | AccountOther | Register | Job,
+            AuthenticateOwn | AuthenticateOther | AccountOwn | AccountOther | Register | Job | RotateKey
+            | ReplaceHost,
             HostState::Waiting | HostState::Active,
         ) => Permit::Granted,
     }
@@ -177,7 +183,7 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
 mod tests {
     use super::*;
 
-    const ASKED: [Asked; 19] = [
+    const ASKED: [Asked; 21] = [
         Asked::AuthenticateOwn,
         Asked::AuthenticateOther,
         Asked::AccountOwn,
@@ -195,6 +201,8 @@ mod tests {
         Asked::CardCheck,
         Asked::CardFactoryReset,
         Asked::Enroll,
+        Asked::RotateKey,
+        Asked::ReplaceHost,
         Asked::Register,
         Asked::Job,
     ];
@@ -205,7 +213,7 @@ mod tests {
     /// One letter a cell: `y` granted, `s` not in this state, `-` closed.
     /// Columns: not enrolled, waiting, active – for root on pam, root on user, user on user, stranger on pam.
     #[rustfmt::skip]
-    const TABLE: [(&str, &str); 19] = [
+    const TABLE: [(&str, &str); 21] = [
         ("AuthenticateOwn",   "syy syy syy ---"),
         ("AuthenticateOther", "syy --- --- ---"),
         ("AccountOwn",        "syy syy syy ---"),
@@ -223,6 +231,8 @@ mod tests {
         ("CardCheck",         "yyy yyy yyy ---"),
         ("CardFactoryReset",  "yyy yyy yyy ---"),
         ("Enroll",            "yss yss --- ---"),
+        ("RotateKey",         "syy syy --- ---"),
+        ("ReplaceHost",       "syy syy --- ---"),
         ("Register",          "syy syy syy ---"),
         ("Job",               "syy syy syy ---"),
     ];

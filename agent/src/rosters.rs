@@ -141,6 +141,17 @@ impl Rosters {
         Ok(issued)
     }
 
+    /// Holds none: this host has another name now. How new the next one must be stays known.
+    ///
+    /// # Errors
+    /// The file is still there.
+    pub fn forget(&self) -> Result<(), StateError> {
+        let mut held = self.lock();
+        self.state.remove(FILE)?;
+        held.roster = None;
+        Ok(())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Slot> {
         // What is held is replaced whole: a panic leaves nothing half done.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)

@@ -18,7 +18,7 @@ use crate::person::Person;
 use crate::seat::{self, HostWorld, Place};
 use crate::trouble::{Trouble, sentence};
 use crate::unsettled::Handover;
-use crate::{body, card_admin, enrollment, job, login, register, status};
+use crate::{body, card_admin, enrollment, job, login, register, rotation, status};
 
 /// The agent behind its sockets.
 pub struct Served(pub Arc<Agent>);
@@ -102,9 +102,12 @@ fn time_for(request: &Request) -> Duration {
         | Request::CardSetTouch(_)
         | Request::CardFactoryReset(_) => limits::LOGIN,
         // Three keys may be generated, and a person types six PINs and a code.
-        Request::Enroll(_) | Request::Register(_) | Request::CardInit(_) | Request::CardGenerate(_) => {
-            limits::LOGIN + 3 * limits::CARD_KEY_GENERATION
-        }
+        Request::Enroll(_)
+        | Request::RotateKey(_)
+        | Request::ReplaceHost(_)
+        | Request::Register(_)
+        | Request::CardInit(_)
+        | Request::CardGenerate(_) => limits::LOGIN + 3 * limits::CARD_KEY_GENERATION,
     }
 }
 
@@ -145,6 +148,12 @@ fn answer(agent: &Arc<Agent>, door: Door, peer: &Peer, request: Request, person:
         // The host's own card and state: root's business, wherever root sits.
         Request::Enroll(ask) => {
             enrollment::enroll(agent, ask, person).map(|done| (Reply::Enrolled(done), None))
+        }
+        Request::RotateKey(ask) => {
+            rotation::rotate(agent, ask, person).map(|done| (Reply::Enrolled(done), None))
+        }
+        Request::ReplaceHost(ask) => {
+            enrollment::replace(agent, ask, person).map(|done| (Reply::Enrolled(done), None))
         }
         Request::Register(ask) => at_the_seat(agent, door, peer)
             .and_then(|()| register::register(agent, peer, ask, person))
@@ -215,10 +224,8 @@ fn not_in_this_state(agent: &Agent, door: Door, peer: &Peer, request: &Request) 
             &Trouble::new(
                 ProblemKind::Enrolment,
                 format!(
-                    "This host is the instance {} of the server {} already. To enrol it anew, stop countersignd, move {} away, and start it again.",
-                    link.instance.fingerprint,
-                    link.server.url,
-                    agent.config.state_dir.display()
+                    "This host is the instance {} of the server {} already. For a new key: countersign host rotate-key; if its key or the card that holds it is lost: countersign host replace.",
+                    link.instance.fingerprint, link.server.url
                 ),
             ),
         ),

@@ -210,7 +210,8 @@ impl Link {
         means.wire.exchange(answers, &self.server, sealed, session.certificate(), decryptors, means.patience)
     }
 
-    /// Makes fresh session keys, announces them under the primary key, and uses them from then on.
+    /// Makes fresh session keys, announces them under the primary key, and uses them from then on. Says where that lies
+    /// in the ledger.
     ///
     /// # Errors
     /// [`LinkError`]; the old keys, if any, stay.
@@ -219,7 +220,7 @@ impl Link {
         means: Means<'_>,
         cards: &Cards,
         contacts: &Contacts,
-    ) -> Result<(), LinkError> {
+    ) -> Result<u64, LinkError> {
         match self.renew_once(means, cards, contacts) {
             Err(LinkError::Refused { clock_was_wrong: Some(_), .. }) => {
                 self.renew_once(means, cards, contacts)
@@ -228,7 +229,7 @@ impl Link {
         }
     }
 
-    fn renew_once(&self, means: Means<'_>, cards: &Cards, contacts: &Contacts) -> Result<(), LinkError> {
+    fn renew_once(&self, means: Means<'_>, cards: &Cards, contacts: &Contacts) -> Result<u64, LinkError> {
         let now = means.wire.time.now();
         let fresh = SessionKeys::generate(&self.base, self.primary.signer(&self.base, cards)?, now)?;
         let certificate = Binary(certificate::to_bytes(fresh.certificate())?);
@@ -252,7 +253,7 @@ impl Link {
             return Err(LinkError::Untrusted("the server expects another session key".to_owned()));
         }
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(fresh));
-        Ok(())
+        Ok(proven.index())
     }
 
     /// Checks a receipt under the pinned ledger key.

@@ -156,6 +156,23 @@ impl StateDir {
         }
     }
 
+    /// Copies files into a folder beside them, for root only. One that is not there is left out.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn copy_aside(&self, folder: &str, names: &[String]) -> Result<(), StateError> {
+        let aside = Self { path: self.path.join(folder) };
+        let io = |why| StateError::Io { path: aside.path.display().to_string(), why };
+        fs::create_dir_all(&aside.path).map_err(io)?;
+        fs::set_permissions(&aside.path, Permissions::from_mode(0o700)).map_err(io)?;
+        for name in names {
+            if let Some(bytes) = self.read_bytes(name)? {
+                aside.write_bytes(name, &bytes)?;
+            }
+        }
+        self.sync().map_err(io)
+    }
+
     /// The names of all files.
     ///
     /// # Errors

@@ -104,6 +104,12 @@ impl Slot {
         Self::named(format!("host-card-{}.pins", card.to_string().replace(':', "-")))
     }
 
+    /// The names of the files it may lie in.
+    #[must_use]
+    pub fn files(&self) -> [String; 2] {
+        [self.name.clone(), self.sealed.clone()]
+    }
+
     fn named(name: String) -> Self {
         Self { sealed: format!("{name}.cred"), name }
     }

@@ -39,9 +39,12 @@ pub(crate) fn ask(global: &Global, request: &Request) -> Result<Answered, Failur
 /// Asks the agent at `socket`.
 pub(crate) fn ask_at(socket: &Path, global: &Global, request: &Request) -> Result<Answered, Failure> {
     let silence = match request {
-        Request::Enroll(_) | Request::Register(_) | Request::CardInit(_) | Request::CardGenerate(_) => {
-            KEY_GENERATION
-        }
+        Request::Enroll(_)
+        | Request::RotateKey(_)
+        | Request::ReplaceHost(_)
+        | Request::Register(_)
+        | Request::CardInit(_)
+        | Request::CardGenerate(_) => KEY_GENERATION,
         _ => SILENCE,
     };
     let stream = connect(socket)?;

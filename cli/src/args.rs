@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use countersign_protocol::ids::CardIdent;
 use countersign_protocol::ipc;
 
-use crate::commands::{admin, card, enroll, journal, ledger, login_try, register};
+use crate::commands::{admin, card, enroll, host, journal, ledger, login_try, register};
 use crate::failure::Failure;
 
 /// Log in, sign requests and administer with an OpenPGP card.
@@ -84,6 +84,9 @@ impl UserId {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Enroll(enroll::Enroll),
+    /// The key that names this host.
+    #[command(subcommand)]
+    Host(host::Host),
     Register(register::Register),
     /// Logins on this host.
     #[command(subcommand)]

@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod algorithm;
 pub(crate) mod card;
 pub(crate) mod enroll;
+pub(crate) mod host;
 pub(crate) mod journal;
 pub(crate) mod ledger;
 pub(crate) mod login_try;
@@ -19,6 +20,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     let global = &arguments.global;
     match &arguments.command {
         Command::Enroll(enroll) => enroll.run(global),
+        Command::Host(host) => host.run(global),
         Command::Register(register) => register.run(global),
         Command::Login(Login::Try(login)) => login.run(global),
         Command::Status => status::run(global),

@@ -27,7 +27,8 @@ pub use reply::{
     PromptKind, Registered, Reply,
 };
 pub use request::{
-    Account, Answer, Authenticate, Enroll, EnrollKeyStore, Job, Register, RegisterKey, Request,
+    Account, Answer, Authenticate, Enroll, EnrollKeyStore, Job, Register, RegisterKey, ReplaceHost, Request,
+    RotateKey,
 };
 pub use status::{
     CardsReport, JournalReport, ReportCounts, RosterLogin, RosterReport, RosterUse, ServerReport,

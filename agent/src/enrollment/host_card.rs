@@ -7,8 +7,7 @@ use countersign_protocol::certificate::Cert;
 use countersign_protocol::ids::CardIdent;
 use countersign_protocol::ipc::{NoteKind, ProblemKind};
 
-use super::Enrolment;
-use super::host_key::hostname;
+use super::host_key::{KeyMaker, hostname};
 use crate::card::{
     Algorithm, Asker, CardError, CardState, Entered, GenerateError, GenerateHost, HostPins, Pin, PinKind,
     PinReport,
@@ -23,7 +22,7 @@ use crate::vault::{Protection, Slot};
 /// that, and the last one for nobody.
 const TRIES: u8 = 3;
 
-impl Enrolment<'_> {
+impl KeyMaker<'_> {
     /// Makes the key, and replaces the PINs.
     pub(super) fn make_card_key(
         &self,

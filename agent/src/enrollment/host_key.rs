@@ -4,29 +4,49 @@ use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::ipc::EnrollKeyStore;
 use countersign_protocol::message::KeyStore;
 
-use super::Enrolment;
+use crate::agent::Agent;
 use crate::instance_key::Primary;
 use crate::person::Person;
+use crate::server_link::Link;
 use crate::trouble::Trouble;
 use crate::vault::Slot;
 
-impl Enrolment<'_> {
-    /// Makes it, and keeps what is needed to use it.
-    pub(super) fn make_key(&self, person: &mut Person) -> Result<(Cert, Primary, KeyStore), Trouble> {
-        let now = self.agent.wire.time.now();
-        let hostname = hostname();
-        match &self.ask.key_store {
+/// A key that names nobody yet.
+pub(crate) struct Made {
+    /// Its certificate, without session keys.
+    pub(crate) base: Cert,
+    /// What signs with it.
+    pub(crate) primary: Primary,
+    /// Where it lives.
+    pub(crate) key_store: KeyStore,
+}
+
+/// Makes such keys.
+pub(crate) struct KeyMaker<'a> {
+    /// Whose host.
+    pub(crate) agent: &'a Agent,
+    /// What names the host now: that key is not touched.
+    pub(crate) link: Option<&'a Link>,
+}
+
+impl KeyMaker<'_> {
+    /// Makes one, and keeps what is needed to use it.
+    pub(crate) fn make(&self, place: &EnrollKeyStore, person: &mut Person) -> Result<Made, Trouble> {
+        match place {
             EnrollKeyStore::Sealed => {
-                let cert = Primary::generate_software(&format!("countersign instance {hostname}"), now)?;
+                let now = self.agent.wire.time.now();
+                let cert = Primary::generate_software(&format!("countersign instance {}", hostname()), now)?;
                 let secret = certificate::to_secret_bytes(&cert)?;
                 let slot = Slot::instance_key(&certificate::fingerprint(&cert)?);
                 let protection = slot.store(&self.agent.state, &secret)?;
                 let base = cert.clone().strip_secret_key_material();
-                Ok((base, Primary::Software { cert: Box::new(cert), protection }, KeyStore::Sealed))
+                let primary = Primary::Software { cert: Box::new(cert), protection };
+                Ok(Made { base, primary, key_store: KeyStore::Sealed })
             }
             EnrollKeyStore::Card(ident) => {
                 let (base, pin, protection) = self.make_card_key(*ident, person)?;
-                Ok((base, Primary::Card { ident: *ident, pin, protection }, KeyStore::Card(*ident)))
+                let primary = Primary::Card { ident: *ident, pin, protection };
+                Ok(Made { base, primary, key_store: KeyStore::Card(*ident) })
             }
         }
     }

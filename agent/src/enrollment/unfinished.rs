@@ -11,6 +11,7 @@ use countersign_protocol::message::KeyStore;
 use serde::{Deserialize, Serialize};
 
 use crate::instance_key::SessionKeys;
+use crate::server_link::Link;
 use crate::state::{StateDir, StateError};
 use crate::trouble::Trouble;
 
@@ -23,6 +24,9 @@ const FILE: &str = "enrolment.json";
 pub(super) struct Unfinished {
     /// Of the request: another one starts anew.
     request: Digest,
+    /// Whose place the new key is to take; none on a host that is not enrolled.
+    #[serde(default)]
+    replaces: Option<Fingerprint>,
     /// After this the server has forgotten the handshake, or refuses its age.
     until: Timestamp,
     base: Binary,
@@ -50,8 +54,10 @@ impl Unfinished {
         Ok(kept.filter(|kept| kept.request == request && kept.until > now))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "all of it is kept, and nowhere else together")]
     pub(super) fn begin(
         ask: &Enroll,
+        old: Option<&Link>,
         base: &Cert,
         session: &SessionKeys,
         ephemeral: &Cert,
@@ -61,6 +67,7 @@ impl Unfinished {
     ) -> Result<Self, Trouble> {
         Ok(Self {
             request: digest(ask)?,
+            replaces: old.map(|old| old.instance.fingerprint.clone()),
             until: now.plus(limits::CLOCK_SKEW),
             base: Binary(certificate::to_bytes(base)?),
             session: Binary(session.to_secret_bytes()?.to_vec()),
@@ -88,10 +95,14 @@ impl Unfinished {
 
     /// Erases what nobody can finish any more: it holds secrets. The file's own end of life is enough, and
     /// whatever is not readable here is of no use either.
-    pub(super) fn erase_stale(state: &StateDir, now: Timestamp, enrolled: bool) -> Result<bool, StateError> {
+    pub(super) fn erase_stale(
+        state: &StateDir,
+        now: Timestamp,
+        instance: Option<&Fingerprint>,
+    ) -> Result<bool, StateError> {
         let stale = match state.read::<Self>(FILE) {
             Ok(None) => return Ok(false),
-            Ok(Some(kept)) => enrolled || kept.until <= now,
+            Ok(Some(kept)) => kept.replaces.as_ref() != instance || kept.until <= now,
             Err(_) => true,
         };
         if stale {
@@ -146,7 +157,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::open(folder.path()).unwrap();
         let now = Timestamp::from_seconds(1_800_000_000);
-        assert!(!Unfinished::erase_stale(&state, now, false).unwrap());
+        assert!(!Unfinished::erase_stale(&state, now, None).unwrap());
         let hello = serde_json::json!({
             "bytes": Binary(vec![4]), "literal": Binary(vec![5]), "id": MessageId::new(&SystemRandom).unwrap(),
         });
@@ -154,14 +165,15 @@ mod tests {
             "request": Digest::of(b"x"), "until": now, "base": Binary(vec![1]), "session": Binary(vec![2]),
             "ephemeral": Binary(vec![3]), "key_store": KeyStore::Sealed, "hello": hello, "key_message": null,
         });
-        for (at, enrolled, erased) in
-            [(now.plus(-1), false, false), (now, false, true), (now.plus(-1), true, true)]
+        let other: Fingerprint = "AB".repeat(20).parse().unwrap();
+        for (at, instance, erased) in
+            [(now.plus(-1), None, false), (now, None, true), (now.plus(-1), Some(&other), true)]
         {
             state.write(FILE, &kept).unwrap();
-            assert_eq!(Unfinished::erase_stale(&state, at, enrolled).unwrap(), erased, "{at}");
+            assert_eq!(Unfinished::erase_stale(&state, at, instance).unwrap(), erased, "{at}");
             assert_eq!(state.path(FILE).exists(), !erased);
         }
         state.write_bytes(FILE, b"from another release").unwrap();
-        assert!(Unfinished::erase_stale(&state, now, false).unwrap());
+        assert!(Unfinished::erase_stale(&state, now, None).unwrap());
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn renew_if_due(agent: &Agent, link: &Link, means: Means<'_>) -> Resu
 /// Replaces them now.
 pub(super) fn renew(agent: &Agent, link: &Link, means: Means<'_>) -> Result<(), LinkError> {
     match link.renew_session(means, &agent.cards, &agent.contacts) {
-        Ok(()) => {
+        Ok(_) => {
             link.set_trouble(None);
             agent.log.notice("session-keys-renewed", &[]);
             Ok(())

@@ -1,7 +1,7 @@
 //! `countersign enroll`: make this host an instance of a server.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 use countersign_protocol::certificate;
@@ -52,8 +52,8 @@ pub(crate) struct Enroll {
 /// Where this host's key shall live.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct KeyStore {
-    /// Keep this host's key on this card. Keys that are on it are replaced.
+pub(crate) struct KeyStore {
+    /// Keep this host's key on this card. Keys of other owners that are on it are replaced.
     #[arg(long, value_name = "IDENT")]
     card: Option<CardIdent>,
 
@@ -62,23 +62,25 @@ struct KeyStore {
     sealed: bool,
 }
 
+impl KeyStore {
+    pub(crate) fn wanted(&self) -> EnrollKeyStore {
+        self.card.map_or(EnrollKeyStore::Sealed, EnrollKeyStore::Card)
+    }
+}
+
 /// Largest token file: a token is a line.
 const TOKEN_FILE: usize = 4096;
 
 impl Enroll {
     pub(crate) fn run(&self, global: &Global) -> Result<Report, Failure> {
         let bundle = self.bundle()?;
-        if !Uid::effective().is_root() {
-            let kind = Kind::Problem(ProblemKind::NotPermitted);
-            return Err(Failure { kind, ..Failure::usage("only root enrols a host") }
-                .then("Run the same command with sudo."));
-        }
+        as_root("enrols a host")?;
         let request = Request::Enroll(ipc::Enroll {
             bundle,
             server: self.server_fingerprint.clone(),
             url: self.url.clone(),
-            token: self.token()?,
-            key_store: self.key_store.card.map_or(EnrollKeyStore::Sealed, EnrollKeyStore::Card),
+            token: read_token(self.token.as_ref(), self.token_file.as_deref())?,
+            key_store: self.key_store.wanted(),
         });
         match agent::ask(global, &request)?.reply {
             Reply::Enrolled(enrolled) => Report::of(&Shown(enrolled)),
@@ -88,12 +90,8 @@ impl Enroll {
 
     /// Reads the bundle, and compares its server with the one that was named. The agent does so again.
     fn bundle(&self) -> Result<ApplicationBundle, Failure> {
+        let bundle = read_bundle(&self.bundle)?;
         let path = self.bundle.display();
-        let bytes = files::read(&self.bundle, "the bundle", limits::FRAME_BODY)?;
-        let bundle: ApplicationBundle = serde_json::from_slice(&bytes).map_err(|error| {
-            Failure::file(format!("{path} is not an application bundle: {error}"))
-                .then("Bundles come from `countersign-server init` or `countersign admin application add`.")
-        })?;
         let found = certificate::parse(&bundle.server_certificate.0)
             .and_then(|server| certificate::fingerprint(&server))
             .map_err(|error| {
@@ -110,18 +108,36 @@ impl Enroll {
         Err(Failure { kind: Kind::Problem(ProblemKind::Untrusted), ..Failure::usage(message) }
             .then("Compare with what `countersign-server init` printed. If that is what you gave, get the bundle anew."))
     }
+}
 
-    fn token(&self) -> Result<Option<String>, Failure> {
-        let Some(path) = &self.token_file else {
-            return Ok(self.token.clone());
-        };
-        let bytes = files::read(path, "the token file", TOKEN_FILE)?;
-        let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
-        match text.split_whitespace().collect::<Vec<_>>().as_slice() {
-            [token] => Ok(Some((*token).to_owned())),
-            _ => Err(Failure::file(format!("{} does not hold one token and nothing else", path.display()))
-                .then("Write the token that `countersign-server init` or `admin token add` printed on one line.")),
-        }
+/// The agent says nothing to others.
+pub(crate) fn as_root(what: &str) -> Result<(), Failure> {
+    if Uid::effective().is_root() {
+        return Ok(());
+    }
+    let kind = Kind::Problem(ProblemKind::NotPermitted);
+    Err(Failure { kind, ..Failure::usage(format!("only root {what}")) }
+        .then("Run the same command with sudo."))
+}
+
+pub(crate) fn read_bundle(path: &Path) -> Result<ApplicationBundle, Failure> {
+    let bytes = files::read(path, "the bundle", limits::FRAME_BODY)?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Failure::file(format!("{} is not an application bundle: {error}", path.display()))
+            .then("Bundles come from `countersign-server init` or `countersign admin application add`.")
+    })
+}
+
+/// A token that was given, or the one in a file.
+pub(crate) fn read_token(given: Option<&String>, file: Option<&Path>) -> Result<Option<String>, Failure> {
+    let Some(path) = file else { return Ok(given.cloned()) };
+    let bytes = files::read(path, "the token file", TOKEN_FILE)?;
+    let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
+    match text.split_whitespace().collect::<Vec<_>>().as_slice() {
+        [token] => Ok(Some((*token).to_owned())),
+        _ => Err(Failure::file(format!("{} does not hold one token and nothing else", path.display())).then(
+            "Write the token that `countersign-server init` or `admin token add` printed on one line.",
+        )),
     }
 }
 

@@ -191,6 +191,9 @@ pub struct Enrolled {
     pub key_store: String,
     /// Where it lies in the ledger.
     pub ledger_index: u64,
+    /// The name that the host had before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Fingerprint>,
 }
 
 /// The card is the account's key now.

@@ -46,6 +46,10 @@ pub enum Request {
     CardFactoryReset(CardFactoryReset),
     /// Make this host an instance of a server.
     Enroll(Enroll),
+    /// Give this host another key, with its old one.
+    RotateKey(RotateKey),
+    /// Give this host another key: its old one is lost.
+    ReplaceHost(ReplaceHost),
     /// Make a card the key of an account.
     Register(Register),
     /// Sign a request with a person's card and bring back the server's answer.
@@ -100,6 +104,28 @@ pub struct Enroll {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// Where the instance's key shall live.
+    pub key_store: EnrollKeyStore,
+}
+
+/// A new key for a host that has its old one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RotateKey {
+    /// Where the new key shall live.
+    pub key_store: EnrollKeyStore,
+}
+
+/// A new key for a host that lost its old one. Its server and its settings stay.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplaceHost {
+    /// In place of the one that was kept at the enrolment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<ApplicationBundle>,
+    /// A single-use enrolment token; without one an administrator must approve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Where the new key shall live.
     pub key_store: EnrollKeyStore,
 }
 
@@ -192,6 +218,8 @@ enum StrictRequest {
     CardCheck(CardCheck),
     CardFactoryReset(CardFactoryReset),
     Enroll(Enroll),
+    RotateKey(RotateKey),
+    ReplaceHost(ReplaceHost),
     Register(Register),
     Job(Job),
 }
@@ -214,6 +242,8 @@ impl From<StrictRequest> for Request {
             StrictRequest::CardCheck(ask) => Self::CardCheck(ask),
             StrictRequest::CardFactoryReset(ask) => Self::CardFactoryReset(ask),
             StrictRequest::Enroll(ask) => Self::Enroll(ask),
+            StrictRequest::RotateKey(ask) => Self::RotateKey(ask),
+            StrictRequest::ReplaceHost(ask) => Self::ReplaceHost(ask),
             StrictRequest::Register(ask) => Self::Register(ask),
             StrictRequest::Job(ask) => Self::Job(ask),
         }

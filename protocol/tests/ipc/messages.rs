@@ -6,7 +6,7 @@ use countersign_protocol::ids::{Digest, Nonce};
 use countersign_protocol::ipc::{
     Account, Answer, Authenticate, CardReport, Denial, DenyReason, Enroll, EnrollKeyStore, Enrolled,
     FrameKind, Grant, Job, JobDone, JournalAsk, JournalChecked, JournalPage, NoteKind, Problem, ProblemKind,
-    Prompt, PromptKind, Register, RegisterKey, Registered, Reply, Request,
+    Prompt, PromptKind, Register, RegisterKey, Registered, ReplaceHost, Reply, Request, RotateKey,
 };
 use countersign_protocol::message::result::ApplicationBundle;
 use serde::Serialize;
@@ -52,13 +52,20 @@ fn requests() -> Vec<(&'static str, Request)> {
         service: "cron".parse().unwrap(),
         nonce: Nonce::from_bytes([0xA5; 32]),
     };
+    let bundle = ApplicationBundle {
+        application: "countersign".parse().unwrap(),
+        secret_key: Binary(vec![0xC5; 4]),
+        server_certificate: Binary(vec![0xC6; 4]),
+        server_url: "https://auth.example:8443".into(),
+    };
+    let replace = ReplaceHost {
+        bundle: Some(bundle.clone()),
+        token: Some("K7WQ-PXQ2".into()),
+        key_store: EnrollKeyStore::Card(CARD.parse().unwrap()),
+    };
+    let replace_bare = ReplaceHost { bundle: None, token: None, key_store: EnrollKeyStore::Sealed };
     let enroll = Enroll {
-        bundle: ApplicationBundle {
-            application: "countersign".parse().unwrap(),
-            secret_key: Binary(vec![0xC5; 4]),
-            server_certificate: Binary(vec![0xC6; 4]),
-            server_url: "https://auth.example:8443".into(),
-        },
+        bundle,
         server: FINGERPRINT.parse().unwrap(),
         url: None,
         token: Some("K7WQ-PXQ2".into()),
@@ -98,6 +105,9 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("check-journal", Request::CheckJournal),
         ("card-list", Request::CardList),
         ("enroll", Request::Enroll(enroll)),
+        ("rotate-key", Request::RotateKey(RotateKey { key_store: EnrollKeyStore::Sealed })),
+        ("replace-host", Request::ReplaceHost(replace)),
+        ("replace-host-bare", Request::ReplaceHost(replace_bare)),
         ("register-generate", Request::Register(register)),
         ("register-adopt", Request::Register(adopt)),
         ("job", Request::Job(job)),
@@ -161,6 +171,18 @@ fn replies() -> Vec<(&'static str, Reply)> {
                 state: "pending".into(),
                 key_store: "card 0006:12345678".into(),
                 ledger_index: 7,
+                replaces: None,
+            }),
+        ),
+        (
+            "enrolled-anew",
+            Reply::Enrolled(Enrolled {
+                instance: FINGERPRINT.parse().unwrap(),
+                key_words: "abandon ability able about above absent".into(),
+                state: "active".into(),
+                key_store: "card 0006:12345678".into(),
+                ledger_index: 9,
+                replaces: Some(FINGERPRINT.parse().unwrap()),
             }),
         ),
         (
