@@ -12,6 +12,9 @@ use zeroize::Zeroizing;
 /// Larger files are not ours.
 const SIZE: u64 = 16 * 1024 * 1024;
 
+/// How the name of a file ends that is not whole yet.
+const HALF_WRITTEN: &str = ".new";
+
 /// The folder.
 #[derive(Debug, Clone)]
 pub struct StateDir {
@@ -67,7 +70,12 @@ impl StateDir {
         if metadata.uid() != nix::unistd::geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
             return Err(not_roots(path, &metadata));
         }
-        Ok(Self { path: path.to_owned() })
+        let state = Self { path: path.to_owned() };
+        // Of writes that broke off: nobody reads them, and they may hold secrets.
+        for name in state.names()?.iter().filter(|name| name.ends_with(HALF_WRITTEN)) {
+            state.remove(name)?;
+        }
+        Ok(state)
     }
 
     /// Where a file of this name lies.
@@ -127,7 +135,7 @@ impl StateDir {
     /// [`StateError`].
     pub fn write_bytes(&self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
         let path = self.path(name);
-        let fresh = self.path.join(format!("{name}.new"));
+        let fresh = self.path.join(format!("{name}{HALF_WRITTEN}"));
         let io = |why| StateError::Io { path: path.display().to_string(), why };
         let mut file = File::options()
             .write(true)
@@ -213,6 +221,15 @@ mod tests {
         assert_eq!(state.read::<u64>("counter").unwrap(), Some(2));
         assert_eq!(fs::metadata(state.path("counter")).unwrap().mode() & 0o777, 0o600);
         assert!(!folder.path().join("counter.new").exists());
+    }
+
+    #[test]
+    fn what_a_write_that_broke_off_left_is_erased_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("key.new"), b"half a sec").unwrap();
+        fs::write(folder.path().join("key"), b"whole").unwrap();
+        let state = StateDir::open(folder.path()).unwrap();
+        assert_eq!(state.names().unwrap(), ["key"]);
     }
 
     #[test]

@@ -1,0 +1,158 @@
+//! The key that names a host: changed, lost, copied.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where")]
+
+use std::path::PathBuf;
+
+use countersign_tests::site::{Ending, HostKey, KEY_GENERATION, SOON, Scene, talk};
+use countersign_tests::{Machine, target_bin, wait_until};
+use serde_json::Value;
+
+const STATE: &str = "/var/lib/countersign";
+
+/// `countersign` as root.
+fn as_root(machine: &Machine, arguments: &[&str], answers: &[(&str, &str)]) -> Ending {
+    let mut command = machine.command(target_bin("countersign").unwrap());
+    command.args(arguments);
+    talk(&command, answers, KEY_GENERATION).unwrap()
+}
+
+fn status(machine: &Machine) -> Value {
+    let shown = as_root(machine, &["status", "--json"], &[]).shown;
+    serde_json::from_str(shown.trim()).unwrap_or_else(|error| panic!("{error}: {shown}"))
+}
+
+fn instance(machine: &Machine) -> String {
+    status(machine).get("instance").unwrap().as_str().unwrap().to_owned()
+}
+
+/// Files of the agent's state folder whose names begin like this.
+fn files(machine: &Machine, prefix: &str) -> Vec<PathBuf> {
+    let all = std::fs::read_dir(machine.path(STATE)).unwrap().map(|entry| entry.unwrap().path());
+    all.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(prefix)).collect()
+}
+
+/// Olga and Ana go on as if nothing had happened, and the ledger holds.
+fn all_is_well(scene: &Scene<'_>, name: &str) -> String {
+    scene.ana_logs_in().unwrap();
+    let token = format!("after-{name}");
+    scene.olga.administer(&["admin", "token", "add", &token]).unwrap();
+    let export = scene.export(&format!("{name}.jsonl")).unwrap();
+    let verify = scene.olga.countersign(&["ledger", "verify", &export]).unwrap();
+    talk(&verify, &[], SOON).unwrap().success().unwrap();
+    talk(&scene.olga.countersign(&["ledger", "show", &export]).unwrap(), &[], SOON).unwrap().shown
+}
+
+#[test]
+fn sealed_key_is_rotated_and_everything_follows_at_once() {
+    let machine = Machine::start().unwrap();
+    let mut scene = Scene::on(&machine, HostKey::Sealed).unwrap();
+    scene.ana_logs_in().unwrap();
+    let before = instance(&machine);
+    assert_eq!(files(&machine, "instance-").len(), 1);
+
+    let ending = as_root(&machine, &["host", "rotate-key", "--sealed"], &[]).success().unwrap();
+    assert!(ending.shown.contains("has a new key"), "{}", ending.shown);
+    let after = instance(&machine);
+    assert_ne!(before, after);
+    assert_eq!(status(&machine).get("state").unwrap(), "active");
+    // The old secret is gone, and nothing is left to finish.
+    let kept = files(&machine, "instance-");
+    assert!(kept.len() == 1 && kept.iter().all(|path| path.to_string_lossy().contains(&after)), "{kept:?}");
+    assert!(files(&machine, "rotation.json").is_empty());
+    let listed = all_is_well(&scene, "rotated");
+    assert!(listed.contains("host key replaced"), "{listed}");
+
+    // A restart finds the new key.
+    scene.site.stop_agent().unwrap();
+    scene.site.start_agent().unwrap();
+    assert_eq!(instance(&machine), after);
+    all_is_well(&scene, "restarted");
+    // It is for root alone.
+    let ending =
+        talk(&scene.ana.countersign(&["host", "rotate-key", "--sealed"]).unwrap(), &[], SOON).unwrap();
+    assert_eq!(ending.code(), Some(7), "{}", ending.shown);
+}
+
+/// The agent, killed when it is about to replace or remove its `n`-th file.
+fn start_agent_that_dies(scene: &mut Scene<'_>, machine: &Machine, n: u32) {
+    let mut traced = machine.command("strace");
+    let kill = format!("inject=rename,unlink:signal=KILL:when={n}");
+    traced.args(["-f", "-qqq", "-o", "/dev/null", "-e", "trace=rename,unlink", "-e", &kill]);
+    traced.arg(target_bin("countersignd").unwrap());
+    scene.site.agent = Some(machine.spawn("countersignd-dying", &mut traced).unwrap());
+    let socket = machine.path("/run/countersign/user.sock");
+    wait_until("the agent's socket, or its end", SOON, || {
+        let ended = has_ended(scene);
+        Ok((ended || std::os::unix::net::UnixStream::connect(&socket).is_ok()).then_some(()))
+    })
+    .unwrap();
+}
+
+fn has_ended(scene: &mut Scene<'_>) -> bool {
+    scene.site.agent.as_mut().is_none_or(|agent| agent.ended().unwrap().is_some())
+}
+
+/// A tracer that is killed lets its program go; one whose program is killed ends.
+fn end_traced_agent(scene: &mut Scene<'_>) {
+    let Some(mut strace) = scene.site.agent.take() else { return };
+    let children = format!("/proc/{0}/task/{0}/children", strace.pid());
+    for child in std::fs::read_to_string(children).unwrap_or_default().split_whitespace() {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.parse().unwrap()), nix::sys::signal::SIGKILL)
+            .unwrap();
+    }
+    strace.wait(SOON).unwrap();
+}
+
+/// Changes the key again and again, by an agent that dies one write later each time, until it no longer does. However
+/// it ends, the next agent has a key that the server takes, and people log in.
+fn survives_death_at_every_write(scene: &mut Scene<'_>, machine: &Machine, arguments: &[&str]) {
+    let (mut before, mut deaths, mut changed) = (instance(machine), 0, 0);
+    for n in 1..100 {
+        scene.site.stop_agent().unwrap();
+        start_agent_that_dies(scene, machine, n);
+        let ending = as_root(machine, arguments, &[]);
+        let died = wait_until("the agent's end", std::time::Duration::from_millis(200), || {
+            Ok(has_ended(scene).then_some(()))
+        })
+        .is_ok();
+        assert!(died || ending.code() == Some(0), "{n}: {}", ending.shown);
+        deaths += u32::from(died);
+        end_traced_agent(scene);
+        scene.site.start_agent().unwrap();
+        wait_until("the host to work again", SOON, || {
+            let status = status(machine);
+            let active = status.get("state").and_then(Value::as_str) == Some("active");
+            let until = status.get("session_keys_until").is_some_and(Value::is_string);
+            Ok((active && until && files(machine, "rotation.json").is_empty()).then_some(()))
+        })
+        .unwrap_or_else(|trouble| {
+            panic!(
+                "{n}: {trouble}\n{}\n{}\n{:?}\n{}",
+                scene.site.agent_log(),
+                status(machine),
+                files(machine, ""),
+                ending.shown
+            )
+        });
+        let now = instance(machine);
+        changed += u32::from(now != before);
+        before = now;
+        scene.ana_logs_in().unwrap_or_else(|trouble| panic!("{n}: {trouble}"));
+        let keys = files(machine, "instance-").len();
+        assert!(keys <= 1, "{n}: {keys} keys");
+        if !died {
+            assert!(deaths > 8 && changed > 2, "{deaths} deaths, {changed} changes");
+            let listed = all_is_well(scene, "survived");
+            assert!(!listed.contains("ALARM"), "{listed}");
+            return;
+        }
+    }
+    panic!("it does not end");
+}
+
+#[test]
+fn sealed_key_survives_an_agent_killed_at_every_write_of_a_rotation() {
+    let machine = Machine::start().unwrap();
+    let mut scene = Scene::on(&machine, HostKey::Sealed).unwrap();
+    survives_death_at_every_write(&mut scene, &machine, &["host", "rotate-key", "--sealed"]);
+}
