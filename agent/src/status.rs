@@ -15,7 +15,6 @@ use crate::card::CardSeen;
 use crate::check_in::Contact;
 use crate::history::{self, Viewer};
 use crate::journal::SentJob;
-use crate::keeper::FORKED;
 use crate::peer::Peer;
 use crate::rosters::Held;
 use crate::server_link::Link;
@@ -47,6 +46,8 @@ pub fn status(agent: &Agent, with_cards: bool, peer: &Peer) -> StatusReport {
         state: state.to_owned(),
         key_store: link.as_ref().map(|link| link.primary.in_words()),
         session_keys_until: link.as_ref().and_then(|link| link.session()).map(|session| session.until()),
+        key_trouble: link.as_ref().and_then(|link| key_trouble(link)),
+        forked: contact.as_ref().is_some_and(|contact| contact.forked),
         weaknesses: agent.weaknesses.clone(),
         server: link.as_ref().map(|link| server(agent, link, contact.as_deref())),
         roster: agent.contacts.rosters.get().map(|held| roster(agent, &held, &viewer)),
@@ -58,6 +59,13 @@ pub fn status(agent: &Agent, with_cards: bool, peer: &Peer) -> StatusReport {
     }
 }
 
+/// A key that cannot be used is told before it is missed.
+fn key_trouble(link: &Link) -> Option<String> {
+    let until = link.session().map(|session| session.until());
+    let trouble = link.trouble().map(|trouble| trouble.in_words(until));
+    trouble.or_else(|| link.primary.unusable().map(str::to_owned))
+}
+
 fn server(agent: &Agent, link: &Link, contact: Option<&Contact>) -> ServerReport {
     let health = agent.wire.reach.health();
     ServerReport {
@@ -66,8 +74,7 @@ fn server(agent: &Agent, link: &Link, contact: Option<&Contact>) -> ServerReport
         last_answer: health.last_answer,
         clock_offset: agent.wire.time.offset(),
         problem: health.problem,
-        alarm: contact
-            .and_then(|contact| contact.alarm.clone().or_else(|| contact.forked.then(|| FORKED.to_owned()))),
+        alarm: contact.and_then(|contact| contact.alarm.clone()),
     }
 }
 

@@ -12,16 +12,19 @@ use crate::wire::LinkError;
 /// Soonest next try while the old keys still last: the host's card may be missing for hours.
 const RETRY: Duration = Duration::from_secs(60);
 
+/// What to do, for the log. `countersign status` says it too.
+const NEXT: &str =
+    "put the host's card back into its reader; if it is lost or broken: countersign host replace";
+
 /// What stands in the way of new session keys.
 #[derive(Debug, Clone)]
 pub struct Trouble {
-    /// Why, and what to do.
     why: String,
     at: Instant,
 }
 
 impl Trouble {
-    /// For `status` and the log: what stops when.
+    /// For `status` and the log: what ends when, and why.
     #[must_use]
     pub fn in_words(&self, until: Option<Timestamp>) -> String {
         match until {
@@ -56,8 +59,9 @@ pub(super) fn renew_if_due(agent: &Agent, link: &Link, means: Means<'_>) -> Resu
     match renewed {
         Err(error @ LinkError::Unreachable(_)) => Err(error),
         Err(error) => {
-            let trouble = Trouble { why: what_to_do(link, &error), at: Instant::now() };
-            agent.log.warn("session-keys-not-renewed", &[("what", &trouble.in_words(Some(session.until())))]);
+            let trouble = Trouble { why: error.to_string(), at: Instant::now() };
+            let what = trouble.in_words(Some(session.until()));
+            agent.log.warn("session-keys-not-renewed", &[("what", &what), ("next", NEXT)]);
             link.set_trouble(Some(trouble));
             Ok(())
         }
@@ -74,18 +78,8 @@ pub(super) fn renew(agent: &Agent, link: &Link, means: Means<'_>) -> Result<(), 
             Ok(())
         }
         Err(error) => {
-            link.set_trouble(Some(Trouble { why: what_to_do(link, &error), at: Instant::now() }));
+            link.set_trouble(Some(Trouble { why: error.to_string(), at: Instant::now() }));
             Err(error)
         }
-    }
-}
-
-fn what_to_do(link: &Link, error: &LinkError) -> String {
-    match (error, link.primary.card()) {
-        (LinkError::Internal(why), Some(_)) if link.primary.unusable().is_none() && why != FORKED => format!(
-            "{why}. Put the card back into its reader; if it is lost or broken, give the host a new key, as root: \
-             countersign host replace"
-        ),
-        _ => error.to_string(),
     }
 }

@@ -59,6 +59,8 @@ fn healthy() -> StatusReport {
         state: "active".to_owned(),
         key_store: Some("card FFFE:00000001".to_owned()),
         session_keys_until: Some(NOW.plus(25_000)),
+        key_trouble: None,
+        forked: false,
         weaknesses: Vec::new(),
         server: Some(ServerReport {
             url: "https://auth.example:8443".to_owned(),
@@ -149,6 +151,20 @@ fn pending() -> StatusReport {
     report
 }
 
+fn without_its_card() -> StatusReport {
+    let mut report = healthy();
+    report.session_keys_until = Some(NOW.plus(2400));
+    report.key_trouble = Some(format!(
+        "The session keys end at {} and could not be replaced: the host's card FFFE:00000001: the card is in no reader",
+        NOW.plus(2400)
+    ));
+    report
+}
+
+fn forked() -> StatusReport {
+    StatusReport { forked: true, ..healthy() }
+}
+
 fn damaged_journal() -> StatusReport {
     let mut report = healthy();
     report.journal.problem = Some(
@@ -160,11 +176,13 @@ fn damaged_journal() -> StatusReport {
 
 type Sample = (&'static str, i32, fn() -> StatusReport);
 
-const SAMPLES: [Sample; 5] = [
+const SAMPLES: [Sample; 7] = [
     ("healthy", 0, healthy),
     ("server-down", 10, server_down),
     ("not-enrolled", 10, not_enrolled),
     ("pending", 10, pending),
+    ("without-its-card", 10, without_its_card),
+    ("forked", 10, forked),
     ("damaged-journal", 10, damaged_journal),
 ];
 

@@ -29,6 +29,12 @@ pub struct StatusReport {
     /// When the session subkeys end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_keys_until: Option<Timestamp>,
+    /// Why there will be no others after them, as things stand, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_trouble: Option<String>,
+    /// The server has seen two hosts with this host's key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forked: bool,
     /// What this process could not have of its own protection, in a sentence each.
     pub weaknesses: Vec<String>,
     /// The server, if the host is enrolled.

@@ -20,6 +20,8 @@ pub(crate) fn status_not_enrolled() -> Reply {
         state: "not-enrolled".into(),
         key_store: None,
         session_keys_until: None,
+        key_trouble: None,
+        forked: false,
         weaknesses: Vec::new(),
         server: None,
         roster: None,
@@ -45,6 +47,8 @@ pub(crate) fn status_active(card: CardReport) -> Reply {
         state: "active".into(),
         key_store: Some("file, readable by root only".into()),
         session_keys_until: Some(NOW.plus(3600)),
+        key_trouble: Some("the host's card is in no reader".into()),
+        forked: true,
         weaknesses: vec!["memory cannot be locked (ENOMEM): secrets may reach the swap device".into()],
         server: Some(ServerReport {
             url: "https://auth.example:8443".into(),

@@ -35,6 +35,20 @@ fn add(found: &mut Vec<Finding>, what: impl Into<String>, next: impl Into<String
 }
 
 fn host(report: &StatusReport, found: &mut Vec<Finding>) {
+    if report.forked {
+        let instance = report.instance.as_ref().map_or_else(String::new, ToString::to_string);
+        add(
+            found,
+            "ALARM: the server has seen two hosts with this host's key: it was set back to an older copy, or copied.",
+            format!(
+                "Logins go on until the session keys end; new keys and administration from here stopped. An administrator decides, at another host: countersign admin host show {instance}"
+            ),
+        );
+    }
+    if let Some(trouble) = report.key_trouble.as_ref().filter(|_| !report.forked) {
+        let next = "Logins go on until they end. Put the host's card back into its reader; if it is lost or broken, or its key cannot be read, as root: countersign host replace";
+        add(found, sentence(trouble), next);
+    }
     match report.state.as_str() {
         "active" => {}
         "not-enrolled" => {
@@ -51,7 +65,11 @@ fn host(report: &StatusReport, found: &mut Vec<Finding>) {
             "This host is suspended: an administrator has barred it.",
             "Ask an administrator why; they can lift it.",
         ),
-        _ => add(found, "This host's key is revoked, for ever.", "Enrol the host anew, with a new key."),
+        _ => add(
+            found,
+            "This host's key is revoked, for ever.",
+            "Give the host a new one, as root: countersign host replace",
+        ),
     }
 }
 
