@@ -4,6 +4,7 @@ mod config_check;
 mod init;
 mod invite;
 mod serve;
+mod token;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,6 +36,8 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Make a new code for the first administrator, while that account has no key.
     Invite(invite::InviteArguments),
+    /// Make a token with which one host enrols, or gets a new key, where no host is left to administer from.
+    Token(token::TokenArguments),
     /// Work with the configuration file.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -90,6 +93,7 @@ impl Arguments {
             Command::Init(arguments) => init::run(arguments),
             Command::Serve(arguments) => serve::run(arguments),
             Command::Invite(arguments) => invite::run(&arguments),
+            Command::Token(arguments) => token::run(&arguments),
             Command::Config(ConfigCommand::Check { config }) => config_check::run(&config),
         }
     }

@@ -6,7 +6,7 @@
 //! | [`config`] | `server.toml` |
 //! | [`data`] | the folder with keys and database, and who may read it |
 //! | [`init`] | a new server |
-//! | [`invite`] | a new code for the first administrator |
+//! | [`invite`], [`token`] | a new code for the first administrator, and a token where no host is left |
 //! | [`open`] | a core from what `init` left |
 //! | [`serve`] | HTTP |
 //! | [`doors`] | who asks, and how the answer is spelled |
@@ -24,3 +24,4 @@ pub mod log;
 pub mod open;
 pub mod serve;
 pub mod store;
+pub mod token;

@@ -9,6 +9,7 @@ mod pam_client;
 mod people;
 mod road;
 mod scene;
+mod second;
 mod server;
 mod talk;
 

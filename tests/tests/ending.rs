@@ -1,7 +1,7 @@
 //! Ending keys, and barring accounts and hosts, with the commands an administrator types.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
-use countersign_tests::site::{Ending, HostKey, KEY_GENERATION, Person, SERVICE, SOON, Scene, Site, talk};
+use countersign_tests::site::{Ending, HostKey, Person, SERVICE, SOON, Scene, talk};
 use countersign_tests::{Dialogue, Machine, target_bin, wait_until};
 
 const PIN: (&str, &str) = ("PIN for", Person::PIN);
@@ -12,21 +12,6 @@ fn olga(scene: &Scene<'_>, arguments: &[&str], pins: usize) -> Ending {
     let mut all = arguments.to_vec();
     all.extend(["--card", ident.as_str()]);
     talk(&scene.olga.countersign(&all).unwrap(), &vec![PIN; pins], SOON).unwrap()
-}
-
-/// Another machine, as a host of the scene's server.
-fn second_host<'m>(scene: &Scene<'_>, machine: &'m Machine) -> Site<'m> {
-    let token = olga(scene, &["admin", "token", "add", "second"], 1).success().unwrap();
-    let token = token.after("token").unwrap();
-    let mut site = Site::new(machine, 1, HostKey::Sealed).unwrap();
-    site.start_agent().unwrap();
-    let bundle = std::fs::read_to_string(scene.site.machine.path(&scene.site.server.bundle)).unwrap();
-    machine.write("/root/bundle.json", &bundle, 0o600).unwrap();
-    let mut enroll = machine.command(target_bin("countersign").unwrap());
-    enroll.args(["enroll", "--server-fingerprint", &scene.site.server.fingerprint]);
-    enroll.args(["--bundle", "/root/bundle.json", "--token", &token, "--sealed"]);
-    talk(&enroll, &[], KEY_GENERATION).unwrap().success().unwrap();
-    site
 }
 
 fn status(machine: &Machine) -> serde_json::Value {
@@ -120,7 +105,7 @@ fn suspended_host_carries_no_login_until_it_is_resumed_and_a_revoked_one_never()
     let first = Machine::start().unwrap();
     let scene = Scene::on(&first, HostKey::Sealed).unwrap();
     let machine = Machine::start().unwrap();
-    let _second = second_host(&scene, &machine);
+    let _second = scene.second_host(&machine).unwrap();
     wait_for_state(&machine, "active");
     let name = status(&machine).get("instance").unwrap().as_str().unwrap().to_owned();
 

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use countersign_tests::site::{Ending, HostKey, KEY_GENERATION, SOON, Scene, talk};
-use countersign_tests::{Machine, target_bin, wait_until};
+use countersign_tests::{CardSpec, Machine, target_bin, wait_until};
 use serde_json::Value;
 
 const STATE: &str = "/var/lib/countersign";
@@ -71,6 +71,87 @@ fn sealed_key_is_rotated_and_everything_follows_at_once() {
     let ending =
         talk(&scene.ana.countersign(&["host", "rotate-key", "--sealed"]).unwrap(), &[], SOON).unwrap();
     assert_eq!(ending.code(), Some(7), "{}", ending.shown);
+}
+
+/// A token, made on the server's own machine.
+fn token_from_the_servers_machine(scene: &Scene<'_>, machine: &Machine, name: &str) -> String {
+    let mut command = machine.command(target_bin("countersign-server").unwrap());
+    command.args(["token", "--config", &scene.site.server.config, name]);
+    let shown = talk(&command, &[], SOON).unwrap().success().unwrap();
+    shown.after("Enrolment token:").unwrap()
+}
+
+#[test]
+fn host_whose_key_is_lost_gets_another_and_keeps_its_server_and_what_waits() {
+    let machine = Machine::start().unwrap();
+    let mut scene = Scene::on(&machine, HostKey::Sealed).unwrap();
+    let before = instance(&machine);
+    scene.ana_logs_in().unwrap();
+    // Something waits for the server, and then the key is gone.
+    scene.site.server.process.take().unwrap().terminate(SOON).unwrap();
+    scene.login(&["authenticate"], &[("PIN for", "999999")]).unwrap();
+    scene.site.stop_agent().unwrap();
+    for key in files(&machine, "instance-") {
+        std::fs::remove_file(key).unwrap();
+    }
+    scene.site.server.start(&machine).unwrap();
+    scene.site.start_agent().unwrap();
+    let told = status(&machine).get("attention").unwrap().to_string();
+    assert!(told.contains("countersign host replace"), "{told}");
+    let waiting = || status(&machine).pointer("/reports/unsent").and_then(Value::as_u64).unwrap();
+    assert_eq!(waiting(), 1);
+
+    // No host is left to administer from: the server's own machine makes the token.
+    let token = token_from_the_servers_machine(&scene, &machine, "rescue");
+    let ending =
+        as_root(&machine, &["host", "replace", "--token", &token, "--sealed"], &[]).success().unwrap();
+    let revoke = format!("countersign admin host revoke {before}");
+    assert!(ending.shown.contains(&revoke) && ending.shown.contains("is active"), "{}", ending.shown);
+    let after = instance(&machine);
+    assert_ne!(before, after);
+    let aside = machine.path(STATE).join(format!("replaced-{before}"));
+    assert!(aside.join("instance.json").is_file());
+
+    scene.olga.administer(&["admin", "host", "revoke", &before]).unwrap();
+    wait_until("what waited to be sent", SOON, || Ok((waiting() == 0).then_some(()))).unwrap();
+    let listed = all_is_well(&scene, "replaced");
+    for expected in ["wrong pin", "enrolment token rescue", "revoke instance/"] {
+        assert!(listed.contains(expected), "no {expected}:\n{listed}");
+    }
+    // The old key does not come back with the old files.
+    scene.site.stop_agent().unwrap();
+    std::fs::copy(aside.join("instance.json"), machine.path(STATE).join("instance.json")).unwrap();
+    scene.site.start_agent().unwrap();
+    assert!(!scene.login(&["authenticate"], &[]).map_or(true, |ending| ending.status.success()));
+}
+
+#[test]
+fn host_whose_card_is_lost_goes_on_with_a_file_or_another_card() {
+    let machine = Machine::start().unwrap();
+    let mut scene = Scene::on(&machine, HostKey::Card).unwrap();
+    let before = instance(&machine);
+    scene.site.host_card.take().unwrap().pull().unwrap();
+    // The session keys last.
+    scene.ana_logs_in().unwrap();
+    let token = token_from_the_servers_machine(&scene, &machine, "to-file");
+    as_root(&machine, &["host", "replace", "--token", &token, "--sealed"], &[]).success().unwrap();
+    let sealed = instance(&machine);
+    all_is_well(&scene, "to-file");
+
+    let other = machine.card(0, CardSpec::new("00000002")).unwrap();
+    other.wait_until_seen().unwrap();
+    let token = token_from_the_servers_machine(&scene, &machine, "to-card");
+    let ident = other.ident();
+    let arguments = ["host", "replace", "--token", &token, "--card", &ident];
+    as_root(&machine, &arguments, &[("Type yes", "yes")]).success().unwrap();
+    for old in [&before, &sealed] {
+        assert_ne!(instance(&machine), *old);
+        scene.olga.administer(&["admin", "host", "revoke", old]).unwrap();
+    }
+    assert!(status(&machine).get("key_store").unwrap().to_string().contains(&ident));
+    // Both cards' PINs are kept: nobody else knows them.
+    assert_eq!(files(&machine, "host-card-").len(), 2);
+    all_is_well(&scene, "to-card");
 }
 
 /// The agent, killed when it is about to replace or remove its `n`-th file.

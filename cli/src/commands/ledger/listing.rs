@@ -51,6 +51,9 @@ fn who(entry: &Entry) -> String {
 fn what(entry: &Entry) -> String {
     let told = |key: &str| entry.detail.get(key).map_or("", String::as_str);
     match entry.kind {
+        EntryKind::Bootstrap if entry.detail.contains_key("token") => {
+            format!("enrolment token {} made on the server's machine", told("token"))
+        }
         EntryKind::Bootstrap => "server initialised".to_owned(),
         EntryKind::Enrolment => {
             format!(
