@@ -265,6 +265,7 @@ fn obey(cards: &Cards, order: Order) -> Result<Value, Box<dyn Error>> {
                 hostname: "gate".to_owned(),
                 now: SystemClock.now(),
                 replace,
+                keep: None,
             };
             let cert = cards.generate_host_key(card, plan, &mut |_| {})?;
             let mut answer = write(&cert, &out, &[])?;

@@ -65,7 +65,7 @@ use countersign_protocol::statement::{SignedStatement, Statement};
 use crate::holder::Holders;
 use key::SigningKey;
 use readers::Readers;
-use sign::{Aftermath, Order};
+use sign::{Aftermath, Order, SigningSlot};
 use signer::Entry;
 use turn::Reach;
 
@@ -224,12 +224,15 @@ impl Cards {
         entry: Entry,
     ) -> Result<CardSigner, CardError> {
         let seen = self.seen(card)?;
-        match seen.signing_key {
-            Some(found) if found == *key => {}
+        // Only a host's own key may lie in the other slot.
+        let is_host = matches!(entry, Entry::Stored(_));
+        let with = match seen.signing_key {
+            Some(found) if found == *key => SigningSlot::Signature,
+            _ if is_host && seen.authentication_key.as_ref() == Some(key) => SigningSlot::Authentication,
             Some(found) => return Err(CardError::KeyMismatch { expected: key.clone(), found }),
             None => return Err(CardError::NoKey),
-        }
-        CardSigner::new(self.clone(), card, component(certificate, key)?, entry)
+        };
+        CardSigner::new(self.clone(), card, with, component(certificate, key)?, entry)
     }
 
     fn seen(&self, card: CardIdent) -> Result<CardSeen, CardError> {

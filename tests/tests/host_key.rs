@@ -154,17 +154,29 @@ fn host_whose_card_is_lost_goes_on_with_a_file_or_another_card() {
     all_is_well(&scene, "to-card");
 }
 
-/// The agent, killed when it is about to replace or remove its `n`-th file.
-fn start_agent_that_dies(scene: &mut Scene<'_>, machine: &Machine, n: u32) {
+/// The agent, killed when one of its threads is about to put its `n`-th file in place, or to remove it.
+fn start_agent_that_dies(scene: &mut Scene<'_>, machine: &Machine, at: &str, n: u32) {
     let mut traced = machine.command("strace");
-    let kill = format!("inject=rename,unlink:signal=KILL:when={n}");
-    traced.args(["-f", "-qqq", "-o", "/dev/null", "-e", "trace=rename,unlink", "-e", &kill]);
+    let (trace, kill) = (format!("trace={at}"), format!("inject={at}:signal=KILL:when={n}"));
+    traced.args(["-f", "-qqq", "-o", "/dev/null", "-e", &trace, "-e", &kill]);
+    if at == "unlink" {
+        // Sockets and the like are removed at every start.
+        traced.args(["-P", &format!("{STATE}/roster.json"), "-P", &format!("{STATE}/rotation.json")]);
+    }
     traced.arg(target_bin("countersignd").unwrap());
     scene.site.agent = Some(machine.spawn("countersignd-dying", &mut traced).unwrap());
     let socket = machine.path("/run/countersign/user.sock");
-    wait_until("the agent's socket, or its end", SOON, || {
-        let ended = has_ended(scene);
-        Ok((ended || std::os::unix::net::UnixStream::connect(&socket).is_ok()).then_some(()))
+    wait_until("the agent to have checked in, or its end", SOON, || {
+        if has_ended(scene) {
+            return Ok(Some(()));
+        }
+        if std::os::unix::net::UnixStream::connect(&socket).is_err() {
+            return Ok(None);
+        }
+        let shown = as_root(machine, &["status", "--json"], &[]).shown;
+        let status: Value = serde_json::from_str(shown.trim()).unwrap_or_default();
+        let is_in = |what: &str| status.pointer(what).is_some_and(Value::is_string);
+        Ok((is_in("/session_keys_until") && is_in("/server/last_answer")).then_some(()))
     })
     .unwrap();
 }
@@ -187,48 +199,54 @@ fn end_traced_agent(scene: &mut Scene<'_>) {
 /// Changes the key again and again, by an agent that dies one write later each time, until it no longer does. However
 /// it ends, the next agent has a key that the server takes, and people log in.
 fn survives_death_at_every_write(scene: &mut Scene<'_>, machine: &Machine, arguments: &[&str]) {
-    let (mut before, mut deaths, mut changed) = (instance(machine), 0, 0);
-    for n in 1..100 {
-        scene.site.stop_agent().unwrap();
-        start_agent_that_dies(scene, machine, n);
-        let ending = as_root(machine, arguments, &[]);
-        let died = wait_until("the agent's end", std::time::Duration::from_millis(200), || {
-            Ok(has_ended(scene).then_some(()))
-        })
-        .is_ok();
-        assert!(died || ending.code() == Some(0), "{n}: {}", ending.shown);
-        deaths += u32::from(died);
-        end_traced_agent(scene);
-        scene.site.start_agent().unwrap();
-        wait_until("the host to work again", SOON, || {
-            let status = status(machine);
-            let active = status.get("state").and_then(Value::as_str) == Some("active");
-            let until = status.get("session_keys_until").is_some_and(Value::is_string);
-            Ok((active && until && files(machine, "rotation.json").is_empty()).then_some(()))
-        })
-        .unwrap_or_else(|trouble| {
-            panic!(
-                "{n}: {trouble}\n{}\n{}\n{:?}\n{}",
-                scene.site.agent_log(),
-                status(machine),
-                files(machine, ""),
-                ending.shown
-            )
-        });
-        let now = instance(machine);
-        changed += u32::from(now != before);
-        before = now;
-        scene.ana_logs_in().unwrap_or_else(|trouble| panic!("{n}: {trouble}"));
-        let keys = files(machine, "instance-").len();
-        assert!(keys <= 1, "{n}: {keys} keys");
-        if !died {
-            assert!(deaths > 8 && changed > 2, "{deaths} deaths, {changed} changes");
-            let listed = all_is_well(scene, "survived");
-            assert!(!listed.contains("ALARM"), "{listed}");
-            return;
+    for (at, enough) in [("rename", 7), ("unlink", 2)] {
+        let (mut before, mut deaths, mut changed, mut survived) = (instance(machine), 0, 0, 0);
+        for n in 1..30 {
+            let died = changes_key_and_dies(scene, machine, arguments, at, n);
+            let now = instance(machine);
+            changed += u32::from(died && now != before);
+            (before, deaths) = (now, deaths + u32::from(died));
+            // Which write is which depends on who comes first; it is over when there are no more.
+            survived += u32::from(!died);
+            if survived == 3 {
+                break;
+            }
         }
+        assert!(survived == 3 && deaths >= enough && changed > 0, "{at}: {deaths} deaths, {changed} changes");
     }
-    panic!("it does not end");
+    let listed = all_is_well(scene, "survived");
+    assert!(!listed.contains("ALARM"), "{listed}");
+}
+
+/// Whether it died.
+fn changes_key_and_dies(
+    scene: &mut Scene<'_>,
+    machine: &Machine,
+    arguments: &[&str],
+    at: &str,
+    n: u32,
+) -> bool {
+    scene.site.stop_agent().unwrap();
+    start_agent_that_dies(scene, machine, at, n);
+    let ending = as_root(machine, arguments, &[]);
+    let died = wait_until("the agent's end", std::time::Duration::from_millis(200), || {
+        Ok(has_ended(scene).then_some(()))
+    })
+    .is_ok();
+    assert!(died || ending.code() == Some(0), "{at} {n}: {}", ending.shown);
+    end_traced_agent(scene);
+    scene.site.start_agent().unwrap();
+    wait_until("the host to work again", SOON, || {
+        let status = status(machine);
+        let active = status.get("state").and_then(Value::as_str) == Some("active");
+        let until = status.get("session_keys_until").is_some_and(Value::is_string);
+        Ok((active && until && files(machine, "rotation.json").is_empty()).then_some(()))
+    })
+    .unwrap_or_else(|trouble| panic!("{at} {n}: {trouble}\n{}\n{}", scene.site.agent_log(), status(machine)));
+    scene.ana_logs_in().unwrap_or_else(|trouble| panic!("{at} {n}: {trouble}"));
+    let keys = files(machine, "instance-").len();
+    assert!(keys <= 1, "{at} {n}: {keys} keys");
+    died
 }
 
 #[test]
@@ -236,4 +254,48 @@ fn sealed_key_survives_an_agent_killed_at_every_write_of_a_rotation() {
     let machine = Machine::start().unwrap();
     let mut scene = Scene::on(&machine, HostKey::Sealed).unwrap();
     survives_death_at_every_write(&mut scene, &machine, &["host", "rotate-key", "--sealed"]);
+}
+
+#[test]
+fn key_on_the_hosts_card_is_rotated_on_that_card_while_the_old_one_still_signs() {
+    let machine = Machine::start().unwrap();
+    let mut scene = Scene::on(&machine, HostKey::Card).unwrap();
+    let ident = scene.site.host_card.as_ref().unwrap().ident();
+    let mut names = vec![instance(&machine)];
+    // From the one slot into the other, and back.
+    for turn in ["first", "second", "third"] {
+        let ending = as_root(&machine, &["host", "rotate-key", "--card", &ident], &[]).success().unwrap();
+        assert!(ending.shown.contains(&ident), "{}", ending.shown);
+        let now = instance(&machine);
+        assert!(!names.contains(&now), "{turn}");
+        names.push(now);
+        all_is_well(&scene, turn);
+    }
+    // A restart finds it in its slot. People's logins cost the card nothing.
+    scene.site.stop_agent().unwrap();
+    scene.site.start_agent().unwrap();
+    scene.ana_logs_in().unwrap();
+    let card = scene.site.host_card.as_ref().unwrap();
+    card.reset_counts().unwrap();
+    scene.ana_logs_in().unwrap();
+    assert_eq!(card.counts().unwrap().total, 0);
+
+    // From the card into a file, and to another card.
+    as_root(&machine, &["host", "rotate-key", "--sealed"], &[]).success().unwrap();
+    all_is_well(&scene, "sealed");
+    scene.site.host_card.take().unwrap().pull().unwrap();
+    let other = machine.card(0, CardSpec::new("00000002")).unwrap();
+    other.wait_until_seen().unwrap();
+    let arguments = ["host", "rotate-key", "--card", &other.ident()];
+    as_root(&machine, &arguments, &[("Type yes", "yes")]).success().unwrap();
+    all_is_well(&scene, "other-card");
+    assert_eq!(files(&machine, "instance-").len(), 0, "no key is left in a file");
+}
+
+#[test]
+fn key_on_a_card_survives_an_agent_killed_at_every_write_of_a_rotation() {
+    let machine = Machine::start().unwrap();
+    let mut scene = Scene::on(&machine, HostKey::Card).unwrap();
+    let ident = scene.site.host_card.as_ref().unwrap().ident();
+    survives_death_at_every_write(&mut scene, &machine, &["host", "rotate-key", "--card", &ident]);
 }

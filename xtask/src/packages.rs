@@ -28,6 +28,7 @@ const RUN: &[&str] = &[
     "openssh-server",  // being logged in to; tests start their own
     "expect",          // typing at a terminal
     "procps",          // looking at processes
+    "strace",          // killing the agent at a chosen write
     "util-linux",      // namespaces, `setpriv`, `setsid`
     "iproute2",        // `ss`, with which the agent names who holds a card
 ];

@@ -110,7 +110,7 @@ impl Command {
         Self { name: "PUT DATA", header: [0x00, 0xDA, high, low], data, answer: Answer::None }
     }
 
-    /// `which` is 81 for signing, 83 for the admin PIN.
+    /// `which` is 81 for signing, 82 for the other keys, 83 for the admin PIN.
     pub(super) fn verify(which: u8, secret: Zeroizing<Vec<u8>>) -> Self {
         Self { name: "VERIFY", header: [0x00, 0x20, 0x00, which], data: secret, answer: Answer::None }
     }
@@ -167,6 +167,11 @@ impl Command {
 
     pub(super) fn compute_signature(data: Vec<u8>) -> Self {
         Self::new("PSO: COMPUTE DIGITAL SIGNATURE", [0x00, 0x2A, 0x9E, 0x9A], data, Answer::Long)
+    }
+
+    /// Signs as [`Command::compute_signature`] does, with the key in the authentication slot.
+    pub(super) fn internal_authenticate(data: Vec<u8>) -> Self {
+        Self::new("INTERNAL AUTHENTICATE", [0x00, 0x88, 0x00, 0x00], data, Answer::Long)
     }
 
     /// `slot` is B6 (signature), B8 (decryption) or A4 (authentication).

@@ -10,7 +10,7 @@ mod outcome;
 
 use countersign_protocol::certificate::Cert;
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ids::CardIdent;
+use countersign_protocol::ids::{CardIdent, Fingerprint};
 use sequoia_openpgp as openpgp;
 use zeroize::Zeroizing;
 
@@ -69,6 +69,8 @@ pub struct GenerateHost {
     pub now: Timestamp,
     /// Keys that are on the card may be overwritten.
     pub replace: bool,
+    /// But not this one: the new key goes into another slot, and this one goes on signing.
+    pub keep: Option<Fingerprint>,
 }
 
 impl Cards {
@@ -86,6 +88,7 @@ impl Cards {
         let plan = Plan {
             algorithm: plan.algorithm,
             slots: &[Slot::Signature, Slot::Decryption, Slot::Authentication],
+            keep: None,
             pins: [plan.user_pin, plan.admin_pin],
             new_pins: plan.new_pins,
             same_pins: plan.same_pins,
@@ -108,9 +111,13 @@ impl Cards {
         plan: GenerateHost,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Cert, GenerateError> {
+        let unchanged = |cause| GenerateError { cause, state: CardState::Unchanged };
+        let signing_key = self.seen(card).map_err(unchanged)?.signing_key;
+        let in_the_way = plan.keep.is_some() && signing_key == plan.keep;
         let plan = Plan {
             algorithm: plan.algorithm,
-            slots: &[Slot::Signature],
+            slots: if in_the_way { &[Slot::Authentication] } else { &[Slot::Signature] },
+            keep: plan.keep,
             pins: [plan.user_pin, plan.admin_pin],
             new_pins: Some([plan.new_pins.user, plan.new_pins.admin]),
             same_pins: true,
@@ -150,6 +157,8 @@ type Told<'a> = &'a Steps<(Option<Progress>, CardState)>;
 struct Plan {
     algorithm: Algorithm,
     slots: &'static [Slot],
+    /// Must be there afterwards.
+    keep: Option<Fingerprint>,
     /// User, admin.
     pins: [Entered; 2],
     new_pins: Option<[Pin; 2]>,
@@ -181,8 +190,12 @@ impl Plan {
             steps.begin((Some(Progress::Key(slot.name())), CardState::OldPins));
             keys.push(slot.make_key(card, public, self.algorithm, self.now)?);
         }
-        if self.for_host && public.touch {
-            card.ask(&Command::put_data(0xD6, vec![0x00, 0x20]))?;
+        for (slot, touch, policy) in
+            [(Slot::Signature, public.touch, 0xD6), (Slot::Authentication, public.authentication_touch, 0xD8)]
+        {
+            if self.for_host && touch && self.slots.contains(&slot) {
+                card.ask(&Command::put_data(policy, vec![0x00, 0x20]))?;
+            }
         }
         steps.begin((Some(Progress::Certificate), CardState::OldPins));
         let cert = certificate::build(card, public, user_pin, &self.user_id, self.now, keys)?;
@@ -200,6 +213,13 @@ impl Plan {
     /// Everything that can be refused before the card is touched.
     fn check(&self, public: &PublicData, status: PinStatus) -> Result<(), CardError> {
         if !self.replace && public.keys.iter().any(Option::is_some) {
+            return Err(CardError::HoldsKeys);
+        }
+        let places = [Slot::Signature, Slot::Decryption, Slot::Authentication];
+        let lost = |(slot, key): (&Slot, &Option<Fingerprint>)| {
+            key.is_some() && *key == self.keep && self.slots.contains(slot)
+        };
+        if places.iter().zip(&public.keys).any(lost) {
             return Err(CardError::HoldsKeys);
         }
         let [user, admin] = &self.pins;

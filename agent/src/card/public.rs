@@ -20,6 +20,8 @@ pub(super) struct PublicData {
     pub(super) status: PinStatus,
     /// The signature key wants a touch.
     pub(super) touch: bool,
+    /// The authentication key wants a touch.
+    pub(super) authentication_touch: bool,
     /// The card can be told to use other algorithms.
     pub(super) algorithms_change: bool,
     /// The card can be told to close the PIN after every signature.
@@ -107,13 +109,18 @@ pub(super) fn read(card: &mut Exclusive<'_>) -> Result<PublicData, CardError> {
         ident: ident(application)?,
         keys: fingerprints(part(0xC5, "fingerprints")?),
         status: pin_status(part(0xC4, "PIN status")?)?,
-        touch: tlv::find(&data, 0xD6).and_then(<[u8]>::first).is_some_and(|policy| *policy != 0),
+        touch: wants_touch(&data, 0xD6),
+        authentication_touch: wants_touch(&data, 0xD8),
         algorithms_change: capabilities.algo_attrs_changeable(),
         forcing_changes: capabilities.pw_status_change(),
         algorithms: [0xC1, 0xC2, 0xC3].map(|tag| tlv::find(&data, tag).unwrap_or_default().to_vec()),
         erasable: tlv::find(&data, 0x5F52).is_none_or(is_erasable),
         kdf: if capabilities.kdf_do() { read_kdf(card)? } else { None },
     })
+}
+
+fn wants_touch(data: &[u8], tag: u16) -> bool {
+    tlv::find(data, tag).and_then(<[u8]>::first).is_some_and(|policy| *policy != 0)
 }
 
 fn read_kdf(card: &mut Exclusive<'_>) -> Result<Option<KdfDo>, CardError> {

@@ -16,6 +16,8 @@ pub struct CardSeen {
     pub ident: Option<CardIdent>,
     /// The key in its signature slot.
     pub signing_key: Option<Fingerprint>,
+    /// The key in its authentication slot.
+    pub authentication_key: Option<Fingerprint>,
     /// Whether any slot holds a key.
     pub has_keys: bool,
     /// Tries left for the user's PIN, when last read.
@@ -32,6 +34,7 @@ impl CardSeen {
             reader: reader.to_owned(),
             ident: None,
             signing_key: None,
+            authentication_key: None,
             has_keys: false,
             tries: None,
             touch: false,
@@ -40,11 +43,12 @@ impl CardSeen {
     }
 
     pub(super) fn of(reader: &str, public: &PublicData) -> Self {
-        let [signing_key, ..] = public.keys.clone();
+        let [signing_key, _, authentication_key] = public.keys.clone();
         Self {
             reader: reader.to_owned(),
             ident: Some(public.ident),
             signing_key,
+            authentication_key,
             has_keys: public.keys.iter().any(Option::is_some),
             tries: Some(public.status.tries_of(PinKind::User)),
             touch: public.touch,

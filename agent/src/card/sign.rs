@@ -15,8 +15,27 @@ pub struct PinAccepted(());
 /// What a signature costs and may cost.
 pub(super) struct Order {
     pub(super) entered: Entered,
-    /// The data field of PSO: COMPUTE DIGITAL SIGNATURE.
+    pub(super) with: SigningSlot,
+    /// The data field of PSO: COMPUTE DIGITAL SIGNATURE, or of INTERNAL AUTHENTICATE.
     pub(super) input: Vec<u8>,
+}
+
+/// Which of a card's keys signs. A host's key may lie in either slot, so that it can be changed on one card while the
+/// one before still signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SigningSlot {
+    Signature,
+    Authentication,
+}
+
+impl SigningSlot {
+    /// The PIN that opens it.
+    pub(super) const fn purpose(self) -> Purpose {
+        match self {
+            Self::Signature => Purpose::Signing,
+            Self::Authentication => Purpose::Authenticating,
+        }
+    }
 }
 
 /// What is left behind on the card.
@@ -33,6 +52,8 @@ pub(super) enum Aftermath {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     Signing,
+    /// The same PIN, for every other key.
+    Authenticating,
     Admin,
 }
 
@@ -40,13 +61,14 @@ impl Purpose {
     pub(super) const fn reference(self) -> u8 {
         match self {
             Self::Signing => 0x81,
+            Self::Authenticating => 0x82,
             Self::Admin => 0x83,
         }
     }
 
     pub(super) const fn kind(self) -> PinKind {
         match self {
-            Self::Signing => PinKind::User,
+            Self::Signing | Self::Authenticating => PinKind::User,
             Self::Admin => PinKind::Admin,
         }
     }
@@ -62,8 +84,8 @@ pub(super) fn sign(
     if let Err(refusal) = spare(PinKind::User, status, &order.entered) {
         return (Err(refusal), Aftermath::Closed);
     }
-    let Order { entered, input } = order;
-    let verified = verify(&mut card, public, Purpose::Signing, &entered.pin);
+    let Order { entered, with, input } = order;
+    let verified = verify(&mut card, public, with.purpose(), &entered.pin);
     // The card has it: while it waits for a touch, nobody else does.
     drop(entered);
     let accepted = match verified {
@@ -76,12 +98,12 @@ pub(super) fn sign(
             return (Err(error), Aftermath::Reset);
         }
     };
-    let result = compute(&mut card, public, accepted, input);
-    if status.forced && result.is_ok() {
+    let result = compute(&mut card, public, accepted, with, input);
+    if status.forced && with == SigningSlot::Signature && result.is_ok() {
         // The card closed the PIN itself.
         return (result, Aftermath::Closed);
     }
-    (result, close(card))
+    (result, close(card, with.purpose()))
 }
 
 /// The last moment to spare a try.
@@ -137,15 +159,19 @@ pub(super) fn compute(
     card: &mut Exclusive<'_>,
     public: &PublicData,
     _accepted: PinAccepted,
+    with: SigningSlot,
     input: Vec<u8>,
 ) -> Result<Vec<u8>, CardError> {
-    let command = Command::compute_signature(input);
+    let (command, touch) = match with {
+        SigningSlot::Signature => (Command::compute_signature(input), public.touch),
+        SigningSlot::Authentication => (Command::internal_authenticate(input), public.authentication_touch),
+    };
     let answer = card.send(&command)?;
     match answer.status {
         0x9000 => Ok(answer.data),
         0x6600 => Err(CardError::TouchTimeout),
         // The PIN was accepted a moment ago, in this transaction: what is missing is the touch.
-        0x6982 if public.touch => Err(CardError::TouchTimeout),
+        0x6982 if touch => Err(CardError::TouchTimeout),
         0x6982 => Err(CardError::PinTaken),
         0x6A88 => Err(CardError::NoKey),
         status => Err(CardError::Failed { command: command.name, status }),
@@ -153,8 +179,8 @@ pub(super) fn compute(
 }
 
 /// Takes a verification back, by a reset where the card cannot otherwise.
-fn close(mut card: Exclusive<'_>) -> Aftermath {
-    match card.send(&Command::forget_verification(Purpose::Signing.reference())) {
+fn close(mut card: Exclusive<'_>, purpose: Purpose) -> Aftermath {
+    match card.send(&Command::forget_verification(purpose.reference())) {
         Ok(answer) if answer.status == 0x9000 => Aftermath::Closed,
         _ => {
             card.end_with_reset();

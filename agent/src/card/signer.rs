@@ -12,16 +12,17 @@ use super::Cards;
 use super::error::CardError;
 use super::key::{Kind, SigningKey};
 use super::pin::{Entered, Pin, PinError};
-use super::sign::Order;
+use super::sign::{Order, SigningSlot};
 
 /// Where a stored PIN is read from, each time it is needed.
 pub type PinSource = Box<dyn Fn() -> Result<Pin, PinError> + Send + Sync>;
 
-/// Signs with the key in a card's signature slot. Every signature is one exclusive transaction with one
-/// VERIFY of its own.
+/// Signs with the key in a card's signature slot, or a host's key in the authentication slot. Every signature is one
+/// exclusive transaction with one VERIFY of its own.
 pub struct CardSigner {
     cards: Cards,
     card: CardIdent,
+    with: SigningSlot,
     key: SigningKey,
     kind: Kind,
     entry: Entry,
@@ -56,11 +57,12 @@ impl CardSigner {
     pub(super) fn new(
         cards: Cards,
         card: CardIdent,
+        with: SigningSlot,
         key: SigningKey,
         entry: Entry,
     ) -> Result<Self, CardError> {
         let kind = Kind::of(&key)?;
-        Ok(Self { cards, card, key, kind, entry, failure: Failure::default() })
+        Ok(Self { cards, card, with, key, kind, entry, failure: Failure::default() })
     }
 
     /// Where to look after a failure. Take it before the signer is given away.
@@ -79,7 +81,7 @@ impl CardSigner {
                 Entered::stored(source().map_err(|error| CardError::OpenPgp(error.to_string()))?)
             }
         };
-        let answer = self.cards.sign(self.card, Order { entered, input })?;
+        let answer = self.cards.sign(self.card, Order { entered, with: self.with, input })?;
         let signature = self.kind.signature(&answer)?;
         // A faulty signature can give a key away; it never leaves.
         self.key.verify(&signature, hash, digest).map_err(|_| CardError::BadSignature)?;

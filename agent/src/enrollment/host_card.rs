@@ -116,6 +116,7 @@ impl KeyMaker<'_> {
             hostname: hostname(),
             now: self.agent.wire.time.now().plus(-BACKDATE),
             replace: true,
+            keep: self.link.map(|link| link.instance.fingerprint.clone()),
         };
         let turn = self.agent.cards.turn(card, &Asker::host(), person);
         let mut turn = turn.map_err(|cause| GenerateError { cause, state: CardState::Unchanged })?;

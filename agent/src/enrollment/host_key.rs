@@ -25,7 +25,7 @@ pub(crate) struct Made {
 pub(crate) struct KeyMaker<'a> {
     /// Whose host.
     pub(crate) agent: &'a Agent,
-    /// What names the host now: that key is not touched.
+    /// What names the host now: that key goes on signing, also on the same card.
     pub(crate) link: Option<&'a Link>,
 }
 

@@ -15,6 +15,7 @@ use super::super::apdu::Command;
 use super::super::error::CardError;
 use super::super::link::Exclusive;
 use super::super::public::PublicData;
+use super::super::sign::SigningSlot;
 use super::super::tlv;
 use super::Made;
 
@@ -91,6 +92,15 @@ impl Slot {
             Self::Signature => "signature",
             Self::Decryption => "decryption",
             Self::Authentication => "authentication",
+        }
+    }
+
+    /// As a slot that signs, if it is one.
+    pub(super) const fn signing(self) -> Option<SigningSlot> {
+        match self {
+            Self::Signature => Some(SigningSlot::Signature),
+            Self::Authentication => Some(SigningSlot::Authentication),
+            Self::Decryption => None,
         }
     }
 

@@ -16,7 +16,7 @@ use super::super::key::{Kind, SigningKey};
 use super::super::link::Exclusive;
 use super::super::pin::Pin;
 use super::super::public::PublicData;
-use super::super::sign::{Purpose, compute, verify};
+use super::super::sign::{SigningSlot, compute, verify};
 use super::Made;
 use super::algorithm::Slot;
 
@@ -30,10 +30,11 @@ pub(super) fn build(
     keys: Vec<Made>,
 ) -> Result<Cert, CardError> {
     let mut keys = keys.into_iter();
-    let first = keys.next().filter(|made| made.slot == Slot::Signature);
-    let first = first.ok_or_else(|| CardError::OpenPgp("no signature key was made".to_owned()))?.key;
+    let first = keys.next().and_then(|made| Some((made.slot.signing()?, made.key)));
+    let (with, first) =
+        first.ok_or_else(|| CardError::OpenPgp("no key was made that could sign".to_owned()))?;
     let primary: Key<PublicParts, PrimaryRole> = first.clone().role_into_primary().into();
-    let mut signer = OpenCard::new(card, public, pin, first)?;
+    let mut signer = OpenCard::new(card, public, pin, with, first)?;
     match packets(&mut signer, &primary, user_id, now, keys) {
         Ok(packets) => {
             let cert = Cert::from_packets(packets.into_iter()).map_err(|error| library(&error))?;
@@ -83,6 +84,7 @@ struct OpenCard<'c, 't> {
     card: &'c mut Exclusive<'t>,
     public: &'c PublicData,
     pin: &'c Pin,
+    with: SigningSlot,
     key: SigningKey,
     kind: Kind,
     failure: Option<CardError>,
@@ -93,11 +95,12 @@ impl<'c, 't> OpenCard<'c, 't> {
         card: &'c mut Exclusive<'t>,
         public: &'c PublicData,
         pin: &'c Pin,
+        with: SigningSlot,
         key: Key4<PublicParts, UnspecifiedRole>,
     ) -> Result<Self, CardError> {
         let key = SigningKey::from(key);
         let kind = Kind::of(&key)?;
-        Ok(Self { card, public, pin, key, kind, failure: None })
+        Ok(Self { card, public, pin, with, key, kind, failure: None })
     }
 
     fn best_hash(&self) -> HashAlgorithm {
@@ -106,8 +109,8 @@ impl<'c, 't> OpenCard<'c, 't> {
 
     fn make(&mut self, hash: HashAlgorithm, digest: &[u8]) -> Result<mpi::Signature, CardError> {
         let input = self.kind.input(hash, digest)?;
-        let accepted = verify(self.card, self.public, Purpose::Signing, self.pin)?;
-        let answer = compute(self.card, self.public, accepted, input)?;
+        let accepted = verify(self.card, self.public, self.with.purpose(), self.pin)?;
+        let answer = compute(self.card, self.public, accepted, self.with, input)?;
         let signature = self.kind.signature(&answer)?;
         self.key.verify(&signature, hash, digest).map_err(|_| CardError::BadSignature)?;
         Ok(signature)
