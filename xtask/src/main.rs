@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything a developer types, in one place.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod demo;
 #[cfg(test)]
 mod documents;
@@ -27,8 +28,13 @@ Commands:
   lint   formatting, clippy, and licences where cargo-deny is installed
   soak matrix [FAMILY]
          every fault at every moment of a login; takes many minutes, and is no part of test
+  bench agent [--json] [--few]
+         logins, built for release: warm, cold, with a card put in for it, and the same by poldi and pam_p11;
+         --json prints figures, --few tries the bench out
+  bench ledger
+         how many entries a second `ledger verify` checks
 
-demo, test and soak need root, because they make private machines (mount namespaces, pcscd, sudo) and install the
+demo, test, soak and bench agent need root, because they make private machines (mount namespaces, pcscd, sudo) and install the
 Debian packages that are missing. They leave the system's own services alone. Without root they print the
 one command to run.
 
@@ -43,12 +49,17 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["lint"] => lint::run(),
         ["soak", words @ ..] if !words.iter().any(|word| word.starts_with('-')) => soak::run(words),
+        ["bench", "agent", words @ ..] if words.iter().all(|word| ["--json", "--few"].contains(word)) => {
+            bench::agent(words)
+        }
+        ["bench", "ledger"] => bench::ledger(),
         ["help" | "--help" | "-h"] | [_, "--help" | "-h"] => {
             let _ = write!(std::io::stdout(), "{HELP}");
             return ExitCode::SUCCESS;
         }
         [] => Err(Stop::Usage("which command?".to_owned())),
-        ["demo" | "test" | "lint" | "soak", rest, ..] => {
+        ["bench"] => Err(Stop::Usage("bench what? agent or ledger".to_owned())),
+        ["demo" | "test" | "lint" | "soak" | "bench", rest, ..] => {
             Err(Stop::Usage(format!("`{rest}` is not understood")))
         }
         [other, ..] => Err(Stop::Usage(format!("there is no command `{other}`"))),

@@ -33,10 +33,27 @@ const RUN: &[&str] = &[
     "iproute2",        // `ss`, with which the agent names who holds a card
 ];
 
+/// For `bench agent` alone: the neighbours it is compared with. They change no PAM configuration.
+const NEIGHBOURS: &[&str] = &[
+    "libpam-poldi", // logs in with an OpenPGP card through scdaemon
+    "libpam-p11",   // logs in with any PKCS#11 token
+    "opensc",       // makes one of an OpenPGP card
+];
+
 /// Installs what is missing, or says the one command that does. Services of the system are neither started
 /// nor restarted.
 pub(crate) fn ensure() -> Result<(), Stop> {
-    let missing: Vec<&str> = BUILD.iter().chain(RUN).copied().filter(|package| !installed(package)).collect();
+    install(&[])
+}
+
+/// The same, and the programs that the bench compares with.
+pub(crate) fn ensure_for_bench() -> Result<(), Stop> {
+    install(NEIGHBOURS)
+}
+
+fn install(more: &[&'static str]) -> Result<(), Stop> {
+    let wanted = BUILD.iter().chain(RUN).chain(more).copied();
+    let missing: Vec<&str> = wanted.filter(|package| !installed(package)).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -44,9 +44,16 @@ pub struct Counts {
     pub order: Vec<String>,
     /// PINs that the card itself refused: tries spent.
     pub refused_pins: usize,
+    worked_us: u64,
 }
 
 impl Counts {
+    /// How long the card itself worked on them, from a command's arrival to its answer.
+    #[must_use]
+    pub const fn worked(&self) -> Duration {
+        Duration::from_micros(self.worked_us)
+    }
+
     /// How many commands of this name.
     #[must_use]
     pub fn of(&self, name: &str) -> usize {

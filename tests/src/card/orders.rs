@@ -1,5 +1,7 @@
 //! What a card's holder changes with another program.
 
+use std::time::Duration;
+
 use sha2::Digest as _;
 
 use super::Card;
@@ -25,6 +27,15 @@ impl Card<'_> {
     /// [`Trouble::Program`] with the PC/SC error and the answers up to it.
     pub fn send(&self, apdus: &[&str]) -> Result<Vec<String>, Trouble> {
         self.machine.apdus(self.reader, apdus)
+    }
+
+    /// How long `rounds` rounds of `apdus` (hexadecimal) take a program that does nothing else: connecting with
+    /// nobody else there, a transaction, disconnecting.
+    ///
+    /// # Errors
+    /// [`Trouble::Program`] with the PC/SC error, or the command that did not answer 9000.
+    pub fn stopwatch(&self, rounds: usize, apdus: &[&str]) -> Result<Vec<Duration>, Trouble> {
+        self.machine.stopwatch(self.reader, rounds, apdus)
     }
 
     /// Another user PIN from now on.

@@ -135,6 +135,23 @@ impl Machine {
         Ok(said.lines().map(str::to_owned).collect())
     }
 
+    /// How long `rounds` rounds of `apdus` (hexadecimal) take a program that does nothing else: connecting,
+    /// a transaction, disconnecting.
+    ///
+    /// # Errors
+    /// [`Trouble::Program`] with the PC/SC error, or the command that did not answer 9000.
+    pub(crate) fn stopwatch(
+        &self,
+        reader: usize,
+        rounds: usize,
+        apdus: &[&str],
+    ) -> Result<Vec<Duration>, Trouble> {
+        let said = self.probe(&[&["time", &reader_name(reader), &rounds.to_string()], apdus].concat())?;
+        let rounds: Vec<u64> = serde_json::from_str(&said)
+            .map_err(|error| Trouble::Machine(format!("the stopwatch said {said:?}: {error}")))?;
+        Ok(rounds.into_iter().map(Duration::from_micros).collect())
+    }
+
     /// Waits until pcscd's clients see a card in the reader, or none.
     pub(crate) fn wait_for_card(&self, reader: usize, present: bool) -> Result<(), Trouble> {
         let wanted = if present { "present" } else { "empty" };

@@ -52,6 +52,14 @@ impl Person<'_> {
         self.register_with(account, code, PIN, ADMIN_PIN)
     }
 
+    /// The same with keys of another kind: `rsa2048`, `nist-p256` …
+    ///
+    /// # Errors
+    /// If the command fails, with what it showed.
+    pub fn register_keys(&self, account: &str, code: &str, algorithm: &str) -> Result<Ending, Trouble> {
+        self.registering(account, code, [PIN, ADMIN_PIN], &["--algorithm", algorithm])
+    }
+
     /// The same with other PINs.
     ///
     /// # Errors
@@ -63,8 +71,18 @@ impl Person<'_> {
         pin: &str,
         admin_pin: &str,
     ) -> Result<Ending, Trouble> {
+        self.registering(account, code, [pin, admin_pin], &[])
+    }
+
+    fn registering(
+        &self,
+        account: &str,
+        code: &str,
+        [pin, admin_pin]: [&str; 2],
+        more: &[&str],
+    ) -> Result<Ending, Trouble> {
         let ident = self.card.ident();
-        let command = self.countersign(&["register", account, "--card", &ident])?;
+        let command = self.countersign(&[&["register", account, "--card", &ident], more].concat())?;
         let answers = [
             ("Type yes", "yes"),
             ("New PIN (", pin),

@@ -37,6 +37,8 @@ pub(crate) struct State {
     pub(crate) journal: Vec<String>,
     /// PINs that the firmware itself refused since then: tries spent.
     pub(crate) refused_pins: usize,
+    /// How long the card worked on them, touches and faults included.
+    pub(crate) worked: Duration,
 }
 
 impl State {
@@ -75,6 +77,7 @@ impl Bench {
             faults: Schedule::default(),
             journal: Vec::new(),
             refused_pins: 0,
+            worked: Duration::ZERO,
         };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
@@ -146,6 +149,11 @@ impl Bench {
         if apdu::name(bytes) == "VERIFY" && !answer.ends_with(&[0x90, 0]) {
             self.change(|state| state.refused_pins += 1);
         }
+    }
+
+    /// A command was answered after this time.
+    pub(crate) fn worked(&self, time: Duration) {
+        self.change(|state| state.worked += time);
     }
 
     /// Lets time pass, unless the card is pulled.

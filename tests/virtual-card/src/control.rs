@@ -80,6 +80,7 @@ fn obey(command: Command, ident: &str, bench: &Bench) -> Reply {
         Command::ResetCount => bench.change(|state| {
             state.journal.clear();
             state.refused_pins = 0;
+            state.worked = std::time::Duration::ZERO;
         }),
         Command::At(nth, fault) => bench.change(|state| state.faults.at(nth, fault)),
         Command::FailFrom(nth, status) => bench.change(|state| state.faults.lasting(nth, status)),

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::bench::{Bench, Presence};
 use crate::chip::Chip;
@@ -45,10 +45,12 @@ fn converse(line: &TcpStream, bench: &Bench, chip: &mut dyn Chip) -> io::Result<
             Frame::PowerOn => bench.power(true),
             Frame::Reset => chip.reset(),
             Frame::Atr => write_frame(&mut &*line, &answer_to_reset())?,
-            Frame::Apdu(apdu) => match answer(&apdu, line, bench, chip) {
-                Some(answer) => write_frame(&mut &*line, &answer)?,
-                None => return Ok(()),
-            },
+            Frame::Apdu(apdu) => {
+                let came = Instant::now();
+                let Some(answer) = answer(&apdu, line, bench, chip) else { return Ok(()) };
+                bench.worked(came.elapsed());
+                write_frame(&mut &*line, &answer)?;
+            }
             Frame::Unknown(_) => {}
         }
     }

@@ -1,8 +1,9 @@
 //! A PC/SC client for the tests, run inside a machine: `wait READER present|empty`, or
 //! `apdu READER HEX...`, which prints one answer per line, `hold READER`, which has the card for itself until its
-//! input ends, or `steal READER stay|prowl HEX...`, a thief of open PINs.
+//! input ends, `time READER ROUNDS HEX...`, a stopwatch, or `steal READER stay|prowl HEX...`, a thief of open PINs.
 #![forbid(unsafe_code)]
 
+mod stopwatch;
 mod thief;
 
 use std::error::Error;
@@ -30,11 +31,14 @@ fn main() -> ExitCode {
         ["wait", reader, "empty"] => wait(reader, State::EMPTY).map(|()| std::thread::sleep(LOOK)),
         ["apdu", reader, apdus @ ..] => send(reader, apdus),
         ["hold", reader] => hold(reader),
+        ["time", reader, rounds, apdus @ ..] => stopwatch::time(reader, rounds, apdus),
         ["steal", reader, "stay", apdus @ ..] => thief::steal(reader, Manner::Stay, apdus),
         ["steal", reader, "prowl", apdus @ ..] => thief::steal(reader, Manner::Prowl, apdus),
-        _ => Err("usage: wait READER present|empty, apdu READER HEX..., hold READER, \
+        _ => Err(
+            "usage: wait READER present|empty, apdu READER HEX..., hold READER, time READER ROUNDS HEX..., \
                   or steal READER stay|prowl HEX..."
-            .into()),
+                .into(),
+        ),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

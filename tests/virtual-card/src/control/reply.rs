@@ -1,6 +1,7 @@
 //! What the control socket answers.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -72,19 +73,21 @@ pub(super) struct Count {
     by_name: BTreeMap<String, usize>,
     order: Vec<String>,
     refused_pins: usize,
+    worked_us: u64,
 }
 
 impl Count {
     pub(super) fn of(state: &State) -> Self {
-        Self::new(&state.journal, state.refused_pins)
+        Self::new(&state.journal, state.refused_pins, state.worked)
     }
 
-    fn new(journal: &[String], refused_pins: usize) -> Self {
+    fn new(journal: &[String], refused_pins: usize, worked: Duration) -> Self {
         let mut by_name = BTreeMap::new();
         for name in journal {
             *by_name.entry(name.clone()).or_insert(0) += 1;
         }
-        Self { total: journal.len(), by_name, order: journal.to_vec(), refused_pins }
+        let worked_us = u64::try_from(worked.as_micros()).unwrap_or(u64::MAX);
+        Self { total: journal.len(), by_name, order: journal.to_vec(), refused_pins, worked_us }
     }
 }
 
@@ -96,13 +99,14 @@ mod tests {
     fn a_count_has_the_total_the_names_and_the_order() {
         let journal = ["VERIFY", "PSO_CDS", "VERIFY"].map(str::to_owned);
         assert_eq!(
-            serde_json::to_value(Reply::count(Count::new(&journal, 1))).unwrap(),
+            serde_json::to_value(Reply::count(Count::new(&journal, 1, Duration::from_millis(2)))).unwrap(),
             serde_json::json!({
                 "ok": true,
                 "total": 3,
                 "by_name": {"PSO_CDS": 1, "VERIFY": 2},
                 "order": ["VERIFY", "PSO_CDS", "VERIFY"],
                 "refused_pins": 1,
+                "worked_us": 2000,
             })
         );
         assert_eq!(serde_json::to_string(&Reply::done()).unwrap(), r#"{"ok":true}"#);

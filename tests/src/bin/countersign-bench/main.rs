@@ -1,0 +1,81 @@
+//! How fast the agent is, beside two neighbours on the same card. Run by `cargo xtask bench agent`, which builds
+//! everything for release first.
+//!
+//! | file | what |
+//! |---|---|
+//! | `ours` | logins through libpam, agent and server: warm, cold, with a card put in for it |
+//! | `neighbours` | the same login by poldi, and by pam_p11 with OpenSC |
+//! | `series` | many measurements of one thing |
+//! | `host` | what it ran on |
+//! | `report` | the table, and the same as JSON |
+#![forbid(unsafe_code)]
+
+mod host;
+mod neighbours;
+mod ours;
+mod report;
+mod series;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use countersign_tests::{Machine, Trouble};
+
+use report::Report;
+
+const USAGE: &str = "usage: countersign-bench agent [--json] [--few]
+
+  --json  figures as JSON on standard output, in place of the table
+  --few   a tenth of the logins: to see whether the bench itself works
+";
+
+/// How many of each.
+#[derive(Clone, Copy)]
+struct Plan {
+    warm: usize,
+    cold: usize,
+    inserted: usize,
+    neighbours: usize,
+}
+
+impl Plan {
+    const FULL: Self = Self { warm: 300, cold: 50, inserted: 5, neighbours: 50 };
+    const FEW: Self = Self { warm: 30, cold: 4, inserted: 2, neighbours: 5 };
+}
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let known = |word: &String| ["agent", "--json", "--few"].contains(&word.as_str());
+    let has = |wanted: &str| words.iter().any(|word| word == wanted);
+    if !has("agent") || !words.iter().all(known) {
+        let _ = write!(std::io::stderr(), "{USAGE}");
+        return ExitCode::from(2);
+    }
+    let plan = if has("--few") { Plan::FEW } else { Plan::FULL };
+    match measure(plan) {
+        Ok(report) => {
+            let text = if has("--json") { report.json() } else { report.table() };
+            let _ = writeln!(std::io::stdout(), "{text}");
+            ExitCode::SUCCESS
+        }
+        Err(trouble) => {
+            let _ = writeln!(std::io::stderr(), "\nThe bench stopped: {trouble}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(plan: Plan) -> Result<Report, Trouble> {
+    let host = host::describe();
+    let _ = neighbours::measure(plan)?;
+    let machine = Machine::start()?;
+    let ours = ours::Bench::set_up(&machine)?.measure(plan)?;
+    drop(machine);
+    let neighbours = neighbours::measure(plan)?;
+    Ok(Report { host, ours, neighbours })
+}
+
+/// Tells how far it is.
+fn progress(text: &str) {
+    let _ = writeln!(std::io::stderr(), "   {text}");
+}
