@@ -299,3 +299,46 @@ fn key_on_a_card_survives_an_agent_killed_at_every_write_of_a_rotation() {
     let ident = scene.site.host_card.as_ref().unwrap().ident();
     survives_death_at_every_write(&mut scene, &machine, &["host", "rotate-key", "--card", &ident]);
 }
+
+#[test]
+fn copy_of_a_hosts_disk_alarms_once_and_stops_new_keys_but_not_logins_until_an_administrator_decides() {
+    let desk = Machine::start().unwrap();
+    let scene = Scene::on(&desk, HostKey::Sealed).unwrap();
+    let (machine, copied) = (Machine::start().unwrap(), Machine::start().unwrap());
+    let host = scene.second_host(&machine).unwrap();
+    let code = scene.olga.administer(&["admin", "user", "add", "bob"]).unwrap().after("code").unwrap();
+    let bob = host.person("bob", 4301, 1).unwrap();
+    bob.register("bob", &code).unwrap();
+    let name = instance(&machine);
+
+    // The disk as it is now, in another machine.
+    let mut copy = countersign_tests::site::Site::new(&copied, 1, HostKey::Sealed).unwrap();
+    let mut take = machine.command("cp");
+    take.args(["-a", STATE]).arg(machine.scratch().join("copy"));
+    talk(&take, &[], SOON).unwrap().success().unwrap();
+    let mut put = copied.command("cp");
+    put.args(["-aT"]).arg(machine.scratch().join("copy")).arg(STATE);
+    talk(&put, &[], SOON).unwrap().success().unwrap();
+    copy.start_agent().unwrap();
+    let is_forked = |machine: &Machine| status(machine).get("forked") == Some(&Value::Bool(true));
+    wait_until("both to hear of it", KEY_GENERATION, || {
+        Ok((is_forked(&machine) && is_forked(&copied)).then_some(()))
+    })
+    .unwrap();
+    let ending = as_root(&machine, &["host", "rotate-key", "--sealed"], &[]);
+    assert!(ending.shown.contains("two hosts"), "{}", ending.shown);
+    // Logins go on.
+    host.manage("user bob card\n").unwrap();
+    let login = bob.countersign(&["login", "try", "bob"]).unwrap();
+    talk(&login, &[("PIN for", countersign_tests::site::Person::PIN)], SOON).unwrap().success().unwrap();
+
+    // The copy is switched off, and an administrator decides.
+    copy.stop_agent().unwrap();
+    let listed = all_is_well(&scene, "forked");
+    assert_eq!(listed.matches("ALARM").count(), 1, "{listed}");
+    let ending = scene.olga.administer(&["admin", "host", "resume", &name]).unwrap();
+    assert!(ending.shown.contains("mark as seen twice is lifted"), "{}", ending.shown);
+    wait_until("the host to hear of it", KEY_GENERATION, || Ok((!is_forked(&machine)).then_some(())))
+        .unwrap();
+    as_root(&machine, &["host", "rotate-key", "--sealed"], &[]).success().unwrap();
+}
