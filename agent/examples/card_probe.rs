@@ -50,6 +50,9 @@ enum Order {
     },
     Tries {
         card: CardIdent,
+        /// Between the beginning of the turn and the question.
+        #[serde(default)]
+        pause_ms: u64,
     },
     Sign {
         card: CardIdent,
@@ -206,7 +209,12 @@ fn obey(cards: &Cards, order: Order) -> Result<Value, Box<dyn Error>> {
             }
             json!({ "gone": !here() })
         }
-        Order::Tries { card } => json!({ "tries": cards.tries(card)? }),
+        Order::Tries { card, pause_ms } => {
+            let mut patient = Patient(Instant::now() + Duration::from_secs(60));
+            let turn = cards.turn(card, &Asker::host(), &mut patient)?;
+            std::thread::sleep(Duration::from_millis(pause_ms));
+            json!({ "tries": turn.cards().tries(card)? })
+        }
         Order::Sign { card, cert, key, pin, shown, last, out, pause_ms } => {
             let cert = read(&cert)?;
             let key = match key {

@@ -134,7 +134,7 @@ fn a_program_that_never_lets_go_is_waited_for_in_vain_and_named() {
     assert!(took > Duration::from_secs(4) && took < Duration::from_secs(15), "{took:?}");
     // The kernel keeps fifteen letters of a program's name.
     assert!(ending.shown.contains("program countersign-pcs (process "), "{}", ending.shown);
-    assert!(ending.shown.contains("of bob has the card for itself and does not let go"), "{}", ending.shown);
+    assert!(ending.shown.contains("of bob has the card and does not let go"), "{}", ending.shown);
     assert_eq!(scene.ana.card.counts().unwrap().of("VERIFY"), 0, "no try was spent");
     let logged = wait_until("the reason in the log", SOON, || {
         let log = scene.site.agent_log();
@@ -181,7 +181,7 @@ fn a_scdaemon_held_still_costs_a_bounded_time_and_its_gpg_agent_none() {
     let took = begun.elapsed();
     assert!(!ending.status.success() && took < Duration::from_secs(15), "{took:?} {}", ending.shown);
     // Debian's hides its descriptors: all that is known then is whose program it is.
-    assert!(ending.shown.contains("of ana has the card for itself"), "{}", ending.shown);
+    assert!(ending.shown.contains("of ana has the card and"), "{}", ending.shown);
     assert!(ending.shown.contains("gpgconf --kill scdaemon"), "{}", ending.shown);
     gpg.signal("scdaemon", "CONT");
     logs_in_past(&scene, "ana");

@@ -99,8 +99,8 @@ pub enum CardError {
         /// Too many wait; otherwise the time was up.
         crowded: bool,
     },
-    /// Another program has the card for itself.
-    #[error("{0} has the card for itself and does not let go; {way}", way = .0.way_out())]
+    /// Another program has the card, which nobody else gets meanwhile.
+    #[error("{0} has the card and does not let go; {way}", way = .0.way_out())]
     InUse(Holder),
     /// The PIN was accepted, and not good for the signature a moment later.
     #[error(

@@ -1,5 +1,7 @@
 //! All readers: what is in each, and the thread that talks to it.
 
+mod held;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -25,6 +27,8 @@ struct State {
     readers: BTreeMap<String, Reader>,
     /// Why pcscd cannot be asked, if so.
     service: Option<CardError>,
+    /// All of them were looked at once, or cannot be.
+    looked_at: bool,
     /// Insertions so far: no number names two.
     insertions: u64,
     /// Cards whose stored PIN was refused since they were put in.
@@ -181,7 +185,13 @@ impl Readers {
         for reader in state.readers.values_mut() {
             (reader.insertion, reader.seen) = (None, None);
         }
-        state.service = Some(problem);
+        (state.service, state.looked_at) = (Some(problem), true);
+        self.changed.notify_all();
+    }
+
+    /// Whatever is in a reader is known now, or being read.
+    pub(super) fn were_looked_at(&self) {
+        self.lock().looked_at = true;
         self.changed.notify_all();
     }
 
@@ -201,62 +211,7 @@ impl Readers {
         }
     }
 
-    /// Whether its card could not be read because another program had it for itself.
-    pub(super) fn is_held(&self, name: &str) -> bool {
-        self.lock().readers.get(name).is_some_and(Reader::is_held)
-    }
-
-    /// Whether its card was read.
-    pub(super) fn is_read(&self, name: &str) -> bool {
-        let state = self.lock();
-        state
-            .readers
-            .get(name)
-            .and_then(|reader| reader.seen.as_ref())
-            .is_some_and(|seen| seen.problem.is_none())
-    }
-
-    /// The readers whose cards could not be read because another program had them.
-    pub(super) fn held(&self) -> Vec<String> {
-        let state = self.lock();
-        let held = state.readers.iter().filter(|(_, reader)| reader.is_held());
-        held.map(|(name, _)| name.clone()).collect()
-    }
-
-    /// Tries again to read a card that another program had.
-    ///
-    /// # Errors
-    /// [`CardError::InUse`] if it still has it. Whatever else is wrong is in the list.
-    pub(super) fn read_held(&self, name: &str) -> Result<(), CardError> {
-        let (worker, insertion) = {
-            let mut state = self.lock();
-            let Some(reader) = state.readers.get_mut(name).filter(|reader| reader.is_held()) else {
-                return Ok(());
-            };
-            (reader.worker(name, self.timing)?, reader.insertion)
-        };
-        let no_steps = &mut |step: Infallible| match step {};
-        let read = self.ask_worker(name, &worker, self.timing.answer, no_steps, |slot, _| slot.look());
-        let seen = match read {
-            Ok(public) => CardSeen::of(name, &public),
-            Err(problem @ CardError::InUse(_)) => return Err(problem),
-            Err(problem) => CardSeen::unread(name, Some(problem)),
-        };
-        if let Some(insertion) = insertion {
-            self.was_read(name, insertion, seen);
-        }
-        Ok(())
-    }
-
-    /// Who has it.
-    pub(super) fn is_held_by(&self, name: &str, holder: CardError) {
-        let mut state = self.lock();
-        if let Some(reader) = state.readers.get_mut(name).filter(|reader| reader.is_held()) {
-            reader.seen = Some(CardSeen::unread(name, Some(holder)));
-        }
-    }
-
-    /// Whether that is so for any card, or may turn out to be: its first reading goes on.
+    /// Whether another program has any card for itself, or may turn out to: its first reading goes on.
     pub(super) fn is_any_unread(&self) -> bool {
         let unread = |reader: &Reader| reader.insertion.is_some() && reader.seen.is_none();
         self.lock().readers.values().any(|reader| unread(reader) || reader.is_held())
@@ -273,7 +228,7 @@ impl Readers {
         self.changed.notify_all();
     }
 
-    /// A card was put in, or is free to be read at last: has it read. Until then nothing is known of it.
+    /// A card was put in: has it read. Until then nothing is known of it.
     pub(super) fn is_in(self: &Arc<Self>, name: &str) {
         if let Some(reader) = self.lock().readers.get_mut(name) {
             reader.seen = None;
@@ -362,10 +317,6 @@ fn look(slot: &mut Slot, name: &str, still_in: &dyn Fn() -> bool) -> CardSeen {
 }
 
 impl Reader {
-    fn is_held(&self) -> bool {
-        self.seen.as_ref().is_some_and(CardSeen::is_held)
-    }
-
     /// The reader's thread, a new one if need be. While an old one still hangs there is no point in another.
     fn worker(&mut self, name: &str, timing: Timing) -> Result<Arc<Worker>, CardError> {
         self.stuck.retain(|thread| thread.upgrade().is_some());

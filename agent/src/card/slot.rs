@@ -140,12 +140,14 @@ impl Slot {
         wanted: CardIdent,
         job: impl FnOnce(Exclusive<'_>, &PublicData, PinStatus) -> (Result<T, CardError>, Aftermath),
     ) -> Result<T, CardError> {
-        let mut link = match self.link.take() {
-            // The card was reset by another program since, or pcscd ended: good for nothing.
-            Some(mut link) => match link.exclusive().map(drop) {
-                Err(Begin::Reset | Begin::Failed(CardError::NoService)) => self.connect(self.company)?,
-                _ => link,
-            },
+        // Reset by another program since, or left behind by a card or a pcscd that is gone: good for nothing. It ends
+        // before there is another, which it would keep out.
+        let good = self.link.take().and_then(|mut link| match link.exclusive().map(drop) {
+            Err(Begin::Reset | Begin::Failed(CardError::NoService)) => None,
+            _ => Some(link),
+        });
+        let mut link = match good {
+            Some(link) => link,
             None => self.connect(self.company)?,
         };
         let insertion = self.insertion();

@@ -90,6 +90,9 @@ fn follow(context: &Context, readers: &Weak<Readers>) -> Result<(), CardError> {
                 }
                 stays
             });
+            if names.is_empty() {
+                readers.were_looked_at();
+            }
         }
         let Some(unread) = readers.upgrade().map(|readers| readers.is_any_unread()) else { return Ok(()) };
         match context.get_status_change((unread || is_full).then_some(HELD), &mut states) {
@@ -105,6 +108,7 @@ fn follow(context: &Context, readers: &Weak<Readers>) -> Result<(), CardError> {
             }
             state.sync_current_state();
         }
+        readers.were_looked_at();
     }
 }
 
@@ -134,6 +138,10 @@ fn attend(readers: &Arc<Readers>, state: &ReaderState, before: Handled) -> Handl
         }
         return Handled::Taken(count);
     }
-    readers.is_in(&name);
+    if taken {
+        readers.is_released(&name);
+    } else {
+        readers.is_in(&name);
+    }
     Handled::Read(count)
 }

@@ -25,25 +25,43 @@ fn listener(patience: Duration) -> Listener {
     Listener { deadline: Instant::now() + patience, notes: Vec::new() }
 }
 
-fn gnupg() -> Holder {
-    let program = Program { name: "scdaemon".to_owned(), pid: 77, is_gnupg: true };
-    Holder { program: Some(program), login: Some("ana".to_owned()) }
+fn candidate(name: Option<&str>, login: &str) -> Candidate {
+    let program = name.map(|name| Program { name: name.to_owned(), pid: 77 });
+    Candidate { program, login: login.to_owned() }
 }
 
 #[test]
 fn a_holder_is_named_as_far_as_it_is_known_with_the_way_out() {
-    let error = |holder| CardError::InUse(holder).to_string();
-    assert_eq!(
-        error(gnupg()),
-        "GnuPG (scdaemon, process 77) of ana has the card for itself and does not let go; let it go, as ana, with: gpgconf --kill scdaemon"
-    );
-    let program = Program { name: "opensc-tool".to_owned(), pid: 99, is_gnupg: false };
-    let program = error(Holder { program: Some(program), login: Some("bob".to_owned()) });
-    assert!(program.starts_with("the program opensc-tool (process 99) of bob has the card"), "{program}");
-    assert!(program.ends_with("end it, or wait until it is done"), "{program}");
-    let somebody = error(Holder { program: None, login: Some("bob".to_owned()) });
-    assert!(somebody.starts_with("a program of bob has"), "{somebody}");
-    assert!(error(Holder::default()).starts_with("another program has"));
+    let error = |candidates| CardError::InUse(Holder { candidates }).to_string();
+    let gnupg = || candidate(Some("scdaemon"), "ana");
+    let (program, somebody) = (|| candidate(Some("opensc-tool"), "bob"), || candidate(None, "gdm"));
+    let table = [
+        (
+            vec![gnupg()],
+            "GnuPG (scdaemon, process 77) of ana has the card and does not let go; let it go, as ana, with: gpgconf --kill scdaemon",
+        ),
+        (
+            vec![program()],
+            "the program opensc-tool (process 77) of bob has the card and does not let go; end it, or wait until it is done",
+        ),
+        (
+            vec![somebody()],
+            "a program of gdm has the card and does not let go; if it is GnuPG, let it go with: gpgconf --kill scdaemon",
+        ),
+        (
+            vec![],
+            "another program has the card and does not let go; if it is GnuPG, let it go with: gpgconf --kill scdaemon",
+        ),
+        (
+            vec![program(), somebody()],
+            "the program opensc-tool (process 77) of bob or a program of gdm has the card and does not let go; if it is GnuPG, let it go with: gpgconf --kill scdaemon",
+        ),
+    ];
+    for (candidates, text) in table {
+        assert_eq!(error(candidates), text);
+    }
+    let crowd = error(vec![program(), program(), program(), program()]);
+    assert_eq!(crowd.matches("opensc-tool").count(), NAMED, "{crowd}");
 }
 
 #[test]
@@ -76,5 +94,5 @@ fn a_card_that_is_never_let_go_is_waited_for_in_vain_and_in_time() {
     assert!(matches!(got, Err(CardError::InUse(_))), "{got:?}");
     assert!(begun.elapsed() < limits::CARD_LET_GO, "the person's deadline counts");
     let [note] = listener.notes.as_slice() else { panic!("{:?}", listener.notes) };
-    assert!(note.contains("has YubiKey …1234 for itself. Waiting until it lets go."), "{note}");
+    assert!(note.contains("has YubiKey …1234. Waiting until it lets go."), "{note}");
 }

@@ -180,11 +180,9 @@ fn card_swapped_behind_the_agents_back_is_recognised_by_its_number() {
     let machine = machine(1);
     let ana = card(&machine, 0, "00000062");
     let probe = Probe::start(&machine);
-    let made = probe.generate(&ana, "curve25519");
+    probe.sees(&ana);
     // A turn with ana's card has begun …
-    let mut signing = probe.signing(&ana, &made, PIN, 3, false);
-    signing["pause_ms"] = 4000.into();
-    let signing = probe.order(signing);
+    let asking = probe.order(json!({ "do": "tries", "card": ana.ident(), "pause_ms": 4000 }));
     std::thread::sleep(Duration::from_secs(2));
     // … and when the agent goes on, bob's is in the reader.
     probe.signal("-STOP");
@@ -192,7 +190,7 @@ fn card_swapped_behind_the_agents_back_is_recognised_by_its_number() {
     ana.wait_until_seen().unwrap();
     let bob = card(&machine, 0, "00000063");
     probe.signal("-CONT");
-    let told = probe.answer(signing);
+    let told = probe.answer(asking);
     assert!(error(&told).starts_with("Swapped"), "{told}");
     let counts = bob.counts().unwrap();
     assert_eq!((counts.of("VERIFY"), counts.of("PSO_CDS")), (0, 0), "{counts:?}");
