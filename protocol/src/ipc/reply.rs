@@ -147,7 +147,7 @@ pub enum DenyReason {
     Cancelled,
     /// The overall deadline passed.
     TimedOut,
-    /// Too many requests at once.
+    /// Too many requests at once, or another request or program has the card.
     Busy,
     /// The agent failed; its log has the correlation id.
     Internal,
