@@ -67,7 +67,6 @@ fn main() -> ExitCode {
 
 fn measure(plan: Plan) -> Result<Report, Trouble> {
     let host = host::describe();
-    let _ = neighbours::measure(plan)?;
     let machine = Machine::start()?;
     let ours = ours::Bench::set_up(&machine)?.measure(plan)?;
     drop(machine);

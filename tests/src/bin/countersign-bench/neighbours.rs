@@ -43,22 +43,29 @@ pub(crate) fn measure(plan: Plan) -> Result<Vec<Series>, Trouble> {
     let ours = warm(&mut with(&stack(SILENT_REST)?)?, "countersign", &ana, plan.neighbours, &sign_rsa())?;
     site.stop_agent()?;
     poldi(&machine, &ana, &Rsa::of(&ana, AUTHENTICATION)?)?;
-    let poldi = by("poldi", &mut with("auth required pam_poldi.so\n")?, &ana, plan)?;
+    let poldi = by("poldi", &|| with("auth required pam_poldi.so\n"), &ana, plan)?;
     // Of two keys behind one PIN pam_p11 finds the first, which is for decryption. The one for signatures has a PIN of
     // its own.
     let key = Rsa::of(&ana, SIGNATURE)?;
     machine.write(ana.user.home.join(".ssh/authorized_keys"), &key.authorized(), 0o644)?;
     let driver = format!("/usr/lib/{}-linux-gnu/opensc-pkcs11.so", std::env::consts::ARCH);
-    let p11 = with(&format!("auth required pam_p11.so {driver}\n"));
-    let p11 = by("pam_p11 with OpenSC", &mut p11?, &ana, plan)?;
+    let p11 = format!("auth required pam_p11.so {driver}\n");
+    let p11 = by("pam_p11 with OpenSC", &|| with(&p11), &ana, plan)?;
     Ok(vec![ours, poldi, p11])
 }
 
-fn by(name: &str, client: &mut PamClient, person: &Person<'_>, plan: Plan) -> Result<Series, Trouble> {
+/// Each login by a program of its own, as login programs are: OpenSC does not survive being loaded again and again.
+fn by(
+    name: &str,
+    start: &dyn Fn() -> Result<PamClient, Trouble>,
+    person: &Person<'_>,
+    plan: Plan,
+) -> Result<Series, Trouble> {
     progress(&format!("{name}: {} logins", plan.neighbours));
+    let once = || one(&mut start()?, person);
     // scdaemon does not always see the card that somebody else had a moment ago.
-    wait_until("the first login", SOON, || Ok(one(client, person).ok()))?;
-    let measured = (0..plan.neighbours).map(|_| one(client, person)).collect::<Result<Vec<_>, _>>()?;
+    wait_until("the first login", SOON, || Ok(once().ok()))?;
+    let measured = (0..plan.neighbours).map(|_| once()).collect::<Result<Vec<_>, _>>()?;
     Ok(Series::of(name, &measured, None))
 }
 
