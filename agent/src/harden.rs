@@ -50,6 +50,7 @@ pub fn first(passed: &[RawFd]) -> Result<Weaknesses, HardenError> {
     nix::unistd::chdir("/").map_err(refused("change to /"))?;
     close_inherited(passed).map_err(refused("close inherited files"))?;
 
+    keep_heap_small();
     let mut weaknesses = Weaknesses::new();
     if let Err(why) = lock_memory() {
         weaknesses.push(format!(
@@ -58,6 +59,17 @@ pub fn first(passed: &[RawFd]) -> Result<Weaknesses, HardenError> {
         ));
     }
     Ok(weaknesses)
+}
+
+/// The threads here wait more than they work: they share one heap, which gives back what a burst took. glibc would
+/// keep one for each of them, with all that ever lay in it.
+#[expect(unsafe_code, reason = "mallopt(3)")]
+fn keep_heap_small() {
+    const TRIM_ABOVE: libc::c_int = 64 * 1024;
+    // SAFETY: mallopt(3) sets numbers of the allocator; no second thread runs yet. A value it does not take is left.
+    let _ = unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+    // SAFETY: as above.
+    let _ = unsafe { libc::mallopt(libc::M_TRIM_THRESHOLD, TRIM_ABOVE) };
 }
 
 /// Locks all memory there is and will be.
