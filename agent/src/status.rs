@@ -44,6 +44,7 @@ pub fn status(agent: &Agent, with_cards: bool, peer: &Peer) -> StatusReport {
         instance: link.as_ref().map(|link| link.instance.fingerprint.clone()),
         key_words: link.as_ref().map(|link| key_words(&link.instance.fingerprint)),
         state: state.to_owned(),
+        refused: contact.as_ref().is_some_and(|contact| contact.refused),
         key_store: link.as_ref().map(|link| link.primary.in_words()),
         session_keys_until: link.as_ref().and_then(|link| link.session()).map(|session| session.until()),
         key_trouble: link.as_ref().and_then(|link| key_trouble(link)),

@@ -57,6 +57,7 @@ fn healthy() -> StatusReport {
         instance: Some(HOST.parse().unwrap()),
         key_words: Some("abandon-ability-able-about-above-absent".to_owned()),
         state: "active".to_owned(),
+        refused: false,
         key_store: Some("card FFFE:00000001".to_owned()),
         session_keys_until: Some(NOW.plus(25_000)),
         key_trouble: None,
@@ -174,9 +175,16 @@ fn damaged_journal() -> StatusReport {
     report
 }
 
+fn refused() -> StatusReport {
+    let mut report = StatusReport { refused: true, ..healthy() };
+    let problem = "the server refused the message (its log has 7K3M-Q2ZD)";
+    report.server.as_mut().unwrap().problem = Some(problem.to_owned());
+    report
+}
+
 type Sample = (&'static str, i32, fn() -> StatusReport);
 
-const SAMPLES: [Sample; 7] = [
+const SAMPLES: [Sample; 8] = [
     ("healthy", 0, healthy),
     ("server-down", 10, server_down),
     ("not-enrolled", 10, not_enrolled),
@@ -184,6 +192,7 @@ const SAMPLES: [Sample; 7] = [
     ("without-its-card", 10, without_its_card),
     ("forked", 10, forked),
     ("damaged-journal", 10, damaged_journal),
+    ("refused", 10, refused),
 ];
 
 fn shown(report: StatusReport, words: &[&str]) -> Ended {

@@ -23,6 +23,8 @@ pub struct StatusReport {
     pub key_words: Option<String>,
     /// `not-enrolled`, `pending`, `active`, `suspended`, `revoked`.
     pub state: String,
+    /// The server's last word to this host was a refusal: it lets nobody in by itself until there is another.
+    pub refused: bool,
     /// Where the instance's key lives, in words: "card FFFE:00000001", "file, readable by root only" …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_store: Option<String>,

@@ -17,6 +17,7 @@ pub(super) struct Finding {
 pub(super) fn findings(report: &StatusReport) -> Vec<Finding> {
     let mut found = Vec::new();
     host(report, &mut found);
+    refused(report, &mut found);
     if let Some(server) = &report.server {
         self::server(report, server, &mut found);
     }
@@ -73,6 +74,22 @@ fn host(report: &StatusReport, found: &mut Vec<Finding>) {
     }
 }
 
+fn refused(report: &StatusReport, found: &mut Vec<Finding>) {
+    if !is_refused(report) {
+        return;
+    }
+    let problem = report.server.as_ref().and_then(|server| server.problem.as_deref());
+    let what = problem.unwrap_or("the server refused this host when it was last heard");
+    let next =
+        "This host lets nobody in by itself until it is heard again. The server's ledger has the reason.";
+    add(found, sentence(what), next);
+}
+
+/// The network is not to blame.
+fn is_refused(report: &StatusReport) -> bool {
+    report.refused && report.state == "active"
+}
+
 fn server(report: &StatusReport, server: &ServerReport, found: &mut Vec<Finding>) {
     if let Some(alarm) = &server.alarm {
         add(
@@ -81,7 +98,7 @@ fn server(report: &StatusReport, server: &ServerReport, found: &mut Vec<Finding>
             "Somebody changed or rolled back the ledger, or stands in for the server. Tell your administrator before anybody logs in.",
         );
     }
-    if let Some(problem) = &server.problem {
+    if let Some(problem) = server.problem.as_ref().filter(|_| !is_refused(report)) {
         let since = match server.last_answer {
             Some(at) => format!("It last answered {} ago", span(report.at.seconds_since(at))),
             None => "It has not answered since the agent started".to_owned(),

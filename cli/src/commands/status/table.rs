@@ -10,6 +10,9 @@ use crate::commands::journal::line;
 
 pub(super) fn write(f: &mut fmt::Formatter<'_>, report: &StatusReport) -> fmt::Result {
     row(f, "host", &format!("{}, countersignd {}", report.state.replace('-', " "), report.version))?;
+    if let Some(instance) = &report.instance {
+        row(f, "", &instance.spaced())?;
+    }
     if let Some(words) = &report.key_words {
         row(f, "key words", words)?;
     }
