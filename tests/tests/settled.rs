@@ -6,6 +6,8 @@
 mod killed;
 #[path = "settled/records.rs"]
 mod records;
+#[path = "settled/story.rs"]
+mod story;
 
 use countersign_tests::site::{HostKey, Person, SERVICE, SOON, Scene, Site, Way, Weather, talk};
 use countersign_tests::{Dialogue, Machine, wait_until};
