@@ -183,6 +183,11 @@ impl Command {
         vec![0x00, 0xC0, 0x00, 0x00, length]
     }
 
+    /// Whether the card has anything to say but a status word.
+    pub(super) fn wants_data(&self) -> bool {
+        self.answer != Answer::None
+    }
+
     /// The bytes to send, several commands where the data must be chained. None if it does not fit.
     pub(super) fn serialise(&self, wire: Wire) -> Option<Vec<Zeroizing<Vec<u8>>>> {
         let long = self.data.len() > 255;

@@ -22,6 +22,11 @@ pub enum CardError {
         /// Tries left.
         tries: u8,
     },
+    /// The PIN was sent once, and the card neither took it nor counted it.
+    #[error(
+        "the card did not take the PIN, and did not count it as a wrong one either; pull it out, put it in and try again"
+    )]
+    PinNotCounted,
     /// The card takes no PIN any more.
     #[error(
         "the card is blocked: no tries are left. Unblock it with its admin PIN or its resetting code: countersign card unblock"
@@ -182,7 +187,7 @@ pub enum CardError {
     #[error("the card service does not answer; start it with: systemctl start pcscd.socket")]
     NoService,
     /// The card's answer makes no sense.
-    #[error("the card's answer to {command} makes no sense: {what}")]
+    #[error("the card's answer to {command} makes no sense: {what}; pull it out, put it in and try again")]
     Malformed {
         /// Which command.
         command: &'static str,
@@ -190,7 +195,10 @@ pub enum CardError {
         what: String,
     },
     /// The card refused a command.
-    #[error("the card refused {command} with {status:04X}: {}", in_words(*status))]
+    #[error(
+        "the card refused {command} with {status:04X}: {}; pull it out, put it in and try again",
+        in_words(*status)
+    )]
     Failed {
         /// Which command.
         command: &'static str,
@@ -254,10 +262,14 @@ impl From<pcsc::Error> for CardError {
         use pcsc::Error as E;
         match error {
             E::SharingViolation => Self::InUse(Holder::default()),
-            // CommError: pcscd died during the call. InvalidHandle: it was restarted since.
-            E::NoService | E::ServiceStopped | E::CommError | E::InvalidHandle | E::Shutdown => {
-                Self::NoService
-            }
+            // CommError: pcscd died during the call. InvalidHandle: it was restarted since. SecurityViolation: seen
+            // when it is killed at the wrong moment; root is refused nothing.
+            E::NoService
+            | E::ServiceStopped
+            | E::CommError
+            | E::InvalidHandle
+            | E::SecurityViolation
+            | E::Shutdown => Self::NoService,
             E::RemovedCard
             | E::NoSmartcard
             | E::UnpoweredCard
@@ -282,6 +294,9 @@ mod tests {
             "wrong PIN; 1 try left before the card blocks itself"
         );
         let failed = CardError::Failed { command: "SELECT", status: 0x6A82 };
-        assert_eq!(failed.to_string(), "the card refused SELECT with 6A82: File or application not found");
+        assert_eq!(
+            failed.to_string(),
+            "the card refused SELECT with 6A82: File or application not found; pull it out, put it in and try again"
+        );
     }
 }

@@ -67,26 +67,29 @@ impl Kind {
 
     /// The card's answer as OpenPGP writes it.
     pub(super) fn signature(self, answer: &[u8]) -> Result<mpi::Signature, CardError> {
-        let halves = || {
-            answer
-                .split_at_checked(answer.len() / 2)
-                .filter(|(r, s)| !r.is_empty() && r.len() == s.len())
-                .map(|(r, s)| (MPI::new(r), MPI::new(s)))
-                .ok_or(CardError::BadSignature)
+        // An answer that was cut on its way says nothing about the card.
+        let malformed = || CardError::Malformed {
+            command: "PSO: COMPUTE DIGITAL SIGNATURE",
+            what: format!("{} bytes in place of a signature", answer.len()),
+        };
+        let halves = |bytes: usize| match answer.split_at_checked(bytes) {
+            Some((r, s)) if s.len() == bytes => Ok((MPI::new(r), MPI::new(s))),
+            _ => Err(malformed()),
         };
         Ok(match self {
             Self::EdDsa => {
-                let (r, s) = halves()?;
+                let (r, s) = halves(32)?;
                 mpi::Signature::EdDSA { r, s }
             }
             Self::Ed25519 => {
-                let s: [u8; 64] = answer.try_into().map_err(|_| CardError::BadSignature)?;
+                let s: [u8; 64] = answer.try_into().map_err(|_| malformed())?;
                 mpi::Signature::Ed25519 { s: Box::new(s) }
             }
-            Self::EcDsa(_) => {
-                let (r, s) = halves()?;
+            Self::EcDsa(bytes) => {
+                let (r, s) = halves(bytes)?;
                 mpi::Signature::ECDSA { r, s }
             }
+            Self::Rsa if answer.is_empty() => return Err(malformed()),
             Self::Rsa => mpi::Signature::RSA { s: MPI::new(answer) },
         })
     }
@@ -104,6 +107,25 @@ mod tests {
         let wrapped = Kind::Rsa.input(HashAlgorithm::SHA256, &[7; 32]).unwrap();
         assert_eq!(hex::encode(&wrapped[..19]), "3031300d060960864801650304020105000420");
         assert_eq!(wrapped.len(), 51);
+    }
+
+    #[test]
+    fn an_answer_of_another_length_is_no_signature() {
+        for (kind, length) in [
+            (Kind::EdDsa, 64),
+            (Kind::Ed25519, 64),
+            (Kind::EcDsa(32), 64),
+            (Kind::EcDsa(48), 96),
+            (Kind::Rsa, 256),
+        ] {
+            assert!(kind.signature(&vec![7; length]).is_ok(), "{kind:?}");
+            for other in
+                [0, length / 2, length - 1, length + 1].into_iter().filter(|n| kind != Kind::Rsa || *n == 0)
+            {
+                let told = kind.signature(&vec![7; other]).unwrap_err().to_string();
+                assert!(told.contains("makes no sense"), "{kind:?}, {other}: {told}");
+            }
+        }
     }
 
     #[test]

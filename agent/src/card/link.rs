@@ -117,7 +117,9 @@ impl Exclusive<'_> {
                 return Ok(answer);
             }
         }
-        for _ in 0..PARTS {
+        // A PIN is accepted by 9000 and by nothing that is fetched afterwards.
+        let parts = if command.wants_data() { PARTS } else { 0 };
+        for _ in 0..parts {
             let [0x61, length] = answer.status.to_be_bytes() else { break };
             let next = self.transmit(&Command::get_response(length))?;
             answer.data.extend(next.data);
@@ -162,7 +164,8 @@ impl Exclusive<'_> {
                 Ok(Answer { data: data.to_vec(), status: u16::from_be_bytes([*high, *low]) })
             }
             // What a card pulled during a command leaves.
-            _ => Err(CardError::Gone),
+            [] => Err(CardError::Gone),
+            [_] => Err(CardError::Reader("it gave one byte for an answer".to_owned())),
         }
     }
 }

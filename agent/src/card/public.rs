@@ -70,7 +70,10 @@ pub(super) fn select(card: &mut Exclusive<'_>) -> Result<(), CardError> {
     match card.ask(&Command::select_openpgp()) {
         // Selected file in termination state; a YubiKey says that conditions are not satisfied.
         Err(CardError::Failed { status: 0x6285 | 0x6985, .. }) => Err(CardError::Terminated),
-        Err(CardError::Failed { .. }) => Err(CardError::NotOpenPgp),
+        // No such application, or no idea of applications at all. Anything else is a card that fails.
+        Err(CardError::Failed { status: 0x6A82 | 0x6999 | 0x6D00 | 0x6E00, .. }) => {
+            Err(CardError::NotOpenPgp)
+        }
         other => other.map(drop),
     }
 }

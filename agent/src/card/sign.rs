@@ -90,6 +90,11 @@ pub(super) fn sign(
     drop(entered);
     let accepted = match verified {
         Ok(accepted) => accepted,
+        // It is not this PIN that the card minds: nobody should be sent to look for another one.
+        Err(CardError::WrongPin { tries }) if tries >= status.tries_of(PinKind::User) => {
+            card.end_with_reset();
+            return (Err(CardError::PinNotCounted), Aftermath::Reset);
+        }
         Err(error @ (CardError::WrongPin { .. } | CardError::Blocked | CardError::Unsupported(_))) => {
             return (Err(error), Aftermath::Closed);
         }
