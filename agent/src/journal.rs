@@ -127,6 +127,10 @@ impl Journal {
     }
 
     fn with(mut connection: Connection, room: Room, held: Option<Digest>) -> Result<Self, JournalError> {
+        if connection.is_readonly(rusqlite::MAIN_DB)? {
+            // SQLite opens a file that it cannot write, and says so only when it should.
+            return Err(JournalError::new("it can be read, but not written".to_owned()));
+        }
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.execute_batch(SCHEMA)?;

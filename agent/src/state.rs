@@ -25,7 +25,7 @@ pub struct StateDir {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// The system refused.
-    #[error("{path}: {why}")]
+    #[error("{path}: {why}{}", advice(why))]
     Io {
         /// The file.
         path: String,
@@ -52,6 +52,17 @@ pub enum StateError {
         /// What is wrong.
         why: String,
     },
+}
+
+/// What to do about it, where that can be said.
+fn advice(why: &io::Error) -> &'static str {
+    match why.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            ". Make room on this disk, and try again"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => ". Have the disk checked and mounted for writing, and try again",
+        _ => "",
+    }
 }
 
 impl StateDir {

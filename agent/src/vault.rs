@@ -121,8 +121,7 @@ impl Slot {
     pub fn store(&self, state: &StateDir, secret: &[u8]) -> Result<Protection, VaultError> {
         match self.seal(secret) {
             Ok(sealed) => {
-                state.write_bytes(&self.sealed, &sealed)?;
-                state.remove(&self.name)?;
+                self.replace(state, &sealed)?;
                 Ok(Protection::Sealed)
             }
             Err(why) => {
@@ -154,9 +153,18 @@ impl Slot {
             return Ok(Some((secret, Protection::Sealed)));
         }
         let Some(secret) = state.read_bytes(&self.name)? else { return Ok(None) };
-        // What could not be sealed once may be sealed now. If not, this says why.
-        let protection = self.store(state, &secret)?;
+        // What could not be sealed once may be sealed now. If not, this says why; the secret that is there is good
+        // as it is, also on a disk that is full.
+        let sealed = self
+            .seal(&secret)
+            .and_then(|sealed| self.replace(state, &sealed).map_err(|error| error.to_string()));
+        let protection = sealed.map_or_else(|why| Protection::RootOnly { why }, |()| Protection::Sealed);
         Ok(Some((secret, protection)))
+    }
+
+    fn replace(&self, state: &StateDir, sealed: &[u8]) -> Result<(), StateError> {
+        state.write_bytes(&self.sealed, sealed)?;
+        state.remove(&self.name)
     }
 
     /// Removes it.
