@@ -18,7 +18,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -78,21 +78,28 @@ impl Courier {
         let left = deadline.saturating_duration_since(Instant::now());
         let outcome = answer.recv_timeout(left);
         courier.forget(number);
+        if outcome == Err(RecvTimeoutError::Timeout) {
+            courier.owes_an_answer(deadline);
+        }
         match outcome {
             Ok(outcome) if outcome.status == 0 => {
                 let why = String::from_utf8_lossy(&outcome.body);
                 Err(CourierError::NoAnswer(why.chars().filter(|c| !c.is_control()).take(300).collect()))
             }
             Ok(outcome) => Ok((outcome.status, outcome.body)),
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => Err(CourierError::TimedOut),
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Err(CourierError::Died),
+            Err(RecvTimeoutError::Timeout) => Err(CourierError::TimedOut),
+            Err(RecvTimeoutError::Disconnected) => Err(CourierError::Died),
         }
     }
 
     fn for_url(&self, url: &str) -> Result<Arc<Running>, CourierError> {
         let mut running = lock(&self.running);
         if let Some(courier) = running.as_ref().filter(|courier| courier.url == url && courier.is_alive()) {
-            return Ok(Arc::clone(courier));
+            if !courier.stands_still(Instant::now()) {
+                return Ok(Arc::clone(courier));
+            }
+            // It belongs to another user and cannot be killed; it ends when it next looks at its socket.
+            courier.close();
         }
         *running = None;
         let courier = Running::start(&self.spec, url)
@@ -117,7 +124,12 @@ struct Waiting {
     next: u32,
     dead: bool,
     answers: HashMap<u32, Sender<Outcome>>,
+    /// Until then at the latest it should have said that it got no answer.
+    owes: Option<Instant>,
 }
+
+/// How long after its time a courier may be late to say that it got no answer.
+const LATE: Duration = Duration::from_secs(1);
 
 impl Running {
     fn start(spec: &CourierSpec, url: &str) -> io::Result<Arc<Self>> {
@@ -177,8 +189,10 @@ impl Running {
 
     fn read_outcomes(&self, mut from: UnixStream, mut child: Child) {
         while let Ok(Some(outcome)) = Outcome::read(&mut from) {
+            let mut waiting = lock(&self.waiting);
+            waiting.owes = None;
             // A number nobody waits for: too late, or made up. Either way it is nothing.
-            if let Some(sender) = lock(&self.waiting).answers.remove(&outcome.number) {
+            if let Some(sender) = waiting.answers.remove(&outcome.number) {
                 let _ = sender.send(outcome);
             }
         }
@@ -189,6 +203,15 @@ impl Running {
 
     fn forget(&self, number: u32) {
         lock(&self.waiting).answers.remove(&number);
+    }
+
+    fn owes_an_answer(&self, since: Instant) {
+        lock(&self.waiting).owes.get_or_insert(since + LATE);
+    }
+
+    /// It does not even say that it got no answer: a process that is stopped, or hangs.
+    fn stands_still(&self, now: Instant) -> bool {
+        lock(&self.waiting).owes.is_some_and(|until| now >= until)
     }
 
     fn is_alive(&self) -> bool {
@@ -263,6 +286,22 @@ mod tests {
         let courier = courier(&folder, "cat > /dev/null");
         let deadline = Instant::now() + Duration::from_millis(200);
         assert_eq!(courier.carry("http://x", b"sealed", deadline), Err(CourierError::TimedOut));
+    }
+
+    #[test]
+    fn a_courier_that_does_not_even_say_that_it_got_no_answer_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("starts");
+        let courier = courier(&folder, &format!("echo x >> {}\nexec sleep 60", mark.display()));
+        let starts = || std::fs::read_to_string(&mark).unwrap_or_default().lines().count();
+        let brief = || Instant::now() + Duration::from_millis(300);
+        for _ in 0..2 {
+            assert_eq!(courier.carry("http://x", b"sealed", brief()), Err(CourierError::TimedOut));
+        }
+        assert_eq!(starts(), 1, "it may just be late");
+        std::thread::sleep(LATE);
+        assert_eq!(courier.carry("http://x", b"sealed", brief()), Err(CourierError::TimedOut));
+        assert_eq!(starts(), 2);
     }
 
     #[test]
