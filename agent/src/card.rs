@@ -78,6 +78,7 @@ pub use details::Details;
 pub use error::CardError;
 pub use generate::{Algorithm, CardState, Generate, GenerateError, GenerateHost, Progress};
 pub use pin::{Entered, HostPins, Pin, PinError, PinKind};
+pub use readers::{Sight, Told};
 pub use seen::{CardSeen, maker};
 pub use sign::PinAccepted;
 pub use signer::{CardSigner, Failure, PinSource};
@@ -164,6 +165,26 @@ impl Cards {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<CardSeen, CardError> {
         self.readers.wait_for(wanted, deadline, cancelled)
+    }
+
+    /// Waits a moment for a card as `wanted`, if cards that are in may not have been read yet: the agent, or pcscd, was
+    /// just started, or one was just put in.
+    pub fn settle(&self, wanted: &dyn Fn(&CardSeen) -> bool, cancelled: &dyn Fn() -> bool) {
+        self.readers.settle(wanted, cancelled);
+    }
+
+    /// Waits like [`Self::wait_for`] for a person, who is to hear why a card that is in will not do.
+    ///
+    /// # Errors
+    /// As [`Self::wait_for`], and what keeps a card from being used that is still in at the deadline.
+    pub fn look_out(
+        &self,
+        wanted: &dyn Fn(&CardSeen) -> bool,
+        told: &mut Told,
+        deadline: Instant,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Sight, CardError> {
+        self.readers.look_out(wanted, told, deadline, cancelled)
     }
 
     /// Has everyone who waits ask whether they are cancelled.

@@ -17,13 +17,14 @@ use countersign_protocol::statement::{Purpose, SignedStatement, Statement};
 
 use crate::agent::Agent;
 use crate::answer::{self, NoAnswer, Question, Wait};
-use crate::card::{Ask, Asker, CardError, CardSeen, Pin};
+use crate::card::{Ask, Asker, CardError, CardSeen, Pin, Sight, Told};
 use crate::card_pins;
 use crate::known::KnownKey;
 use crate::offline::Desk;
 use crate::person::{Gone, Person};
 use crate::server_link::Link;
 use crate::session::{Action, Choice, Decided, Event, NotHere, Order, Session};
+use crate::trouble::sentence;
 use crate::wire::LinkError;
 
 /// How long a statement lives: the way to the server, and a little.
@@ -120,6 +121,7 @@ impl Drive<'_> {
     /// Runs it to its end.
     pub fn run(&self, person: &mut Person) -> Decided {
         if self.choices().is_empty() {
+            self.agent.cards.settle(&|seen| self.choice(seen).is_some(), &|| person.is_gone());
             self.agent.cards.read_held(person);
         }
         let mut whose: Vec<AccountName> = self.candidates.iter().map(|one| one.account.clone()).collect();
@@ -213,17 +215,27 @@ impl Drive<'_> {
 
     fn wait_for_card(&self, person: &mut Person) -> Event {
         let deadline = person.deadline().min(Instant::now() + limits::CARD_WAIT);
-        let here = |seen: &CardSeen| self.choice(seen).is_some();
-        let mut found =
-            self.agent.cards.wait_for(&|seen| here(seen) || seen.is_held(), deadline, &|| person.is_gone());
-        if found.as_ref().is_ok_and(|seen| !here(seen)) {
-            // Put in, and taken by another program before it could be read.
-            self.agent.cards.read_held(person);
-            found = self.agent.cards.wait_for(&here, deadline, &|| person.is_gone());
-        }
-        match found {
-            Ok(_) => Event::Cards(self.choices()),
-            Err(error) => Event::Card(error),
+        let wanted = |seen: &CardSeen| self.choice(seen).is_some();
+        let mut told = Told::default();
+        loop {
+            let gone = || person.is_gone();
+            let note = match self.agent.cards.look_out(&wanted, &mut told, deadline, &gone) {
+                Ok(Sight::Card(_)) => return Event::Cards(self.choices()),
+                // Put in, and taken by another program before it could be read.
+                Ok(Sight::Unusable { problem: CardError::InUse(_), .. }) => {
+                    self.agent.cards.read_held(person);
+                    continue;
+                }
+                Ok(Sight::Unusable { reader, problem: CardError::NotAnswering }) => {
+                    format!("The card in {reader} does not answer. Pull it out and put it in again.")
+                }
+                Ok(Sight::Unusable { reader, problem }) => {
+                    format!("The card in {reader} cannot be used: {problem}.")
+                }
+                Ok(Sight::Blind(problem)) => sentence(&problem.to_string()),
+                Err(error) => return Event::Card(error),
+            };
+            person.note(NoteKind::Error, &note);
         }
     }
 

@@ -1,6 +1,7 @@
 //! All readers: what is in each, and the thread that talks to it.
 
 mod held;
+mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -14,6 +15,8 @@ use super::error::CardError;
 use super::seen::CardSeen;
 use super::slot::Slot;
 use super::worker::{Steps, Worker};
+
+pub use wait::{Sight, Told};
 
 /// Shared by everyone who holds [`super::Cards`].
 pub(super) struct Readers {
@@ -29,6 +32,8 @@ struct State {
     service: Option<CardError>,
     /// All of them were looked at once, or cannot be.
     looked_at: bool,
+    /// When that changed.
+    service_turned: Option<Instant>,
     /// Insertions so far: no number names two.
     insertions: u64,
     /// Cards whose stored PIN was refused since they were put in.
@@ -37,8 +42,8 @@ struct State {
 
 #[derive(Default)]
 struct Reader {
-    /// Which insertion, while a card is in.
-    insertion: Option<u64>,
+    /// Which insertion, and since when, while a card is in.
+    insertion: Option<(u64, Instant)>,
     /// What is known of the card; none until its first reading ends.
     seen: Option<CardSeen>,
     worker: Option<Arc<Worker>>,
@@ -48,7 +53,8 @@ struct Reader {
 
 impl Readers {
     pub(super) fn new(timing: Timing) -> Self {
-        let state = State { service: Some(CardError::NoService), ..State::default() };
+        let service_turned = Some(Instant::now());
+        let state = State { service: Some(CardError::NoService), service_turned, ..State::default() };
         Self { state: Mutex::new(state), changed: Condvar::new(), timing }
     }
 
@@ -66,36 +72,6 @@ impl Readers {
 
     pub(super) fn wake(&self) {
         self.changed.notify_all();
-    }
-
-    /// Waits until a card is as wanted. `cancelled` is asked whenever something changes, and now and then.
-    pub(super) fn wait_for(
-        &self,
-        wanted: &dyn Fn(&CardSeen) -> bool,
-        deadline: Instant,
-        cancelled: &dyn Fn() -> bool,
-    ) -> Result<CardSeen, CardError> {
-        /// A caller without [`Readers::wake`] is heard this late at most.
-        const LISTEN: Duration = Duration::from_millis(250);
-        let mut state = self.lock();
-        loop {
-            let found = state.readers.values().filter_map(|reader| reader.seen.as_ref()).find(|s| wanted(s));
-            if let Some(seen) = found {
-                return Ok(seen.clone());
-            }
-            if cancelled() {
-                return Err(CardError::Cancelled);
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                // A card that nobody could look at may be the one.
-                let held = state.readers.values().find(|reader| reader.is_held());
-                let held = held.and_then(|reader| reader.seen.as_ref()?.problem.clone());
-                return Err(state.service.clone().or(held).unwrap_or(CardError::NoCard));
-            }
-            (state, _) =
-                self.changed.wait_timeout(state, left.min(LISTEN)).unwrap_or_else(PoisonError::into_inner);
-        }
     }
 
     /// A job on the thread of this reader.
@@ -185,7 +161,10 @@ impl Readers {
         for reader in state.readers.values_mut() {
             (reader.insertion, reader.seen) = (None, None);
         }
-        (state.service, state.looked_at) = (Some(problem), true);
+        if state.service.replace(problem).is_none() {
+            state.service_turned = Some(Instant::now());
+        }
+        state.looked_at = true;
         self.changed.notify_all();
     }
 
@@ -196,7 +175,10 @@ impl Readers {
     }
 
     pub(super) fn service_is_there(&self) {
-        self.lock().service = None;
+        let mut state = self.lock();
+        if state.service.take().is_some() {
+            state.service_turned = Some(Instant::now());
+        }
         self.changed.notify_all();
     }
 
@@ -223,7 +205,7 @@ impl Readers {
         state.insertions += 1;
         let insertion = state.insertions;
         let reader = state.readers.entry(name.to_owned()).or_default();
-        reader.insertion = Some(insertion);
+        reader.insertion = Some((insertion, Instant::now()));
         reader.seen = Some(CardSeen::unread(name, Some(problem)));
         self.changed.notify_all();
     }
@@ -241,7 +223,7 @@ impl Readers {
         state.insertions += 1;
         let insertion = state.insertions;
         let reader = state.readers.entry(name.to_owned()).or_default();
-        reader.insertion = Some(insertion);
+        reader.insertion = Some((insertion, Instant::now()));
         match reader.worker(name, self.timing) {
             Err(problem) => reader.seen = Some(CardSeen::unread(name, Some(problem))),
             Ok(worker) => {
@@ -260,7 +242,7 @@ impl Readers {
     }
 
     fn still_in(&self, name: &str, insertion: u64) -> bool {
-        self.lock().readers.get(name).is_some_and(|reader| reader.insertion == Some(insertion))
+        self.lock().readers.get(name).is_some_and(|reader| reader.is_in(insertion))
     }
 
     fn was_read(&self, name: &str, insertion: u64, seen: CardSeen) {
@@ -270,7 +252,7 @@ impl Readers {
         }
         if let Some(reader) = state.readers.get_mut(name)
             // The card may have left while it was read.
-            && reader.insertion == Some(insertion)
+            && reader.is_in(insertion)
         {
             reader.seen = Some(seen);
             self.changed.notify_all();
@@ -295,7 +277,8 @@ impl Readers {
     }
 }
 
-/// Reads a card; again if it failed while it stays in: contacts bounce when a card is pushed in.
+/// Reads a card; again if it failed while it stays in: contacts bounce when a card is pushed in, and nothing is
+/// spent by reading.
 fn look(slot: &mut Slot, name: &str, still_in: &dyn Fn() -> bool) -> CardSeen {
     const PAUSES: [Duration; 3] =
         [Duration::from_millis(100), Duration::from_millis(300), Duration::from_millis(600)];
@@ -305,7 +288,14 @@ fn look(slot: &mut Slot, name: &str, still_in: &dyn Fn() -> bool) -> CardSeen {
             Ok(public) => return CardSeen::of(name, &public),
             Err(problem) => problem,
         };
-        let passing = matches!(problem, CardError::Gone | CardError::Reader(_) | CardError::Mute);
+        let passing = matches!(
+            problem,
+            CardError::Gone
+                | CardError::Reader(_)
+                | CardError::Mute
+                | CardError::Failed { .. }
+                | CardError::Malformed { .. }
+        );
         match pauses.next().filter(|_| passing) {
             Some(pause) => std::thread::sleep(pause),
             None => return CardSeen::unread(name, Some(problem)),
@@ -317,6 +307,10 @@ fn look(slot: &mut Slot, name: &str, still_in: &dyn Fn() -> bool) -> CardSeen {
 }
 
 impl Reader {
+    fn is_in(&self, insertion: u64) -> bool {
+        self.insertion.is_some_and(|(current, _)| current == insertion)
+    }
+
     /// The reader's thread, a new one if need be. While an old one still hangs there is no point in another.
     fn worker(&mut self, name: &str, timing: Timing) -> Result<Arc<Worker>, CardError> {
         self.stuck.retain(|thread| thread.upgrade().is_some());

@@ -248,6 +248,8 @@ impl Slot {
                 }
             }
         }
+        // Another pcscd counts insertions anew: its numbers say nothing of how the card was left.
+        self.left = None;
         let context = pcsc::Context::establish(pcsc::Scope::System)?;
         let link = Link::connect(&context, &self.reader, company, &self.given_up);
         self.context = Some(context);

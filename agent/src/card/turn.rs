@@ -201,24 +201,42 @@ impl Reach {
         let name = self.readers.list().iter().find(|seen| seen.ident == Some(card)).map(|seen| seen.name());
         let name = name.unwrap_or_else(|| format!("card {card}"));
         let place = self.turns.wait(card, asker, waiting, &name)?;
-        let (reader, worker) = self.readers.worker_of(card)?;
-        let held = Held { card, reader, worker, _place: place };
-        self.open(&held, &name, waiting)?;
-        Ok(held)
+        let (reader, worker) = match self.open(card, &name, waiting) {
+            Err(CardError::NoService | CardError::NoCard | CardError::Gone)
+                if self.readers.comes_back(card, waiting) =>
+            {
+                self.open(card, &name, waiting)?
+            }
+            other => other?,
+        };
+        Ok(Held { card, reader, worker, _place: place })
     }
 
     /// The connection of a turn. A program that has the card for itself is asked to let go.
-    fn open(&self, held: &Held, name: &str, waiting: &mut dyn Waiting) -> Result<(), CardError> {
+    fn open(
+        &self,
+        card: CardIdent,
+        name: &str,
+        waiting: &mut dyn Waiting,
+    ) -> Result<(String, Arc<Worker>), CardError> {
+        let (reader, worker) = self.readers.worker_of(card)?;
         let limit = self.readers.timing.answer;
         let mut open = || {
             let no_steps = &mut |step: Infallible| match step {};
-            self.readers.ask_worker(&held.reader, &held.worker, limit, no_steps, |slot, _| slot.open())
+            self.readers.ask_worker(&reader, &worker, limit, no_steps, |slot, _| slot.open())
         };
-        match open() {
+        let opened = match open() {
             Err(CardError::InUse(_)) => {
-                self.holders.make_way(Wanted { card: Some(held.card), name }, waiting, &mut open)
+                self.holders.make_way(Wanted { card: Some(card), name }, waiting, &mut open)
             }
             other => other,
+        };
+        match opened {
+            Ok(()) => Ok((reader, worker)),
+            Err(error) => {
+                worker.post(Slot::close);
+                Err(error)
+            }
         }
     }
 }

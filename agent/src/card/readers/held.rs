@@ -57,16 +57,16 @@ impl Readers {
             Err(problem @ CardError::InUse(_)) => return Err(problem),
             Err(problem) => CardSeen::unread(name, Some(problem)),
         };
-        if let Some(insertion) = insertion {
+        if let Some((insertion, _)) = insertion {
             self.was_read(name, insertion, seen);
         }
-        self.settle(name);
+        self.settle_reader(name);
         Ok(())
     }
 
     /// Waits a little until something is known of the card in this reader: it was noticed to be free, and is read
     /// once more.
-    fn settle(&self, name: &str) {
+    fn settle_reader(&self, name: &str) {
         const PATIENCE: Duration = Duration::from_secs(2);
         let unsettled = |state: &mut State| {
             let reader = state.readers.get(name);
