@@ -257,6 +257,7 @@ impl Drive<'_> {
     /// In one turn with the card, which ends when the signature is there. The person is told to touch it when
     /// it is their turn and not before: a touch belongs to one request.
     fn sign(&self, order: Order, person: &mut Person) -> Result<SignedStatement, CardError> {
+        self.ask_the_time();
         let mut turn = self.agent.cards.turn(order.choice.card, &self.asker, person)?;
         let seen = self.agent.cards.list().into_iter().find(|seen| seen.ident == Some(order.choice.card));
         let key = seen.and_then(|seen| seen.signing_key).ok_or(CardError::Gone)?;
@@ -278,6 +279,15 @@ impl Drive<'_> {
             turn.note(&format!("Touch {} to confirm {}.", order.choice.name, self.subject));
         }
         turn.cards().sign_statement(&ask, order.pin, &statement)
+    }
+
+    /// A statement of a time that the server does not share would be in vain, and the PIN with it: it is asked before.
+    fn ask_the_time(&self) {
+        let now = Instant::now();
+        if self.agent.wire.time.is_in_doubt() {
+            // If it says nothing, the host's clock is all there is.
+            let _ = self.agent.keeper.freshen(now + self.agent.wire.reach.patience(now));
+        }
     }
 
     fn statement(&self, account: &AccountName) -> Result<Statement, LinkError> {

@@ -7,6 +7,10 @@ use countersign_protocol::clock::{Clock, Timestamp};
 /// A difference below this is the time the message took.
 const NOISE: i64 = 5;
 
+/// A difference above this makes it worth asking: well below what a message's time may be wrong by, and far above what
+/// two clocks of one machine differ by in a day.
+const DOUBT: i64 = 30;
+
 /// The host's clock, corrected by what the server signed, and never below the last signed time and what has
 /// passed since: whoever turns the host's clock back revives nothing and stops nothing.
 pub struct ServerTime {
@@ -69,6 +73,15 @@ impl ServerTime {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.lock().now(self.clock.now(), self.uptime.now())
+    }
+
+    /// Whether the host's clock went much further on than time did since the server signed one: it was turned, or the
+    /// machine stood still and did not notice. Nobody but the server can tell.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        let (clock, uptime) = (self.clock.now(), self.uptime.now());
+        let known = self.lock();
+        known.floor(uptime).is_some_and(|floor| known.now(clock, uptime).seconds_since(floor) > DOUBT)
     }
 
     /// Now, by the host's own clock.
@@ -161,6 +174,22 @@ mod tests {
         host.clock.turn(700);
         assert_eq!(host.time.now(), at(5100));
         assert_eq!(host.time.learn(at(5102), Answers::Fresh), 0, "the way the message took");
+    }
+
+    #[test]
+    fn a_clock_that_went_further_than_time_is_in_doubt_until_the_server_has_spoken() {
+        let host = Host::at(1000);
+        assert!(!host.time.is_in_doubt(), "nothing is known to doubt it by");
+        host.time.learn(at(1000), Answers::Fresh);
+        host.pass(86_400);
+        assert!(!host.time.is_in_doubt());
+        host.clock.turn(3600);
+        assert!(host.time.is_in_doubt());
+        host.time.learn(at(87_400), Answers::Fresh);
+        assert!(!host.time.is_in_doubt());
+        host.clock.turn(-3600);
+        assert!(!host.time.is_in_doubt(), "held where it was");
+        assert_eq!(host.time.now(), at(87_400));
     }
 
     #[test]
