@@ -29,4 +29,4 @@ pub use report::Report;
 pub use run::{Extent, run};
 pub use stage::Stage;
 pub use start::{Start, spoken};
-pub use table::{Cell, Fault, PROMPT, Table};
+pub use table::{Cell, Column, Fault, Moment, PROMPT, Table};

@@ -12,6 +12,7 @@ mod scene;
 mod second;
 mod server;
 mod talk;
+mod turned_clock;
 
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub use road::{Road, Weather};
 pub use scene::{SERVICE, Scene};
 pub use server::{Server, Way};
 pub use talk::{Ending, talk};
+pub use turned_clock::TurnedClock;
 
 use crate::card::{Card, CardSpec};
 use crate::machine::Machine;
@@ -47,6 +49,8 @@ pub struct Site<'m> {
     pub agent: Option<Running>,
     /// The host's card, where the site was built with one.
     pub host_card: Option<Card<'m>>,
+    /// The agent's clock, if it has one of its own from its next start on.
+    pub clock: Option<TurnedClock>,
 }
 
 /// Where the host keeps its key.
@@ -83,7 +87,7 @@ impl<'m> Site<'m> {
         }
         let server = Server::init(machine, way)?;
         agent::prepare(machine)?;
-        Ok(Self { machine, server, agent: None, host_card })
+        Ok(Self { machine, server, agent: None, host_card, clock: None })
     }
 
     /// The same, enrolled with the token that `init` printed, and running.

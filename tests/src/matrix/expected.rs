@@ -43,8 +43,6 @@ pub enum Expected {
     Served(char),
     /// Ana is not let in, and told this.
     Denied(Denied),
-    /// The server decides nothing: denied and told this, unless the site's roster permits logins without it.
-    Unavailable(Denied),
 }
 
 /// A denial.
@@ -66,7 +64,7 @@ impl Expected {
     pub const fn letter(&self) -> char {
         match self {
             Self::Served(letter) => *letter,
-            Self::Denied(denied) | Self::Unavailable(denied) => denied.letter,
+            Self::Denied(denied) => denied.letter,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::{Cell, PamCode, Stage};
+use super::{Cell, Moment, PamCode, Stage, Start};
 use crate::dialogue::Dialogue;
 use crate::site::Person;
 use crate::trouble::Trouble;
@@ -28,13 +28,16 @@ pub struct Attempt {
     pub reference: Option<String>,
     /// How often she typed her PIN.
     pub pins: usize,
+    /// How often she was told that her card cannot be used, and put it in again.
+    pub reseated: usize,
     /// From the last thing that she did to the end. Longer than allowed if it was broken off.
     pub took: Duration,
 }
 
 const PIN: &str = "PIN for";
 const INSERT: &str = "Insert the card of";
-const UNUSABLE: &str = "cannot be used";
+const UNUSABLE: &str = "cannot be used: ";
+const SILENT: &str = "does not answer. Pull it out";
 
 impl Attempt {
     /// Ana tries to log in. She types her PIN when she is asked, puts her card in when she is asked, and takes it out
@@ -44,21 +47,27 @@ impl Attempt {
         let (mut pins, mut reseated) = (0, 0);
         let mut last = Instant::now();
         let ended = loop {
-            let Ok(asked) = dialogue.next(&[PIN, INSERT, UNUSABLE], limit) else { break None };
+            let Ok(asked) = dialogue.next(&[PIN, INSERT, UNUSABLE, SILENT], limit) else { break None };
             match asked {
                 Some(0) => {
                     pins += 1;
+                    if let (Aim::Cell(cell), 1) = (aim, pins)
+                        && cell.nth == 0
+                    {
+                        cell.fault.strike(stage, Moment::AsksForPin)?;
+                    }
                     dialogue.send_line(Person::PIN)?;
                     last = Instant::now();
                     if let (Aim::Cell(cell), 1) = (aim, pins)
                         && cell.strikes_after_pin()
                     {
-                        cell.fault.strike(stage)?;
+                        cell.fault.strike(stage, Moment::HasPin)?;
+                        last = Instant::now();
                     }
                 }
                 Some(1) => {
                     let cell = match aim {
-                        Aim::Cell(cell) if reseated == 0 => Some(cell),
+                        Aim::Cell(cell) if reseated == 0 && cell.start == Start::Inserted => Some(cell),
                         _ => None,
                     };
                     if let Some(cell) = cell {
@@ -67,7 +76,7 @@ impl Attempt {
                     stage.card().insert()?;
                     last = Instant::now();
                     if let Some(cell) = cell.filter(|cell| !cell.strikes_after_pin()) {
-                        cell.fault.strike(stage)?;
+                        cell.fault.strike(stage, Moment::WaitsForCard)?;
                         last = Instant::now();
                     }
                 }
@@ -92,13 +101,19 @@ impl Attempt {
             Some(status) => PamCode::from_pamtester(&shown, status.success()),
             None => PamCode::Other("it did not end".to_owned()),
         };
-        Ok(Self { code, shown, reference, pins, took })
+        Ok(Self { code, shown, reference, pins, reseated, took })
     }
 
     /// Whether Ana was let in.
     #[must_use]
     pub fn is_served(&self) -> bool {
         self.code == PamCode::Success
+    }
+
+    /// Whether the host decided, without the server.
+    #[must_use]
+    pub fn was_decided_here(&self) -> bool {
+        self.shown.contains("This host decided by itself")
     }
 
     /// The reason that the agent's log names under its reference.

@@ -40,20 +40,19 @@ impl Cell {
         stage.disturbed();
 
         let mut complaints = Vec::new();
-        let expected = self.expected.resolved(stage);
-        judge_outcome(&expected, &attempt, stage, &mut complaints);
+        judge_outcome(&self.expected, &attempt, stage, &mut complaints);
         self.judge_commands(&attempt, &counts, &mut complaints);
         if attempt.took > self.limit {
             complaints.push(format!("took {:?}, more than {:?}", attempt.took, self.limit));
         }
-        if !self.fault.ends_the_agent() && (!stage.agent_lives()? || stage.agent() != agent) {
+        if !self.fault.restarts_the_agent() && (!stage.agent_lives()? || stage.agent() != agent) {
             complaints.push("the agent died".to_owned());
         }
         self.fault.mend(stage)?;
         if let Err(trouble) = stage.plain_login() {
-            complaints.push(format!("afterwards: {trouble}"));
+            complaints.push(format!("afterwards: {trouble}\n{}", stage.logs()));
         }
-        let letter = if complaints.is_empty() { expected.letter() } else { letter(&attempt) };
+        let letter = if complaints.is_empty() { self.expected.letter() } else { letter(&attempt) };
         if !complaints.is_empty() {
             complaints.push(format!("it came to {attempt}"));
         }
@@ -83,25 +82,19 @@ impl Cell {
     }
 }
 
-impl Expected {
-    /// What it is on this stage.
-    fn resolved(&self, stage: &Stage<'_>) -> Self {
-        match self {
-            Self::Unavailable(_) if stage.works_offline() => Self::Served('o'),
-            Self::Unavailable(denied) => Self::Denied(denied.clone()),
-            other => other.clone(),
-        }
-    }
-}
-
 fn judge_outcome(expected: &Expected, attempt: &Attempt, stage: &Stage<'_>, complaints: &mut Vec<String>) {
     match expected {
-        Expected::Served(_) => {
+        Expected::Served(letter) => {
             if !attempt.is_served() {
                 complaints.push("must be served".to_owned());
+            } else if *letter == 's' && attempt.reseated > 0 {
+                complaints.push("must be served at once".to_owned());
+            } else if attempt.was_decided_here() != (*letter == 'o') {
+                let by = if *letter == 'o' { "the host" } else { "the server" };
+                complaints.push(format!("must be decided by {by}"));
             }
         }
-        Expected::Denied(denied) | Expected::Unavailable(denied) => {
+        Expected::Denied(denied) => {
             let reason = denied.reason.and_then(|_| logged_reason(stage, attempt));
             let right = attempt.code == denied.code && reason.as_deref() == denied.reason;
             if !right || !attempt.shown.contains(&denied.says) {

@@ -1,12 +1,13 @@
 //! All cells of some tables, on several stages at once.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::play::Played;
 use super::report::Report;
-use super::{Cell, Stage, Table};
+use super::{Cell, Stage, Start, Table};
 use crate::machine::Machine;
 use crate::trouble::Trouble;
 
@@ -38,6 +39,10 @@ pub fn run(tables: &[Table], extent: Extent, stages: usize) -> Result<Report, Tr
         .enumerate()
         .flat_map(|(at, table)| table.cells.iter().filter(wanted).map(move |cell| (at, cell.clone())))
         .collect();
+    // The longest first, so that the last ones end together; and those that need the same kind of site together.
+    let mut cells: Vec<_> = cells.into();
+    cells.sort_by_key(|(_, cell)| (cell.offline, Reverse(cell.limit), cell.start != Start::Cold));
+    let cells = VecDeque::from(cells);
     let all = cells.len();
     let queue = Mutex::new(cells);
     let done: Mutex<Vec<Done>> = Mutex::default();
@@ -50,7 +55,7 @@ pub fn run(tables: &[Table], extent: Extent, stages: usize) -> Result<Report, Tr
         })
     })?;
     let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(Report::new(tables, done, begun.elapsed()))
+    Ok(Report::new(tables, &done, begun.elapsed()))
 }
 
 /// Plays cells until there are none; on a new site after one that could not go on.
@@ -64,11 +69,12 @@ fn work(
     let mut waiting = next();
     while waiting.is_some() {
         let machine = Machine::start()?;
-        let mut stage = Stage::new(&machine)?;
-        while let Some((table, cell)) = waiting.take() {
+        let offline = waiting.as_ref().is_some_and(|(_, cell)| cell.offline);
+        let mut stage = Stage::new(&machine, offline)?;
+        while let Some((table, cell)) = waiting.take_if(|(_, cell)| cell.offline == offline) {
             let played = cell.play(&mut stage);
             let is_over = played.is_err();
-            let played = played.map_err(|trouble| format!("{trouble}\n{}", stage.log()));
+            let played = played.map_err(|trouble| format!("{trouble}\n{}", stage.logs()));
             let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
             done.push(Done { table, cell, played });
             if extent == Extent::Everything {

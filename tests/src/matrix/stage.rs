@@ -1,12 +1,12 @@
 //! The site that cells are played on, and what a fault may do to it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Start;
 use super::login::{Aim, Attempt};
 use crate::card::Card;
 use crate::machine::Machine;
-use crate::site::{HostKey, Road, SERVICE, SOON, Scene, Site, Way};
+use crate::site::{HostKey, Road, SERVICE, SOON, Scene, Site, TurnedClock, Way};
 use crate::trouble::Trouble;
 use crate::waiting::wait_until;
 
@@ -16,26 +16,39 @@ pub struct Stage<'m> {
     pub scene: Scene<'m>,
     /// What the agents said that are gone.
     past: String,
-    /// Ana's last login was served, and nothing was done to her card since.
-    is_warm: bool,
+    /// When Ana's last login was served, if nothing was done to her card since.
+    served: Option<Instant>,
     works_offline: bool,
 }
 
-/// Ana's reader.
-const ANAS_READER: usize = 2;
+/// The agent keeps a card powered for ten seconds after its last use, and looks a few times a second.
+const COLD: Duration = Duration::from_millis(10_700);
+
+/// Well within them.
+const WARM: Duration = Duration::from_secs(5);
+
+/// How long a roster is good, and for how many logins: more than are played.
+const HOURS: u32 = 24;
+const USES: u32 = 1000;
 
 /// The agent has heard of a card that left, once pcscd's other clients have.
 const HEARD: Duration = Duration::from_millis(100);
 
 impl<'m> Stage<'m> {
-    /// Sets it up.
+    /// Sets it up, with a roster that lets Ana in without the server, or one that does not.
     ///
     /// # Errors
     /// Whatever did not start.
-    pub fn new(machine: &'m Machine) -> Result<Self, Trouble> {
+    pub fn new(machine: &'m Machine, works_offline: bool) -> Result<Self, Trouble> {
         let mut site = Site::by(Way::Road, machine, 2, HostKey::Sealed)?;
+        site.server.permit_offline(machine, HOURS, if works_offline { USES } else { 0 })?;
+        site.clock = Some(TurnedClock::new(machine)?);
         site.put_to_work()?;
-        Ok(Self { scene: Scene::at(site)?, past: String::new(), is_warm: false, works_offline: false })
+        let scene = Scene::at(site)?;
+        let mut stage = Self { scene, past: String::new(), served: None, works_offline };
+        // The host asks for a roster with Ana in it when she logs in for the first time.
+        stage.plain_login()?;
+        Ok(stage)
     }
 
     /// The machine.
@@ -88,12 +101,23 @@ impl<'m> Stage<'m> {
         format!("{}{}", self.past, self.scene.site.agent_log())
     }
 
+    /// The last lines that agent and server said.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        const LINES: usize = 30;
+        let last = |log: String| {
+            let lines: Vec<&str> = log.lines().collect();
+            lines.split_at(lines.len().saturating_sub(LINES)).1.join("\n")
+        };
+        format!("agent:\n{}\nserver:\n{}", last(self.log()), last(self.scene.site.server.log()))
+    }
+
     /// Kills the agent without warning.
     ///
     /// # Errors
     /// The kernel refuses.
     pub fn kill_agent(&mut self) -> Result<(), Trouble> {
-        self.is_warm = false;
+        self.served = None;
         self.past = self.log();
         match self.scene.site.agent.take() {
             Some(mut agent) => agent.kill().map(drop),
@@ -106,7 +130,7 @@ impl<'m> Stage<'m> {
     /// # Errors
     /// It does not stop.
     pub fn stop_agent(&mut self) -> Result<(), Trouble> {
-        self.is_warm = false;
+        self.served = None;
         self.past = self.log();
         self.scene.site.stop_agent()
     }
@@ -119,15 +143,24 @@ impl<'m> Stage<'m> {
         self.scene.site.start_agent()
     }
 
-    /// Kills the courier. The agent is not told.
+    /// Sends the courier a signal (`KILL`, `STOP`). The agent is not told.
     ///
     /// # Errors
-    /// There is none.
-    pub fn kill_courier(&self) -> Result<(), Trouble> {
+    /// There is no courier.
+    pub fn signal_courier(&self, signal: &str) -> Result<(), Trouble> {
         let agent = self.agent().unwrap_or_default().to_string();
         let mut kill = self.machine().command("pkill");
-        kill.args(["-KILL", "-P", &agent]);
+        kill.args([&format!("-{signal}"), "-P", &agent]);
         crate::site::talk(&kill, &[], SOON)?.success().map(drop)
+    }
+
+    /// The agent's clock shows so many seconds more than the machine's.
+    ///
+    /// # Errors
+    /// There is none, which is a bug of the harness.
+    pub fn turn_clock(&self, seconds: i64) -> Result<(), Trouble> {
+        let clock = self.scene.site.clock.as_ref();
+        clock.ok_or_else(|| Trouble::Machine("this site has no clock".to_owned()))?.turn(seconds)
     }
 
     /// Takes Ana's card out, until everybody has noticed.
@@ -135,7 +168,7 @@ impl<'m> Stage<'m> {
     /// # Errors
     /// It is not noticed.
     pub fn take_out(&mut self) -> Result<(), Trouble> {
-        self.is_warm = false;
+        self.served = None;
         self.card().pull()?;
         self.wait_until_noticed()
     }
@@ -145,7 +178,7 @@ impl<'m> Stage<'m> {
     /// # Errors
     /// It is not noticed.
     pub fn wait_until_noticed(&mut self) -> Result<(), Trouble> {
-        self.is_warm = false;
+        self.served = None;
         self.card().wait_until_seen()?;
         std::thread::sleep(HEARD);
         Ok(())
@@ -156,7 +189,7 @@ impl<'m> Stage<'m> {
     /// # Errors
     /// It is not noticed.
     pub fn put_in(&mut self) -> Result<(), Trouble> {
-        self.is_warm = false;
+        self.served = None;
         self.card().insert()?;
         self.card().wait_until_seen()
     }
@@ -174,17 +207,19 @@ impl<'m> Stage<'m> {
     /// # Errors
     /// A login that should work did not.
     pub(super) fn prepare(&mut self, start: Start) -> Result<(), Trouble> {
-        if !self.is_warm {
-            self.plain_login()?;
-        }
-        match start {
-            Start::Warm => Ok(()),
-            Start::Cold => {
-                self.is_warm = false;
-                self.machine().apdus(ANAS_READER, &[]).map(drop)
+        let served = match self.served.filter(|served| start != Start::Warm || served.elapsed() < WARM) {
+            Some(served) => served,
+            None => {
+                self.plain_login()?;
+                Instant::now()
             }
-            Start::Inserted => self.take_out(),
+        };
+        match start {
+            Start::Warm => {}
+            Start::Cold => std::thread::sleep(COLD.saturating_sub(served.elapsed())),
+            Start::Inserted => self.take_out()?,
         }
+        Ok(())
     }
 
     /// A login with nothing wrong.
@@ -198,13 +233,13 @@ impl<'m> Stage<'m> {
         if !attempt.is_served() || counts.refused_pins != 0 || attempt.took > SOON {
             return Err(Trouble::Machine(format!("a plain login was not served: {attempt} ({counts:?})")));
         }
-        self.is_warm = true;
+        self.served = Some(Instant::now());
         Ok(attempt)
     }
 
-    /// The next login is not a warm one.
+    /// Nobody knows how the card was left.
     pub(super) fn disturbed(&mut self) {
-        self.is_warm = false;
+        self.served = None;
     }
 
     /// `pamtester` at the console, for Ana, as she logs in every day.

@@ -5,7 +5,7 @@
 pub enum Start {
     /// The card was used a moment ago.
     Warm,
-    /// Another program has used it since, and reset it.
+    /// It was not used for a while, and lost its power.
     Cold,
     /// It is put in when the login asks for it.
     Inserted,

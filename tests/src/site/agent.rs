@@ -30,6 +30,9 @@ impl Site<'_> {
     pub fn start_agent_with(&mut self, arguments: &[&str]) -> Result<(), Trouble> {
         let mut command = self.machine.command(crate::target_bin("countersignd")?);
         command.args(arguments);
+        if let Some(clock) = &self.clock {
+            clock.give_to(&mut command);
+        }
         let agent = self.machine.spawn("countersignd", &mut command)?;
         let socket = self.machine.path("/run/countersign/user.sock");
         let started = wait_until("the agent's socket", SOON, || {

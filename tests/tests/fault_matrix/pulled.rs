@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_tests::matrix::{Fault, Stage, Table};
+use countersign_tests::matrix::{Fault, Moment, Stage, Table};
 use countersign_tests::{Trouble, wait_until};
 
 use crate::letters::expected;
@@ -23,8 +23,8 @@ impl Fault for Pull {
         }
     }
 
-    /// While the login waits for a card, Ana just puts it in again.
-    fn strike(&self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
+    /// While the login waits for a card, Ana just puts it in again; otherwise, before the next one.
+    fn strike(&self, stage: &mut Stage<'_>, _: Moment) -> Result<(), Trouble> {
         wait_until("the card to be pulled", Duration::from_secs(20), || {
             Ok((!stage.card().status()?.inserted).then_some(()))
         })?;

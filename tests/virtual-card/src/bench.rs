@@ -169,19 +169,21 @@ impl Bench {
     /// Waits for `resume`. `line_is_open` is asked now and then, for a driver that gives up.
     pub(crate) fn hang(&self, line_is_open: impl Fn() -> bool) -> Presence {
         const LOOK: Duration = Duration::from_millis(50);
-        loop {
+        let presence = loop {
             let state = self.lock();
             if !state.inserted || state.quitting {
-                return Presence::Gone;
+                break Presence::Gone;
             }
             if !state.hanging {
-                return Presence::Here;
+                break Presence::Here;
             }
             drop(self.changed.wait_timeout(state, LOOK));
             if !line_is_open() {
-                return Presence::Gone;
+                break Presence::Gone;
             }
-        }
+        };
+        self.change(|state| state.hanging = false);
+        presence
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -208,5 +208,6 @@ mod tests {
         drop(driver);
         assert_eq!(answer(&[0, 0xA4, 4, 0], &card, &bench, &mut chip), None);
         assert_eq!(chip.seen, 0);
+        assert!(!bench.change(|state| state.hanging), "nothing hangs any more");
     }
 }
