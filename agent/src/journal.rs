@@ -103,6 +103,10 @@ struct Room {
 
 const ON_DISK: Room = Room { entries: 100_000, unsent: 10_000 };
 
+/// Pages that are kept in memory, in KiB, which SQLite wants as a negative number: its own 2 MiB would fill up with a
+/// few thousand logins and look like a leak, and nothing here reads much of the file at once.
+const CACHE: i64 = -256;
+
 /// The journal's file.
 #[derive(Debug)]
 pub struct Journal {
@@ -131,6 +135,7 @@ impl Journal {
             // SQLite opens a file that it cannot write, and says so only when it should.
             return Err(JournalError::new("it can be read, but not written".to_owned()));
         }
+        connection.pragma_update(None, "cache_size", CACHE)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.execute_batch(SCHEMA)?;
