@@ -28,15 +28,17 @@ Commands:
   lint   formatting, clippy, and licences where cargo-deny is installed
   soak matrix [FAMILY]
          every fault at every moment of a login; takes many minutes, and is no part of test
+  soak load
+         a thousand logins by eight programs on three cards, built for release: decisions, memory, descriptors
   bench agent [--json] [--few]
          logins, built for release: warm, cold, with a card put in for it, and the same by poldi and pam_p11;
          --json prints figures, --few tries the bench out
   bench ledger
          how many entries a second `ledger verify` checks
 
-demo, test, soak and bench agent need root, because they make private machines (mount namespaces, pcscd, sudo) and install the
-Debian packages that are missing. They leave the system's own services alone. Without root they print the
-one command to run.
+demo, test, soak and bench agent need root, because they make private machines (mount namespaces, pcscd, sudo)
+and install the Debian packages that are missing. They leave the system's own services alone. Without root they
+print the one command to run.
 
 Exit codes: 0 done; 1 a step failed; 2 wrong command line; 4 root or packages are missing.
 ";

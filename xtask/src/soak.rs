@@ -1,34 +1,27 @@
 //! `cargo xtask soak`: what takes too long for every change, for whoever wants to know before a release.
 
+use std::process::Command;
+
 use crate::step::{Stop, run as run_program, step};
 use crate::workspace::cargo;
 use crate::{module, packages};
 
-/// Installs, builds, and plays `matrix`, which may be followed by the name of one family.
+/// Installs, builds, and plays `matrix`, which may be followed by the name of one family, or `load`.
 pub(crate) fn run(words: &[&str]) -> Result<(), Stop> {
     match words {
         ["matrix"] => matrix(None),
         ["matrix", family] => matrix(Some(family)),
-        [] => Err(Stop::Usage("which soak: matrix?".to_owned())),
+        ["load"] => load(),
+        [] => Err(Stop::Usage("which soak: matrix, load?".to_owned())),
         [other, ..] => Err(Stop::Usage(format!("there is no soak `{other}`"))),
     }
 }
 
 /// Every fault at every moment of a login: `tests/tests/fault_matrix`.
 fn matrix(family: Option<&str>) -> Result<(), Stop> {
-    prepare()?;
+    prepare(&["build", "--workspace"])?;
     step("fault matrix", || {
-        let words = [
-            "test",
-            "--package",
-            "countersign-tests",
-            "--test",
-            "fault_matrix",
-            "--",
-            "--ignored",
-            "--nocapture",
-        ];
-        let mut test = cargo(&words);
+        let mut test = test(&["--test", "fault_matrix"]);
         if let Some(family) = family {
             test.env("COUNTERSIGN_SOAK_FAMILY", family);
         }
@@ -36,9 +29,22 @@ fn matrix(family: Option<&str>) -> Result<(), Stop> {
     })
 }
 
-fn prepare() -> Result<(), Stop> {
+/// A thousand logins by eight programs at once, and what the agent takes of the machine: `tests/tests/load`.
+fn load() -> Result<(), Stop> {
+    prepare(&["build", "--release", "--workspace"])?;
+    step("load: takes about ten minutes", || run_program(&mut test(&["--release", "--test", "load"])))
+}
+
+/// One of the end-to-end tests that are left out of `cargo xtask test`.
+fn test(words: &[&str]) -> Command {
+    let words =
+        [&["test", "--package", "countersign-tests"], words, &["--", "--ignored", "--nocapture"]].concat();
+    cargo(&words)
+}
+
+fn prepare(build: &[&str]) -> Result<(), Stop> {
     packages::demand_root("soak")?;
     packages::ensure()?;
-    step("build", || run_program(&mut cargo(&["build", "--workspace"])))?;
+    step("build", || run_program(&mut cargo(build)))?;
     module::check()
 }
