@@ -319,7 +319,7 @@ fn obey(cards: &Cards, order: Order) -> Result<Value, Box<dyn Error>> {
             let plan = FactoryReset { admin, wrong: Pin::unguessable(&SystemRandom)? };
             let mut note = |step: Standing| steps.push(format!("{step:?}"));
             let mut answer = changed(cards.factory_reset(card, plan, &mut note));
-            answer["steps"] = json!(steps);
+            answer.as_object_mut().map(|fields| fields.insert("steps".to_owned(), json!(steps)));
             answer
         }
         Order::FinishReset { reader } => changed(cards.finish_reset(&reader)),

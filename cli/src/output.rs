@@ -111,6 +111,7 @@ impl Output {
 }
 
 /// Only a person at a terminal who did not ask for none (<https://no-color.org>).
+#[expect(clippy::disallowed_methods, reason = "terminals speak through the environment")]
 fn is_coloured() -> bool {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     io::stdout().is_terminal()

@@ -1,6 +1,11 @@
 //! Requests whose answer is lost: by the network, by a program that left, by an agent that is killed. Nothing stays
 //! unknown, and nothing happens twice.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on says where"
+)]
 
 #[path = "settled/killed.rs"]
 mod killed;

@@ -1,7 +1,5 @@
 //! From the enrolment to a login with each kind of key that cards have.
 
-use std::time::Instant;
-
 use countersign_tests::Machine;
 use countersign_tests::site::{Ending, HostKey, KEY_GENERATION, Person, Scene, Site, talk};
 
@@ -51,10 +49,8 @@ fn everybody_logs_in(kinds: &[(&str, &str, Origin)]) {
     let everybody = || people.iter().chain([&scene.ana, &scene.olga]);
     for login in kinds.iter().map(|(_, login, _)| *login).chain(["ana"]) {
         everybody().for_each(|person| person.card.reset_counts().unwrap());
-        let begun = Instant::now();
         let ending = log_in(&scene, login, &PIN);
         assert_eq!(ending.code(), Some(0), "{login}: {}", ending.shown);
-        println!("{login}: logged in in {} ms", begun.elapsed().as_millis());
         for person in everybody() {
             let counts = person.card.counts().unwrap();
             let expected = usize::from(person.user.name == login);
@@ -73,12 +69,10 @@ fn newcomer<'m>(scene: &Scene<'m>, at: u32, kind: (&str, &str, Origin)) -> Perso
     let (algorithm, login, origin) = kind;
     let person = scene.site.person(login, 4210 + at, 3 + usize::try_from(at).unwrap()).unwrap();
     let code = scene.olga.administer(&["admin", "user", "add", login]).unwrap().after("code").unwrap();
-    let begun = Instant::now();
     let ending = match origin {
         Origin::Card => makes_keys(&person, algorithm, &code),
         Origin::Computer(bits) => brings_keys(scene, &person, bits, &code),
     };
-    println!("{algorithm}: registered in {:.1} s", begun.elapsed().as_secs_f32());
     let is_warned = ending.shown.contains("RSA-4096") && ending.shown.contains("seconds");
     assert_eq!(is_warned, algorithm == "rsa4096", "{algorithm}: {}", ending.shown);
     person

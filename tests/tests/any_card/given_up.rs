@@ -121,7 +121,7 @@ fn giving_up_between_two_cards_asks_neither() {
 }
 
 /// Tries until the roster knows both accounts.
-fn wait_for_both<'a>(scene: &'a Scene<'_>) -> Dialogue {
+fn wait_for_both(scene: &Scene<'_>) -> Dialogue {
     countersign_tests::wait_until("the question which card", SOON, || {
         let mut dialogue = Dialogue::start(&console(scene, "ana"))?;
         let (which, _) = dialogue.expect_one_of(&["Which card?", "PIN for"], SOON)?;

@@ -19,8 +19,8 @@ pub(crate) fn journal(scene: &Scene<'_>, arguments: &[&str]) -> Vec<Value> {
 pub(crate) fn ledger(scene: &Scene<'_>) -> Vec<Value> {
     let export = scene.export("now").unwrap();
     std::fs::metadata(&export).unwrap();
-    let mut show = scene.olga.countersign(&["ledger", "show", "--json", &export]).unwrap();
-    let shown = talk(&mut show, &[], SOON).unwrap().success().unwrap().shown;
+    let show = scene.olga.countersign(&["ledger", "show", "--json", &export]).unwrap();
+    let shown = talk(&show, &[], SOON).unwrap().success().unwrap().shown;
     std::fs::remove_file(&export).unwrap();
     let mut value: Value = serde_json::from_str(shown.trim()).unwrap();
     serde_json::from_value(value["entries"].take()).unwrap()
