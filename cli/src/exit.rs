@@ -61,7 +61,10 @@ impl Exit {
     const fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done",
-            Self::Failed => "failed: a file, a deadline, too much at once, or a fault of the program",
+            Self::Failed => {
+                "failed: a file, a deadline, too much at once, a card that another program or request has, \
+                 or a fault of the program"
+            }
             Self::Usage => "the command line is wrong",
             Self::Denied => "policy says no",
             Self::Card => "card or PIN: missing, wrong, blocked, pulled or not touched",

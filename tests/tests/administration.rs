@@ -129,7 +129,10 @@ fn card_with_keys_of_its_own_keeps_them_when_it_is_adopted() {
     let export = folder.join("ledger.jsonl").to_string_lossy().into_owned();
     carla.administer(&["ledger", "export", &export]).unwrap();
     let out = folder.join("evidence").to_string_lossy().into_owned();
-    let take = ["ledger", "evidence", &export, "--entry", "4", "--out", &out];
+    let show = talk(&carla.countersign(&["ledger", "show", &export]).unwrap(), &[], SOON).unwrap().shown;
+    let signed = show.lines().find(|line| line.contains("signed")).unwrap();
+    let entry = signed.split_whitespace().next().unwrap();
+    let take = ["ledger", "evidence", &export, "--entry", entry, "--out", &out];
     talk(&carla.countersign(&take).unwrap(), &[], SOON).unwrap().success().unwrap();
     let certificate = std::fs::read_to_string(format!("{out}/certificate.asc")).unwrap();
     drop(carla);

@@ -107,6 +107,7 @@ impl Road {
         let shared = &self.shared;
         let blackholed = weather == Weather::Blackholed;
         let open = weather != Weather::Refused;
+        let held = weather == Weather::Held;
         shared.change(|state| {
             state.weather = weather;
             state.full = false;
@@ -120,7 +121,8 @@ impl Road {
             } else {
                 TcpStream::connect_timeout(&shared.here, KNOCK).is_ok() == open
             };
-            Ok(is_there.then_some(()))
+            // The next change comes after this one, for what was held as well.
+            Ok((is_there && (held || shared.lock().held == 0)).then_some(()))
         })
     }
 
