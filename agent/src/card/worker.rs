@@ -116,7 +116,11 @@ impl Worker {
                 Err(RecvTimeoutError::Disconnected) => return Err(CardError::Gone),
                 Err(RecvTimeoutError::Timeout) => {
                     // Behind a card that never answers it would wait for ever, with the PIN in it.
-                    drop(lock(&job).take());
+                    if lock(&job).take().is_none() && !started {
+                        // Taken at this very moment: its time begins now.
+                        started = true;
+                        continue;
+                    }
                     let stuck = started || self.busy_for().is_some_and(|time| time >= limit);
                     return Err(if stuck { CardError::TimedOut } else { CardError::Busy });
                 }
