@@ -22,7 +22,7 @@
 //! | | commands |
 //! |---|---|
 //! | warm (used in the last [`Timing::warm`], and by nobody else since) | PIN status, VERIFY, signature: 3 |
-//! | cold | SELECT and number before those: 5 |
+//! | cold | SELECT, application data, KDF setting (if the card has one), VERIFY, signature: 5 |
 //! | inserted during the login | SELECT, application data, KDF setting when it is seen, then 3 |
 //! | card that does not close the PIN itself, or a touch that did not come | 1 more |
 //!
@@ -253,12 +253,20 @@ impl Cards {
             Some(found) => return Err(CardError::KeyMismatch { expected: key.clone(), found }),
             None => return Err(CardError::NoKey),
         };
-        CardSigner::new(self.clone(), card, with, component(certificate, key)?, entry)
+        CardSigner::new(self.clone(), card, with, (key.clone(), component(certificate, key)?), entry)
     }
 
-    fn seen(&self, card: CardIdent) -> Result<CardSeen, CardError> {
-        let listed = self.list().into_iter().find(|seen| seen.ident == Some(card));
-        listed.ok_or_else(|| self.service_problem().unwrap_or(CardError::NoCard))
+    /// The card, as last seen.
+    ///
+    /// # Errors
+    /// It is in no reader, or in two at once.
+    pub fn seen(&self, card: CardIdent) -> Result<CardSeen, CardError> {
+        let mut listed = self.list().into_iter().filter(|seen| seen.ident == Some(card));
+        let seen = listed.next();
+        if listed.next().is_some() {
+            return Err(CardError::Twice(card));
+        }
+        seen.ok_or_else(|| self.service_problem().unwrap_or(CardError::NoCard))
     }
 
     /// The one way to a signature: [`sign::sign`] on the card's own thread.

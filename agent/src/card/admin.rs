@@ -111,7 +111,7 @@ impl Cards {
     /// [`CardError`].
     pub fn pins(&self, card: CardIdent) -> Result<PinReport, CardError> {
         let report = self.quick(card, move |slot| {
-            slot.with_card(card, |_, public, status| {
+            slot.with_card_anew(card, |_, public, status| {
                 (Ok(PinReport { status, hashed: kdf::is_on(public.kdf.as_ref()) }), Aftermath::Closed)
             })
         })?;
@@ -130,7 +130,7 @@ impl Cards {
         + 'static,
     ) -> Result<T, CardError> {
         let (made, public) = self.readers.ask(card, limit, on_step, move |slot, steps| {
-            let made = slot.with_card(card, |mut exclusive, public, status| {
+            let made = slot.with_card_anew(card, |mut exclusive, public, status| {
                 let made = job(&mut exclusive, public, status, steps);
                 exclusive.end_with_reset();
                 (made, Aftermath::Reset)

@@ -48,7 +48,7 @@ impl Cards {
     /// [`CardError`].
     pub fn details(&self, card: CardIdent) -> Result<Details, CardError> {
         self.quick(card, move |slot| {
-            slot.with_card(card, |mut exclusive, public, status| {
+            slot.with_card_anew(card, |mut exclusive, public, status| {
                 (read(&mut exclusive, public, status), Aftermath::Closed)
             })
         })
@@ -56,8 +56,8 @@ impl Cards {
 }
 
 fn read(card: &mut Exclusive<'_>, public: &PublicData, status: PinStatus) -> Result<Details, CardError> {
-    let data = card.ask(&Command::get_data(0x6E))?;
-    let version = tlv::find(&data, 0x4F).map(public::version).transpose()?.unwrap_or_default();
+    let data = &public.application;
+    let version = tlv::find(data, 0x4F).map(public::version).transpose()?.unwrap_or_default();
     let [major, minor] = version.to_be_bytes();
     let holder = optional(card, 0x65)?;
     let name = holder.as_deref().and_then(|data| tlv::find(data, 0x5B)).map(text);
@@ -69,7 +69,7 @@ fn read(card: &mut Exclusive<'_>, public: &PublicData, status: PinStatus) -> Res
         card: public.ident,
         specification: (major, minor),
         firmware,
-        keys: keys(card, &data)?,
+        keys: keys(card, data)?,
         tries: CardTries {
             user: status.tries_of(PinKind::User),
             reset_code: status.tries_of(PinKind::ResetCode),

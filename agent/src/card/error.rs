@@ -82,6 +82,11 @@ pub enum CardError {
         /// Who is there.
         found: CardIdent,
     },
+    /// Two cards in the readers bear this number. Nothing was sent to either.
+    #[error(
+        "two cards in the readers say that they are {0}, and one of them must be a copy; nothing was sent to either. Pull out the one that you do not know, and tell an administrator"
+    )]
+    Twice(CardIdent),
     /// The card waited for a touch.
     #[error("the card was not touched in time; try again and touch it when it blinks")]
     TouchTimeout,

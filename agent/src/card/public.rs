@@ -1,4 +1,4 @@
-//! What anyone may read from a card without a PIN. Read once per insertion.
+//! What anyone may read from a card without a PIN. Any program that has the admin PIN may change it at any time.
 
 use countersign_protocol::ids::{CardIdent, Fingerprint};
 use openpgp_card::ocard::data::{
@@ -32,6 +32,8 @@ pub(super) struct PublicData {
     pub(super) erasable: bool,
     /// Hashing of PINs, if the card wants it.
     pub(super) kdf: Option<KdfDo>,
+    /// The application related data (DO 6E), of which all of this but the last is made.
+    pub(super) application: Vec<u8>,
 }
 
 /// The PIN status bytes (DO C4).
@@ -84,24 +86,26 @@ fn is_erasable(historical: &[u8]) -> bool {
     !matches!(historical, [0x00, .., 0x00, _, _])
 }
 
-/// Who is there, in one short command.
-pub(super) fn read_ident(card: &mut Exclusive<'_>) -> Result<CardIdent, CardError> {
-    ident(&card.ask(&Command::get_data(0x4F))?)
-}
-
 /// The PIN status now.
 pub(super) fn read_pin_status(card: &mut Exclusive<'_>) -> Result<PinStatus, CardError> {
     pin_status(&card.ask(&Command::get_data(0xC4))?)
 }
 
 /// Everything public, in two commands (three if the card has no long answers, one less without KDF).
-pub(super) fn read(card: &mut Exclusive<'_>) -> Result<PublicData, CardError> {
+///
+/// # Errors
+/// [`CardError::Swapped`] if another card than `wanted` is there: it is asked nothing more.
+pub(super) fn read(card: &mut Exclusive<'_>, wanted: Option<CardIdent>) -> Result<PublicData, CardError> {
     let data = card.ask(&Command::get_data(0x6E))?;
     let part = |tag: u16, what: &str| {
         tlv::find(&data, tag)
             .ok_or_else(|| CardError::Malformed { command: "GET DATA 6E", what: format!("no {what}") })
     };
     let application = part(0x4F, "application identifier")?;
+    let ident = ident(application)?;
+    if let Some(expected) = wanted.filter(|wanted| *wanted != ident) {
+        return Err(CardError::Swapped { expected, found: ident });
+    }
     let capabilities =
         ExtendedCapabilities::try_from((part(0xC0, "extended capabilities")?, version(application)?))
             .map_err(|error| malformed("GET DATA 6E", &error))?;
@@ -109,7 +113,7 @@ pub(super) fn read(card: &mut Exclusive<'_>) -> Result<PublicData, CardError> {
         card.learn(wire);
     }
     Ok(PublicData {
-        ident: ident(application)?,
+        ident,
         keys: fingerprints(part(0xC5, "fingerprints")?),
         status: pin_status(part(0xC4, "PIN status")?)?,
         touch: wants_touch(&data, 0xD6),
@@ -119,6 +123,7 @@ pub(super) fn read(card: &mut Exclusive<'_>) -> Result<PublicData, CardError> {
         algorithms: [0xC1, 0xC2, 0xC3].map(|tag| tlv::find(&data, tag).unwrap_or_default().to_vec()),
         erasable: tlv::find(&data, 0x5F52).is_none_or(is_erasable),
         kdf: if capabilities.kdf_do() { read_kdf(card)? } else { None },
+        application: data,
     })
 }
 
@@ -143,11 +148,9 @@ fn read_kdf(card: &mut Exclusive<'_>) -> Result<Option<KdfDo>, CardError> {
 }
 
 fn ident(application: &[u8]) -> Result<CardIdent, CardError> {
-    // Some cards answer with the object, some with its value.
-    let application = tlv::find(application, 0x4F).unwrap_or(application);
     ApplicationIdentifier::try_from(application)
         .map(|id| CardIdent::new(id.manufacturer(), id.serial()))
-        .map_err(|error| malformed("GET DATA 4F", &error))
+        .map_err(|error| malformed("GET DATA 6E", &error))
 }
 
 pub(super) fn version(application: &[u8]) -> Result<u16, CardError> {

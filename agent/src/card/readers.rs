@@ -36,8 +36,6 @@ struct State {
     service_turned: Option<Instant>,
     /// Insertions so far: no number names two.
     insertions: u64,
-    /// Cards whose stored PIN was refused since they were put in.
-    refused: BTreeSet<CardIdent>,
 }
 
 #[derive(Default)]
@@ -46,6 +44,8 @@ struct Reader {
     insertion: Option<(u64, Instant)>,
     /// What is known of the card; none until its first reading ends.
     seen: Option<CardSeen>,
+    /// The card whose stored PIN was refused since it was put in.
+    refused: Option<CardIdent>,
     worker: Option<Arc<Worker>>,
     /// Threads that were given up.
     stuck: Vec<Weak<()>>,
@@ -74,16 +74,26 @@ impl Readers {
         self.changed.notify_all();
     }
 
-    /// A job on the thread of this reader.
+    /// A job on the thread of this reader. What it reads from the card is known before its result is.
     pub(super) fn ask_worker<T: Send + 'static, S: Send + 'static>(
-        &self,
+        self: &Arc<Self>,
         reader: &str,
         worker: &Arc<Worker>,
         limit: Duration,
         on_step: &mut dyn FnMut(S),
         job: impl FnOnce(&mut Slot, &Steps<S>) -> Result<T, CardError> + Send + 'static,
     ) -> Result<T, CardError> {
-        let result = worker.ask(limit, on_step, job);
+        let insertion = self.lock().readers.get(reader).and_then(|reader| reader.insertion);
+        let (readers, name) = (Arc::downgrade(self), reader.to_owned());
+        let result = worker.ask(limit, on_step, move |slot, steps| {
+            let result = job(slot, steps);
+            if let (Some(public), Some((insertion, _)), Some(readers)) =
+                (slot.take_news(), insertion, readers.upgrade())
+            {
+                readers.was_read(&name, insertion, CardSeen::of(&name, &public));
+            }
+            result
+        });
         if result.as_ref().err() == Some(&CardError::TimedOut) {
             self.give_up(reader, worker);
         }
@@ -92,7 +102,7 @@ impl Readers {
 
     /// A job on whatever card is in this reader, for one that has no number and so no turns.
     pub(super) fn ask_reader<T: Send + 'static>(
-        &self,
+        self: &Arc<Self>,
         name: &str,
         limit: Duration,
         job: impl FnOnce(&mut Slot) -> Result<T, CardError> + Send + 'static,
@@ -108,17 +118,27 @@ impl Readers {
         self.ask_worker(name, &worker, limit, no_steps, move |slot, _| job(slot))
     }
 
+    /// Reads a card again, unless somebody has a turn with it, who reads it anyway.
+    ///
+    /// # Errors
+    /// [`CardError::InUse`] if another program has it.
+    pub(super) fn look_again(self: &Arc<Self>, card: CardIdent) -> Result<(), CardError> {
+        let (reader, worker) = self.worker_of(card)?;
+        let no_steps = &mut |step: Infallible| match step {};
+        self.ask_worker(&reader, &worker, self.timing.answer, no_steps, |slot, _| slot.look_again())
+    }
+
     /// The reader that this card is in, and its thread.
     pub(super) fn worker_of(&self, card: CardIdent) -> Result<(String, Arc<Worker>), CardError> {
         let mut state = self.lock();
         if let Some(problem) = &state.service {
             return Err(problem.clone());
         }
-        let (name, reader) = state
-            .readers
-            .iter_mut()
-            .find(|(_, reader)| reader.seen.as_ref().is_some_and(|seen| seen.ident == Some(card)))
-            .ok_or(CardError::NoCard)?;
+        let mut found = state.readers.iter_mut().filter(|(_, reader)| reader.has(card));
+        let (name, reader) = found.next().ok_or(CardError::NoCard)?;
+        if found.next().is_some() {
+            return Err(CardError::Twice(card));
+        }
         Ok((name.clone(), reader.worker(name, self.timing)?))
     }
 
@@ -148,11 +168,13 @@ impl Readers {
 
     /// A stored PIN was refused: nobody is there to correct it, so it is not sent again.
     pub(super) fn refuse_stored_pin(&self, card: CardIdent) {
-        self.lock().refused.insert(card);
+        for reader in self.lock().readers.values_mut().filter(|reader| reader.has(card)) {
+            reader.refused = Some(card);
+        }
     }
 
     pub(super) fn stored_pin_was_refused(&self, card: CardIdent) -> bool {
-        self.lock().refused.contains(&card)
+        self.lock().readers.values().any(|reader| reader.refused == Some(card))
     }
 
     /// pcscd cannot be asked: no reader is known any more.
@@ -184,12 +206,19 @@ impl Readers {
 
     /// Nothing is in this reader, or the reader itself left.
     pub(super) fn is_empty(&self, name: &str) {
-        let mut state = self.lock();
-        if let Some(reader) = state.readers.get_mut(name)
-            && reader.insertion.take().is_some()
+        if let Some(reader) = self.lock().readers.get_mut(name)
+            && reader.is_emptied()
         {
-            reader.seen = None;
             self.changed.notify_all();
+        }
+    }
+
+    /// These are all readers that there are.
+    pub(super) fn are(&self, names: &BTreeSet<String>) {
+        for (_, reader) in self.lock().readers.iter_mut().filter(|(name, _)| !names.contains(*name)) {
+            if reader.is_emptied() {
+                self.changed.notify_all();
+            }
         }
     }
 
@@ -247,9 +276,6 @@ impl Readers {
 
     fn was_read(&self, name: &str, insertion: u64, seen: CardSeen) {
         let mut state = self.lock();
-        if let Some(ident) = seen.ident {
-            state.refused.remove(&ident);
-        }
         if let Some(reader) = state.readers.get_mut(name)
             // The card may have left while it was read.
             && reader.is_in(insertion)
@@ -261,12 +287,8 @@ impl Readers {
 
     /// Reads a card again after its keys or PINs were changed.
     pub(super) fn read_again(self: &Arc<Self>, card: CardIdent) {
-        let name = self
-            .lock()
-            .readers
-            .iter()
-            .find(|(_, reader)| reader.seen.as_ref().is_some_and(|seen| seen.ident == Some(card)))
-            .map(|(name, _)| name.clone());
+        let name =
+            self.lock().readers.iter().find(|(_, reader)| reader.has(card)).map(|(name, _)| name.clone());
         if let Some(name) = name {
             self.read(&name);
         }
@@ -309,6 +331,17 @@ fn look(slot: &mut Slot, name: &str, still_in: &dyn Fn() -> bool) -> CardSeen {
 impl Reader {
     fn is_in(&self, insertion: u64) -> bool {
         self.insertion.is_some_and(|(current, _)| current == insertion)
+    }
+
+    /// Whether this card is in it, as far as is known.
+    fn has(&self, card: CardIdent) -> bool {
+        self.seen.as_ref().is_some_and(|seen| seen.ident == Some(card))
+    }
+
+    /// Nothing is in it any more. Whether something was.
+    fn is_emptied(&mut self) -> bool {
+        (self.seen, self.refused) = (None, None);
+        self.insertion.take().is_some()
     }
 
     /// The reader's thread, a new one if need be. While an old one still hangs there is no point in another.

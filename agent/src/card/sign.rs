@@ -1,5 +1,7 @@
 //! From a typed PIN to a signature, inside one exclusive transaction.
 
+use countersign_protocol::ids::Fingerprint;
+
 use super::apdu::Command;
 use super::error::CardError;
 use super::kdf;
@@ -16,6 +18,8 @@ pub struct PinAccepted(());
 pub(super) struct Order {
     pub(super) entered: Entered,
     pub(super) with: SigningSlot,
+    /// The key that must be in it.
+    pub(super) key: Fingerprint,
     /// The data field of PSO: COMPUTE DIGITAL SIGNATURE, or of INTERNAL AUTHENTICATE.
     pub(super) input: Vec<u8>,
 }
@@ -81,10 +85,11 @@ pub(super) fn sign(
     status: PinStatus,
     order: Order,
 ) -> (Result<Vec<u8>, CardError>, Aftermath) {
-    if let Err(refusal) = spare(PinKind::User, status, &order.entered) {
+    let checked = with_key(public, order.with, &order.key);
+    if let Err(refusal) = checked.and_then(|()| spare(PinKind::User, status, &order.entered)) {
         return (Err(refusal), Aftermath::Closed);
     }
-    let Order { entered, with, input } = order;
+    let Order { entered, with, key: _, input } = order;
     let verified = verify(&mut card, public, with.purpose(), &entered.pin);
     // The card has it: while it waits for a touch, nobody else does.
     drop(entered);
@@ -109,6 +114,20 @@ pub(super) fn sign(
         return (result, Aftermath::Closed);
     }
     (result, close(card, with.purpose()))
+}
+
+/// No PIN for a signature that nobody would accept.
+fn with_key(public: &PublicData, with: SigningSlot, expected: &Fingerprint) -> Result<(), CardError> {
+    let [signature, _, authentication] = &public.keys;
+    let held = match with {
+        SigningSlot::Signature => signature,
+        SigningSlot::Authentication => authentication,
+    };
+    match held {
+        Some(found) if found == expected => Ok(()),
+        Some(found) => Err(CardError::KeyMismatch { expected: expected.clone(), found: found.clone() }),
+        None => Err(CardError::NoKey),
+    }
 }
 
 /// The last moment to spare a try.

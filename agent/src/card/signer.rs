@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sequoia_openpgp as openpgp;
 
-use countersign_protocol::ids::CardIdent;
+use countersign_protocol::ids::{CardIdent, Fingerprint};
 use openpgp::crypto::mpi;
 use openpgp::types::HashAlgorithm;
 
@@ -23,6 +23,7 @@ pub struct CardSigner {
     cards: Cards,
     card: CardIdent,
     with: SigningSlot,
+    name: Fingerprint,
     key: SigningKey,
     kind: Kind,
     entry: Entry,
@@ -58,11 +59,11 @@ impl CardSigner {
         cards: Cards,
         card: CardIdent,
         with: SigningSlot,
-        key: SigningKey,
+        (name, key): (Fingerprint, SigningKey),
         entry: Entry,
     ) -> Result<Self, CardError> {
         let kind = Kind::of(&key)?;
-        Ok(Self { cards, card, with, key, kind, entry, failure: Failure::default() })
+        Ok(Self { cards, card, with, name, key, kind, entry, failure: Failure::default() })
     }
 
     /// Where to look after a failure. Take it before the signer is given away.
@@ -81,7 +82,8 @@ impl CardSigner {
                 Entered::stored(source().map_err(|error| CardError::OpenPgp(error.to_string()))?)
             }
         };
-        let answer = self.cards.sign(self.card, Order { entered, with: self.with, input })?;
+        let order = Order { entered, with: self.with, key: self.name.clone(), input };
+        let answer = self.cards.sign(self.card, order)?;
         let signature = self.kind.signature(&answer)?;
         // A faulty signature can give a key away; it never leaves.
         self.key.verify(&signature, hash, digest).map_err(|_| CardError::BadSignature)?;

@@ -34,10 +34,12 @@ pub(super) struct Slot {
     context: Option<pcsc::Context>,
     link: Option<Link>,
     public: Option<Arc<PublicData>>,
+    /// What was read in this job.
+    news: Option<Arc<PublicData>>,
     left: Option<Left>,
 }
 
-/// How the card in `public` was left: OpenPGP selected, and in this insertion.
+/// How the card in `public` was left: OpenPGP selected, in this insertion, and used by nobody else since.
 #[derive(Clone, Copy)]
 struct Left {
     at: Instant,
@@ -49,7 +51,17 @@ impl Slot {
     pub(super) fn new(reader: CString, given_up: Arc<AtomicBool>, timing: Timing) -> Self {
         let company = if timing.alone { Company::Nobody } else { Company::Anybody };
         let warm = timing.warm;
-        Self { reader, given_up, warm, company, context: None, link: None, public: None, left: None }
+        Self {
+            reader,
+            given_up,
+            warm,
+            company,
+            context: None,
+            link: None,
+            public: None,
+            news: None,
+            left: None,
+        }
     }
 
     /// Reads everything public from whatever card is in.
@@ -59,11 +71,28 @@ impl Slot {
         let insertion = self.insertion();
         let mut card = begin(&mut link)?;
         public::select(&mut card)?;
-        let public = Arc::new(public::read(&mut card)?);
+        let public = Arc::new(public::read(&mut card, None)?);
         drop(card);
         self.keep(link, insertion, Aftermath::Closed);
         self.close();
         Ok(Arc::clone(self.public.insert(public)))
+    }
+
+    /// The same for a card that was read before, in case another program changed it since. A turn that is under way
+    /// reads it by itself.
+    ///
+    /// # Errors
+    /// [`CardError::InUse`] if another program has it.
+    pub(super) fn look_again(&mut self) -> Result<(), CardError> {
+        if self.link.is_none() {
+            self.news = Some(self.look()?);
+        }
+        Ok(())
+    }
+
+    /// What was read from the card since this was asked last.
+    pub(super) fn take_news(&mut self) -> Option<Arc<PublicData>> {
+        self.news.take()
     }
 
     /// Connects, for a turn that begins. Sends nothing to the card.
@@ -78,10 +107,10 @@ impl Slot {
     }
 
     /// Does a job on this very card, in one exclusive transaction that begins with a fresh PIN status:
-    /// one command if the card is as it was left, three (or reading everything) if not.
+    /// one command if the card is as it was left, three if not, which read everything.
     ///
     /// # Errors
-    /// [`CardError::Swapped`] if another card is there: it is asked nothing but its number.
+    /// [`CardError::Swapped`] if another card is there: it is asked for its application data and nothing more.
     pub(super) fn with_card<T>(
         &mut self,
         wanted: CardIdent,
@@ -96,6 +125,19 @@ impl Slot {
             },
             _ => job,
         };
+        self.cold(wanted, job)
+    }
+
+    /// The same where a command more does not count: everything is read anew.
+    ///
+    /// # Errors
+    /// As [`Self::with_card`].
+    pub(super) fn with_card_anew<T>(
+        &mut self,
+        wanted: CardIdent,
+        job: impl FnOnce(Exclusive<'_>, &PublicData, PinStatus) -> (Result<T, CardError>, Aftermath),
+    ) -> Result<T, CardError> {
+        self.open()?;
         self.cold(wanted, job)
     }
 
@@ -153,20 +195,11 @@ impl Slot {
         let insertion = self.insertion();
         let mut card = begin(&mut link)?;
         public::select(&mut card)?;
-        let (public, status) = match self.public.clone().filter(|public| public.ident == wanted) {
-            Some(public) => {
-                check(wanted, public::read_ident(&mut card)?)?;
-                (public, public::read_pin_status(&mut card)?)
-            }
-            None => {
-                let public = public::read(&mut card)?;
-                check(wanted, public.ident)?;
-                let status = public.status;
-                (Arc::new(public), status)
-            }
-        };
+        // Another program may have changed its keys, its touch policy or the form of its PINs, and nobody tells.
+        let public = Arc::new(public::read(&mut card, Some(wanted))?);
         self.public = Some(Arc::clone(&public));
-        let (result, aftermath) = job(card, &public, status);
+        self.news = Some(Arc::clone(&public));
+        let (result, aftermath) = job(card, &public, public.status);
         self.keep(link, insertion, aftermath);
         result
     }
@@ -208,6 +241,11 @@ impl Slot {
         if !self.is_warm() {
             return;
         }
+        // Somebody else is at the card, and may change what was read from it.
+        if self.presence().is_none_or(|(state, _)| state.intersects(State::INUSE | State::EXCLUSIVE)) {
+            self.left = None;
+            return;
+        }
         match self.connect(Company::Anybody) {
             Ok(link) => link.leave(),
             Err(_) => self.left = None,
@@ -226,15 +264,21 @@ impl Slot {
 
     /// pcscd's count of insertions and removals in this reader, while a card is in.
     fn insertion(&self) -> Option<u32> {
+        self.presence().map(|(_, count)| count)
+    }
+
+    /// The same, and what else pcscd says of the card.
+    fn presence(&self) -> Option<(State, u32)> {
         let mut state = [ReaderState::new(self.reader.clone(), State::UNAWARE)];
         self.context.as_ref()?.get_status_change(Duration::ZERO, &mut state).ok()?;
         let [state] = state;
-        state.event_state().contains(State::PRESENT).then(|| state.event_count())
+        let now = state.event_state();
+        now.contains(State::PRESENT).then(|| (now, state.event_count()))
     }
 
     /// Forgets what was read, because keys or PINs were changed.
     pub(super) fn forget(&mut self) {
-        (self.link, self.public, self.left) = (None, None, None);
+        (self.link, self.public, self.news, self.left) = (None, None, None, None);
     }
 
     /// A new connection; with a new context if pcscd is not the one we knew.
@@ -268,8 +312,4 @@ fn begin(link: &mut Link) -> Result<Exclusive<'_>, CardError> {
         Begin::Reset => CardError::Gone,
         Begin::Failed(error) => error,
     })
-}
-
-fn check(wanted: CardIdent, found: CardIdent) -> Result<(), CardError> {
-    if wanted == found { Ok(()) } else { Err(CardError::Swapped { expected: wanted, found }) }
 }

@@ -18,6 +18,10 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 /// pcscd wakes nobody when a program lets go of a card it had for itself: looked at this often.
 const HELD: Duration = Duration::from_secs(1);
 
+/// A reader that comes between the list and the wait is not told of: older clients of pcscd count the readers anew when
+/// a wait begins. Nobody shall look at a card for longer than this that is not seen; more often costs wakeups.
+const UNTOLD: Duration = Duration::from_secs(5);
+
 /// Readers that pcscd has at most, and that it may be asked about at once (`PCSCLITE_MAX_READERS_CONTEXTS`).
 const MOST: usize = 16;
 
@@ -62,6 +66,15 @@ enum Handled {
     Mute(u32),
 }
 
+impl Handled {
+    const fn insertion(self) -> Option<u32> {
+        match self {
+            Self::Empty => None,
+            Self::Read(count) | Self::Taken(count) | Self::Mute(count) => Some(count),
+        }
+    }
+}
+
 fn follow(context: &Context, readers: &Weak<Readers>) -> Result<(), CardError> {
     let mut states: Vec<ReaderState> = Vec::new();
     let mut handled: BTreeMap<CString, Handled> = BTreeMap::new();
@@ -83,20 +96,21 @@ fn follow(context: &Context, readers: &Weak<Readers>) -> Result<(), CardError> {
         }
         {
             let Some(readers) = readers.upgrade() else { return Ok(()) };
-            handled.retain(|name, _| {
-                let stays = names.contains(name);
-                if !stays {
-                    readers.is_empty(&name.to_string_lossy());
-                }
-                stays
-            });
+            handled.retain(|name, _| names.contains(name));
+            // Also those that were there before a pcscd that was started anew.
+            readers.are(&names.iter().map(|name| name.to_string_lossy().into_owned()).collect());
             if names.is_empty() {
                 readers.were_looked_at();
             }
         }
         let Some(unread) = readers.upgrade().map(|readers| readers.is_any_unread()) else { return Ok(()) };
-        match context.get_status_change((unread || is_full).then_some(HELD), &mut states) {
+        match context.get_status_change(if unread || is_full { HELD } else { UNTOLD }, &mut states) {
             Err(pcsc::Error::Timeout) => {}
+            // It left after the list was made: there is another one.
+            Err(pcsc::Error::UnknownReader) => {
+                thread::sleep(PAUSES.0);
+                continue;
+            }
             other => other?,
         }
         let Some(readers) = readers.upgrade() else { return Ok(()) };
@@ -120,10 +134,15 @@ fn attend(readers: &Arc<Readers>, state: &ReaderState, before: Handled) -> Handl
         return Handled::Empty;
     }
     let released = || readers.is_held(&name) && !now.contains(State::EXCLUSIVE);
-    if before == Handled::Mute(count) || before == Handled::Read(count) && !released() {
+    // Put in anew, faster than anybody saw it pulled.
+    if before.insertion().is_some_and(|before| before != count) {
+        readers.is_empty(&name);
+    }
+    let is_mute = now.contains(State::MUTE);
+    if before == Handled::Mute(count) && is_mute || before == Handled::Read(count) && !released() {
         return before;
     }
-    if now.contains(State::MUTE) {
+    if is_mute {
         readers.is_unusable(&name, CardError::Mute);
         return Handled::Mute(count);
     }

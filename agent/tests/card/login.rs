@@ -30,7 +30,7 @@ fn cold_login_costs_at_most_five_apdus() {
     card.reset_counts().unwrap();
     assert_signed(&probe.sign(&card, &made, PIN));
     let counts = card.counts().unwrap();
-    assert_eq!(counts.order, ["SELECT", "GET_DATA_4F", "GET_DATA_C4", "VERIFY", "PSO_CDS"]);
+    assert_eq!(counts.order, ["SELECT", "GET_DATA_6E", "GET_DATA_F9", "VERIFY", "PSO_CDS"]);
 }
 
 #[test]
@@ -152,6 +152,8 @@ fn host_card_signs_with_its_stored_pin_and_a_wrong_one_is_sent_once() {
     card.reset_counts().unwrap();
     assert_eq!(error(&sign("999999")), "WrongPin { tries: 2 }");
     assert!(error(&sign("999999")).starts_with("StoredPinRefused"));
+    // Being read does not make it a card that was put in anew.
+    assert_eq!(error(&probe.ask(json!({ "do": "details", "card": card.ident() }))), "none");
     assert!(error(&sign(&pin)).starts_with("StoredPinRefused"));
     assert_eq!(card.counts().unwrap().of("VERIFY"), 1);
     card.pull().unwrap();

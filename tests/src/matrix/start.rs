@@ -19,7 +19,7 @@ impl Start {
     #[must_use]
     pub const fn commands(self) -> &'static [&'static str] {
         match self {
-            Self::Cold => &["SELECT", "GET_DATA_4F", "GET_DATA_C4", "VERIFY", "PSO_CDS"],
+            Self::Cold => &["SELECT", "GET_DATA_6E", "GET_DATA_F9", "VERIFY", "PSO_CDS"],
             Self::Warm => &["GET_DATA_C4", "VERIFY", "PSO_CDS"],
             Self::Inserted => &["SELECT", "GET_DATA_6E", "GET_DATA_F9", "GET_DATA_C4", "VERIFY", "PSO_CDS"],
         }

@@ -38,16 +38,17 @@ impl Fault for Answers {
     }
 }
 
-/// Letters as in `letters.rs`. SELECT and VERIFY answer no data that anybody reads; what else is damaged is told as
+/// Letters as in `letters.rs`. SELECT and VERIFY answer no data that anybody reads, nor does this card about its KDF
+/// setting, which it has none of; what else is damaged is told as
 /// such (x, z), unless it is read again (s), and a signature is never believed (v). A connection that fails when it is
 /// begun anew fails at SELECT (F).
 const TABLE: &[(&str, Answers, &str)] = &[
-    ("half of the data", Answers::Damaged(Damage::Half), "sxxsx ssx sssssx"),
-    ("no data", Answers::Damaged(Damage::NoData), "sxxsx ssx sssssx"),
+    ("half of the data", Answers::Damaged(Damage::Half), "sxssx ssx sssssx"),
+    ("no data", Answers::Damaged(Damage::NoData), "sxssx ssx sssssx"),
     ("other data of the same length", Answers::Damaged(Damage::Garbage), "sxssv ssv sssssv"),
     ("5000 bytes of data", Answers::Damaged(Damage::Long), "zzzzz zzz ssszzz"),
     ("one byte in all", Answers::Damaged(Damage::Cut), "zzzzz zzz ssszzz"),
-    ("61xx, and nothing to fetch", Answers::MoreThatNeverComes, "sxxfx sfx ssssfx"),
+    ("61xx, and nothing to fetch", Answers::MoreThatNeverComes, "sxsfx sfx ssssfx"),
     ("after 2 s", Answers::Late(Duration::from_secs(2)), "sssss sss ssssss"),
     ("6F00 from here on", Answers::Always(0x6F00), "fffff Fff rrrFff"),
     ("6110 from here on", Answers::Always(0x6110), "fffff Fff rrrFff"),

@@ -21,7 +21,8 @@ impl Fault for Once {
 /// - Before the PIN is sent a refusal costs nothing: a warm connection that is refused is begun anew, which serves (s),
 ///   and a card that is being read is read again (s). A cold one has begun anew just now: it is refused by name (f).
 ///   Only what cards without the application say to SELECT is taken for that (g), and
-///   what erased ones say for those (T); that is told while a card is awaited (r).
+///   what erased ones say for those (T); that is told while a card is awaited (r). A card that has no KDF setting after all
+///   wants its PIN as it is (s).
 /// - A refused PIN is told by its number (w), or as a blocked card (b); without a number it is believed to be wrong only
 ///   if a try is gone (j); anything else said to VERIFY is a failure (f).
 /// - A refused signature is told by its cause: no touch (t), no key (k), no PIN after all (l), anything else (f).
@@ -48,7 +49,7 @@ const TABLE: &[(u16, &str, &str)] = &[
     (0x6A80, "wrong data", "fffff sff ssssff"),
     (0x6A81, "function not supported", "fffff sff ssssff"),
     (0x6A82, "file or application not found", "gffff sff rsssff"),
-    (0x6A88, "referenced data not found", "ffffk sfk ssssfk"),
+    (0x6A88, "referenced data not found", "ffsfk sfk ssssfk"),
     (0x6B00, "wrong parameters", "fffff sff ssssff"),
     (0x6C10, "wrong length expected", "fffff sff ssssff"),
     (0x6D00, "instruction not supported", "gffff sff rsssff"),

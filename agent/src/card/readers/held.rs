@@ -42,7 +42,7 @@ impl Readers {
     ///
     /// # Errors
     /// [`CardError::InUse`] if it still has it. Whatever else is wrong is in the list.
-    pub(in crate::card) fn read_held(&self, name: &str) -> Result<(), CardError> {
+    pub(in crate::card) fn read_held(self: &Arc<Self>, name: &str) -> Result<(), CardError> {
         let (worker, insertion) = {
             let mut state = self.lock();
             let Some(reader) = state.readers.get_mut(name).filter(|reader| reader.is_held()) else {
