@@ -84,6 +84,9 @@ const fn is_flood(event: HostEventKind) -> bool {
         HostEventKind::WrongPin
         | HostEventKind::CardBlocked
         | HostEventKind::CardPulled
+        | HostEventKind::PinTaken
+        | HostEventKind::BadSignature
+        | HostEventKind::CardTwice
         | HostEventKind::BadAnswer
         | HostEventKind::NeverOpened => false,
     }

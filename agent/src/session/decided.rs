@@ -94,6 +94,9 @@ impl Decided {
             CardError::Gone | CardError::NoCard | CardError::Swapped { .. } => {
                 (DenyReason::CardGone, Some(HostEventKind::CardPulled), told)
             }
+            CardError::PinTaken => (DenyReason::CardFailed, Some(HostEventKind::PinTaken), told),
+            CardError::BadSignature => (DenyReason::CardFailed, Some(HostEventKind::BadSignature), told),
+            CardError::Twice(_) => (DenyReason::CardFailed, Some(HostEventKind::CardTwice), told),
             CardError::TouchTimeout => (DenyReason::TouchTimeout, None, told),
             CardError::Cancelled => (DenyReason::Cancelled, None, told),
             CardError::Busy | CardError::Occupied { .. } | CardError::InUse(_) => {

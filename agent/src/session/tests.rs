@@ -214,6 +214,19 @@ fn a_pulled_card_denies_and_says_so() {
 }
 
 #[test]
+fn what_looks_like_a_thief_at_the_card_is_in_the_ledger() {
+    let card = choice(0x1234, false).card;
+    for (error, event) in [
+        (CardError::PinTaken, HostEventKind::PinTaken),
+        (CardError::BadSignature, HostEventKind::BadSignature),
+        (CardError::Twice(card), HostEventKind::CardTwice),
+    ] {
+        let refused = refused(signing().step(Event::Card(error)));
+        assert_eq!((refused.reason, refused.event), (DenyReason::CardFailed, Some(event)));
+    }
+}
+
+#[test]
 fn the_last_wrong_pin_is_told_as_a_blocked_card() {
     let refused = refused(signing().step(Event::Card(CardError::WrongPin { tries: 0 })));
     assert_eq!(refused.reason, DenyReason::CardBlocked);

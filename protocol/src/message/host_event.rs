@@ -40,6 +40,12 @@ pub enum HostEventKind {
     WrongPin,
     /// The card accepts no PIN any more.
     CardBlocked,
+    /// The card took the PIN and did not have it a moment later, as if another program had used it.
+    PinTaken,
+    /// The card's signature was not one.
+    BadSignature,
+    /// Two cards bore one number.
+    CardTwice,
     /// The card went away while it was needed.
     CardPulled,
     /// A person away from the card's seat asked for it.
