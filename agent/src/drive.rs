@@ -1,5 +1,6 @@
 //! Runs a [`Session`] against real cards, the server, and the person who waits.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -120,13 +121,10 @@ pub struct Drive<'a> {
 impl Drive<'_> {
     /// Runs it to its end.
     pub fn run(&self, person: &mut Person) -> Decided {
-        if self.choices().is_empty() {
-            self.agent.cards.settle(&|seen| self.choice(seen).is_some(), &|| person.is_gone());
-            self.agent.cards.read_held(person);
-        }
         let mut whose: Vec<AccountName> = self.candidates.iter().map(|one| one.account.clone()).collect();
         whose.sort();
         whose.dedup();
+        self.look_closer(whose.len(), person);
         let (mut session, mut actions) = Session::begin(&whose, self.choices());
         loop {
             if let Session::Decided(decided) = session {
@@ -139,6 +137,39 @@ impl Drive<'_> {
             // A step that asks nothing would wait for ever: it ends here instead.
             (session, actions) = session.step(event.unwrap_or(Event::Gone(Gone::TimedOut)));
         }
+    }
+
+    /// Before somebody is told to insert a card, those that are in are looked at once more: one may have been held by
+    /// another program, or its keys changed, since it was put in.
+    fn look_closer(&self, people: usize, person: &mut Person) {
+        let cards = &self.agent.cards;
+        if !self.choices().is_empty() {
+            // Of several people's cards, each is to be offered.
+            if people > 1 && self.only.is_none() && cards.list().iter().any(CardSeen::is_held) {
+                cards.read_held(person);
+            }
+            return;
+        }
+        cards.settle(&|seen| self.choice(seen).is_some(), &|| person.is_gone());
+        cards.read_held(person);
+        if self.choices().is_empty() {
+            for stranger in cards.list().iter().filter(|seen| self.may_have_changed(seen)) {
+                cards.read_again(stranger, person);
+            }
+        }
+    }
+
+    /// Whether another program may have made it one of the cards that are wanted: not if its key is somebody else's.
+    fn may_have_changed(&self, seen: &CardSeen) -> bool {
+        let Some(card) = seen.ident else { return false };
+        if self.link.primary.card() == Some(card) || self.only.is_some_and(|only| only != card) {
+            return false;
+        }
+        let roster = self.agent.contacts.rosters.get();
+        let mut entries = roster.iter().flat_map(|held| &held.verified.roster().entries);
+        !seen.signing_key.as_ref().is_some_and(|key| {
+            entries.any(|entry| entry.accounts.iter().any(|account| account.keys.contains(key)))
+        })
     }
 
     fn carry_out(&self, action: Action, person: &mut Person) -> Option<Event> {
@@ -198,7 +229,11 @@ impl Drive<'_> {
     /// A full count is told from memory: should it be stale, the card is asked again before the PIN goes to
     /// it, and the person after that. A count that says something is wrong is worth a command now.
     fn tries(&self, card: CardIdent, person: &mut Person) -> Event {
-        let seen = self.agent.cards.list().into_iter().find(|seen| seen.ident == Some(card));
+        let seen = match self.agent.cards.seen(card) {
+            // The PIN is not even asked for.
+            Err(twice @ CardError::Twice(_)) => return Event::Card(twice),
+            other => other.ok(),
+        };
         match seen.and_then(|seen| seen.tries) {
             Some(tries) if tries >= FULL => Event::Tries(tries),
             _ => match self
@@ -240,7 +275,12 @@ impl Drive<'_> {
     }
 
     fn choices(&self) -> Vec<Choice> {
-        self.agent.cards.list().iter().filter_map(|seen| self.choice(seen)).collect()
+        let mut choices: Vec<Choice> =
+            self.agent.cards.list().iter().filter_map(|seen| self.choice(seen)).collect();
+        // One number in two readers is no choice: it is refused when the card is to be used.
+        let mut offered = BTreeSet::new();
+        choices.retain(|choice| offered.insert(choice.card));
+        choices
     }
 
     fn choice(&self, seen: &CardSeen) -> Option<Choice> {
@@ -260,7 +300,8 @@ impl Drive<'_> {
         self.ask_the_time();
         let mut turn = self.agent.cards.turn(order.choice.card, &self.asker, person)?;
         let seen = self.agent.cards.list().into_iter().find(|seen| seen.ident == Some(order.choice.card));
-        let key = seen.and_then(|seen| seen.signing_key).ok_or(CardError::Gone)?;
+        let seen = seen.ok_or(CardError::Gone)?;
+        let key = seen.signing_key.ok_or(CardError::NoKey)?;
         let candidate = self
             .candidates
             .iter()
@@ -275,7 +316,7 @@ impl Drive<'_> {
             tries_shown: order.tries_shown,
             allow_last_try: order.allow_last_try,
         };
-        if order.choice.touch {
+        if seen.touch {
             turn.note(&format!("Touch {} to confirm {}.", order.choice.name, self.subject));
         }
         turn.cards().sign_statement(&ask, order.pin, &statement)

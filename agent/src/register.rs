@@ -70,7 +70,7 @@ pub fn register(
             key::generate(agent, &asker, &ask.account, &card, algorithm, person)?
         }
         RegisterKey::Adopt { certificate } => {
-            let key = key::adopt(agent, &card, &certificate.0)?;
+            let key = key::adopt(agent, &asker, &card, &certificate.0, person)?;
             if key.is_slow() {
                 person.note(NoteKind::Info, SLOW);
             }
@@ -250,6 +250,9 @@ impl Registration<'_> {
             CardError::WrongPin { tries: 0 } | CardError::Blocked => Some(HostEventKind::CardBlocked),
             CardError::WrongPin { .. } => Some(HostEventKind::WrongPin),
             CardError::Gone | CardError::Swapped { .. } => Some(HostEventKind::CardPulled),
+            CardError::PinTaken => Some(HostEventKind::PinTaken),
+            CardError::BadSignature => Some(HostEventKind::BadSignature),
+            CardError::Twice(_) => Some(HostEventKind::CardTwice),
             _ => None,
         };
         let Ok(correlation) = self.agent.correlation() else {

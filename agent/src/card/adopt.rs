@@ -28,7 +28,10 @@ impl Cards {
         certificate: &Cert,
         now: Timestamp,
     ) -> Result<Fingerprint, CardError> {
-        let key = self.seen(card)?.signing_key.ok_or(CardError::NoKey)?;
+        // The card as it is now: another program may have put the key there a moment ago.
+        let keys = self.details(card)?.keys;
+        let held = keys.into_iter().find(|key| key.slot == CardSlot::Signature);
+        let key = held.and_then(|key| key.fingerprint).ok_or(CardError::NoKey)?;
         match why_not(&key, certificate, now) {
             None => Ok(key),
             Some(Misfit { what, fix }) => Err(CardError::NotAdoptable { what, fix }),

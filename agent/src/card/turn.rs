@@ -4,9 +4,11 @@
 //! [`Waiting`] person with it, who therefore cannot be asked anything meanwhile: a prompt that is left open
 //! blocks nobody. How the next one is found is in [`crate::queue`].
 
+mod line;
+
 use std::convert::Infallible;
 use std::ops::Deref;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use countersign_protocol::ids::CardIdent;
@@ -14,16 +16,12 @@ use countersign_protocol::ids::CardIdent;
 use super::Cards;
 use super::error::CardError;
 use super::readers::Readers;
+use super::seen::CardSeen;
 use super::slot::Slot;
 use super::worker::{Steps, Worker};
 use crate::holder::{Holders, Wanted};
-use crate::queue::{Party, Queue, Ticket, Turns};
-
-/// A program that goes away is noticed this late at most.
-const LISTEN: Duration = Duration::from_millis(100);
-
-/// Whoever waits no longer than this is not told.
-const UNNOTICED: Duration = Duration::from_millis(250);
+use crate::queue::{Party, Turns};
+use line::{AllTurns, Place};
 
 /// Somebody at the other end while a card is waited for.
 pub trait Waiting {
@@ -146,6 +144,19 @@ impl Cards {
         }
     }
 
+    /// Has a card read once more that is in already, in case another program changed its keys since; if that program has
+    /// it for itself, it is asked to let go. The list says what came of it.
+    pub fn read_again(&self, seen: &CardSeen, waiting: &mut dyn Waiting) {
+        let Some(card) = seen.ident else { return };
+        let mut read = || self.readers.look_again(card);
+        // If it was in vain, what was known before is all there is.
+        let _ = self.readers.holders.make_way(
+            Wanted { card: Some(card), name: &seen.name() },
+            waiting,
+            &mut read,
+        );
+    }
+
     /// Whose turn it is with which card, since when, and how many wait. Cards that nobody uses are not in it.
     #[must_use]
     pub fn turns(&self) -> Vec<Turns> {
@@ -240,84 +251,3 @@ impl Reach {
         }
     }
 }
-
-#[derive(Default)]
-struct AllTurns {
-    queue: Mutex<Queue>,
-    changed: Condvar,
-}
-
-/// A place in the queue, or at its head; given back when dropped, also by a panic.
-struct Place {
-    turns: Arc<AllTurns>,
-    ticket: Ticket,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.turns.lock().leave(self.ticket, Instant::now());
-        self.turns.changed.notify_all();
-    }
-}
-
-impl AllTurns {
-    fn wait(
-        self: &Arc<Self>,
-        card: CardIdent,
-        asker: &Asker,
-        waiting: &mut dyn Waiting,
-        name: &str,
-    ) -> Result<Place, CardError> {
-        let came = Instant::now();
-        let ticket = self
-            .lock()
-            .join(card, &asker.party, &asker.what, came)
-            .map_err(|crowded| CardError::Occupied { by: crowded.holder, crowded: true })?;
-        let place = Place { turns: Arc::clone(self), ticket };
-        let mut told = None;
-        loop {
-            let before = {
-                let queue = self.lock();
-                let (queue, _) = self
-                    .changed
-                    .wait_timeout_while(queue, LISTEN, |queue| !queue.has_turn(ticket))
-                    .unwrap_or_else(PoisonError::into_inner);
-                queue.before(ticket)
-            };
-            // Also when the turn has come: the card shall not blink for somebody who left.
-            if waiting.is_cancelled() {
-                return Err(CardError::Cancelled);
-            }
-            let Some((by, since, between)) = before else { return Ok(place) };
-            if Instant::now() >= waiting.deadline() {
-                return Err(CardError::Occupied { by, crowded: false });
-            }
-            let news = Some((by.clone(), between));
-            if told != news && came.elapsed() >= UNNOTICED {
-                waiting.note(&in_words(name, &by, since.elapsed(), between));
-                told = news;
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        // A panic elsewhere leaves no request half in it.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn in_words(name: &str, by: &str, since: Duration, between: usize) -> String {
-    let since = match since.as_secs() {
-        0 => String::new(),
-        seconds => format!(" since {seconds} s"),
-    };
-    let place = match between {
-        0 => "yours is next".to_owned(),
-        1 => "one request is before yours".to_owned(),
-        more => format!("{more} requests are before yours"),
-    };
-    format!("{name} is in use by {by}{since}; {place}.")
-}
-
-#[cfg(test)]
-mod tests;

@@ -55,7 +55,7 @@ pub(super) fn generate(
     let details = agent.cards.turn(card.card, asker, person)?.cards().details(card.card)?;
     let again = agent.made_keys.broke_off(&details);
     if details.keys.iter().any(|key| key.fingerprint.is_some()) && !again {
-        return made_before(agent, account, card, person);
+        return made_before(agent, asker, account, card, person);
     }
     if again {
         let text = format!("Going on with {}, on which making keys broke off before.", card.name);
@@ -96,7 +96,8 @@ pub(super) fn generate(
     // As everybody else will read it: the commitment is over exactly these bytes.
     let bytes = Binary(certificate::to_bytes(&made)?);
     agent.made_keys.finish(card.card, Some(account), now, bytes.clone())?;
-    let mut key = adopt(agent, card, &bytes.0)?;
+    drop(turn);
+    let mut key = adopt(agent, asker, card, &bytes.0, person)?;
     key.pin = Some(new_user_pin);
     Ok(key)
 }
@@ -104,12 +105,14 @@ pub(super) fn generate(
 /// Goes on with keys that were made here before, for this account or for nobody in particular.
 fn made_before(
     agent: &Agent,
+    asker: &Asker,
     account: &AccountName,
     card: &Choice,
     person: &mut Person,
 ) -> Result<CardKey, Trouble> {
     let kept = agent.made_keys.certificate(card.card, account);
-    if let Some(key) = kept.and_then(|certificate| adopt(agent, card, &certificate.0).ok()) {
+    let adopted = kept.and_then(|certificate| adopt(agent, asker, card, &certificate.0, person).ok());
+    if let Some(key) = adopted {
         person.note(NoteKind::Info, "Going on with the keys that were made on this card before.");
         return Ok(key);
     }
@@ -123,9 +126,17 @@ fn made_before(
 }
 
 /// Takes the card's own key, with the certificate that goes with it.
-pub(super) fn adopt(agent: &Agent, card: &Choice, bytes: &[u8]) -> Result<CardKey, Trouble> {
+pub(super) fn adopt(
+    agent: &Agent,
+    asker: &Asker,
+    card: &Choice,
+    bytes: &[u8],
+    person: &mut Person,
+) -> Result<CardKey, Trouble> {
     let certificate = certificate::parse(bytes)
         .map_err(|error| Trouble::new(ProblemKind::Usage, sentence(&error.to_string())))?;
-    let signing_key = agent.cards.check_adoptable(card.card, &certificate, agent.wire.time.now())?;
+    let now = agent.wire.time.now();
+    let turn = agent.cards.turn(card.card, asker, person)?;
+    let signing_key = turn.cards().check_adoptable(card.card, &certificate, now)?;
     Ok(CardKey { certificate, signing_key, pin: None })
 }

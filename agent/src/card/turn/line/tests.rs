@@ -2,6 +2,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::*;
+use crate::queue::Party;
 
 const CARD: CardIdent = CardIdent::new(6, 0x1234);
 
