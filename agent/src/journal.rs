@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use self::chain::Place;
 use self::faults::CrashPoint;
-pub use self::outbox::Unsent;
+pub use self::outbox::{Unsent, Which};
 pub use self::reading::Written;
 pub use self::report::{Disputed, Report};
 pub use self::unsettled::{SentJob, Stage, Unsettled};
@@ -162,7 +162,7 @@ impl Journal {
         };
         // A damaged file may open; it shows at the first look.
         chain::page(&journal.lock(), None)?;
-        journal.oldest_unsent()?;
+        journal.oldest_unsent(Which::All)?;
         journal.unsent()?;
         journal.unsettled()?;
         Ok(journal)

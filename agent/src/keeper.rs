@@ -225,6 +225,8 @@ impl Duties for Agent {
     }
 
     fn send_report(&self) -> Result<bool, LinkError> {
+        // Which of two keys is in force must be known before anything is signed with either.
+        rotation::settle(self)?;
         // What a person waits to know comes first.
         if settle_oldest(self)? { Ok(true) } else { send_oldest(self) }
     }
@@ -267,11 +269,12 @@ pub(crate) fn send_everything(agent: &Agent) -> Result<(), LinkError> {
     Ok(())
 }
 
+/// All that a check-in comes to, whoever needs one.
 fn check_in(agent: &Agent, patience: Patience) -> Result<(), LinkError> {
     if agent.link().is_none() {
         return Err(LinkError::NotEnrolled);
     }
-    // Which of two keys is in force must be known before anything is signed with either.
+    // As above: a report may need one, too.
     rotation::settle(agent)?;
     let Some(link) = agent.link() else { return Err(LinkError::NotEnrolled) };
     let is_forked = || agent.contacts.get().is_some_and(|contact| contact.forked);

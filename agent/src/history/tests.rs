@@ -3,6 +3,7 @@ use countersign_protocol::message::{HostEvent, HostEventKind};
 use serde_json::json;
 
 use super::*;
+use crate::journal::Which;
 
 const NOON: Timestamp = Timestamp::from_seconds(1_790_000_000);
 
@@ -117,7 +118,7 @@ fn an_event_says_that_the_ledger_does_not_have_it_until_it_does() {
     journal.report(&event).unwrap();
     let state = || found(&journal, &Viewer::All, &JournalAsk::default()).1[0].report;
     assert_eq!(state(), Some(ReportState::Unsent));
-    let unsent = journal.oldest_unsent().unwrap().unwrap();
+    let unsent = journal.oldest_unsent(Which::All).unwrap().unwrap();
     journal.park(unsent.id).unwrap();
     assert_eq!(state(), Some(ReportState::Refused));
     journal.confirm(unsent.id).unwrap();

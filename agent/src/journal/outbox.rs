@@ -19,6 +19,15 @@ pub struct Unsent {
     pub sealed: Option<Sealed>,
 }
 
+/// Which reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// All of them.
+    All,
+    /// Logins without the server alone.
+    OfflineUses,
+}
+
 /// Longest sentence that the server takes, in bytes.
 const TOLD: usize = 500;
 
@@ -120,16 +129,19 @@ impl Row {
 }
 
 impl Journal {
-    /// The oldest report that the server has not confirmed. One that cannot be read is parked.
+    /// The oldest of these reports that the server has not confirmed. One that cannot be read is parked.
     ///
     /// # Errors
     /// [`JournalError`].
-    pub fn oldest_unsent(&self) -> Result<Option<Unsent>, JournalError> {
+    pub fn oldest_unsent(&self, which: Which) -> Result<Option<Unsent>, JournalError> {
         const OLDEST: &str = "
             SELECT id, event, roster, signed, sealed FROM outbox LEFT JOIN used_roster ON digest = roster
-            WHERE refused = 0 AND disputed IS NULL ORDER BY id LIMIT 1";
+            WHERE refused = 0 AND disputed IS NULL AND (?1 OR roster IS NOT NULL) ORDER BY id LIMIT 1";
+        let all = which == Which::All;
         loop {
-            let Some(row) = self.lock().query_row(OLDEST, [], Row::read).optional()? else { return Ok(None) };
+            let Some(row) = self.lock().query_row(OLDEST, [all], Row::read).optional()? else {
+                return Ok(None);
+            };
             match row.report() {
                 // An envelope that cannot be read is made anew.
                 Ok(report) => {

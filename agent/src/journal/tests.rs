@@ -42,10 +42,10 @@ fn events_leave_in_order_and_only_when_confirmed() {
     journal.report(&event(HostEventKind::WrongPin, "one")).unwrap();
     journal.report(&event(HostEventKind::WrongPin, "two")).unwrap();
     assert_eq!(journal.unsent().unwrap(), 2);
-    let first = journal.oldest_unsent().unwrap().unwrap();
+    let first = journal.oldest_unsent(Which::All).unwrap().unwrap();
     assert_eq!(first.report.told(), "one");
     journal.confirm(first.id).unwrap();
-    assert_eq!(journal.oldest_unsent().unwrap().unwrap().report.told(), "two");
+    assert_eq!(journal.oldest_unsent(Which::All).unwrap().unwrap().report.told(), "two");
     assert_eq!(journal.verify().unwrap(), 2, "the chain keeps both");
 }
 
@@ -96,7 +96,7 @@ fn a_flood_pushes_no_wrong_pin_out_of_the_outbox() {
     journal.report(&event(WrongPin, "telling")).unwrap();
     assert_eq!(journal.unsent().unwrap(), 20);
     let mut telling = 0;
-    while let Some(unsent) = journal.oldest_unsent().unwrap() {
+    while let Some(unsent) = journal.oldest_unsent(Which::All).unwrap() {
         telling += u32::from(unsent.report.told() == "telling");
         journal.confirm(unsent.id).unwrap();
     }
@@ -113,7 +113,7 @@ fn a_journal_of_the_first_version_is_taken_over() {
     connection.execute("INSERT INTO outbox (event) VALUES (?1)", [text]).unwrap();
     let journal = Journal::with(connection, ON_DISK, None).unwrap();
     journal.report(&event(HostEventKind::WrongPin, "new")).unwrap();
-    assert_eq!(journal.oldest_unsent().unwrap().unwrap().report.told(), "old");
+    assert_eq!(journal.oldest_unsent(Which::All).unwrap().unwrap().report.told(), "old");
     assert_eq!(journal.unsent().unwrap(), 2);
 }
 
@@ -125,7 +125,7 @@ fn a_sentence_is_cut_to_what_the_server_takes() {
         journal.report(&event(HostEventKind::NoAnswer, told)).unwrap();
     }
     let mut told = Vec::new();
-    while let Some(unsent) = journal.oldest_unsent().unwrap() {
+    while let Some(unsent) = journal.oldest_unsent(Which::All).unwrap() {
         assert!(unsent.report.told().len() <= 500 && !unsent.report.told().chars().any(char::is_control));
         told.push(unsent.report.told());
         journal.confirm(unsent.id).unwrap();
@@ -209,7 +209,7 @@ fn an_event_that_cannot_be_read_holds_up_no_other() {
             "UPDATE outbox SET event = '{' WHERE id = 1; UPDATE outbox SET sealed = '{' WHERE id = 2",
         )
         .unwrap();
-    let next = journal.oldest_unsent().unwrap().unwrap();
+    let next = journal.oldest_unsent(Which::All).unwrap().unwrap();
     assert_eq!((next.report.told().as_str(), next.sealed), ("two", None));
     assert_eq!((journal.unsent().unwrap(), journal.refused().unwrap()), (1, 1));
 }

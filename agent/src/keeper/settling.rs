@@ -9,7 +9,7 @@ use countersign_protocol::ledger::EntryKind;
 use countersign_protocol::limits;
 use countersign_protocol::message::{InstanceState, JobOutcome, JobOutcomeReply};
 
-use super::session_and_check_in;
+use super::check_in;
 use crate::agent::Agent;
 use crate::answer::{self, Answer};
 use crate::journal::{SentJob, Stage};
@@ -58,12 +58,13 @@ pub(super) fn settle_oldest(agent: &Agent) -> Result<bool, LinkError> {
     let told = match ask(agent, &link, &row.job) {
         Err(LinkError::Refused { clock_was_wrong, .. }) => {
             if clock_was_wrong.is_none() {
-                let patience = Patience::until(Instant::now() + limits::SERVER_ANSWER);
-                session_and_check_in(agent, &link, agent.means(patience))?;
+                check_in(agent, Patience::until(Instant::now() + limits::SERVER_ANSWER))?;
             }
             if !may_ask() {
                 return Ok(false);
             }
+            // The check-in may have given this host another key.
+            let link = agent.link().ok_or(LinkError::NotEnrolled)?;
             ask(agent, &link, &row.job)
         }
         other => other,

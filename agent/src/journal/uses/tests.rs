@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::journal::Report;
+use crate::journal::{Report, Which};
 use crate::offline::scene::{NOW, scene};
 
 fn open(path: &Path) -> Journal {
@@ -131,12 +131,12 @@ fn a_use_leaves_whole_and_stays_if_it_is_disputed_or_refused() {
         journal.lock().query_row("SELECT count(*) FROM used_roster", [], |row| row.get::<_, i64>(0)).unwrap()
     };
     assert_eq!(rosters(), 1, "kept once for all");
-    let first = journal.oldest_unsent().unwrap().unwrap();
+    let first = journal.oldest_unsent(Which::All).unwrap().unwrap();
     assert_eq!(first.report, Report::OfflineUse(Box::new(scene().offline_use(1))));
     journal.confirm(first.id).unwrap();
-    journal.dispute(journal.oldest_unsent().unwrap().unwrap().id, "the key was revoked").unwrap();
-    journal.park(journal.oldest_unsent().unwrap().unwrap().id).unwrap();
-    assert!(journal.oldest_unsent().unwrap().is_none());
+    journal.dispute(journal.oldest_unsent(Which::All).unwrap().unwrap().id, "the key was revoked").unwrap();
+    journal.park(journal.oldest_unsent(Which::All).unwrap().unwrap().id).unwrap();
+    assert!(journal.oldest_unsent(Which::All).unwrap().is_none());
     let told: Vec<Option<String>> =
         journal.disputed(10).unwrap().into_iter().map(|disputed| disputed.why).collect();
     assert_eq!(told, [None, Some("the key was revoked".to_owned())]);
@@ -164,5 +164,5 @@ fn no_flood_of_events_pushes_a_use_out_of_the_outbox() {
         journal.report(&event).unwrap();
     }
     assert_eq!(journal.unsent().unwrap(), 11);
-    assert!(matches!(journal.oldest_unsent().unwrap().unwrap().report, Report::OfflineUse(_)));
+    assert!(matches!(journal.oldest_unsent(Which::All).unwrap().unwrap().report, Report::OfflineUse(_)));
 }
