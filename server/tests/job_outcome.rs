@@ -64,15 +64,22 @@ fn a_request_that_never_came_is_refused_from_then_on() {
     let server = Server::new();
     let (host, _admin, ana) = server.with_ana();
     let sealed = login(&host, &ana, "ana");
-    for _ in 0..2 {
+    let mut places = Vec::new();
+    for _ in 0..3 {
         let JobOutcomeReply::NeverHappened { receipt } = outcome(&host, &sealed) else {
             panic!("it happened")
         };
         let proven = check_receipt(&receipt, &host.ledger_key).unwrap();
         assert_eq!(proven.entry().kind, EntryKind::NeverHappened);
         assert_eq!(proven.entry().detail["request"], sealed.id().to_string());
+        assert_eq!(proven.entry().detail["request-digest"], sealed.in_reply_to().digest.to_string());
         assert_eq!(proven.entry().instance, Some(host.fingerprint()));
+        places.push(proven.index());
     }
+    // However often it is asked about: one entry.
+    assert!(places.iter().all(|place| *place == places[0]), "{places:?}");
+    let never = server.entries().iter().filter(|entry| entry.kind == EntryKind::NeverHappened).count();
+    assert_eq!(never, 1);
     is_refused_as_a_replay(&server, &host, &sealed);
     let jobs = server.entries().iter().filter(|entry| entry.login.is_some()).count();
     assert_eq!(jobs, 0);

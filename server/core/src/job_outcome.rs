@@ -37,10 +37,12 @@ pub(crate) fn job_outcome(
         Some(stored) if stored.digest != asked.digest || stored.recipient != recipient => {
             Err(Reason::Envelope(OpenError::IdReused).into())
         }
-        // Burned the last time it was asked about; that answer was lost.
-        Some(stored) if stored.sealed.is_empty() && !stored.passing => {
-            Ok(never_happened(ctx, instance, &asked))
-        }
+        // Burned when it was asked about before, and that answer was lost: one entry says so.
+        Some(stored) if stored.sealed.is_empty() && !stored.passing => match prepared {
+            Prepared::NeverHappened(receipt) => answer(JobOutcomeReply::NeverHappened { receipt }),
+            // A moment ago, or by an earlier version.
+            _ => Ok(never_happened(ctx, instance, &asked)),
+        },
         Some(stored) => {
             let reply = ctx.read_back(&stored)?.body::<JobReply>();
             let reply = reply.map_err(|error| Reason::Body(format!("not about a job: {error}")))?;
@@ -51,6 +53,8 @@ pub(crate) fn job_outcome(
             _ => answer(JobOutcomeReply::Forgotten {}),
         },
         None => {
+            // The entry is the next one: nothing else is appended here.
+            let place = ctx.tx().size()?;
             // It may be on its way still, and be as young as it says.
             let until = asked.time.max(ctx.now);
             let burned = StoredReply {
@@ -59,6 +63,7 @@ pub(crate) fn job_outcome(
                 recipient: recipient.clone(),
                 sealed: Vec::new(),
                 passing: false,
+                never: Some(place),
             };
             ctx.tx().put_reply(&burned, until)?;
             Ok(never_happened(ctx, instance, &asked))

@@ -5,7 +5,7 @@ use countersign_protocol::envelope::Opened;
 use countersign_protocol::envelope::statement::VerifiedStatement;
 use countersign_protocol::ids::Fingerprint;
 use countersign_protocol::limits;
-use countersign_protocol::message::{JobOutcome, JobReply, JobRequest, MessageKind, OfflineUse};
+use countersign_protocol::message::{JobOutcome, JobReply, JobRequest, MessageKind, OfflineUse, Receipt};
 
 use crate::core::Core;
 use crate::instances::Instance;
@@ -25,6 +25,8 @@ pub(crate) enum Prepared {
     Job(Result<Box<SignedByPerson>, Reason>),
     /// What the ledger says of a request so old that its reply may have been deleted.
     Recalled(Option<Box<JobReply>>),
+    /// What was said of a request that never came, when it was asked about before.
+    NeverHappened(Receipt),
     /// An offline use's signatures, and what was said of it before.
     OfflineUse(Result<Box<Examined>, Reason>),
 }
@@ -87,7 +89,7 @@ impl Prepared {
         Ok(Self::OfflineUse(examined))
     }
 
-    /// The ledger is searched only for what is old enough to have been forgotten.
+    /// What was said before is said again. The ledger is searched only for what is old enough to have been forgotten.
     fn outcome(
         core: &Core,
         view: &dyn View,
@@ -96,6 +98,9 @@ impl Prepared {
         now: Timestamp,
     ) -> Result<Self, Failure> {
         let Ok(asked) = opened.message().body::<JobOutcome>() else { return Ok(Self::Nothing) };
+        if let Some(place) = view.never_happened(&asked.id)? {
+            return Ok(Self::NeverHappened(core.ledger().recall(view, place)?.receipt().clone()));
+        }
         if now.seconds_since(asked.time) < limits::REPLAY_MEMORY - limits::CLOCK_SKEW {
             return Ok(Self::Nothing);
         }

@@ -22,6 +22,8 @@ pub struct StoredReply {
     /// The instance's next reply of this sort takes its place: nobody asks for an old check-in's, and a roster may be
     /// large.
     pub passing: bool,
+    /// Of a request that never came and is refused for ever: which entry says so.
+    pub never: Option<u64>,
 }
 
 /// Whom a reply is sealed to.
@@ -31,6 +33,15 @@ pub enum Recipient {
     Instance(Fingerprint),
     /// The one-time certificate that a hello brought, binary.
     Ephemeral(Vec<u8>),
+}
+
+/// Looking for replies.
+pub trait ReplyRead {
+    /// Which entry says that this request never came, if one does.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn never_happened(&self, id: &MessageId) -> Result<Option<u64>, StoreError>;
 }
 
 /// Replies in a store.

@@ -14,7 +14,7 @@ use crate::keys::{KeyStore, SenderKeys};
 use crate::ledger::{LedgerSnapshot, LedgerTx};
 use crate::offline_use::{OfflineRead, OfflineStore};
 use crate::registration::RegistrationStore;
-use crate::replies::ReplyStore;
+use crate::replies::{ReplyRead, ReplyStore};
 use crate::rotation::RotationStore;
 use crate::tokens::TokenStore;
 
@@ -35,7 +35,7 @@ pub trait Store: Send + Sync {
 
 /// Committed state, from which nothing is decided: it tells whose signatures to check before the transaction.
 pub trait View:
-    AccountRead + ApplicationRead + InstanceRead + LedgerSnapshot + OfflineRead + SenderKeys
+    AccountRead + ApplicationRead + InstanceRead + LedgerSnapshot + OfflineRead + ReplyRead + SenderKeys
 {
 }
 

@@ -60,7 +60,7 @@ impl Core {
             tx.forget(before)?;
         }
         let passing = request.kind() == MessageKind::InstanceCheckIn;
-        tx.put_reply(&StoredReply { id, digest, recipient, sealed: at_rest, passing }, now)?;
+        tx.put_reply(&StoredReply { id, digest, recipient, sealed: at_rest, passing, never: None }, now)?;
 
         let proof =
             sealed.commit(|| tx.commit().map_err(|error| crate::ledger::StorageFailure(error.into())))?;

@@ -2,16 +2,28 @@
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{Digest, MessageId};
-use countersign_server_core::replies::{Recipient, ReplyStore, StoredReply};
+use countersign_server_core::replies::{Recipient, ReplyRead, ReplyStore, StoredReply};
 use countersign_server_core::store::StoreError;
 
-use super::rows::{bytes, corrupt, parsed, time};
+use super::rows::{bytes, corrupt, count, optional, parsed, time};
 use super::transaction::SqliteTransaction;
+use super::view::SqliteView;
+
+impl ReplyRead for SqliteView<'_> {
+    fn never_happened(&self, id: &MessageId) -> Result<Option<u64>, StoreError> {
+        let sql = "SELECT never FROM replies WHERE id = ?1";
+        let row = self.connection()?.prepare_cached(sql).and_then(|mut statement| {
+            statement.query_row([id.as_bytes()], |row| row.get::<_, Option<i64>>(0))
+        });
+        let place = optional(row)?.flatten();
+        place.map(|place| count(place, "the place of an entry")).transpose()
+    }
+}
 
 impl ReplyStore for SqliteTransaction<'_> {
     fn reply(&self, id: &MessageId) -> Result<Option<StoredReply>, StoreError> {
         let row = self.read(
-            "SELECT digest, instance, ephemeral, sealed, passing FROM replies WHERE id = ?1",
+            "SELECT digest, instance, ephemeral, sealed, passing, never FROM replies WHERE id = ?1",
             [id.as_bytes()],
             |row| {
                 Ok((
@@ -20,17 +32,19 @@ impl ReplyStore for SqliteTransaction<'_> {
                     row.get::<_, Option<Vec<u8>>>(2)?,
                     row.get::<_, Vec<u8>>(3)?,
                     row.get::<_, bool>(4)?,
+                    row.get::<_, Option<i64>>(5)?,
                 ))
             },
         )?;
-        let Some((digest, instance, ephemeral, sealed, passing)) = row else { return Ok(None) };
+        let Some((digest, instance, ephemeral, sealed, passing, never)) = row else { return Ok(None) };
         let recipient = match (instance, ephemeral) {
             (Some(instance), None) => Recipient::Instance(parsed(&instance, "a reply's instance")?),
             (None, Some(certificate)) => Recipient::Ephemeral(certificate),
             _ => return Err(corrupt("a reply's recipient")),
         };
         let digest = Digest::from_bytes(bytes(&digest, "a reply's digest")?);
-        Ok(Some(StoredReply { id: *id, digest, recipient, sealed, passing }))
+        let never = never.map(|place| count(place, "the place of an entry")).transpose()?;
+        Ok(Some(StoredReply { id: *id, digest, recipient, sealed, passing, never }))
     }
 
     fn put_reply(&self, reply: &StoredReply, now: Timestamp) -> Result<(), StoreError> {
@@ -45,8 +59,8 @@ impl ReplyStore for SqliteTransaction<'_> {
             )?;
         }
         self.write(
-            "INSERT INTO replies (id, digest, instance, ephemeral, sealed, stored_at, passing)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO replies (id, digest, instance, ephemeral, sealed, stored_at, passing, never)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             (
                 reply.id.as_bytes(),
                 reply.digest.as_bytes(),
@@ -55,6 +69,7 @@ impl ReplyStore for SqliteTransaction<'_> {
                 &reply.sealed,
                 time(now),
                 reply.passing,
+                reply.never.map(i64::try_from).transpose().map_err(|_| corrupt("the place of an entry"))?,
             ),
         )?;
         Ok(())
