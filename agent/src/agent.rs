@@ -20,7 +20,7 @@ use crate::courier::{Courier, CourierSpec};
 use crate::flood::{Floods, Heed, Source};
 use crate::harden::Weaknesses;
 use crate::journal::Journal;
-use crate::keeper::{Ear, Keeper, Untold};
+use crate::keeper::{Ear, Keeper, Untold, Unwritten};
 use crate::known::Known;
 use crate::log::Log;
 use crate::made_keys::MadeKeys;
@@ -59,6 +59,8 @@ pub struct Agent {
     pub flights: Flights,
     /// Requests that the server tells nothing about.
     pub untold: Untold,
+    /// What it told and the journal could not take.
+    pub unwritten: Unwritten,
     /// Keeps what strangers cause from filling all three.
     pub floods: Floods,
     /// The thread that keeps in touch.
@@ -146,6 +148,7 @@ impl Agent {
             log,
             flights: Flights::default(),
             untold: Untold::default(),
+            unwritten: Unwritten::default(),
             floods: Floods::default(),
             keeper,
             bell: Arc::default(),

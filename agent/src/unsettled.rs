@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::agent::Agent;
 use crate::answer::Answer;
-use crate::journal::{SentJob, Stage, Unsettled};
+use crate::journal::{JournalError, SentJob, Stage, Unsettled};
 use crate::keeper::Keeper;
 
 /// The statements under way.
@@ -122,12 +122,16 @@ impl Agent {
         }
         let found = self.journal.unsettled().unwrap_or_default();
         if let Some(row) = found.into_iter().find(|row| row.job.id == *id) {
-            conclude(self, &row, &Outcome::Answered(&handover.answer), Why::ProgramGone);
+            let outcome = Outcome::Answered(&handover.answer);
+            if let Err(error) = conclude(self, &row, &outcome, Why::ProgramGone) {
+                // The row stays: the keeper concludes it when there is room again.
+                self.log.warn("journal-failed", &[("why", &error.to_string())]);
+            }
         }
     }
 
     /// The journal has it, or the log says that it has not. Either way the server need not be asked.
-    fn written(&self, written: Result<(), crate::journal::JournalError>, flight: &Flight) {
+    fn written(&self, written: Result<(), JournalError>, flight: &Flight) {
         flight.settled();
         if let Err(error) = written {
             self.log.warn("journal-failed", &[("why", &error.to_string())]);
@@ -193,7 +197,10 @@ struct About<'a> {
 }
 
 /// Writes down what became of a request, reports a login that was allowed and not opened, and forgets the row.
-pub fn conclude(agent: &Agent, row: &Unsettled, outcome: &Outcome<'_>, why: Why) {
+///
+/// # Errors
+/// The journal's; the request stays open then, and the log says nothing yet.
+pub fn conclude(agent: &Agent, row: &Unsettled, outcome: &Outcome<'_>, why: Why) -> Result<(), JournalError> {
     let (job, stage) = (&row.job, row.stage);
     let (word, ledger_index, ledger_correlation) = match outcome {
         Outcome::Answered(answer) => {
@@ -235,9 +242,7 @@ pub fn conclude(agent: &Agent, row: &Unsettled, outcome: &Outcome<'_>, why: Why)
         card: None,
         told: told.clone(),
     });
-    if let Err(error) = agent.journal.settle(&job.id, at, &entry, event.as_ref()) {
-        agent.log.warn("journal-failed", &[("why", &error.to_string())]);
-    }
+    agent.journal.settle(&job.id, at, &entry, event.as_ref())?;
     let ledger = ledger_index.map(|index| index.to_string()).unwrap_or_default();
     let fields = [
         ("correlation", job.correlation.as_str()),
@@ -254,6 +259,7 @@ pub fn conclude(agent: &Agent, row: &Unsettled, outcome: &Outcome<'_>, why: Why)
     } else {
         agent.log.notice("request-settled", &fields);
     }
+    Ok(())
 }
 
 /// One sentence for the journal, the log, and where it matters the ledger.
@@ -295,10 +301,7 @@ fn told(job: &SentJob, stage: Stage, outcome: &Outcome<'_>, why: Why) -> String 
 ///
 /// # Errors
 /// The journal's.
-pub fn oldest(
-    agent: &Agent,
-    except: &HashSet<MessageId>,
-) -> Result<Option<Unsettled>, crate::journal::JournalError> {
+pub fn oldest(agent: &Agent, except: &HashSet<MessageId>) -> Result<Option<Unsettled>, JournalError> {
     let rows = agent.journal.unsettled()?;
     let is_open = |row: &Unsettled| !agent.flights.has(&row.job.statement) && !except.contains(&row.job.id);
     Ok(rows.into_iter().find(is_open))

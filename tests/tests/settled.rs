@@ -108,6 +108,54 @@ fn a_login_that_never_reached_the_server_never_happens() {
     assert_eq!(places, [settled["ledger_index"].clone()]);
 }
 
+/// The state folder is a file system of its own in these machines.
+const FILL: &str = "\
+cd /var/lib/countersign
+mount -o remount,size=$(($(df --output=used -k . | tail -1) + 64))k .
+cat /dev/zero > filler 2>/dev/null || true
+[ $(df --output=avail -k . | tail -1) = 0 ]
+";
+
+const MAKE_ROOM: &str = "\
+mount -o remount,size=512m /var/lib/countersign
+rm -f /var/lib/countersign/filler
+";
+
+#[test]
+fn a_request_that_a_full_disk_cannot_take_is_asked_about_once_and_settled_when_there_is_room() {
+    let machine = Machine::start().unwrap();
+    let scene = scene(&machine);
+    let shell = |script: &str| {
+        let mut command = machine.command("sh");
+        command.args(["-e", "-c", script]);
+        talk(&command, &[], SOON).unwrap().success().unwrap();
+    };
+    weather(&scene, Weather::Reset);
+    let failed = scene.login(&["authenticate"], &PIN).unwrap();
+    assert_ne!(failed.code(), Some(0), "{}", failed.shown);
+    shell(FILL);
+    weather(&scene, Weather::Clear);
+    let unsent = || {
+        let log = scene.site.agent_log();
+        let lines = log.lines().filter(|line| line.contains("reports-unsent") && line.contains("full"));
+        lines.count()
+    };
+    wait_until("the server's answer", 3 * SOON, || Ok((unsent() > 0).then_some(()))).unwrap();
+    let lines = || scene.site.agent_log().lines().count();
+    let before = lines();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert!(lines() < before + 20, "{}", scene.site.agent_log());
+    shell(MAKE_ROOM);
+    all_is_settled(&scene);
+    let settled = journal(&scene, &["--login", "ana"]);
+    let settled = settled.iter().find(|entry| entry["event"] == "request-settled").unwrap();
+    assert_eq!(settled["outcome"], "never-happened");
+    let entries = ledger(&scene);
+    let never: Vec<_> = entries.iter().filter(|entry| entry["kind"] == "never-happened").collect();
+    assert_eq!(never.len(), 1, "{never:#?}");
+    assert_eq!(never[0]["index"], settled["ledger_index"]);
+}
+
 #[test]
 fn a_login_whose_program_left_before_the_answer_is_in_the_ledger_as_never_opened() {
     let machine = Machine::start().unwrap();

@@ -12,7 +12,7 @@ use countersign_protocol::message::{InstanceState, JobOutcome, JobOutcomeReply};
 use super::check_in;
 use crate::agent::Agent;
 use crate::answer::{self, Answer};
-use crate::journal::{SentJob, Stage};
+use crate::journal::{JournalError, SentJob, Stage, Unsettled};
 use crate::reach::Patience;
 use crate::server_link::Link;
 use crate::unsettled::{self, Outcome, Why};
@@ -21,6 +21,21 @@ use crate::wire::LinkError;
 /// Requests that the server will tell nothing about. They are asked about again when the agent starts anew.
 #[derive(Debug, Default)]
 pub struct Untold(Mutex<HashSet<MessageId>>);
+
+/// What the server told last and the journal could not take: it is not asked again.
+#[derive(Debug, Default)]
+pub struct Unwritten(Mutex<Option<(MessageId, Told)>>);
+
+impl Unwritten {
+    fn take(&self, id: &MessageId) -> Option<Told> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.take_if(|(of, _)| of == id).map(|(_, told)| told)
+    }
+
+    fn keep(&self, id: MessageId, told: Told) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((id, told));
+    }
+}
 
 impl Untold {
     /// Whether this is one of them.
@@ -40,11 +55,15 @@ impl Untold {
 
 /// Settles the oldest open request; says whether there may be another.
 pub(super) fn settle_oldest(agent: &Agent) -> Result<bool, LinkError> {
-    let failed = |error: crate::journal::JournalError| LinkError::Internal(error.to_string());
+    let failed = |error: JournalError| LinkError::Internal(error.to_string());
     let Some(row) = unsettled::oldest(agent, &agent.untold.all()).map_err(failed)? else { return Ok(false) };
     if let Stage::HandingOver { ledger_index } = row.stage {
-        unsettled::conclude(agent, &row, &Outcome::MaybeHandedOver { ledger_index }, Why::FoundOut);
+        let outcome = Outcome::MaybeHandedOver { ledger_index };
+        unsettled::conclude(agent, &row, &outcome, Why::FoundOut).map_err(failed)?;
         return Ok(true);
+    }
+    if let Some(told) = agent.unwritten.take(&row.job.id) {
+        return conclude(agent, &row, told);
     }
     let Some(link) = agent.link().filter(|link| link.session().is_some()) else { return Ok(false) };
     let may_ask = || {
@@ -70,15 +89,7 @@ pub(super) fn settle_oldest(agent: &Agent) -> Result<bool, LinkError> {
         other => other,
     };
     match told {
-        Ok(told) => {
-            let outcome = match &told {
-                Told::Answered(answer) => Outcome::Answered(answer),
-                Told::NeverHappened(ledger_index) => Outcome::NeverHappened { ledger_index: *ledger_index },
-                Told::Forgotten => Outcome::Forgotten,
-            };
-            unsettled::conclude(agent, &row, &outcome, Why::FoundOut);
-            Ok(true)
-        }
+        Ok(told) => conclude(agent, &row, told),
         // It is not the network's fault, and asking again would not help: it holds up no other.
         Err(error @ (LinkError::Refused { .. } | LinkError::Untrusted(_) | LinkError::Unproven(_))) => {
             agent.untold.add(row.job.id);
@@ -90,6 +101,23 @@ pub(super) fn settle_oldest(agent: &Agent) -> Result<bool, LinkError> {
     }
 }
 
+/// Writes down what the server told. What the journal cannot take – a full disk, for one – is tried again later.
+fn conclude(agent: &Agent, row: &Unsettled, told: Told) -> Result<bool, LinkError> {
+    let outcome = match &told {
+        Told::Answered(answer) => Outcome::Answered(answer),
+        Told::NeverHappened(ledger_index) => Outcome::NeverHappened { ledger_index: *ledger_index },
+        Told::Forgotten => Outcome::Forgotten,
+    };
+    match unsettled::conclude(agent, row, &outcome, Why::FoundOut) {
+        Ok(()) => Ok(true),
+        Err(error) => {
+            agent.unwritten.keep(row.job.id, told);
+            Err(LinkError::Internal(error.to_string()))
+        }
+    }
+}
+
+#[derive(Debug)]
 enum Told {
     Answered(Answer),
     NeverHappened(u64),
@@ -104,9 +132,10 @@ fn ask(agent: &Agent, link: &Link, job: &SentJob) -> Result<Told, LinkError> {
         JobOutcomeReply::Answered { reply } => answer::prove(link, job, *reply).map(Told::Answered),
         JobOutcomeReply::NeverHappened { receipt } => {
             let proven = link.prove(&receipt)?;
-            proven.answers(&exchange.sealed.id(), None)?;
+            // It may have been told before, and the answer lost: the entry is of that question then.
             let entry = proven.entry();
-            let is_it = entry.detail.get("request").is_some_and(|id| *id == job.id.to_string());
+            let says = |what: &str, value: String| entry.detail.get(what) == Some(&value);
+            let is_it = says("request", job.id.to_string()) && says("request-digest", job.digest.to_string());
             if entry.kind != EntryKind::NeverHappened || !is_it {
                 return Err(LinkError::Untrusted("the ledger entry is about another request".to_owned()));
             }
