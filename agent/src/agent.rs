@@ -23,6 +23,7 @@ use crate::journal::Journal;
 use crate::keeper::{Ear, Keeper, Untold, Unwritten};
 use crate::known::Known;
 use crate::log::Log;
+use crate::lookers::Lookers;
 use crate::made_keys::MadeKeys;
 use crate::permit::HostState;
 use crate::reach::Patience;
@@ -63,6 +64,8 @@ pub struct Agent {
     pub unwritten: Unwritten,
     /// Keeps what strangers cause from filling all three.
     pub floods: Floods,
+    /// Keeps those who look at the journal out of the way of those who log in.
+    pub lookers: Lookers,
     /// The thread that keeps in touch.
     pub keeper: Keeper,
     /// Rung when it succeeded.
@@ -150,6 +153,7 @@ impl Agent {
             untold: Untold::default(),
             unwritten: Unwritten::default(),
             floods: Floods::default(),
+            lookers: Lookers::default(),
             keeper,
             bell: Arc::default(),
             random,

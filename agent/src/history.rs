@@ -41,6 +41,17 @@ impl Viewer {
         if peer.uid == 0 { Self::All } else { Self::Own { login: peer.login(), uid: peer.uid } }
     }
 
+    /// Whether an entry may be shown, as far as a look at its text tells: most are another's, and need not be read.
+    fn may_be_shown(&self, text: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Own { login, uid } => {
+                login.as_ref().is_some_and(|login| text.contains(login.as_str()))
+                    || text.contains(&format!("\"uid\":{uid}"))
+            }
+        }
+    }
+
     /// Whether something about this login name, or asked by this user, is shown.
     #[must_use]
     pub fn may_see(&self, login: Option<&str>, asked_by: Option<u32>) -> bool {
@@ -165,7 +176,9 @@ impl Finder<'_> {
     fn entry(&self, row: Written, used: &mut usize) -> Option<JournalEntry> {
         // A look at the text spares most entries being read.
         let text = row.entry.as_str();
-        if self.ask.correlation.as_ref().is_some_and(|wanted| !text.contains(wanted.as_str())) {
+        if self.ask.correlation.as_ref().is_some_and(|wanted| !text.contains(wanted.as_str()))
+            || !self.viewer.may_be_shown(text)
+        {
             return None;
         }
         let at = Timestamp::try_from(row.at.clone()).ok()?;

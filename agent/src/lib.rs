@@ -44,6 +44,7 @@ pub mod limits;
 pub mod listener;
 pub mod log;
 pub mod login;
+pub mod lookers;
 pub mod made_keys;
 pub mod offline;
 pub mod peer;

@@ -112,6 +112,8 @@ fn time_for(request: &Request) -> Duration {
 }
 
 fn answer(agent: &Arc<Agent>, door: Door, peer: &Peer, request: Request, person: &mut Person) -> LastWord {
+    let looks = matches!(request, Request::Status | Request::Journal(_));
+    let _turn = (looks && peer.uid != 0).then(|| agent.lookers.turn());
     let result = match &request {
         Request::Authenticate(ask) => {
             let (reply, handover) = login::authenticate(agent, door, peer, ask, person);

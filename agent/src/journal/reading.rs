@@ -19,6 +19,9 @@ pub struct Written {
     pub entry: String,
 }
 
+/// Reports read at once.
+const PAGE: i64 = 500;
+
 /// What tells an event in the outbox.
 #[derive(Deserialize)]
 struct Told {
@@ -51,25 +54,33 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn reports(&self) -> Result<HashMap<String, ReportState>, JournalError> {
-        let connection = self.lock();
-        let mut rows =
-            connection.prepare_cached("SELECT event, refused, disputed IS NOT NULL FROM outbox")?;
-        let rows = rows.query_map([], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?, row.get::<_, bool>(2)?))
-        })?;
-        let mut states = HashMap::new();
-        for row in rows {
-            let (event, refused, disputed) = row?;
-            if let Ok(told) = serde_json::from_str::<Told>(&event) {
-                let state = match (refused, disputed) {
-                    (_, true) => ReportState::Disputed,
-                    (true, false) => ReportState::Refused,
-                    (false, false) => ReportState::Unsent,
-                };
-                states.insert(told.correlation, state);
+        let (mut states, mut last) = (HashMap::new(), 0);
+        loop {
+            let rows = self.outbox_after(last)?;
+            let Some((id, ..)) = rows.last() else { return Ok(states) };
+            last = *id;
+            for (_, event, refused, disputed) in rows {
+                if let Ok(told) = serde_json::from_str::<Told>(&event) {
+                    let state = match (refused, disputed) {
+                        (_, true) => ReportState::Disputed,
+                        (true, false) => ReportState::Refused,
+                        (false, false) => ReportState::Unsent,
+                    };
+                    states.insert(told.correlation, state);
+                }
             }
         }
-        Ok(states)
+    }
+
+    /// A page of the outbox: its place, what it says, whether it was refused, and whether it is disputed.
+    fn outbox_after(&self, id: i64) -> Result<Vec<(i64, String, bool, bool)>, JournalError> {
+        let connection = self.lock();
+        let mut rows = connection.prepare_cached(
+            "SELECT id, event, refused, disputed IS NOT NULL FROM outbox WHERE id > ?1 ORDER BY id LIMIT ?2",
+        )?;
+        let rows =
+            rows.query_map([id, PAGE], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     fn select(&self, query: &str, index: u64, most: u32) -> Result<Vec<Written>, JournalError> {

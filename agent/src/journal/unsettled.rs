@@ -96,6 +96,9 @@ pub struct Unsettled {
     pub stage: Stage,
 }
 
+/// Its id, what was sent, its stage, and where the decision lies.
+type Row = (Vec<u8>, String, String, Option<i64>);
+
 impl Journal {
     /// Notes that a request is about to be sent. When this returns, a killed agent still knows of it; for anything but
     /// a login, so does one whose host lost its power. After a power cut there is no program left to open a session
@@ -192,18 +195,10 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn unsettled(&self) -> Result<Vec<Unsettled>, JournalError> {
-        let connection = self.lock();
-        let mut rows =
-            connection.prepare_cached("SELECT id, job, stage, ledger FROM unsettled ORDER BY rowid")?;
-        let rows = rows.query_map([], |row| {
-            let ledger: Option<i64> = row.get(3)?;
-            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, ledger))
-        })?;
         let mut found = Vec::new();
-        for row in rows {
-            let (id, job, stage, ledger) = row?;
+        for (id, job, stage, ledger) in self.unsettled_rows()? {
             let Ok(job) = serde_json::from_str(&job) else {
-                connection.execute("DELETE FROM unsettled WHERE id = ?1", [id])?;
+                self.lock().execute("DELETE FROM unsettled WHERE id = ?1", [id])?;
                 continue;
             };
             let stage = match (stage.as_str(), ledger) {
@@ -214,6 +209,14 @@ impl Journal {
             found.push(Unsettled { job, stage });
         }
         Ok(found)
+    }
+
+    fn unsettled_rows(&self) -> Result<Vec<Row>, JournalError> {
+        let connection = self.lock();
+        let mut rows =
+            connection.prepare_cached("SELECT id, job, stage, ledger FROM unsettled ORDER BY rowid")?;
+        let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 }
 
