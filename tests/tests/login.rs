@@ -300,4 +300,17 @@ fn login_try_goes_the_whole_path_for_oneself_only() {
     let others = scene.olga.countersign(&["login", "try", "ana"]).unwrap();
     let ending = talk(&others, &[], SOON).unwrap();
     assert!(!ending.status.success(), "{}", ending.shown);
+    // Nobody's card opens Olga's login name here. However often she tries, the server is asked now and then.
+    let contact = machine.path("/var/lib/countersign/check-in.json");
+    let counter = || {
+        let text = std::fs::read_to_string(&contact).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["counter"].as_u64().unwrap()
+    };
+    let (begun, before) = (std::time::Instant::now(), counter());
+    for _ in 0..12 {
+        let own = talk(&scene.olga.countersign(&["login", "try"]).unwrap(), &[], SOON).unwrap();
+        assert!(own.shown.contains("No account may open olga"), "{}", own.shown);
+    }
+    let most = 2 + begun.elapsed().as_secs() / 10;
+    assert!(counter() - before <= most, "{} check-ins", counter() - before);
 }

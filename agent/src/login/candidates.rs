@@ -28,12 +28,11 @@ impl Login<'_> {
         let mut entry = self.entry();
         let knows_all =
             entry.as_ref().is_ok_and(|entry| !entry.accounts.is_empty() && !self.stranger(&link, entry));
-        if knows_all {
+        let may_ask = self.may_cause_a_check_in();
+        if knows_all && may_ask {
             // While the person types, the keeper finds out whether the server is there.
-            if self.may_cause_a_check_in() {
-                self.agent.keeper.nudge();
-            }
-        } else {
+            self.agent.keeper.nudge();
+        } else if may_ask {
             let now = Instant::now();
             // Somebody can be let in without it: they need not wait for long.
             let knows_some = entry.as_ref().is_ok_and(|entry| !entry.accounts.is_empty());
