@@ -138,9 +138,13 @@ impl Agent {
         if let Some(at) = journal.last_use() {
             time.remember(at);
         }
+        let known = Known::load(state.clone())?;
+        for trouble in contacts.services.trouble().into_iter().chain(known.trouble()) {
+            log.warn("file-set-aside", &[("what", trouble)]);
+        }
         let agent = Self {
             contacts,
-            known: Known::load(state.clone())?,
+            known,
             made_keys: MadeKeys::new(state.clone()),
             journal,
             link: RwLock::new(link),

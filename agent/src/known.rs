@@ -26,16 +26,23 @@ pub struct KnownKey {
 pub struct Known {
     state: StateDir,
     keys: Mutex<Arc<Vec<KnownKey>>>,
+    trouble: Option<String>,
 }
 
 impl Known {
-    /// What was kept.
+    /// What was kept. A damaged file is set aside: people register again, or use their login names.
     ///
     /// # Errors
-    /// The file is damaged.
+    /// The file cannot be read.
     pub fn load(state: StateDir) -> Result<Self, StateError> {
-        let keys = state.read(FILE)?.unwrap_or_default();
-        Ok(Self { state, keys: Mutex::new(Arc::new(keys)) })
+        let (keys, trouble) = state.read_or_set_aside::<Vec<KnownKey>>(FILE)?;
+        Ok(Self { state, keys: Mutex::new(Arc::new(keys.unwrap_or_default())), trouble })
+    }
+
+    /// What was wrong with the file at the start.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 
     /// All of them.

@@ -22,16 +22,23 @@ const INCLUDES: &str = "common-";
 pub struct Services {
     state: StateDir,
     asked: Mutex<BTreeSet<ServiceName>>,
+    trouble: Option<String>,
 }
 
 impl Services {
-    /// What was kept.
+    /// What was kept. A damaged file is set aside: the services ask again.
     ///
     /// # Errors
-    /// The file is damaged.
+    /// The file cannot be read.
     pub fn load(state: StateDir) -> Result<Self, StateError> {
-        let asked = state.read(FILE)?.unwrap_or_default();
-        Ok(Self { state, asked: Mutex::new(asked) })
+        let (asked, trouble) = state.read_or_set_aside::<BTreeSet<ServiceName>>(FILE)?;
+        Ok(Self { state, asked: Mutex::new(asked.unwrap_or_default()), trouble })
+    }
+
+    /// What was wrong with the file at the start.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 
     /// One of root's programs asked for a login by this service. Says whether the server is to hear of it.

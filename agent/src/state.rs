@@ -45,7 +45,7 @@ pub enum StateError {
         mode: u32,
     },
     /// Not what the agent wrote.
-    #[error("{path}: damaged ({why}). Restore it from a backup, or enrol this host again")]
+    #[error("{path}: damaged ({why}). {}", remedy(path))]
     Damaged {
         /// The file.
         path: String,
@@ -62,6 +62,15 @@ fn advice(why: &io::Error) -> &'static str {
         }
         io::ErrorKind::ReadOnlyFilesystem => ". Have the disk checked and mounted for writing, and try again",
         _ => "",
+    }
+}
+
+/// What to do about a file that is damaged. The agent does not run without it: nothing that asks the agent helps.
+fn remedy(path: &str) -> &'static str {
+    if path.ends_with("/rotation.json") {
+        "It is of a change of this host's key that was interrupted. Move it away and run: systemctl start countersignd. The host goes on with the key that it had; if the server has taken the new one already, then: countersign host replace"
+    } else {
+        "Restore it from a backup; or move it away, run: systemctl start countersignd, and see what is missing: countersign status"
     }
 }
 
@@ -105,6 +114,27 @@ impl StateDir {
             path: self.path(name).display().to_string(),
             why: error.to_string(),
         })
+    }
+
+    /// Reads a value that the agent can do without; `None` if it was never written. A damaged one is set aside, and
+    /// the second value says so.
+    ///
+    /// # Errors
+    /// [`StateError`], for any other reason.
+    pub fn read_or_set_aside<T: DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> Result<(Option<T>, Option<String>), StateError> {
+        match self.read(name) {
+            Ok(value) => Ok((value, None)),
+            Err(StateError::Damaged { path, why }) => {
+                // A disk that cannot be written keeps it where it is: then it is read past at the next start as well.
+                let moved = fs::rename(&path, format!("{path}.damaged"));
+                let moved = moved.map_or("", |()| " It was renamed to end in .damaged.");
+                Ok((None, Some(format!("{path}: damaged ({why}).{moved} A new one is begun."))))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes a value; when this returns it is on the disk, whole.
@@ -244,6 +274,27 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_file_that_can_be_done_without_is_set_aside_and_any_other_says_what_helps() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path()).unwrap();
+        for name in ["services.json", "rotation.json", "instance.json"] {
+            state.write_bytes(name, b"{ half").unwrap();
+        }
+        let (value, told) = state.read_or_set_aside::<u64>("services.json").unwrap();
+        assert!(value.is_none() && told.unwrap().contains("services.json: damaged"));
+        assert_eq!(fs::read(state.path("services.json.damaged")).unwrap(), b"{ half");
+        assert_eq!(state.read_or_set_aside::<u64>("services.json").unwrap(), (None, None));
+        state.write("services.json", &7).unwrap();
+        assert_eq!(state.read_or_set_aside::<u64>("services.json").unwrap(), (Some(7), None));
+        // Nothing that needs a running agent comes first.
+        for (name, then) in [("rotation.json", "host replace"), ("instance.json", "countersign status")] {
+            let told = state.read::<u64>(name).unwrap_err().to_string();
+            let (start, then) = (told.find("systemctl start countersignd"), told.find(then));
+            assert!(start.is_some() && start < then, "{told}");
+        }
+    }
+
+    #[test]
     fn a_file_that_others_can_read_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::open(folder.path()).unwrap();
@@ -258,6 +309,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::open(folder.path()).unwrap();
         state.write_bytes("counter", b"{").unwrap();
-        assert!(state.read::<u64>("counter").unwrap_err().to_string().contains("enrol this host again"));
+        assert!(state.read::<u64>("counter").unwrap_err().to_string().contains("countersign status"));
     }
 }
