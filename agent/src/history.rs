@@ -93,11 +93,14 @@ pub fn decisions(agent: &Agent, viewer: &Viewer, most: u32) -> Vec<JournalEntry>
 }
 
 /// Checks the chain.
-#[must_use]
-pub fn check(agent: &Agent) -> JournalChecked {
+///
+/// # Errors
+/// It could not be looked at: that says nothing about it.
+pub fn check(agent: &Agent) -> Result<JournalChecked, Trouble> {
     match agent.journal.verify() {
-        Ok(entries) => JournalChecked { entries, problem: None },
-        Err(error) => JournalChecked { entries: 0, problem: Some(error.to_string()) },
+        Ok(entries) => Ok(JournalChecked { entries, problem: None }),
+        Err(error) if error.may_pass() => Err(error.into()),
+        Err(error) => Ok(JournalChecked { entries: 0, problem: Some(error.to_string()) }),
     }
 }
 

@@ -67,22 +67,40 @@ const LATER: [(&str, &str); 4] = [
 #[error("the journal: {why}")]
 pub struct JournalError {
     why: String,
-    is_damage: bool,
+    fault: Fault,
+}
+
+/// What is at fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// The disk, another program, or nobody knows: it may pass.
+    Passing,
+    /// The file: it is no journal any more.
+    File,
+    /// Somebody who changed an entry of the chain, or removed one.
+    Chain,
 }
 
 impl JournalError {
     const fn new(why: String) -> Self {
-        Self { why, is_damage: false }
+        Self { why, fault: Fault::Passing }
+    }
+
+    /// Whether it says nothing about what the journal holds: the disk, or another program, stood in the way.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(self.fault, Fault::Passing)
     }
 
     const fn is_damage(&self) -> bool {
-        self.is_damage
+        matches!(self.fault, Fault::File)
     }
 }
 
 impl From<rusqlite::Error> for JournalError {
     fn from(error: rusqlite::Error) -> Self {
-        Self { why: error.to_string(), is_damage: opening::is_damage(&error) }
+        let fault = if opening::is_damage(&error) { Fault::File } else { Fault::Passing };
+        Self { why: error.to_string(), fault }
     }
 }
 
@@ -115,7 +133,7 @@ pub struct Journal {
     room: Room,
     in_memory: bool,
     trouble: Option<String>,
-    /// An entry of the chain was changed or removed, as far as was looked.
+    /// An entry of the chain was changed or removed, or cannot be read any more, as far as was looked.
     broken: AtomicBool,
     crash: CrashPoint,
 }
@@ -202,16 +220,24 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] names the first entry that was changed or removed.
     pub fn verify(&self) -> Result<u64, JournalError> {
+        let checked = self.verify_all();
+        match &checked {
+            Ok(_) => self.broken.store(false, Ordering::SeqCst),
+            Err(error) if error.fault == Fault::Passing => {}
+            Err(_) => self.broken.store(true, Ordering::SeqCst),
+        }
+        checked
+    }
+
+    fn verify_all(&self) -> Result<u64, JournalError> {
         let (mut place, mut count) = (None, 0);
-        while let Some((next, more)) =
-            self.verify_page(place).inspect_err(|_| self.broken.store(true, Ordering::SeqCst))?
-        {
+        while let Some((next, more)) = self.verify_page(place)? {
             (place, count) = (Some(next), count + more);
         }
         Ok(count)
     }
 
-    /// Whether [`Self::verify`] found it wanting.
+    /// Whether [`Self::verify`] found it changed or damaged when it last came to an end.
     #[must_use]
     pub fn is_broken(&self) -> bool {
         self.broken.load(Ordering::SeqCst)

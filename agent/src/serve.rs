@@ -126,7 +126,7 @@ fn answer(agent: &Arc<Agent>, door: Door, peer: &Peer, request: Request, person:
         }
         Request::Journal(ask) => history::page(agent, &Viewer::of(peer), ask)
             .map(|(page, entries)| (Reply::Journal(page), Some(entries))),
-        Request::CheckJournal => Ok((Reply::JournalChecked(history::check(agent)), None)),
+        Request::CheckJournal => history::check(agent).map(|checked| (Reply::JournalChecked(checked), None)),
         Request::CardList => at_the_seat_or_root(agent, door, peer).map(|()| {
             agent.cards.read_held(person);
             (Reply::Cards { cards: status::cards(agent, peer.uid) }, None)

@@ -153,15 +153,10 @@ fn unsettled(agent: &Agent, viewer: &Viewer) -> Vec<UnsettledReport> {
 }
 
 fn journal(agent: &Agent) -> JournalReport {
-    JournalReport {
-        in_memory: agent.journal.is_in_memory(),
-        problem: match agent.journal.trouble() {
-            None if agent.journal.is_broken() => {
-                Some("the journal: an entry was changed or removed".to_owned())
-            }
-            trouble => trouble.map(str::to_owned),
-        },
-    }
+    let journal = &agent.journal;
+    let broken = journal.is_broken();
+    let problem = if broken { Some("the journal was changed or damaged") } else { journal.trouble() };
+    JournalReport { in_memory: journal.is_in_memory(), broken, problem: problem.map(str::to_owned) }
 }
 
 /// The role of the card with this instance's key.

@@ -4,7 +4,7 @@ use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::Digest;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::JournalError;
+use super::{Fault, JournalError};
 
 /// Entries read at once, so that a long chain holds up nobody who writes.
 const PAGE: i64 = 1000;
@@ -75,7 +75,8 @@ impl Page {
         for (seq, at, entry, hash) in &self.rows {
             let next = Place { seq: place.seq + 1, hash: link(place.hash, at, entry) };
             if *seq != next.seq || *hash != next.hash.as_bytes() {
-                return Err(JournalError::new(format!("entry {} was changed or removed", next.seq)));
+                let why = format!("entry {} was changed or removed", next.seq);
+                return Err(JournalError { why, fault: Fault::Chain });
             }
             place = next;
         }

@@ -71,6 +71,9 @@ pub enum UseError {
     /// The journal that counted them was lost.
     #[error("the journal that counted them was lost")]
     CountLost,
+    /// Somebody changed the journal, or it is damaged: what it counted may not be true.
+    #[error("an entry of the journal was changed or removed")]
+    Broken,
     /// The journal cannot keep it.
     #[error(transparent)]
     NotKept(#[from] JournalError),
@@ -93,7 +96,7 @@ impl Journal {
             return Err(JournalError::new(why.to_owned()).into());
         }
         if self.is_broken() {
-            return Err(JournalError::new("an entry of it was changed or removed".to_owned()).into());
+            return Err(UseError::Broken);
         }
         self.in_one_step(|transaction| {
             let Some(number) = count(transaction, new)? else {

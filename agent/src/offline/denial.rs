@@ -60,6 +60,11 @@ pub enum Denial {
         "the journal that counted the uses was lost, so that there may be none left. The next contact with the server brings new ones: see to the network, then try again"
     )]
     CountLost,
+    /// What was counted may not be true.
+    #[error(
+        "this host's journal, which counts the uses, was changed or damaged. Wait for the server; and as root, to have logins without it again: countersign status"
+    )]
+    JournalBroken,
     /// It cannot be written down.
     #[error(
         "the login cannot be written down here first ({0}). As root: make room on the disk, or see what countersignd says in the system's log"
@@ -73,6 +78,7 @@ impl Denial {
         match error {
             UseError::Spent => Self::Spent(uses),
             UseError::CountLost => Self::CountLost,
+            UseError::Broken => Self::JournalBroken,
             UseError::NotKept(error) => Self::NotKept(error),
         }
     }

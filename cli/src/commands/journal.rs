@@ -25,6 +25,9 @@ use crate::output::{Output, Report, Tone};
 /// Entries shown where nothing says which.
 const LAST: u32 = 40;
 
+/// What to do about a journal that was changed or is damaged.
+pub(crate) const BEGIN_ANEW: &str = "Nobody is let in here without the server until another is begun. When `countersign status` shows all events in the ledger, as root: systemctl stop countersignd; move journal.sqlite, and journal.sqlite-wal and journal.sqlite-shm if they are there, out of /var/lib/countersign and keep them for whoever looks into this; systemctl start countersignd";
+
 /// Between two looks of `--follow`.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -144,9 +147,9 @@ fn fetch(global: &Global, ask: &JournalAsk) -> Result<(JournalPage, Vec<JournalE
 fn verify(global: &Global) -> Result<Report, Failure> {
     match agent::ask(global, &Request::CheckJournal)?.reply {
         Reply::JournalChecked(JournalChecked { problem: Some(problem), .. }) => {
-            Err(Failure::local(LocalKind::JournalUntrusted, problem).then(
-                "Somebody with root's rights changed it, or the disk is failing. The server's ledger has every decision.",
-            ))
+            Err(Failure::local(LocalKind::JournalUntrusted, problem).then(format!(
+                "Somebody with root's rights changed it, or the disk is failing. The server's ledger has every decision. {BEGIN_ANEW}"
+            )))
         }
         Reply::JournalChecked(checked) => {
             Ok(Report::of(&Checked { entries: checked.entries })?.ending(Exit::Done, Tone::Good))

@@ -89,7 +89,7 @@ fn healthy() -> StatusReport {
         ],
         reports: ReportCounts::default(),
         unsettled: Vec::new(),
-        journal: JournalReport { in_memory: false, problem: None },
+        journal: JournalReport { in_memory: false, broken: false, problem: None },
     }
 }
 
@@ -175,6 +175,13 @@ fn damaged_journal() -> StatusReport {
     report
 }
 
+fn changed_journal() -> StatusReport {
+    let mut report = healthy();
+    report.journal.broken = true;
+    report.journal.problem = Some("the journal was changed or damaged".to_owned());
+    report
+}
+
 fn refused() -> StatusReport {
     let mut report = StatusReport { refused: true, ..healthy() };
     let problem = "the server refused the message (its log has 7K3M-Q2ZD)";
@@ -184,7 +191,7 @@ fn refused() -> StatusReport {
 
 type Sample = (&'static str, i32, fn() -> StatusReport);
 
-const SAMPLES: [Sample; 8] = [
+const SAMPLES: [Sample; 9] = [
     ("healthy", 0, healthy),
     ("server-down", 10, server_down),
     ("not-enrolled", 10, not_enrolled),
@@ -192,6 +199,7 @@ const SAMPLES: [Sample; 8] = [
     ("without-its-card", 10, without_its_card),
     ("forked", 10, forked),
     ("damaged-journal", 10, damaged_journal),
+    ("changed-journal", 10, changed_journal),
     ("refused", 10, refused),
 ];
 

@@ -176,6 +176,9 @@ pub struct UnsettledReport {
 pub struct JournalReport {
     /// It ends with the agent.
     pub in_memory: bool,
+    /// An entry was changed or removed, or cannot be read: nobody is let in without the server.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub broken: bool,
     /// What is wrong with it, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,

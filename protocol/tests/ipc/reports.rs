@@ -30,7 +30,7 @@ pub(crate) fn status_not_enrolled() -> Reply {
         decisions: Vec::new(),
         reports: ReportCounts::default(),
         unsettled: Vec::new(),
-        journal: JournalReport { in_memory: false, problem: None },
+        journal: JournalReport { in_memory: false, broken: false, problem: None },
     }))
 }
 
@@ -85,7 +85,7 @@ pub(crate) fn status_active(card: CardReport) -> Reply {
             sent: NOW.plus(-30),
             untold: true,
         }],
-        journal: JournalReport { in_memory: true, problem: Some("the disk is full".into()) },
+        journal: JournalReport { in_memory: true, broken: false, problem: Some("the disk is full".into()) },
     }))
 }
 

@@ -93,8 +93,38 @@ fn a_journal_in_memory_or_with_a_changed_entry_grants_nothing() {
     let _ = use_one(&journal, roster(), "ana", 3).unwrap();
     journal.lock().execute("UPDATE journal SET entry = '9'", []).unwrap();
     journal.verify().unwrap_err();
-    assert!(matches!(use_one(&journal, roster(), "ana", 3), Err(UseError::NotKept(_))));
+    assert!(matches!(use_one(&journal, roster(), "ana", 3), Err(UseError::Broken)));
     assert_eq!(journal.uses_left(roster(), &"ana".parse().unwrap(), 3), 0);
+}
+
+#[test]
+fn a_journal_that_could_not_be_read_for_a_moment_is_not_taken_for_a_changed_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.sqlite");
+    let journal = open(&path);
+    let _ = use_one(&journal, roster(), "ana", 3).unwrap();
+    // Another program has it for itself.
+    journal.lock().execute_batch("PRAGMA journal_mode = DELETE; PRAGMA busy_timeout = 0").unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    journal.verify().unwrap_err();
+    assert!(!journal.is_broken());
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(use_one(&journal, roster(), "ana", 3).unwrap().number(), 2);
+
+    // What was changed is, until it is as it was again; a moment's failure to read it does not make it good.
+    let entry: String =
+        journal.lock().query_row("SELECT entry FROM journal WHERE seq = 1", [], |row| row.get(0)).unwrap();
+    let set = |entry: &str| journal.lock().execute("UPDATE journal SET entry = ?1 WHERE seq = 1", [entry]);
+    set("9").unwrap();
+    journal.verify().unwrap_err();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    journal.verify().unwrap_err();
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(journal.is_broken());
+    set(&entry).unwrap();
+    assert_eq!((journal.verify().unwrap(), journal.is_broken()), (2, false));
+    assert_eq!(use_one(&journal, roster(), "ana", 3).unwrap().number(), 3);
 }
 
 #[test]

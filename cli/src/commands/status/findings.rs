@@ -1,10 +1,11 @@
 //! What of a status needs somebody, the worst first, each with what to do.
 
-use countersign_protocol::ipc::{CardReport, ServerReport, StatusReport};
+use countersign_protocol::ipc::{CardReport, JournalReport, ServerReport, StatusReport};
 use countersign_protocol::limits;
 use serde::Serialize;
 
 use crate::column::span;
+use crate::commands::journal::BEGIN_ANEW;
 
 /// One thing, and what to do about it.
 #[derive(Debug, Serialize)]
@@ -211,18 +212,15 @@ fn records(report: &StatusReport, found: &mut Vec<Finding>) {
         );
     }
     let journal = &report.journal;
-    match (&journal.problem, journal.in_memory) {
-        (Some(problem), _) => add(
-            found,
-            sentence(problem),
-            "Keep what is left of it for whoever looks into this; `countersign journal --verify` checks it.",
-        ),
-        (None, true) => add(
-            found,
-            "The local journal is kept in memory only.",
-            "Make room on the disk, then: systemctl restart countersignd",
-        ),
-        (None, false) => {}
+    if let Some(problem) = &journal.problem {
+        let next = match journal {
+            JournalReport { broken: true, .. } => BEGIN_ANEW,
+            JournalReport { in_memory: true, .. } => {
+                "Until then nobody is let in without the server, and what it holds ends with the agent."
+            }
+            _ => "Keep what was set aside for whoever looks into this. The new one is good.",
+        };
+        add(found, sentence(problem), next);
     }
 }
 
