@@ -168,6 +168,27 @@ fn a_request_dated_ahead_stays_refused_for_as_long_as_it_could_come() {
 }
 
 #[test]
+fn a_request_dated_far_ahead_burns_nothing() {
+    let server = Server::new();
+    let (host, _admin, ana) = server.with_ana();
+    let sealed = login(&host, &ana, "ana");
+    let rows = || {
+        let database = rusqlite::Connection::open(server.folder.database()).unwrap();
+        let far = server.clock_now().plus(25 * 3600).seconds();
+        let sql = "SELECT count(*) FROM replies WHERE stored_at > ?1";
+        database.query_row(sql, [far], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let time = server.clock_now().plus(8000 * 366 * 24 * 3600 / 2);
+    let question = host.seal(&host.message(&JobOutcome { time, ..about(&sealed) }));
+    assert_eq!(host.send(&question).status, 400);
+    assert!(server.newest(EntryKind::Refusal).reason.contains("has not come"));
+    assert_eq!(rows(), 0);
+    let time = server.clock_now().plus(24 * 3600);
+    let question = host.seal(&host.message(&JobOutcome { time, ..about(&sealed) }));
+    assert_eq!(host.send(&question).status, 200);
+}
+
+#[test]
 fn another_hosts_request_can_neither_be_asked_about_nor_burned() {
     let server = Server::new();
     let (host, admin, ana) = server.with_ana();

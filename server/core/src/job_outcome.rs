@@ -20,6 +20,10 @@ use crate::refusal::Reason;
 use crate::replies::{Recipient, StoredReply};
 use crate::stop::Stop;
 
+/// How far ahead of our time a request may say to be, in seconds. The clock of a host that is turned on may be wrong by
+/// hours or a time zone, and what it signed then is burned for as long as it could come; but no row is kept for ever.
+const AHEAD: i64 = 24 * 3600;
+
 /// Tells what became of a request, or sees to it that nothing does.
 pub(crate) fn job_outcome(
     ctx: &mut Context<'_>,
@@ -30,6 +34,9 @@ pub(crate) fn job_outcome(
     let asked: JobOutcome = ctx.body()?;
     if asked.id == ctx.message().id {
         return Err(Reason::Body("it asks about itself".into()).into());
+    }
+    if asked.time.seconds_since(ctx.now) > AHEAD {
+        return Err(Reason::Body("it asks about a request of a day that has not come".into()).into());
     }
     let recipient = Recipient::Instance(instance.fingerprint.clone());
     let answer = |reply: JobOutcomeReply| Ok(Draft::unrecorded(recipient.clone(), &reply)?.quietly(true));
