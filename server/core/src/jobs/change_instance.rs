@@ -22,7 +22,7 @@ pub(super) fn suspend(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
             "The host {} waits for approval and can do nothing yet. To turn it away: countersign admin host revoke {0}",
             instance.fingerprint
         ))),
-        InstanceState::Revoked => Ok(revoked(&instance)),
+        InstanceState::Revoked => revoked(ctx, instance, "suspend"),
     }
 }
 
@@ -33,7 +33,7 @@ pub(super) fn resume(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop
         Err(why) => return Ok(why),
     };
     match instance.state {
-        InstanceState::Revoked => return Ok(revoked(&instance)),
+        InstanceState::Revoked => return revoked(ctx, instance, "resume"),
         InstanceState::Pending => {
             return Ok(Performed::impossible(format!(
                 "The host {} was never approved. Compare its key words, then: countersign admin host approve {}",
@@ -73,7 +73,10 @@ pub(super) fn revoke(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop
         Err(why) => return Ok(why),
     };
     match instance.state {
-        InstanceState::Revoked => unchanged(instance),
+        InstanceState::Revoked => match now_known_as(ctx, &instance)? {
+            Some(now) => Ok(replaced(&instance, &now, "revoke")),
+            None => unchanged(instance),
+        },
         InstanceState::Pending | InstanceState::Active | InstanceState::Suspended => {
             go(ctx, instance, InstanceState::Revoked)
         }
@@ -133,9 +136,32 @@ fn unchanged(instance: Instance) -> Result<Performed, Stop> {
     Performed::noting(&result, detail)
 }
 
-fn revoked(instance: &Instance) -> Performed {
+fn revoked(ctx: &Context<'_>, instance: Instance, verb: &str) -> Result<Performed, Stop> {
+    Ok(match now_known_as(ctx, &instance)? {
+        Some(now) => replaced(&instance, &now, verb),
+        None => Performed::impossible(format!(
+            "The host {} is revoked for good. Enrol it with a new key: countersign host replace",
+            instance.fingerprint
+        )),
+    })
+}
+
+/// A host whose key was changed works on under the name of its last one.
+fn replaced(instance: &Instance, now: &Instance, verb: &str) -> Performed {
     Performed::impossible(format!(
-        "The host {} is revoked for good. Enrol it with a new key: countersign host replace",
-        instance.fingerprint
+        "The key {} was replaced, and its host works on as {1}. Name that one: countersign admin host {verb} {1}",
+        instance.fingerprint, now.fingerprint
     ))
+}
+
+/// The host under the key that it has now; none if no key took this one's place, or the last one is revoked, too.
+fn now_known_as(ctx: &Context<'_>, instance: &Instance) -> Result<Option<Instance>, Stop> {
+    let mut last = None;
+    let mut next = instance.successor.clone();
+    // Each was new when it took its place: the chain has an end.
+    while let Some(name) = next {
+        last = ctx.tx().instance(&name)?;
+        next = last.as_ref().and_then(|instance| instance.successor.clone());
+    }
+    Ok(last.filter(|instance| instance.state != InstanceState::Revoked))
 }
