@@ -255,6 +255,7 @@ fn administrator_lifts_a_fork_from_another_host_and_the_counter_begins_anew() {
     let (mut host, admin, ana) = server.with_ana();
     let other = server.second_host(&host, &admin);
     host.check_in(7, 0, &[]);
+    server.clock.turn(1);
     host.check_in(7, 0, &[]);
     let name = format!("instance/{}", host.fingerprint());
     denied(&host.job(&admin, "resume", &name, None), "seen twice");
@@ -276,6 +277,7 @@ fn administrator_lifts_a_fork_from_another_host_and_the_counter_begins_anew() {
     host.check_in(3, 0, &[]);
     assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
     assert_eq!(host.job(&admin, "create", "enrolment-token/x", None).decision, Decision::Allowed);
+    server.clock.turn(1);
     host.check_in(3, 0, &[]);
     assert_eq!(server.newest(EntryKind::Alarm).detail["counter-before"], "3");
 }

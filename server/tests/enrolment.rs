@@ -19,6 +19,7 @@ use openpgp::types::{KeyFlags, SignatureType};
 
 use countersign_server::doors::openpgp::Heard;
 
+use crate::client::host::Host;
 use crate::client::keys;
 use crate::client::newcomer::Newcomer;
 use crate::client::person::Person;
@@ -309,6 +310,7 @@ fn a_cloned_host_alarms_and_loses_administration_but_not_logins() {
     host.check_in(6, 0, &[]);
     assert!(server.entries().iter().all(|entry| entry.kind != EntryKind::Alarm));
     // The snapshot, started again.
+    server.clock.turn(1);
     let reply = host.check_in(6, 0, &["ana"]);
     assert!(reply.forked);
     assert_eq!(host.roster(&reply).roster().entries.len(), 1);
@@ -320,7 +322,96 @@ fn a_cloned_host_alarms_and_loses_administration_but_not_logins() {
     let reply = host.job(&admin, "create", "enrolment-token/x", None);
     assert_eq!(reply.decision, Decision::Denied);
     assert!(reply.reason.contains("seen twice"), "{}", reply.reason);
-    assert_eq!(host.key_update(Some(3600)).status, 400);
+    // It was started again, hours later: its session keys are gone, and logins go on all the same.
+    server.clock.turn(9 * 3600);
+    assert_eq!(host.key_update(Some(8 * 3600)).status, 200);
+    assert!(host.check_in(8, 0, &[]).forked);
+    assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
+    assert_eq!(host.job(&admin, "create", "enrolment-token/x", None).decision, Decision::Denied);
+    let (new, _) = keys::newcomer(server.clock_now());
+    let request = host.rotation_request(&new);
+    refusal(&host.send(&request), &host.server, &request);
+}
+
+/// Without a counter that is anybody else's.
+fn counted(host: &Host, counter: u64) -> Sealed {
+    let (logins, services) = (Vec::new(), Vec::new());
+    host.seal(&host.message(&CheckIn { counter, ledger_size: 0, logins, services }))
+}
+
+#[test]
+fn a_check_in_held_back_and_delivered_late_does_not_fork() {
+    let server = Server::new();
+    let (mut host, admin, ana) = server.with_ana();
+    host.check_in(5, 0, &[]);
+    server.clock.turn(10);
+    // Kept back on the way. The host gives up, and its next one is answered.
+    let late = counted(&host, 6);
+    let update = host.key_update_sealed(7, Some(3600)).2;
+    server.clock.turn(12);
+    assert!(!host.check_in(8, 0, &[]).forked);
+    server.clock.turn(90);
+    for sealed in [&late, &update] {
+        refusal(&host.send(sealed), &host.server, sealed);
+        assert!(server.newest(EntryKind::Refusal).reason.contains("held up on the way"));
+    }
+    assert!(!host.check_in(9, 0, &[]).forked);
+    assert_eq!(host.job(&admin, "create", "enrolment-token/x", None).decision, Decision::Allowed);
+    // The same across new session keys, and by a host whose clock goes behind.
+    let late = host.key_update_sealed(10, Some(3600)).2;
+    server.clock.turn(5);
+    host.counter.store(10, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(host.key_update(Some(3600)).status, 200);
+    refusal(&host.send(&late), &host.server, &late);
+    assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
+    assert!(server.entries().iter().all(|entry| entry.kind != EntryKind::Alarm));
+    // A copy speaks later than the host did, and is found out.
+    server.clock.turn(1);
+    assert!(host.check_in(7, 0, &[]).forked);
+}
+
+#[test]
+fn a_copy_that_dates_its_words_ahead_cannot_silence_the_true_host_unnoticed() {
+    let server = Server::new();
+    let (mut host, _admin, ana) = server.with_ana();
+    host.check_in(5, 0, &[]);
+    let (cert, _) = keys::with_session_key(&host.cert, server.clock_now(), Some(3600));
+    let certificate = Binary(certificate::to_bytes(&cert).unwrap());
+    let body = countersign_protocol::message::KeyUpdate { certificate, counter: 1_000_000 };
+    server.clock.turn(100);
+    let sealed = host.seal_as(&host.message(&body), keys::primary(&host.cert));
+    server.clock.turn(-100);
+    assert_eq!(host.send(&sealed).status, 200);
+    // For a minute and a half whatever the true host says is older than that.
+    for _ in 0..3 {
+        server.clock.turn(10);
+        assert_eq!(host.key_update(Some(3600)).status, 400);
+    }
+    let alarms = || server.entries().into_iter().filter(|entry| entry.kind == EntryKind::Alarm).count();
+    assert!(server.newest(EntryKind::Alarm).reason.contains("dated ahead"));
+    assert_eq!(alarms(), 1);
+    server.clock.turn(100);
+    assert_eq!(host.key_update(Some(3600)).status, 200);
+    assert_eq!(alarms(), 2);
+    assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
+}
+
+#[test]
+fn a_suspended_host_gets_session_keys_and_may_ask_how_it_stands() {
+    let server = Server::new();
+    let (host, admin, ana) = server.with_ana();
+    let mut other = server.second_host(&host, &admin);
+    let name = format!("instance/{}", other.fingerprint());
+    assert_eq!(host.job(&admin, "suspend", &name, None).decision, Decision::Allowed);
+    server.clock.turn(9 * 3600);
+    let mut host = host;
+    assert_eq!(host.key_update(Some(8 * 3600)).status, 200);
+    assert_eq!(other.key_update(Some(8 * 3600)).status, 200);
+    assert_eq!(other.check_in(50, 0, &[]).state, InstanceState::Suspended);
+    let sealed = crate::job_outcome::login(&other, &ana, "ana");
+    refusal(&other.send(&sealed), &other.server, &sealed);
+    assert_eq!(host.job(&admin, "resume", &name, None).decision, Decision::Allowed);
+    assert_eq!(other.log_in(&ana, "ana").decision, Decision::Allowed);
 }
 
 #[test]
@@ -330,6 +421,7 @@ fn a_copy_of_the_primary_key_is_found_out_by_its_first_word_and_both_hosts_let_p
     host.check_in(5, 0, &[]);
     // From a copy of the disk: no session keys, and a counter of some time ago.
     let mut copy = host.copy();
+    server.clock.turn(1);
     assert_eq!(copy.key_update_counted(4, Some(3600)).status, 200);
     let entries = server.entries();
     let [.., alarm, keys] = entries.as_slice() else { panic!("{entries:?}") };
@@ -340,14 +432,28 @@ fn a_copy_of_the_primary_key_is_found_out_by_its_first_word_and_both_hosts_let_p
         assert_eq!(one.log_in(&ana, "ana").decision, Decision::Allowed);
         assert_eq!(one.job(&admin, "create", "account/eve", Some(b"{}")).decision, Decision::Denied);
     }
-    // Neither gets further keys, and the alarm was one.
-    assert_eq!(host.key_update_counted(100, Some(3600)).status, 400);
-    assert_eq!(copy.key_update_counted(101, Some(3600)).status, 400);
+    // Either may be started again, any number of times, and both let people in; the alarm was one.
+    for turn in 0..10 {
+        server.clock.turn(60);
+        assert_eq!(host.key_update(Some(8 * 3600)).status, 200, "{turn}");
+        assert_eq!(copy.key_update(Some(8 * 3600)).status, 200, "{turn}");
+        for one in [&host, &copy] {
+            assert_eq!(one.log_in(&ana, "ana").decision, Decision::Allowed, "{turn}");
+        }
+    }
+    // One that is started twice takes the other's place, which is refused once and takes its own again.
+    server.clock.turn(60);
+    assert_eq!(host.key_update(Some(3600)).status, 200);
+    assert_eq!(host.key_update(Some(3600)).status, 200);
+    let sealed = counted(&copy, 500);
+    refusal(&copy.send(&sealed), &copy.server, &sealed);
+    assert_eq!(copy.key_update(Some(3600)).status, 200);
+    for one in [&host, &copy] {
+        assert_eq!(one.log_in(&ana, "ana").decision, Decision::Allowed);
+        assert_eq!(one.job(&admin, "create", "account/eve", Some(b"{}")).decision, Decision::Denied);
+    }
     let alarms = server.entries().iter().filter(|entry| entry.kind == EntryKind::Alarm).count();
     assert_eq!(alarms, 1);
-    // A third one is nobody.
-    let mut third = host.copy();
-    assert_eq!(third.key_update_counted(102, Some(3600)).status, 400);
 }
 
 #[test]

@@ -71,6 +71,7 @@ fn two_hosts_with_one_key_may_do_nothing_without_the_server() {
     let (host, _admin, _ana) = server.with_ana();
     let before = host.check_in_for(2, &["ana"], &["login"]);
     // The copy says the same number.
+    server.clock.turn(1);
     let copy = host.check_in_for(2, &["ana"], &["login"]);
     assert!(!before.forked && copy.forked);
     assert_ne!(before.revision, copy.revision);

@@ -45,8 +45,21 @@ fn a_rotated_host_works_under_its_new_name_and_the_old_key_is_nobodys() {
     .unwrap();
     assert_eq!(list.instances[0].state, InstanceState::Revoked);
     assert_eq!(list.instances[0].successor, Some(new.fingerprint()));
-    let resumed = new.job(&admin, "resume", &format!("instance/{}", old.fingerprint()), None);
-    assert_eq!(resumed.decision, Decision::Denied);
+    // Nothing is done to a name that nobody bears any more: the one to name is said, through any number of changes.
+    let (newest, _) = new.rotate();
+    let name = format!("instance/{}", old.fingerprint());
+    let desk = server.second_host(&newest, &admin);
+    for operation in ["suspend", "resume", "revoke"] {
+        let reply = desk.job(&admin, operation, &name, None);
+        assert_eq!(reply.decision, Decision::Denied);
+        let says = format!("countersign admin host {operation} {}", newest.fingerprint());
+        assert!(reply.reason.contains(&says), "{}", reply.reason);
+    }
+    assert_eq!(newest.log_in(&ana, "ana").decision, Decision::Allowed);
+    let gone = desk.job(&admin, "revoke", &format!("instance/{}", newest.fingerprint()), None);
+    assert_eq!(gone.decision, Decision::Allowed, "{}", gone.reason);
+    let gone = desk.job(&admin, "revoke", &name, None).result.unwrap();
+    assert!(!serde_json::from_value::<InstanceChanged>(gone).unwrap().changed);
     let mut thief = server.newcomer();
     thief.cert = old.cert.clone();
     let hello = thief.hello();
@@ -58,7 +71,7 @@ fn a_rotated_host_works_under_its_new_name_and_the_old_key_is_nobodys() {
     // What was proven before stays proven.
     let proven = check_receipt(&before.receipt, &new.ledger_key).unwrap();
     assert_eq!(proven.entry().instance.as_ref(), Some(&old.fingerprint()));
-    let page = new.job(&admin, "read", "ledger/entries", Some(br#"{"from":0}"#)).result.unwrap();
+    let page = desk.job(&admin, "read", "ledger/entries", Some(br#"{"from":0}"#)).result.unwrap();
     let page: LedgerPage = serde_json::from_value(page).unwrap();
     let export = ExportWriter::begin(Vec::new(), &page).unwrap().finish().unwrap();
     assert!(verify_export(export.as_slice(), &Trust::default()).unwrap().statements >= 5);
@@ -175,6 +188,7 @@ fn a_forked_suspended_or_waiting_host_may_not_rotate() {
     let request = other.rotation_request(&new);
     let begun = other.rotation_begun(&request, &other.send(&request));
     other.check_in(9, 0, &[]);
+    server.clock.turn(1);
     other.check_in(9, 0, &[]);
     let sealed = other.rotation_key(&new, &begun);
     refusal(&other.send(&sealed), &other.server, &sealed);
@@ -196,4 +210,35 @@ fn a_copy_that_is_behind_cannot_rotate() {
     let sealed = copy.rotation_key(&new, &begun);
     refusal(&copy.send(&sealed), &copy.server, &sealed);
     assert_eq!(host.check_in(6, 0, &[]).state, InstanceState::Active);
+}
+
+#[test]
+fn a_copy_that_rotates_first_is_found_out_by_the_true_hosts_next_words() {
+    let server = Server::new();
+    let (mut host, _admin, _ana) = server.with_ana();
+    host.check_in(5, 0, &[]);
+    // Made before, and held up on the way: no alarm.
+    let late = host.key_update_sealed(6, Some(3600)).2;
+    server.clock.turn(1);
+    let mut copy = host.copy();
+    assert_eq!(copy.key_update_counted(1_000_000, Some(3600)).status, 200);
+    copy.counter.store(1_000_000, std::sync::atomic::Ordering::SeqCst);
+    let (thief, _) = copy.rotate();
+    let alarms = || {
+        let entries = server.entries().into_iter();
+        entries.filter(|entry| entry.kind == EntryKind::Alarm).map(|entry| entry.reason).collect::<Vec<_>>()
+    };
+    refusal(&host.send(&late), &host.server, &late);
+    assert_eq!(alarms(), [""; 0]);
+    for _ in 0..3 {
+        server.clock.turn(300);
+        assert_eq!(host.key_update(Some(3600)).status, 400);
+    }
+    let raised = alarms();
+    let [alarm] = raised.as_slice() else { panic!("{raised:?}") };
+    assert!(alarm.contains(&host.fingerprint().to_string()), "{alarm}");
+    assert!(alarm.contains(&format!("countersign admin host revoke {}", thief.fingerprint())), "{alarm}");
+    server.clock.turn(3600);
+    assert_eq!(host.key_update(Some(3600)).status, 400);
+    assert_eq!(alarms().len(), 2, "once an hour");
 }

@@ -141,7 +141,8 @@ fn a_host_that_waits_is_told_of_suspension_approval_and_a_fork_and_not_of_logins
         assert!(hears.recv_timeout(SOON).unwrap().0, "{operation} {resource}");
         known = revision(host, counter);
     }
-    // Its copy says the same number.
+    // Its copy says the same number, in another second.
+    std::thread::sleep(Duration::from_millis(1100));
     let hears = wait(host, known);
     assert!(host.check_in_for(2, &["ana"], &["sshd"]).forked);
     assert!(hears.recv_timeout(SOON).unwrap().0);

@@ -190,6 +190,8 @@ impl Core {
         }
         let verified = opened.admit(seen).map_err(Reason::from)?;
         let sender = Sender::of(&*tx, verified.signers())?;
+        let goes_on = sender.goes_on_with_a_retired_key(verified.kind(), verified.message().time);
+        goes_on.map_or(Ok(()), Err)?;
         sender.may_send(verified.kind())?;
         let active = sender.is_active_instance();
         let draft = {

@@ -21,6 +21,8 @@ pub struct Instance {
     pub signing_key: Option<Fingerprint>,
     /// Of the second host that was seen with this key: good for logins, as the first one's.
     pub second_key: Option<Fingerprint>,
+    /// The certificate that brought it, binary, without the first one's session subkeys.
+    pub second_certificate: Option<Vec<u8>>,
     /// What an administrator reads off the host's screen.
     pub key_words: String,
     /// What it calls itself; shown, never trusted.
@@ -29,9 +31,12 @@ pub struct Instance {
     pub key_place: KeyPlace,
     /// May it work?
     pub state: InstanceState,
-    /// The counter of its last check-in (W25).
+    /// The counter of its last check-in, key update or rotation (W25).
     pub counter: u64,
-    /// When two hosts were seen with this key: no key update and no administration from here since then.
+    /// When that was. None of one that said nothing yet.
+    pub counted: Option<Counted>,
+    /// When two hosts were seen with this key: no other key, no administration and nothing without the server from
+    /// here since then.
     pub forked: Option<Timestamp>,
     /// Since when it is in this state.
     pub since: Timestamp,
@@ -43,7 +48,54 @@ pub struct Instance {
     pub successor: Option<Fingerprint>,
 }
 
+/// When the last message came whose counter was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// The latest time that any of them says it was made.
+    pub made: Timestamp,
+    /// When the last one came, by our clock.
+    pub at: Timestamp,
+}
+
+/// What a counter says about who speaks (W25).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Counting {
+    /// The next word of the one host there is.
+    Next,
+    /// A word that was overtaken by a later one: kept back on the way, or sent again by a network that was cut. No
+    /// counter is used for two messages, so its sender tried again long ago.
+    Late,
+    /// The same by the times they say, but made after the later one came, by our clock. The host's clock goes ahead of
+    /// ours, or a copy dates its words ahead so that those of the true host look late.
+    LateByItsClock,
+    /// Made after a greater counter was used: somebody else counts, too.
+    Again,
+}
+
 impl Instance {
+    /// What a message of this counter, which says it was made at that time, is to be taken for.
+    ///
+    /// A copy may date its words back, as far as a message's time may be off: then all it gets is refusals, its words
+    /// change nothing, and after two minutes it cannot any more. One that speaks in the same second as the true host
+    /// is found out when it tries again.
+    pub fn counting(&self, counter: u64, made: Timestamp) -> Counting {
+        if counter > self.counter {
+            return Counting::Next;
+        }
+        match self.counted {
+            Some(last) if made <= last.made && made <= last.at => Counting::Late,
+            Some(last) if made <= last.made => Counting::LateByItsClock,
+            _ => Counting::Again,
+        }
+    }
+
+    /// What to keep of a message that is counted now.
+    #[must_use]
+    pub fn counted_now(&self, made: Timestamp, now: Timestamp) -> Counted {
+        Counted { made: self.counted.map_or(made, |last| last.made.max(made)), at: now }
+    }
+
     /// What policies see of it.
     #[must_use]
     pub const fn facts(&self) -> InstanceFacts<'_> {
@@ -68,6 +120,19 @@ impl Instance {
             }
         }
     }
+}
+
+/// The session keys of two hosts that were seen with one key.
+#[derive(Debug, Clone, Copy)]
+pub struct BothKeys<'a> {
+    /// Holds both, binary.
+    pub certificate: &'a [u8],
+    /// The one that was announced before.
+    pub first: Option<&'a Fingerprint>,
+    /// The newer one.
+    pub second: &'a Fingerprint,
+    /// Holds that one alone, binary.
+    pub second_certificate: &'a [u8],
 }
 
 /// Looking instances up.
@@ -122,19 +187,18 @@ pub trait InstanceStore: InstanceRead {
         certificate: &[u8],
         signing_key: &Fingerprint,
         counter: u64,
-        at: Timestamp,
+        counted: Counted,
     ) -> Result<bool, StoreError>;
 
-    /// Marks an instance as seen twice, if it was not, and lets the session key of the second host stand beside that
-    /// of the first. `certificate` holds both.
+    /// Lets the session keys of two hosts stand beside each other, if the instance may still have any, and marks it as
+    /// seen twice, if it was not.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn fork_with_key(
+    fn hold_both_keys(
         &self,
         fingerprint: &Fingerprint,
-        certificate: &[u8],
-        second_key: &Fingerprint,
+        both: &BothKeys<'_>,
         at: Timestamp,
     ) -> Result<bool, StoreError>;
 
@@ -159,7 +223,7 @@ pub trait InstanceStore: InstanceRead {
         &self,
         fingerprint: &Fingerprint,
         counter: u64,
-        at: Timestamp,
+        counted: Counted,
     ) -> Result<bool, StoreError>;
 
     /// Marks an instance as seen twice, if it was not.
@@ -192,3 +256,6 @@ pub trait InstanceStore: InstanceRead {
         now: Timestamp,
     ) -> Result<u64, StoreError>;
 }
+
+#[cfg(test)]
+mod tests;

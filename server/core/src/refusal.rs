@@ -2,7 +2,7 @@
 
 mod meter;
 
-pub use meter::{Meter, Source, Verdict};
+pub use meter::{Class, Meter, Source, Verdict};
 
 use countersign_protocol::certificate::CertificateError;
 use countersign_protocol::envelope::OpenError;
@@ -74,9 +74,29 @@ pub enum Reason {
     /// The new certificate has another primary key.
     #[error("the certificate has another primary key")]
     OtherPrimary,
-    /// Seen twice: no key update from here.
+    /// Seen twice: no other key from here.
     #[error("the instance was seen twice; an administrator must decide")]
     Forked,
+    /// A later message of the same host was taken already.
+    #[error("a later message of this host came before; this one was held up on the way")]
+    Late,
+    /// The same, if its clock can be believed.
+    #[error(
+        "a later message of this host came before, but it was dated ahead of the server's clock: the host's clock is wrong, \
+         or a copy of it runs whose words are dated ahead so that the true host is not heard"
+    )]
+    LateByItsClock,
+    /// A host goes on with a key that another one replaced.
+    #[error(
+        "signed by the host key {key} after {successor} had taken its place: a copy of that host runs, or a copy changed its \
+         key. Unless it is an old copy: countersign admin host revoke {successor}"
+    )]
+    HostKeyRetired {
+        /// The old one.
+        key: Fingerprint,
+        /// The one that took its place.
+        successor: Fingerprint,
+    },
     /// Not waiting for an administrator.
     #[error("the instance is not waiting for approval")]
     InstanceNotPending,
@@ -119,15 +139,16 @@ impl Reason {
     }
 
     /// Whether an administrator must look at it, beyond the one refusal.
-    #[must_use]
-    pub const fn alarms(&self) -> bool {
-        matches!(
-            self,
+    pub const fn class(&self) -> Class {
+        match self {
             Self::Envelope(OpenError::IdReused)
-                | Self::KeyBelongsToAnother
-                | Self::KeyRevoked { .. }
-                | Self::StatementUsed
-        )
+            | Self::KeyBelongsToAnother
+            | Self::KeyRevoked { .. }
+            | Self::StatementUsed => Class::Alarm,
+            // Hosts try again by themselves, for as long as they run.
+            Self::HostKeyRetired { .. } | Self::LateByItsClock => Class::StandingAlarm,
+            _ => Class::Refusal,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who sent a message, and what they may send in the state they are in: one table.
 
+use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::SignedBy;
 use countersign_protocol::ids::Fingerprint;
 use countersign_protocol::message::{InstanceState, MessageKind};
@@ -109,7 +110,10 @@ impl Sender {
             (Self::Instance(instance), Kind::JobOutcome | Kind::OfflineUse) => {
                 matches!(instance.state, Active | Suspended)
             }
-            (Self::InstancePrimary(instance), Kind::KeyUpdate) => matches!(instance.state, Pending | Active),
+            // Without session keys it could neither ask nor settle.
+            (Self::InstancePrimary(instance), Kind::KeyUpdate) => {
+                matches!(instance.state, Pending | Active | Suspended)
+            }
             (Self::Successor { instance, .. }, Kind::RotationKey) => instance.state == Active,
             (
                 Self::Instance(instance),
@@ -123,6 +127,16 @@ impl Sender {
             _ => false,
         };
         if permitted { Ok(()) } else { Err(Reason::NotPermitted { kind, sender: self.described() }) }
+    }
+
+    /// A host that goes on with a key that was changed for another one, which an honest one does not: it asks for session
+    /// keys under the old key only while the new one is not taken. What was made before the change was held up on the way.
+    #[must_use]
+    pub fn goes_on_with_a_retired_key(&self, kind: MessageKind, made: Timestamp) -> Option<Reason> {
+        let (Self::InstancePrimary(instance), MessageKind::KeyUpdate) = (self, kind) else { return None };
+        let successor = instance.successor.clone()?;
+        let fresh = made > instance.since;
+        fresh.then(|| Reason::HostKeyRetired { key: instance.fingerprint.clone(), successor })
     }
 
     /// Whether this is a host that may work.

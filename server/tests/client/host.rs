@@ -160,15 +160,21 @@ impl Host {
 
     /// The same with this counter.
     pub(crate) fn key_update_counted(&mut self, counter: u64, life: Option<u64>) -> Answer {
-        let (cert, session_key) = keys::with_session_key(&self.cert, self.clock.now(), life);
-        let body = KeyUpdate { certificate: Binary(certificate::to_bytes(&cert).unwrap()), counter };
-        let sealed = self.seal_as(&self.message(&body), keys::primary(&self.cert));
+        let (cert, session_key, sealed) = self.key_update_sealed(counter, life);
         let answer = self.send(&sealed);
         if answer.status == 200 {
             (self.cert, self.session_key) = (cert, session_key);
             self.open(&sealed, &answer);
         }
         answer
+    }
+
+    /// The same, not sent yet: the certificate, its session key, and what announces them.
+    pub(crate) fn key_update_sealed(&self, counter: u64, life: Option<u64>) -> (Cert, Fingerprint, Sealed) {
+        let (cert, session_key) = keys::with_session_key(&self.cert, self.clock.now(), life);
+        let body = KeyUpdate { certificate: Binary(certificate::to_bytes(&cert).unwrap()), counter };
+        let sealed = self.seal_as(&self.message(&body), keys::primary(&self.cert));
+        (cert, session_key, sealed)
     }
 
     /// What announces a new key.

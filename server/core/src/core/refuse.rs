@@ -7,7 +7,7 @@ use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
 use countersign_protocol::message::Refusal;
 
 use super::{Core, Settled};
-use crate::refusal::{Reason, Source, Verdict, short};
+use crate::refusal::{Class, Reason, Source, Verdict, short};
 use crate::stop::Failure;
 
 /// What is known of a refused message.
@@ -35,7 +35,7 @@ impl Core {
         now: Timestamp,
         correlation: CorrelationId,
     ) -> Result<Settled, Failure> {
-        let verdict = self.refusals().count(now, Source::of(&about.signers), reason.alarms());
+        let verdict = self.refusals().count(now, Source::of(&about.signers), reason.class());
         if let Verdict::Record { unrecorded_before } = verdict {
             self.record(&reason, about, now, &correlation, unrecorded_before)?;
         }
@@ -58,7 +58,10 @@ impl Core {
             let entry = Entry::new(EntryKind::Refusal, now, correlation.clone(), Outcome::Denied, text);
             let _beside = ledger.append(&mut *tx, &entry, None)?;
         }
-        let kind = if reason.alarms() { EntryKind::Alarm } else { EntryKind::Refusal };
+        let kind = match reason.class() {
+            Class::Refusal => EntryKind::Refusal,
+            Class::Alarm | Class::StandingAlarm => EntryKind::Alarm,
+        };
         let mut entry =
             Entry::new(kind, now, correlation.clone(), Outcome::Denied, short(&reason.to_string()));
         entry.message = about.message;

@@ -5,7 +5,8 @@ use countersign_protocol::message::{CheckIn, CheckInReply};
 
 use crate::context::Context;
 use crate::draft::Draft;
-use crate::instances::Instance;
+use crate::instances::{Counting, Instance};
+use crate::refusal::Reason;
 use crate::replies::Recipient;
 use crate::roster::Asked;
 use crate::stop::Stop;
@@ -19,13 +20,23 @@ pub(crate) fn check_in(ctx: &mut Context<'_>, instance: &Instance) -> Result<Dra
     let asked = Asked::new(body.logins, body.services)?;
     // The counter is saved before it is sent: the same one twice means two hosts with one key (W25).
     let (mut instance, mut news) = (instance.clone(), false);
-    if !ctx.tx().count_check_in(&instance.fingerprint, body.counter, ctx.now)? {
-        // It is in the ledger already after the first time, and the same again would only bury it.
-        if ctx.tx().mark_forked(&instance.fingerprint, ctx.now)? {
-            alarm(ctx, &instance, body.counter)?;
-            news = true;
+    let made = ctx.message().time;
+    match instance.counting(body.counter, made) {
+        Counting::Next => {
+            let counted = instance.counted_now(made, ctx.now);
+            let _counts = ctx.tx().count_check_in(&instance.fingerprint, body.counter, counted)?;
         }
-        instance.forked.get_or_insert(ctx.now);
+        // Two count, each for itself: that is known, and both are told where they stand.
+        _ if instance.forked.is_some() => {}
+        Counting::Late => return Err(Reason::Late.into()),
+        Counting::LateByItsClock => return Err(Reason::LateByItsClock.into()),
+        Counting::Again => {
+            if ctx.tx().mark_forked(&instance.fingerprint, ctx.now)? {
+                alarm(ctx, &instance, body.counter)?;
+                news = true;
+            }
+            instance.forked = Some(ctx.now);
+        }
     }
 
     let told = asked.told(ctx.tx(), ctx.policy(), ctx.offline(), &instance)?;
@@ -50,8 +61,8 @@ pub(super) fn alarm(ctx: &mut Context<'_>, instance: &Instance, counter: u64) ->
     let mut entry = ctx.entry(
         EntryKind::Alarm,
         Outcome::Noted,
-        "a host's counter came again: it was cloned or set back. Logins go on; key updates and administration \
-         from it stop until an administrator decides",
+        "a host's counter came again: it was cloned or set back. Logins go on while the server can be reached; \
+         administration from it and logins without the server stop until an administrator decides",
     );
     entry.instance = Some(instance.fingerprint.clone());
     entry.detail.insert("counter".into(), counter.to_string());

@@ -9,7 +9,7 @@ use countersign_protocol::message::{RotationKey, RotationRecord, Transcript};
 use crate::context::Context;
 use crate::draft::Draft;
 use crate::enrolment::session_key;
-use crate::instances::Instance;
+use crate::instances::{Counting, Instance};
 use crate::keys::{self, Owner};
 use crate::refusal::Reason;
 use crate::replies::Recipient;
@@ -32,6 +32,14 @@ pub(crate) fn key(ctx: &Context<'_>, old: Instance, newcomer: Fingerprint) -> Re
         return Err(Reason::UnknownSender.into());
     }
     keys::claim_all(ctx.tx(), &cert, &Owner::Instance(newcomer.clone()), ctx.now)?;
+    let made = ctx.message().time;
+    match old.counting(body.counter, made) {
+        Counting::Next => {}
+        Counting::Late => return Err(Reason::Late.into()),
+        Counting::LateByItsClock => return Err(Reason::LateByItsClock.into()),
+        // What it says next marks it as seen twice; here nothing is left of a refusal.
+        Counting::Again => return Err(Reason::Forked.into()),
+    }
     if !ctx.tx().retire_instance(&old.fingerprint, &newcomer, body.counter, ctx.now)? {
         return Err(Reason::Forked.into());
     }
@@ -43,6 +51,7 @@ pub(crate) fn key(ctx: &Context<'_>, old: Instance, newcomer: Fingerprint) -> Re
         key_words: key_words(&newcomer),
         key_place: body.key_store,
         counter: body.counter,
+        counted: Some(old.counted_now(made, ctx.now)),
         since: ctx.now,
         enrolled: ctx.now,
         ..old

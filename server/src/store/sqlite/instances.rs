@@ -3,7 +3,7 @@
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{ApplicationName, Fingerprint};
 use countersign_protocol::message::InstanceState;
-use countersign_server_core::instances::{Instance, InstanceRead, InstanceStore};
+use countersign_server_core::instances::{BothKeys, Counted, Instance, InstanceRead, InstanceStore};
 use countersign_server_core::store::StoreError;
 use rusqlite::{Connection, Row};
 
@@ -11,8 +11,8 @@ use super::rows::{corrupt, count, json, number, optional, parsed, time, to_json}
 use super::transaction::SqliteTransaction;
 use super::view::SqliteView;
 
-const COLUMNS: &str = "fingerprint, application, certificate, signing_key, second_key, key_words, claimed_hostname, key_place, \
-                       state, counter, forked_at, state_at, enrolled_at, seen_at, successor";
+const COLUMNS: &str = "fingerprint, application, certificate, signing_key, second_key, second_certificate, key_words, \
+                       claimed_hostname, key_place, state, counter, counted_made, counted_at, forked_at, state_at, enrolled_at, seen_at, successor";
 
 struct Columns {
     fingerprint: String,
@@ -20,11 +20,14 @@ struct Columns {
     certificate: Vec<u8>,
     signing_key: Option<String>,
     second_key: Option<String>,
+    second_certificate: Option<Vec<u8>>,
     key_words: String,
     claimed_hostname: String,
     key_place: String,
     state: String,
     counter: i64,
+    counted_made: Option<i64>,
+    counted_at: Option<i64>,
     forked_at: Option<i64>,
     state_at: i64,
     enrolled_at: i64,
@@ -40,11 +43,14 @@ impl Columns {
             certificate: row.get("certificate")?,
             signing_key: row.get("signing_key")?,
             second_key: row.get("second_key")?,
+            second_certificate: row.get("second_certificate")?,
             key_words: row.get("key_words")?,
             claimed_hostname: row.get("claimed_hostname")?,
             key_place: row.get("key_place")?,
             state: row.get("state")?,
             counter: row.get("counter")?,
+            counted_made: row.get("counted_made")?,
+            counted_at: row.get("counted_at")?,
             forked_at: row.get("forked_at")?,
             state_at: row.get("state_at")?,
             enrolled_at: row.get("enrolled_at")?,
@@ -67,11 +73,16 @@ impl Columns {
             certificate: self.certificate,
             signing_key: self.signing_key.map(|key| parsed(&key, "an instance's signing key")).transpose()?,
             second_key: self.second_key.map(|key| parsed(&key, "an instance's second key")).transpose()?,
+            second_certificate: self.second_certificate,
             key_words: self.key_words,
             claimed_hostname: self.claimed_hostname,
             key_place: json(&self.key_place, "where an instance's key lives")?,
             state,
             counter: count(self.counter, "an instance's counter")?,
+            counted: self.counted_made.zip(self.counted_at).map(|(made, at)| Counted {
+                made: Timestamp::from_seconds(made),
+                at: Timestamp::from_seconds(at),
+            }),
             forked: self.forked_at.map(Timestamp::from_seconds),
             since: Timestamp::from_seconds(self.state_at),
             enrolled: Timestamp::from_seconds(self.enrolled_at),
@@ -127,8 +138,8 @@ impl InstanceStore for SqliteTransaction<'_> {
     fn add_instance(&self, instance: &Instance, at: Timestamp) -> Result<bool, StoreError> {
         let added = self.write(
             "INSERT INTO instances (fingerprint, application, certificate, signing_key, key_words, claimed_hostname,
-                                    key_place, state, counter, state_at, enrolled_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10) ON CONFLICT DO NOTHING",
+                                    key_place, state, counter, state_at, enrolled_at, counted_made, counted_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12) ON CONFLICT DO NOTHING",
             (
                 instance.fingerprint.to_string(),
                 instance.application.as_str(),
@@ -140,6 +151,8 @@ impl InstanceStore for SqliteTransaction<'_> {
                 instance.state.as_str(),
                 number(instance.counter)?,
                 time(at),
+                instance.counted.map(|counted| time(counted.made)),
+                instance.counted.map(|counted| time(counted.at)),
             ),
         )?;
         Ok(added == 1)
@@ -165,29 +178,44 @@ impl InstanceStore for SqliteTransaction<'_> {
         certificate: &[u8],
         signing_key: &Fingerprint,
         counter: u64,
-        at: Timestamp,
+        Counted { made, at }: Counted,
     ) -> Result<bool, StoreError> {
         let announced = self.write(
-            "UPDATE instances SET certificate = ?2, signing_key = ?3, counter = ?4, seen_at = ?5
-             WHERE fingerprint = ?1 AND state IN ('pending', 'active') AND forked_at IS NULL AND counter < ?4",
-            (fingerprint.to_string(), certificate, signing_key.to_string(), number(counter)?, time(at)),
+            "UPDATE instances SET certificate = ?2, signing_key = ?3, counter = ?4, counted_made = ?5, counted_at = ?6,
+                                  seen_at = ?6
+             WHERE fingerprint = ?1 AND state <> 'revoked' AND forked_at IS NULL AND counter < ?4",
+            (
+                fingerprint.to_string(),
+                certificate,
+                signing_key.to_string(),
+                number(counter)?,
+                time(made),
+                time(at),
+            ),
         )?;
         Ok(announced == 1)
     }
 
-    fn fork_with_key(
+    fn hold_both_keys(
         &self,
         fingerprint: &Fingerprint,
-        certificate: &[u8],
-        second_key: &Fingerprint,
+        both: &BothKeys<'_>,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let forked = self.write(
-            "UPDATE instances SET forked_at = ?4, certificate = ?2, second_key = ?3
-             WHERE fingerprint = ?1 AND state IN ('pending', 'active') AND forked_at IS NULL",
-            (fingerprint.to_string(), certificate, second_key.to_string(), time(at)),
+        let held = self.write(
+            "UPDATE instances SET forked_at = coalesce(forked_at, ?6), certificate = ?2, signing_key = ?3,
+                                  second_key = ?4, second_certificate = ?5, seen_at = ?6
+             WHERE fingerprint = ?1 AND state <> 'revoked'",
+            (
+                fingerprint.to_string(),
+                both.certificate,
+                both.first.map(ToString::to_string),
+                both.second.to_string(),
+                both.second_certificate,
+                time(at),
+            ),
         )?;
-        Ok(forked == 1)
+        Ok(held == 1)
     }
 
     fn retire_instance(
@@ -209,11 +237,12 @@ impl InstanceStore for SqliteTransaction<'_> {
         &self,
         fingerprint: &Fingerprint,
         counter: u64,
-        at: Timestamp,
+        Counted { made, at }: Counted,
     ) -> Result<bool, StoreError> {
         let counted = self.write(
-            "UPDATE instances SET counter = ?2, seen_at = ?3 WHERE fingerprint = ?1 AND counter < ?2",
-            (fingerprint.to_string(), number(counter)?, time(at)),
+            "UPDATE instances SET counter = ?2, counted_made = ?3, counted_at = ?4, seen_at = ?4
+             WHERE fingerprint = ?1 AND counter < ?2",
+            (fingerprint.to_string(), number(counter)?, time(made), time(at)),
         )?;
         Ok(counted == 1)
     }
@@ -228,7 +257,8 @@ impl InstanceStore for SqliteTransaction<'_> {
 
     fn lift_fork(&self, fingerprint: &Fingerprint) -> Result<bool, StoreError> {
         let lifted = self.write(
-            "UPDATE instances SET forked_at = NULL, counter = 0, signing_key = NULL, second_key = NULL
+            "UPDATE instances SET forked_at = NULL, counter = 0, signing_key = NULL, second_key = NULL,
+                                  second_certificate = NULL
              WHERE fingerprint = ?1 AND forked_at IS NOT NULL",
             [fingerprint.to_string()],
         )?;
