@@ -43,8 +43,8 @@ pub struct Contact {
     pub at: Option<Timestamp>,
     /// The ledger did not continue what was seen before. Stays until the host is enrolled again.
     pub alarm: Option<String>,
-    /// Two hosts were seen with this one's key: no key update and no administration from here until an administrator
-    /// decides.
+    /// Two hosts were seen with this one's key: no other key, no administration and no logins without the server from
+    /// here until an administrator decides.
     #[serde(default)]
     pub forked: bool,
     /// The server's last word to this host was a signed refusal. It lets nobody in by itself until there is another.

@@ -4,13 +4,14 @@
 //! thread needs to hold a lock across it. A login that needs something fresh asks and waits for its own
 //! deadline.
 
+mod pauses;
 mod quiet;
 mod renewal;
 mod reports;
 mod rounds;
 mod settling;
 
-pub use self::renewal::Trouble as RenewalTrouble;
+pub use self::renewal::{Refusal, Trouble as RenewalTrouble};
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Weak};
@@ -33,7 +34,7 @@ use crate::watch::jittered;
 use crate::wire::LinkError;
 
 /// What it means that the server saw this host's key on two hosts.
-pub const FORKED: &str = "The server has seen two hosts with this host's key: this one, or a copy of it, was set back or cloned. Logins go on; key updates and administration from here stop until an administrator decides.";
+pub const FORKED: &str = "The server has seen two hosts with this host's key: this one, or a copy of it, was set back or cloned. Logins go on while the server can be reached; logins without it, administration from here and changes of its key stop until an administrator decides.";
 
 /// Calls heard at once.
 const CALLS_AT_ONCE: usize = 1024;
@@ -293,13 +294,17 @@ fn check_in(agent: &Agent, patience: Patience) -> Result<(), LinkError> {
 
 fn session_and_check_in(agent: &Agent, link: &Link, means: Means<'_>) -> Result<(), LinkError> {
     renew_if_due(agent, link, means)?;
-    match agent.contacts.check_in(link, means) {
+    let checked_in = match agent.contacts.check_in(link, means) {
         Err(LinkError::Refused { clock_was_wrong: Some(_), .. }) => agent.contacts.check_in(link, means),
         // The server may know other session keys, from a copy of this host or a restored backup.
-        Err(LinkError::Refused { .. }) => {
+        Err(LinkError::Refused { .. }) if link.refusal().may_renew(Instant::now()) => {
             renew(agent, link, means)?;
             agent.contacts.check_in(link, means)
         }
         other => other,
+    };
+    if checked_in.is_ok() {
+        link.refusal().is_over();
     }
+    checked_in
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::card::Cards;
 use crate::check_in::Contacts;
 use crate::instance_key::{Primary, PrimaryError, SessionKeys};
-use crate::keeper::RenewalTrouble;
+use crate::keeper::{Refusal, RenewalTrouble};
 use crate::reach::Patience;
 use crate::server_time::Answers;
 use crate::state::StateDir;
@@ -60,6 +60,7 @@ pub struct Link {
     session: Mutex<Option<Arc<SessionKeys>>>,
     /// What stood in the way of the next ones. Held to look or to replace.
     trouble: Mutex<Option<RenewalTrouble>>,
+    refusal: Refusal,
 }
 
 /// A request and its proven answer.
@@ -116,6 +117,7 @@ impl Link {
             primary,
             session: Mutex::new(session.map(Arc::new)),
             trouble: Mutex::default(),
+            refusal: Refusal::default(),
         })
     }
 
@@ -123,6 +125,12 @@ impl Link {
     #[must_use]
     pub fn session(&self) -> Option<Arc<SessionKeys>> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether check-ins are refused, and what was done about it.
+    #[must_use]
+    pub const fn refusal(&self) -> &Refusal {
+        &self.refusal
     }
 
     /// What stood in the way of the next session keys, if they could not be had.

@@ -16,6 +16,7 @@ pub use self::bell::{Bell, Rung};
 use self::pace::Pace;
 use crate::agent::Agent;
 use crate::asking::Asking;
+use crate::check_in::Contact;
 use crate::reach::Patience;
 use crate::server_link::Link;
 use crate::wire::LinkError;
@@ -93,7 +94,9 @@ pub(crate) fn jittered(time: Duration, random: &dyn Random) -> Duration {
 
 /// One question, to its answer, and what it calls for.
 fn ask(agent: &Arc<Agent>) -> Asked {
-    let is_active = agent.contacts.get().is_some_and(|contact| contact.state == InstanceState::Active);
+    // A host that was refused would be again: the next check-in that is answered rings the bell.
+    let may_ask = |contact: &Contact| contact.state == InstanceState::Active && !contact.refused;
+    let is_active = agent.contacts.get().is_some_and(|contact| may_ask(&contact));
     let link = agent.link().filter(|link| is_active && link.session().is_some());
     let (Some(link), Some(question)) = (link, agent.contacts.watched()) else { return Asked::Nothing };
     let begun = Instant::now();

@@ -305,7 +305,7 @@ fn copy_of_a_hosts_disk_alarms_once_and_stops_new_keys_but_not_logins_until_an_a
     let desk = Machine::start().unwrap();
     let scene = Scene::on(&desk, HostKey::Sealed).unwrap();
     let (machine, copied) = (Machine::start().unwrap(), Machine::start().unwrap());
-    let host = scene.second_host(&machine).unwrap();
+    let mut host = scene.second_host(&machine).unwrap();
     let code = scene.olga.administer(&["admin", "user", "add", "bob"]).unwrap().after("code").unwrap();
     let bob = host.person("bob", 4301, 1).unwrap();
     bob.register("bob", &code).unwrap();
@@ -327,10 +327,16 @@ fn copy_of_a_hosts_disk_alarms_once_and_stops_new_keys_but_not_logins_until_an_a
     .unwrap();
     let ending = as_root(&machine, &["host", "rotate-key", "--sealed"], &[]);
     assert!(ending.shown.contains("two hosts"), "{}", ending.shown);
-    // Logins go on.
+    // Logins go on, also after a restart, which ends the session keys.
     host.manage("user bob card\n").unwrap();
     let login = bob.countersign(&["login", "try", "bob"]).unwrap();
-    talk(&login, &[("PIN for", countersign_tests::site::Person::PIN)], SOON).unwrap().success().unwrap();
+    let logs_in =
+        || talk(&login, &[("PIN for", countersign_tests::site::Person::PIN)], SOON).unwrap().success();
+    logs_in().unwrap();
+    host.stop_agent().unwrap();
+    host.start_agent().unwrap();
+    logs_in().unwrap();
+    assert!(is_forked(&machine));
 
     // The copy is switched off, and an administrator decides.
     copy.stop_agent().unwrap();

@@ -1,16 +1,22 @@
 //! Session keys that are replaced before they end.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use countersign_protocol::clock::Timestamp;
 
-use super::FORKED;
 use crate::agent::Agent;
 use crate::server_link::{Link, Means};
 use crate::wire::LinkError;
 
 /// Soonest next try while the old keys still last: the host's card may be missing for hours.
 const RETRY: Duration = Duration::from_secs(60);
+
+/// The same after the server refused them: each try is an entry in its ledger, and wears the host's card.
+const RETRY_REFUSED: Duration = Duration::from_secs(600);
+
+/// How often refused check-ins are answered with new session keys, which the server may well take each time.
+const AGAIN: Duration = Duration::from_secs(3600);
 
 /// What to do, for the log. `countersign status` says it too.
 const NEXT: &str =
@@ -21,9 +27,19 @@ const NEXT: &str =
 pub struct Trouble {
     why: String,
     at: Instant,
+    refused: bool,
 }
 
 impl Trouble {
+    fn of(error: &LinkError) -> Self {
+        let refused = matches!(error, LinkError::Refused { .. });
+        Self { why: error.to_string(), at: Instant::now(), refused }
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.at.elapsed() < if self.refused { RETRY_REFUSED } else { RETRY }
+    }
+
     /// For `status` and the log: what ends when, and why.
     #[must_use]
     pub fn in_words(&self, until: Option<Timestamp>) -> String {
@@ -34,10 +50,31 @@ impl Trouble {
     }
 }
 
+/// Check-ins are refused: when new session keys were last tried against that. Held to look or to replace.
+#[derive(Debug, Default)]
+pub struct Refusal(Mutex<Option<Instant>>);
+
+impl Refusal {
+    /// Whether new keys may help; they are tried then. At once, and if they did not, seldom.
+    pub(super) fn may_renew(&self, now: Instant) -> bool {
+        let mut tried = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = tried.is_none_or(|tried| now.saturating_duration_since(tried) >= AGAIN);
+        if may {
+            *tried = Some(now);
+        }
+        may
+    }
+
+    /// A check-in was answered.
+    pub(super) fn is_over(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
 /// Whether it is time, and was not tried a moment ago. A host without any session keys checks in anyway.
 pub(super) fn is_due(agent: &Agent, link: &Link) -> bool {
     let now = agent.wire.time.now();
-    let tried = link.trouble().is_some_and(|trouble| trouble.at.elapsed() < RETRY);
+    let tried = link.trouble().is_some_and(|trouble| trouble.is_fresh());
     !tried && link.session().is_some_and(|session| session.must_be_renewed(now))
 }
 
@@ -50,16 +87,10 @@ pub(super) fn renew_if_due(agent: &Agent, link: &Link, means: Means<'_>) -> Resu
     if !is_due(agent, link) {
         return Ok(());
     }
-    let renewed = if agent.contacts.get().is_some_and(|contact| contact.forked) {
-        // The server takes none until an administrator has decided.
-        Err(LinkError::Internal(FORKED.to_owned()))
-    } else {
-        renew(agent, link, means)
-    };
-    match renewed {
+    match renew(agent, link, means) {
         Err(error @ LinkError::Unreachable(_)) => Err(error),
         Err(error) => {
-            let trouble = Trouble { why: error.to_string(), at: Instant::now() };
+            let trouble = Trouble::of(&error);
             let what = trouble.in_words(Some(session.until()));
             agent.log.warn("session-keys-not-renewed", &[("what", &what), ("next", NEXT)]);
             link.set_trouble(Some(trouble));
@@ -78,8 +109,26 @@ pub(super) fn renew(agent: &Agent, link: &Link, means: Means<'_>) -> Result<(), 
             Ok(())
         }
         Err(error) => {
-            link.set_trouble(Some(Trouble { why: error.to_string(), at: Instant::now() }));
+            link.set_trouble(Some(Trouble::of(&error)));
             Err(error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_check_ins_are_answered_with_new_keys_once_and_then_seldom() {
+        let (refusal, now) = (Refusal::default(), Instant::now());
+        assert!(refusal.may_renew(now));
+        for seconds in 0..3599 {
+            assert!(!refusal.may_renew(now + Duration::from_secs(seconds)));
+        }
+        assert!(refusal.may_renew(now + AGAIN));
+        assert!(!refusal.may_renew(now + AGAIN + Duration::from_secs(60)));
+        refusal.is_over();
+        assert!(refusal.may_renew(now));
     }
 }

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::limits;
 
+use super::pauses::Pauses;
 use super::quiet::Quiet;
 use crate::wire::LinkError;
 
-/// Next try after a failure, at the latest.
+/// Next try after a failure, at the latest; after refusals it takes longer and longer.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// How often the file of managed users is looked at.
@@ -75,6 +76,8 @@ pub(super) struct Rounds {
     /// When it last looked, by the clock that stops while the machine sleeps and by the one that does not.
     looked: Option<(Instant, Timestamp)>,
     quiet: Quiet,
+    check_in_pauses: Pauses,
+    report_pauses: Pauses,
 }
 
 impl Rounds {
@@ -87,6 +90,8 @@ impl Rounds {
             managed: None,
             looked: None,
             quiet: Quiet::default(),
+            check_in_pauses: Pauses::from(RETRY),
+            report_pauses: Pauses::from(REPORTS_RETRY),
         }
     }
 
@@ -130,13 +135,14 @@ impl Rounds {
                 if self.quiet.is_over() {
                     duties.relieved();
                 }
+                self.check_in_pauses.are_over();
                 self.reports_failed = false;
                 self.reports = Some(Instant::now());
                 duties.check_in_every()
             }
             Err(error) => {
                 self.complain(duties, "check-in-failed", error);
-                duties.jittered(RETRY)
+                duties.jittered(self.check_in_pauses.after(error))
             }
         };
         self.check_in = Instant::now() + pause;
@@ -149,10 +155,13 @@ impl Rounds {
         let result = guarded(|| duties.send_report());
         self.reports_failed = result.is_err();
         self.reports = match result {
-            Ok(more) => more.then(Instant::now),
+            Ok(more) => {
+                self.report_pauses.are_over();
+                more.then(Instant::now)
+            }
             Err(error) => {
                 self.complain(duties, "reports-unsent", &error);
-                Some(Instant::now() + REPORTS_RETRY)
+                Some(Instant::now() + self.report_pauses.after(&error))
             }
         };
     }

@@ -138,8 +138,8 @@ pub struct CheckIn {
 pub struct CheckInReply {
     /// Of this instance.
     pub state: InstanceState,
-    /// Two hosts were seen with this instance's key (W25): no key update and no administration from here until an
-    /// administrator decides.
+    /// Two hosts were seen with this instance's key (W25): session keys are for logins alone, and no other key and no
+    /// administration from here until an administrator decides.
     pub forked: bool,
     /// Of the policy in force.
     pub policy_epoch: u64,

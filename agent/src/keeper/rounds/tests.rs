@@ -13,6 +13,7 @@ struct Flooded {
     wakings: AtomicU32,
     uptime: AtomicU32,
     unreachable: bool,
+    refused: bool,
     keys_due: bool,
     slow: bool,
 }
@@ -47,6 +48,12 @@ impl Duties for Flooded {
     }
     fn check_in(&self, _: Duration) -> Result<(), LinkError> {
         self.check_ins.fetch_add(1, Ordering::SeqCst);
+        if self.refused {
+            return Err(LinkError::Refused {
+                correlation: "7K3M-Q2ZD".parse().unwrap(),
+                clock_was_wrong: None,
+            });
+        }
         if self.unreachable { Err(LinkError::Unreachable("gone".to_owned())) } else { Ok(()) }
     }
     fn send_report(&self) -> Result<bool, LinkError> {
@@ -150,4 +157,24 @@ fn session_keys_are_replaced_in_time_however_rare_check_ins_are() {
     rounds.turn(&duties, Heard::default());
     rounds.turn(&duties, Heard::default());
     assert_eq!(check_ins(&duties), 3);
+}
+
+#[test]
+fn a_server_that_refuses_is_asked_ever_more_rarely_until_somebody_needs_it() {
+    let mut duties = Flooded { refused: true, slow: true, ..Flooded::default() };
+    let mut rounds = Rounds::new();
+    let mut pause = |duties: &Flooded, waiting| {
+        let begun = Instant::now();
+        rounds.check_in(duties, Duration::ZERO, waiting);
+        rounds.check_in.saturating_duration_since(begun).as_secs()
+    };
+    let pauses = [(); 9].map(|()| pause(&duties, Vec::new()));
+    assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 320, 600, 600]);
+    // Who waits for the server has it asked at once, and an answer ends it.
+    duties.refused = false;
+    let (answer, result) = sync_channel(1);
+    assert_eq!(pause(&duties, vec![answer]), 60);
+    assert_eq!(result.try_recv().unwrap(), Ok(()));
+    duties.refused = true;
+    assert_eq!(pause(&duties, Vec::new()), 5);
 }

@@ -57,7 +57,10 @@ impl fmt::Display for Shown {
                 f,
                 "  FORKED      seen twice with one key on {at}: it was copied or restored from a backup."
             )?;
-            writeln!(f, "              Logins go on; administration and new keys from it stopped.")?;
+            writeln!(
+                f,
+                "              Logins go on with the server; without it, and administration from it, stopped."
+            )?;
             writeln!(f, "              If no copy is left: countersign admin host resume {}", host.instance)?;
             writeln!(f, "              If one may be: countersign admin host revoke {}", host.instance)?;
         }

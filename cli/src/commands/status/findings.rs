@@ -43,11 +43,11 @@ fn host(report: &StatusReport, found: &mut Vec<Finding>) {
             found,
             "ALARM: the server has seen two hosts with this host's key: it was set back to an older copy, or copied.",
             format!(
-                "Logins go on until the session keys end; new keys and administration from here stopped. An administrator decides, at another host: countersign admin host show {instance}"
+                "Logins go on while the server can be reached; logins without it and administration from here stopped. An administrator decides, at another host: countersign admin host show {instance}"
             ),
         );
     }
-    if let Some(trouble) = report.key_trouble.as_ref().filter(|_| !report.forked) {
+    if let Some(trouble) = report.key_trouble.as_ref() {
         let next = "Logins go on until they end. Put the host's card back into its reader; if it is lost or broken, or its key cannot be read, as root: countersign host replace";
         add(found, sentence(trouble), next);
     }
