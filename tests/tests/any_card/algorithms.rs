@@ -100,9 +100,6 @@ fn brings_keys(scene: &Scene<'_>, person: &Person<'_>, bits: usize, code: &str) 
     let file = scene.site.machine.scratch().join(format!("{login}.pgp"));
     std::fs::write(&file, certificate).unwrap();
     person.card.change_pin("123456", Person::PIN).unwrap();
-    // What it holds now is seen when it is put in anew.
-    super::pull(&person.card);
-    super::insert(&person.card);
     let file = file.to_str().unwrap();
     let words = ["register", login, "--card", &ident, "--adopt", file];
     let answers = [("One-time code", code), ("PIN for", Person::PIN)];

@@ -1,7 +1,7 @@
 //! Several cards, several people, several login names.
 
 use countersign_tests::site::{HostKey, Person, SOON, Scene, Site};
-use countersign_tests::{Card, Machine};
+use countersign_tests::{Card, Machine, SELECT};
 
 use super::{PIN, ended, insert, log_in, pull, up_to};
 
@@ -97,4 +97,29 @@ fn root_is_open_to_the_cards_of_several_accounts_and_the_ledger_says_whose_it_wa
     for account in ["piet: log in as root", "pia: log in as root"] {
         assert!(listed.contains(account), "{account}: {listed}");
     }
+}
+
+#[test]
+fn a_card_that_got_its_key_while_it_was_in_need_not_be_put_in_again() {
+    let machine = Machine::start().unwrap();
+    let scene = Scene::on(&machine, HostKey::Sealed).unwrap();
+    let card = &scene.ana.card;
+    let data = card.send(&[SELECT, "00CA006E000000"]).unwrap().remove(1);
+    let at = data.find("C53C").unwrap() + 4;
+    let key = data.get(at..at + 40).unwrap();
+    let admin: String = Person::ADMIN_PIN.bytes().map(|byte| format!("{byte:02X}")).collect();
+    let verify = format!("00200083{:02X}{admin}", Person::ADMIN_PIN.len());
+    let put = |key: &str| {
+        let answers = card.send(&[SELECT, &verify, &format!("00DA00C714{key}")]).unwrap();
+        assert_eq!(answers.get(2).unwrap(), "9000");
+    };
+    put(&"AB".repeat(20));
+    pull(card);
+    insert(card);
+    // As it was put in, it is nobody's.
+    drop(up_to(&scene, "ana", "Insert the card"));
+    put(key);
+    let ending = log_in(&scene, "ana", &PIN);
+    assert_eq!(ending.code(), Some(0), "{}", ending.shown);
+    assert!(!ending.shown.contains("Insert"), "{}", ending.shown);
 }
