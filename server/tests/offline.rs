@@ -209,6 +209,33 @@ fn what_was_used_while_account_or_host_were_barred_is_disputed() {
 }
 
 #[test]
+fn what_was_used_while_barred_is_disputed_although_the_bar_was_lifted_before_it_is_told() {
+    let prepared = prepared();
+    let other = prepared.server.second_host(&prepared.host, &prepared.admin);
+    let host = format!("instance/{}", prepared.host.fingerprint());
+    for (name, first, check) in [("account/ana", 1, "account-active"), (&host, 4, "instance-active")] {
+        let job = |operation| {
+            assert_eq!(other.job(&prepared.admin, operation, name, None).decision, Decision::Allowed);
+        };
+        let before = prepared.used(first);
+        prepared.server.clock.turn(10);
+        job("suspend");
+        prepared.server.clock.turn(5);
+        let meanwhile = prepared.used(first + 1);
+        prepared.server.clock.turn(5);
+        job("resume");
+        let after = prepared.used(first + 2);
+        // Barred and lifted once more: each time counts.
+        prepared.server.clock.turn(10);
+        job("suspend");
+        job("resume");
+        prepared.accepted(&before);
+        prepared.disputed(&meanwhile, check, "was suspended then, from");
+        prepared.accepted(&after);
+    }
+}
+
+#[test]
 fn a_use_that_the_server_never_permitted_is_disputed_and_says_why() {
     let prepared = prepared();
     let ben = Person::new("ana", prepared.server.clock_now());
@@ -347,11 +374,12 @@ fn a_statement_used_offline_is_worth_nothing_online() {
 fn a_host_whose_key_changed_meanwhile_tells_of_what_it_did_before_under_the_old_one() {
     let mut prepared = prepared();
     let (one, old) = (prepared.used(1), prepared.host.fingerprint());
+    let other = prepared.server.second_host(&prepared.host, &prepared.admin);
     prepared.server.clock.turn(60);
     let (new, _) = prepared.host.rotate();
-    // Whoever has the old key and roster still.
+    // The answer was lost: the host does not know yet that it has another name.
     prepared.server.clock.turn(60);
-    let late = prepared.used(2);
+    let (late, barred, stale) = (prepared.used(2), prepared.used(3), prepared.used(4));
     prepared.host = new;
     let tell = |told: &OfflineUse| {
         let sealed = prepared.host.seal(&prepared.host.message(told));
@@ -366,7 +394,16 @@ fn a_host_whose_key_changed_meanwhile_tells_of_what_it_did_before_under_the_old_
     assert_eq!(first.0, OfflineVerdict::Accepted, "{}", first.1);
     assert_eq!(tell(&one), first);
     let late = tell(&late);
-    assert!(late.0 == OfflineVerdict::Disputed && late.1.contains("is revoked since"), "{}", late.1);
+    assert_eq!(late.0, OfflineVerdict::Accepted, "{}", late.1);
+    // How the new name stands counts for the old one.
+    let name = format!("instance/{}", prepared.host.fingerprint());
+    other.job(&prepared.admin, "suspend", &name, None);
+    let barred = tell(&barred);
+    assert!(barred.0 == OfflineVerdict::Disputed && barred.1.contains("is suspended since"), "{}", barred.1);
+    prepared.server.clock.turn(1);
+    other.job(&prepared.admin, "resume", &name, None);
+    let stale = tell(&stale);
+    assert!(stale.0 == OfflineVerdict::Disputed && stale.1.contains("was suspended then"), "{}", stale.1);
     assert_eq!(prepared.unattributed(), 0);
 }
 

@@ -202,11 +202,11 @@ pub trait AccountStore: AccountRead {
     /// [`StoreError`].
     fn suspend_account(&self, name: &AccountName, keep: &str, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Lifts the bar on an account, if there is one.
+    /// Lifts the bar on an account, if there is one, and remembers from when to when it was.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn resume_account(&self, name: &AccountName) -> Result<bool, StoreError>;
+    fn resume_account(&self, name: &AccountName, at: Timestamp) -> Result<bool, StoreError>;
 
     /// Remembers that the account was heard of, to the hour.
     ///

@@ -164,7 +164,7 @@ pub trait InstanceStore: InstanceRead {
     /// [`StoreError`].
     fn add_instance(&self, instance: &Instance, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// From one state to another, if it is in the first.
+    /// From one state to another, if it is in the first. A bar that ends with it is remembered.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -20,6 +20,7 @@ use self::judge::Judgement;
 use crate::context::Context;
 use crate::draft::Draft;
 use crate::instances::Instance;
+use crate::keys::Owner;
 use crate::prepared::Prepared;
 use crate::refusal::{Reason, short};
 use crate::replies::Recipient;
@@ -186,4 +187,19 @@ pub trait OfflineRead {
     /// # Errors
     /// [`StoreError`].
     fn suspended_since(&self, account: &AccountName) -> Result<Option<Timestamp>, StoreError>;
+
+    /// A bar on this account or instance that was lifted since, but stood at `at`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn lifted_bar(&self, on: &Owner, at: Timestamp) -> Result<Option<LiftedBar>, StoreError>;
+}
+
+/// When an account or an instance was suspended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LiftedBar {
+    /// From then on …
+    pub from: Timestamp,
+    /// … and until it was lifted, or became a revocation.
+    pub until: Timestamp,
 }

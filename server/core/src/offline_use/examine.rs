@@ -22,6 +22,10 @@ pub(crate) struct Examined {
     pub(super) told: OfflineUse,
     /// The host as it was named then: its key may have changed since.
     pub(super) made_on: Instance,
+    /// As it is named now.
+    pub(super) told_by: Instance,
+    /// Every name that it had from then until now, both included.
+    pub(super) names: Vec<Fingerprint>,
     /// SHA-256 of the statement's bytes.
     pub(super) digest: Digest,
     /// The roster, if we signed it for this host.
@@ -42,7 +46,7 @@ impl Examined {
         told_by: &Instance,
         told: OfflineUse,
     ) -> Result<Self, Failure> {
-        let made_on = as_named_then(view, told_by, &told)?;
+        let (made_on, names) = as_named_then(view, told_by, &told)?;
         let instance = &made_on.fingerprint;
         let digest = Digest::of(&told.statement.statement.0);
         // Both are judged as of the moment that the host decided.
@@ -52,7 +56,8 @@ impl Examined {
             Some(place) => Some(said_before(core, view, place)?),
             None => None,
         };
-        Ok(Self { told, made_on, digest, roster, signatory, again })
+        let told_by = told_by.clone();
+        Ok(Self { told, made_on, told_by, names, digest, roster, signatory, again })
     }
 
     /// What a person's card signed, and the primary fingerprint of the certificate that proves it.
@@ -65,22 +70,29 @@ impl Examined {
     }
 }
 
-/// Which of its names a host had when the statement was made: each change of its key was signed by the key before.
-fn as_named_then(view: &dyn View, told_by: &Instance, told: &OfflineUse) -> Result<Instance, Failure> {
+/// Which of its names a host had when the statement was made, and those it had since: each change of its key was signed
+/// by the key before.
+fn as_named_then(
+    view: &dyn View,
+    told_by: &Instance,
+    told: &OfflineUse,
+) -> Result<(Instance, Vec<Fingerprint>), Failure> {
+    let as_now = (told_by.clone(), vec![told_by.fingerprint.clone()]);
     let Ok(statement) = Statement::from_bytes(&told.statement.statement.0) else {
-        return Ok(told_by.clone());
+        return Ok(as_now);
     };
-    let mut named = told_by.clone();
+    let (mut named, mut names) = (told_by.clone(), Vec::new());
     for _ in 0..NAMES {
+        names.push(named.fingerprint.clone());
         if named.fingerprint == statement.instance {
-            return Ok(named);
+            return Ok((named, names));
         }
         match view.predecessor(&named.fingerprint)? {
             Some(before) => named = before,
             None => break,
         }
     }
-    Ok(told_by.clone())
+    Ok(as_now)
 }
 
 fn said_before(core: &Core, view: &dyn View, place: u64) -> Result<OfflineUseReply, Failure> {

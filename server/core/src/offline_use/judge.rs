@@ -7,10 +7,11 @@ use countersign_protocol::limits;
 use countersign_protocol::message::{InstanceState, OfflineUse};
 use countersign_protocol::statement::Statement;
 
-use super::Examined;
+use super::{Examined, LiftedBar};
 use crate::context::Context;
 use crate::instances::Instance;
 use crate::jobs::OPEN_SESSION;
+use crate::keys::Owner;
 use crate::policy::{AccountFacts, Facts, InstanceFacts, PolicyDecision};
 use crate::signatory::Signatory;
 use crate::stop::{Failure, Stop};
@@ -64,7 +65,8 @@ impl Judgement {
     fn go_through(&mut self, ctx: &Context<'_>, examined: &Examined) -> Result<String, Halt> {
         let (told, instance) = (&examined.told, &examined.made_on);
         let statement = self.hold("statement-signature", examined.statement())?;
-        let case = Case { ctx, instance, told, statement };
+        let (told_by, names) = (&examined.told_by, &examined.names);
+        let case = Case { ctx, instance, told_by, names, told, statement };
         // Whatever else is wrong with it, the statement is worth nothing online from now on.
         let unused = ctx.tx().burn_nonce(&statement.nonce, ctx.now)?;
         let decided = case.decided_online(examined)?;
@@ -119,7 +121,10 @@ impl Examined {
 /// A use whose statement somebody's card signed.
 struct Case<'a, 'c> {
     ctx: &'a Context<'c>,
+    /// The host as it was named then.
     instance: &'a Instance,
+    told_by: &'a Instance,
+    names: &'a [Fingerprint],
     told: &'a OfflineUse,
     statement: &'a Statement,
 }
@@ -229,21 +234,36 @@ impl Case<'_, '_> {
     }
 
     fn account_active(&self) -> Result<(), Halt> {
-        let account = &self.told.account;
-        match self.ctx.tx().suspended_since(account)? {
-            Some(since) if since <= self.told.at => {
-                wrong(format!("The account {account} is suspended since {since}."))
-            }
-            _ => Ok(()),
+        let (account, at) = (&self.told.account, self.told.at);
+        if let Some(since) = self.ctx.tx().suspended_since(account)?
+            && since <= at
+        {
+            return wrong(format!("The account {account} is suspended since {since}."));
         }
+        self.was_not_barred(&Owner::Account(account.clone()), &format!("The account {account}"))
     }
 
+    /// A name that a rotation retired ends when the host hears of it, which only the host knows: it may have worked under
+    /// it for long after. What counts is that whoever tells has the key that took its place, and how that one stands.
     fn instance_active(&self) -> Result<(), Halt> {
-        let Instance { state, since, key_words, .. } = self.instance;
+        let Instance { state, since, key_words, .. } = self.told_by;
         if *state != InstanceState::Active && *since <= self.told.at {
             return wrong(format!("The host {key_words} is {} since {since}.", state.as_str()));
         }
+        for name in self.names {
+            self.was_not_barred(&Owner::Instance(name.clone()), &format!("The host {key_words}"))?;
+        }
         Ok(())
+    }
+
+    /// A bar that was lifted before we were told.
+    fn was_not_barred(&self, on: &Owner, who: &str) -> Result<(), Halt> {
+        match self.ctx.tx().lifted_bar(on, self.told.at)? {
+            Some(LiftedBar { from, until }) => {
+                wrong(format!("{who} was suspended then, from {from} until {until}."))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Whether policy would have permitted it, as far as that can be told now. Roles, logins and the policy itself may

@@ -278,7 +278,12 @@ impl AccountStore for SqliteTransaction<'_> {
         Ok(suspended == 1)
     }
 
-    fn resume_account(&self, name: &AccountName) -> Result<bool, StoreError> {
+    fn resume_account(&self, name: &AccountName, at: Timestamp) -> Result<bool, StoreError> {
+        self.write(
+            "INSERT INTO bars (owner_kind, owner, from_at, until_at)
+             SELECT 'account', name, suspended_at, ?2 FROM accounts WHERE name = ?1 AND suspended_at IS NOT NULL",
+            (name.as_str(), time(at)),
+        )?;
         let resumed = self.write(
             "UPDATE accounts SET suspended_at = NULL WHERE name = ?1 AND suspended_at IS NOT NULL",
             [name.as_str()],

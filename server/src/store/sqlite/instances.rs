@@ -165,6 +165,14 @@ impl InstanceStore for SqliteTransaction<'_> {
         to: InstanceState,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
+        if from == InstanceState::Suspended {
+            self.write(
+                "INSERT INTO bars (owner_kind, owner, from_at, until_at)
+                 SELECT 'instance', fingerprint, state_at, ?2 FROM instances
+                 WHERE fingerprint = ?1 AND state = 'suspended'",
+                (fingerprint.to_string(), time(at)),
+            )?;
+        }
         let moved = self.write(
             "UPDATE instances SET state = ?3, state_at = ?4 WHERE fingerprint = ?1 AND state = ?2",
             (fingerprint.to_string(), from.as_str(), to.as_str(), time(at)),

@@ -2,11 +2,12 @@
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{AccountName, Digest, Fingerprint};
-use countersign_server_core::offline_use::{OfflineRead, OfflineStore};
+use countersign_server_core::keys::Owner;
+use countersign_server_core::offline_use::{LiftedBar, OfflineRead, OfflineStore};
 use countersign_server_core::store::StoreError;
 use rusqlite::Connection;
 
-use super::rows::{count, number, optional};
+use super::rows::{count, number, optional, time};
 use super::transaction::SqliteTransaction;
 use super::unavailable;
 use super::view::SqliteView;
@@ -40,6 +41,17 @@ fn suspended_since(connection: &Connection, account: &AccountName) -> Result<Opt
     Ok(optional(since)?.flatten().map(Timestamp::from_seconds))
 }
 
+fn lifted_bar(connection: &Connection, on: &Owner, at: Timestamp) -> Result<Option<LiftedBar>, StoreError> {
+    let (kind, name) = on.columns();
+    let sql = "SELECT from_at, until_at FROM bars
+               WHERE owner_kind = ?1 AND owner = ?2 AND from_at <= ?3 AND ?3 < until_at LIMIT 1";
+    let bar = connection.prepare_cached(sql).and_then(|mut prepared| {
+        prepared.query_row((kind, name, time(at)), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+    });
+    let of = Timestamp::from_seconds;
+    Ok(optional(bar)?.map(|(from, until)| LiftedBar { from: of(from), until: of(until) }))
+}
+
 impl OfflineRead for SqliteTransaction<'_> {
     fn offline_use(&self, instance: &Fingerprint, statement: &Digest) -> Result<Option<u64>, StoreError> {
         offline_use(self.connection(), instance, statement)
@@ -51,6 +63,10 @@ impl OfflineRead for SqliteTransaction<'_> {
 
     fn suspended_since(&self, account: &AccountName) -> Result<Option<Timestamp>, StoreError> {
         suspended_since(self.connection(), account)
+    }
+
+    fn lifted_bar(&self, on: &Owner, at: Timestamp) -> Result<Option<LiftedBar>, StoreError> {
+        lifted_bar(self.connection(), on, at)
     }
 }
 
@@ -65,6 +81,10 @@ impl OfflineRead for SqliteView<'_> {
 
     fn suspended_since(&self, account: &AccountName) -> Result<Option<Timestamp>, StoreError> {
         suspended_since(self.connection()?, account)
+    }
+
+    fn lifted_bar(&self, on: &Owner, at: Timestamp) -> Result<Option<LiftedBar>, StoreError> {
+        lifted_bar(self.connection()?, on, at)
     }
 }
 
