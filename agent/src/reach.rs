@@ -107,7 +107,10 @@ impl Reach {
     /// away, and would seem gone for ever if nobody waited for it any more.
     pub(crate) fn failed(&self, error: &LinkError, patience: Patience, begun: Instant, now: Instant) {
         let mut seen = self.lock();
-        seen.health.problem = Some(error.to_string());
+        // Others took the places of those that watch: it is there, and everything else goes on.
+        if !matches!(error, LinkError::Full(_)) {
+            seen.health.problem = Some(error.to_string());
+        }
         match error {
             LinkError::Refused { .. } | LinkError::Untrusted(_) => seen.answered = Some(now),
             LinkError::Unreachable(_) | LinkError::Unproven(_) => {
@@ -116,7 +119,7 @@ impl Reach {
                     seen.in_vain = Some(now);
                 }
             }
-            LinkError::NotEnrolled | LinkError::Internal(_) => {}
+            LinkError::NotEnrolled | LinkError::Internal(_) | LinkError::Full(_) => {}
         }
     }
 
@@ -158,6 +161,10 @@ mod tests {
         let refused = LinkError::Refused { correlation: "7K3M-Q2ZD".parse().unwrap(), clock_was_wrong: None };
         reach.failed(&refused, patience, at(15), at(16));
         assert!(!reach.seems_gone(at(17)), "a signed no is an answer");
+        reach.answered(NOON, at(17));
+        reach.failed(&LinkError::Full(Duration::from_secs(25)), patience, at(17), at(18));
+        assert!(!reach.seems_gone(at(19)) && reach.answered_within(Duration::from_secs(1), at(19)));
+        assert_eq!(reach.health().problem, None, "it is there, and has no place for one who waits");
     }
 
     #[test]

@@ -53,6 +53,10 @@ impl From<LinkError> for Trouble {
                     "The server cannot be reached: {why}. Check the network and that the server runs, then try again."
                 ),
             ),
+            LinkError::Full(after) => Self::new(
+                ProblemKind::Server,
+                format!("The server has no place free. Try again in {} s.", after.as_secs()),
+            ),
             LinkError::Refused { correlation, clock_was_wrong: Some(wrong) } => Self::new(
                 ProblemKind::Refused,
                 format!(

@@ -51,6 +51,8 @@ enum Asked {
     Nothing,
     /// Nobody said anything, or no.
     Failed,
+    /// The server is there and has no place for who waits: it says when to come back.
+    Full(Duration),
 }
 
 fn watch(bell: &Bell, agent: &Weak<Agent>) {
@@ -73,6 +75,12 @@ fn watch(bell: &Bell, agent: &Weak<Agent>) {
                 // What rang while it was asked changed nothing.
                 let heard = bell.rung();
                 bell.wait(heard, jittered(pause(failures), random.as_ref()));
+                failures = failures.saturating_add(1);
+            }
+            // Check-ins bring what changes meanwhile, as often as they come.
+            Asked::Full(after) => {
+                let heard = bell.rung();
+                bell.wait(heard, after + jittered(pause(failures), random.as_ref()));
                 failures = failures.saturating_add(1);
             }
         }
@@ -125,6 +133,8 @@ fn ask(agent: &Arc<Agent>) -> Asked {
             let _ = agent.keeper.freshen(Instant::now() + limits::SERVER_ANSWER);
             Asked::Failed
         }
+        // Nothing is known to be wrong: other messages have places of their own.
+        Some(Err(LinkError::Full(after))) => Asked::Full(after),
         // Whether it is gone, or only this connection, shall be known before somebody logs in.
         Some(Err(_)) => {
             agent.keeper.nudge();

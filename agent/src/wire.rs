@@ -14,6 +14,9 @@ use crate::courier::{Courier, CourierError};
 use crate::reach::{Patience, Reach};
 use crate::server_time::{Answers, ServerTime};
 
+/// Longest time to come back after that is believed: nobody signs it.
+const LONGEST_AFTER: u64 = 120;
+
 /// Pause before the same bytes are sent again.
 const PAUSE: Duration = Duration::from_millis(150);
 
@@ -54,6 +57,10 @@ pub enum LinkError {
         /// By how many seconds our idea of the server's time was wrong, if that may be why.
         clock_was_wrong: Option<i64>,
     },
+    /// The server, or what stands before it, has no place for this now: it says to come back after this time. Told only
+    /// to who sent a message once and can do without its answer.
+    #[error("the server has no place free; it says to ask again in {} s", .0.as_secs())]
+    Full(Duration),
     /// Something came that the server did not sign as its answer to this message: no better than nothing.
     #[error("the answer is not the server's answer to this message: {0}")]
     Unproven(String),
@@ -111,7 +118,11 @@ impl LinkError {
     pub const fn is_silence(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Unproven(_) => true,
-            Self::Refused { .. } | Self::Untrusted(_) | Self::NotEnrolled | Self::Internal(_) => false,
+            Self::Refused { .. }
+            | Self::Full(_)
+            | Self::Untrusted(_)
+            | Self::NotEnrolled
+            | Self::Internal(_) => false,
         }
     }
 }
@@ -193,8 +204,11 @@ impl Wire {
         let mut last = CourierError::TimedOut;
         for attempt in 1..=attempts {
             match self.courier.carry(url, sealed.bytes(), deadline) {
-                Ok((500..=599, _)) => {
-                    last = CourierError::NoAnswer("it is out of order for a moment".to_owned())
+                Ok((status @ 500..=599, body)) => {
+                    if let Some(after) = retry_after(&body).filter(|_| status == 503 && attempts == 1) {
+                        return Err(LinkError::Full(after));
+                    }
+                    last = CourierError::NoAnswer("it is out of order for a moment".to_owned());
                 }
                 Ok(answer) => return Ok(answer),
                 Err(error @ (CourierError::TimedOut | CourierError::NotStarted(_))) => {
@@ -210,5 +224,25 @@ impl Wire {
             std::thread::sleep(pause);
         }
         Err(LinkError::Unreachable(format!("{url}: {last}")))
+    }
+}
+
+/// When to come back, from the answer of a 503 as the courier hands it over.
+fn retry_after(body: &[u8]) -> Option<Duration> {
+    let seconds: u64 = std::str::from_utf8(body).ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds.min(LONGEST_AFTER)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_to_come_back_is_bounded_and_anything_else_is_none() {
+        assert_eq!(retry_after(b"25"), Some(Duration::from_secs(25)));
+        assert_eq!(retry_after(b"86400"), Some(Duration::from_secs(LONGEST_AFTER)));
+        for none in [&b""[..], b"soon", b"-1", b"Wed, 21 Oct 2026 07:28:00 GMT", b"\xff"] {
+            assert_eq!(retry_after(none), None);
+        }
     }
 }

@@ -123,7 +123,7 @@ fn a_revoked_key_reaches_a_host_that_waits_within_seconds() {
 }
 
 #[test]
-fn a_host_that_waits_is_told_of_suspension_approval_and_a_fork_and_not_of_logins() {
+fn a_host_that_waits_is_told_of_suspension_and_a_fork() {
     let running = running("");
     let host = &running.host;
     let mut known = revision(host, 1);
@@ -146,17 +146,24 @@ fn a_host_that_waits_is_told_of_suspension_approval_and_a_fork_and_not_of_logins
     let hears = wait(host, known);
     assert!(host.check_in_for(2, &["ana"], &["sshd"]).forked);
     assert!(hears.recv_timeout(SOON).unwrap().0);
+}
 
-    let waiting = Arc::new(running.newcomer().enrol(None));
-    let pending = waiting.check_in_for(1, &["ana"], &["sshd"]);
-    assert_eq!(pending.state, InstanceState::Pending);
-    let hears = wait(&waiting, pending.revision);
-    let words = countersign_protocol::key_words::key_words(&waiting.fingerprint());
-    assert_eq!(
-        other.job(&running.admin, "approve", &format!("instance/{words}"), None).decision,
-        Decision::Allowed
-    );
-    assert!(hears.recv_timeout(SOON).unwrap().0);
+#[test]
+fn a_host_that_waits_for_approval_takes_no_place_of_those_that_watch() {
+    let running = running("connections = 4");
+    let other = Arc::new(running.another_host("other"));
+    let (known, others) = (revision(&running.host, 1), revision(&other, 1));
+    let first = wait(&running.host, known);
+    for _ in 0..3 {
+        let waiting = running.newcomer().enrol(None);
+        let pending = waiting.check_in_for(1, &["ana"], &["sshd"]);
+        assert_eq!(pending.state, InstanceState::Pending);
+        let watch = waiting.watch(pending.revision, &["ana"], &["sshd"]);
+        refusal(&waiting.send(&watch), &waiting.server, &watch);
+    }
+    let second = wait(&other, others);
+    running.revoke_ana();
+    assert!(first.recv_timeout(SOON).unwrap().0 && second.recv_timeout(SOON).unwrap().0);
 }
 
 #[test]

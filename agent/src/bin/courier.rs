@@ -106,6 +106,11 @@ impl Post {
             .send(errand.envelope.as_slice())
             .map_err(|error| error.to_string())?;
         let status = response.status().as_u16();
+        // All that the agent needs of such an answer; its body says nothing.
+        if status == 503 {
+            let after = response.headers().get("retry-after").and_then(|after| after.to_str().ok());
+            return Ok((status, after.unwrap_or_default().as_bytes().to_vec()));
+        }
         let largest = u64::try_from(limits::ENVELOPE).unwrap_or(u64::MAX);
         let mut body = Vec::new();
         response

@@ -3,6 +3,7 @@
 //! ```text
 //! out   number u32 │ timeout in ms u32 │ length u32 │ sealed bytes
 //! back  number u32 │ HTTP status u16   │ length u32 │ body          status 0: no answer, body says why
+//!                                                                      503: body is its Retry-After, if any
 //! ```
 //! All big-endian. Both sides refuse a length over the largest envelope before taking memory for it.
 

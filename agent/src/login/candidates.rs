@@ -114,7 +114,9 @@ fn waiting(link: &Link, contact: Option<&Contact>) -> Refused {
 
 const fn event_of(error: &LinkError) -> Option<HostEventKind> {
     match error {
-        LinkError::Unreachable(_) | LinkError::Refused { .. } => Some(HostEventKind::NoAnswer),
+        LinkError::Unreachable(_) | LinkError::Full(_) | LinkError::Refused { .. } => {
+            Some(HostEventKind::NoAnswer)
+        }
         LinkError::Unproven(_) | LinkError::Untrusted(_) => Some(HostEventKind::BadAnswer),
         LinkError::NotEnrolled | LinkError::Internal(_) => None,
     }

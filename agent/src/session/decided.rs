@@ -109,7 +109,7 @@ impl Decided {
 
     pub(super) fn server(error: LinkError, choice: Choice) -> Step {
         let (reason, event) = match &error {
-            LinkError::Unreachable(_) | LinkError::Refused { .. } => {
+            LinkError::Unreachable(_) | LinkError::Full(_) | LinkError::Refused { .. } => {
                 (DenyReason::ServerUnavailable, Some(HostEventKind::NoAnswer))
             }
             LinkError::Unproven(_) | LinkError::Untrusted(_) => {

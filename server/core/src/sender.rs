@@ -103,11 +103,12 @@ impl Sender {
                 application.state == ApplicationState::Active
             }
             // Whoever waits or is barred may ask how it stands, and learns it in the reply.
-            (Self::Instance(instance), Kind::InstanceCheckIn | Kind::Watch) => {
+            (Self::Instance(instance), Kind::InstanceCheckIn) => {
                 matches!(instance.state, Pending | Active | Suspended)
             }
-            // What it sent or did before it was barred, it may settle.
-            (Self::Instance(instance), Kind::JobOutcome | Kind::OfflineUse) => {
+            // What it sent or did before it was barred, it may settle. Anyone can let hosts wait for approval, and they
+            // would take the places of those that watch.
+            (Self::Instance(instance), Kind::JobOutcome | Kind::OfflineUse | Kind::Watch) => {
                 matches!(instance.state, Active | Suspended)
             }
             // Without session keys it could neither ask nor settle.
