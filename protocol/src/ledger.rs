@@ -25,7 +25,7 @@ mod tree;
 mod tests;
 
 pub use checkpoint::{Checkpoint, LARGEST, check_consistency};
-pub use entry::{Check, Entry, EntryKind, Outcome};
+pub use entry::{Check, Entry, EntryKind, Outcome, detail};
 pub use error::{LedgerError, LineProblem};
 pub use export::{ExportHeader, ExportLine, ExportLines, ExportReport, ExportWriter, Trust, verify_export};
 pub use key::LedgerKey;

@@ -13,6 +13,16 @@ use crate::ids::{
 use crate::limits;
 use crate::message::Version;
 
+/// Names of details that a reader of the log goes by.
+pub mod detail {
+    /// The primary fingerprint of a key that ended with the entry.
+    pub const REVOKED_KEY: &str = "revoked-key";
+    /// Whose it was.
+    pub const OF_ACCOUNT: &str = "of-account";
+    /// When a host let somebody in without the server, by its own clock.
+    pub const AT: &str = "at";
+}
+
 /// What happened, to whom, where, and why: the JSON that is hashed into the tree.
 ///
 /// An entry stays for ever, so nothing personal is ever written here: no address, no telephone number, no

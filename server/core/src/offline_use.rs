@@ -10,7 +10,7 @@ pub(crate) use examine::Examined;
 use countersign_protocol::binary::Binary;
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{AccountName, Digest, Fingerprint};
-use countersign_protocol::ledger::{Check, Entry, EntryKind, Outcome};
+use countersign_protocol::ledger::{Check, Entry, EntryKind, Outcome, detail};
 use countersign_protocol::limits;
 use countersign_protocol::message::result::Evidence;
 use countersign_protocol::message::{OfflineUse, OfflineUseReply, OfflineVerdict};
@@ -103,23 +103,23 @@ fn entry(
         entry.statement = Some(examined.digest);
         entry.evidence = Some(evidence.digest());
     }
-    let mut detail = |name: &str, what: String| entry.detail.insert(name.to_owned(), what);
-    detail("offline-use", told.use_number.to_string());
-    detail("at", told.at.to_string());
-    detail("roster", Digest::of(&told.roster.roster.0).to_string());
+    let mut add = |name: &str, what: String| entry.detail.insert(name.to_owned(), what);
+    add("offline-use", told.use_number.to_string());
+    add(detail::AT, told.at.to_string());
+    add("roster", Digest::of(&told.roster.roster.0).to_string());
     if let Ok(roster) = &examined.roster {
-        detail("roster-issued", roster.roster().issued.to_string());
-        detail("roster-uses", roster.roster().offline_uses.to_string());
+        add("roster-issued", roster.roster().issued.to_string());
+        add("roster-uses", roster.roster().offline_uses.to_string());
     }
     if examined.made_on.fingerprint != instance.fingerprint {
-        detail("told-by", instance.fingerprint.to_string());
+        add("told-by", instance.fingerprint.to_string());
     }
     if let Some(place) = judgement.decided {
-        detail("decided-online", place.to_string());
+        add("decided-online", place.to_string());
     }
     // A card's number leads to a person: the server can recognise it again, and nobody can read it here.
     let card = ctx.pepper().mac(&[b"card", told.card.to_string().as_bytes()]);
-    detail("card", Digest::from_bytes(card).to_string());
+    add("card", Digest::from_bytes(card).to_string());
     entry
 }
 

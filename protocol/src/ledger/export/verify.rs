@@ -5,13 +5,15 @@ use std::io::BufRead;
 
 use super::{ExportHeader, ExportLine, ExportLines, ExportReport, Trust};
 use crate::certificate::{self, Cert};
+use crate::clock::Timestamp;
 use crate::envelope::statement::verify_later;
 use crate::ids::{AccountName, Digest, Fingerprint};
 use crate::ledger::checkpoint::Checkpoint;
-use crate::ledger::entry::{Entry, EntryKind, Outcome};
+use crate::ledger::entry::{Entry, EntryKind, Outcome, detail};
 use crate::ledger::error::{LedgerError, LineProblem};
 use crate::ledger::key::LedgerKey;
 use crate::ledger::tree::Frontier;
+use crate::limits;
 use crate::message::result::{Evidence, ExportedEntry};
 
 /// Problems listed; a damaged file would fill the screen.
@@ -50,6 +52,17 @@ pub fn verify_export(reader: impl BufRead, trust: &Trust) -> Result<ExportReport
     check.finish(lines.number())
 }
 
+/// Whether a key was an account's when a host let somebody in by it, without the server.
+fn was_its_key(held: &[&Registered], entry: &Entry, signed: Timestamp) -> Result<(), String> {
+    let at = entry.detail.get(detail::AT).and_then(|at| Timestamp::try_from(at.clone()).ok());
+    let Some(at) = at else { return Err("it does not say when the host let somebody in".to_owned()) };
+    let was = |one: &&Registered| {
+        one.from.seconds_since(signed) <= limits::CLOCK_SKEW
+            && one.until.is_none_or(|until| at < until && signed < until)
+    };
+    if held.iter().any(was) { Ok(()) } else { Err(format!("on {at} the key was not the account's")) }
+}
+
 fn check_header(header: &ExportHeader, trust: &Trust) -> Result<Checkpoint, String> {
     if trust.key.as_ref().is_some_and(|known| *known != header.ledger_key) {
         return Err(format!(
@@ -83,6 +96,13 @@ fn only_problem(what: String) -> LedgerError {
     LedgerError::Export { problems: vec![LineProblem { line: 1, what }], more: 0 }
 }
 
+/// A key of an account, from an entry to another.
+struct Registered {
+    key: Fingerprint,
+    from: Timestamp,
+    until: Option<Timestamp>,
+}
+
 struct Check<'a> {
     key: &'a LedgerKey,
     checkpoint: &'a Checkpoint,
@@ -90,7 +110,7 @@ struct Check<'a> {
     tree: Frontier,
     certificates: HashMap<Fingerprint, Cert>,
     /// The keys of each account, the newest last.
-    registered: HashMap<AccountName, Vec<Fingerprint>>,
+    registered: HashMap<AccountName, Vec<Registered>>,
     report: ExportReport,
     problems: Vec<LineProblem>,
     more: u64,
@@ -162,16 +182,48 @@ impl<'a> Check<'a> {
                 if let Err(what) = self.evidence(&entry, exported.evidence.as_ref()) {
                     self.problem(line, what);
                 }
+                self.revocation(&entry);
                 if let (EntryKind::Registration, Outcome::Allowed, Some(account), Some(key)) =
                     (entry.kind, entry.decision, entry.account, entry.key)
                 {
-                    self.registered.entry(account).or_default().push(key);
+                    let registered = Registered { key, from: entry.time, until: None };
+                    self.registered.entry(account).or_default().push(registered);
                 }
             }
         }
     }
 
+    /// A key ends: by an administrator's request, or by an alarm about what was done on the server's own machine.
+    fn revocation(&mut self, entry: &Entry) {
+        let counts = match entry.kind {
+            EntryKind::Job => {
+                entry.decision == Outcome::Allowed
+                    && entry.operation.as_ref().is_some_and(|operation| operation.as_str() == "revoke")
+            }
+            EntryKind::Alarm => true,
+            _ => false,
+        };
+        let named = (entry.detail.get(detail::REVOKED_KEY), entry.detail.get(detail::OF_ACCOUNT));
+        let (true, (Some(key), Some(account))) = (counts, named) else { return };
+        let (Ok(key), Ok(account)) = (key.parse::<Fingerprint>(), account.parse::<AccountName>()) else {
+            return;
+        };
+        let keys = self.registered.get_mut(&account).into_iter().flatten();
+        for one in keys.filter(|one| one.key == key && one.until.is_none()) {
+            one.until = Some(entry.time);
+        }
+    }
+
     fn evidence(&mut self, entry: &Entry, evidence: Option<&Evidence>) -> Result<(), String> {
+        // Erased evidence is named still: an entry that lets somebody do something and names none was made up.
+        let needs_it = matches!(entry.kind, EntryKind::Job | EntryKind::OfflineUse | EntryKind::Registration);
+        if needs_it && entry.decision == Outcome::Allowed {
+            for (missing, what) in [(entry.key.is_none(), "key"), (entry.evidence.is_none(), "evidence")] {
+                if missing {
+                    return Err(format!("it says that somebody was allowed something, and names no {what}"));
+                }
+            }
+        }
         let (named, evidence) = match (entry.evidence, evidence) {
             (None, None) => return Ok(()),
             (None, Some(_)) => return Err("evidence lies beside an entry that names none".to_owned()),
@@ -219,16 +271,25 @@ impl<'a> Check<'a> {
             return Err(format!("the entry names another {field} than the person signed"));
         }
         let keys = self.registered.get(&signed.account).map_or(&[][..], Vec::as_slice);
-        let was_registered = match entry.kind {
-            EntryKind::Registration => true,
-            // Told of later, when the account may have another key by then.
-            EntryKind::OfflineUse | EntryKind::Alarm => keys.contains(key),
-            _ => keys.last() == Some(key),
+        let held: Vec<&Registered> = keys.iter().filter(|one| one.key == *key).collect();
+        let Some(newest) = held.last().filter(|_| entry.kind != EntryKind::Registration) else {
+            return match entry.kind {
+                EntryKind::Registration => Ok(()),
+                _ => {
+                    Err(format!("no entry before it registers the key {key} for account {}", signed.account))
+                }
+            };
         };
-        if !was_registered {
-            return Err(format!("no entry before it registers the key {key} for account {}", signed.account));
+        match entry.kind {
+            // About anything, so also about a key that ended.
+            EntryKind::Alarm => Ok(()),
+            // Told of later, when the account may have another key by then.
+            EntryKind::OfflineUse => was_its_key(&held, entry, signed.time),
+            _ if newest.until.is_some() || keys.last().is_none_or(|last| last.key != *key) => {
+                Err(format!("the key {key} of account {} had ended before it", signed.account))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn finish(mut self, last_line: u64) -> Result<ExportReport, LedgerError> {

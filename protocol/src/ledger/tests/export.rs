@@ -1,9 +1,9 @@
 //! Exports: whole ones hold, all others say where and why not.
 
-use super::log::{HOST, Log, NOON, Person, anas_log, plain_log};
+use super::log::{HOST, Log, NOON, Person, anas_log, plain, plain_log};
 use crate::ids::Digest;
 use crate::ledger::{
-    Entry, EntryKind, ExportReport, ExportWriter, LedgerError, Outcome, Trust, verify_export,
+    Entry, EntryKind, ExportReport, ExportWriter, LedgerError, Outcome, Trust, detail, verify_export,
 };
 
 fn export(log: &Log) -> Vec<String> {
@@ -227,6 +227,79 @@ fn a_statement_without_a_good_signature_of_a_registered_key_is_noticed() {
     let (entry, evidence) = ana.signs(EntryKind::Job, |statement| statement.server = HOST.parse().unwrap());
     log.add(&entry, Some(evidence));
     finds(&export(&log), &knows(&log), &["7: the statement was made for the server"]);
+}
+
+#[test]
+fn what_a_revoked_key_signed_is_noticed() {
+    let (ana, admin) = (Person::new(), Person::new());
+    // An administrator's request, or an alarm about the server's own machine, ends Ana's key a minute after noon.
+    let job = |log: &mut Log| {
+        log.certificates.push(admin.certificate());
+        let (registration, bound) = admin.signs(EntryKind::Registration, |statement| {
+            statement.account = "admin".parse().unwrap();
+        });
+        log.add(&registration, Some(bound));
+        let (mut revoked, signed) = admin.signs(EntryKind::Job, |statement| {
+            statement.account = "admin".parse().unwrap();
+            statement.operation = "revoke".parse().unwrap();
+        });
+        revoked.time = NOON.plus(60);
+        revoked.detail.insert(detail::REVOKED_KEY.into(), ana.key.to_string());
+        revoked.detail.insert(detail::OF_ACCOUNT.into(), "ana".into());
+        // Denied, it ends nothing.
+        let denied = Entry { decision: Outcome::Denied, ..revoked.clone() };
+        log.add(&denied, Some(signed.clone()));
+        let (login, by_ana) = ana.signs(EntryKind::Job, |_| ());
+        log.add(&login, Some(by_ana));
+        log.add(&revoked, Some(signed));
+    };
+    let alarm = |log: &mut Log| {
+        let mut alarm = Entry { kind: EntryKind::Alarm, time: NOON.plus(60), ..plain(1) };
+        alarm.detail.insert(detail::REVOKED_KEY.into(), ana.key.to_string());
+        alarm.detail.insert(detail::OF_ACCOUNT.into(), "ana".into());
+        log.add(&alarm, None);
+    };
+    for revoke in [&job as &dyn Fn(&mut Log), &alarm] {
+        let revoked = || {
+            let mut log = anas_log(&ana);
+            revoke(&mut log);
+            log
+        };
+        let mut log = revoked();
+        let (login, signed) = ana.signs(EntryKind::Job, |_| ());
+        log.add(&login, Some(signed));
+        finds(&export(&log), &knows(&log), &["of account ana had ended before it"]);
+
+        // Without the server: before it ended, or not.
+        for (at, found) in [(59, &[][..]), (60, &["the key was not the account's"][..])] {
+            let mut log = revoked();
+            let (mut used, signed) = ana.signs(EntryKind::OfflineUse, |_| ());
+            used.detail.insert(detail::AT.into(), NOON.plus(at).to_string());
+            log.add(&used, Some(signed));
+            match found {
+                [] => drop(verify(&export(&log), &knows(&log)).unwrap()),
+                found => finds(&export(&log), &knows(&log), found),
+            }
+        }
+    }
+}
+
+#[test]
+fn an_entry_that_allows_something_and_names_no_evidence_or_key_is_noticed() {
+    let ana = Person::new();
+    for kind in [EntryKind::Job, EntryKind::OfflineUse, EntryKind::Registration] {
+        let (entry, signed) = ana.signs(kind, |_| ());
+        let mut log = anas_log(&ana);
+        log.add(&Entry { evidence: None, ..entry.clone() }, None);
+        finds(&export(&log), &knows(&log), &["names no evidence"]);
+        let mut log = anas_log(&ana);
+        log.add(&Entry { key: None, ..entry.clone() }, Some(signed));
+        finds(&export(&log), &knows(&log), &["names no key"]);
+        // Named and erased is something else.
+        let mut log = anas_log(&ana);
+        log.add(&entry, None);
+        assert_eq!(verify(&export(&log), &knows(&log)).unwrap().erased, 1);
+    }
 }
 
 #[test]

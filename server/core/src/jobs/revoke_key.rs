@@ -1,6 +1,7 @@
 //! A person's key ends: a lost card, or somebody who leaves.
 
 use countersign_protocol::ids::Fingerprint;
+use countersign_protocol::ledger::detail;
 use countersign_protocol::message::result::KeyRevoked;
 
 use super::{ADMINISTRATOR, Job, Performed};
@@ -41,6 +42,6 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
              countersign admin user add NAME --role administrator"
         )));
     }
-    let detail = [("revoked-key", key.primary.to_string()), ("of-account", owner.to_string())];
+    let detail = [(detail::REVOKED_KEY, key.primary.to_string()), (detail::OF_ACCOUNT, owner.to_string())];
     Performed::noting(&KeyRevoked { account: owner.clone(), key: key.primary.clone(), changed: true }, detail)
 }
