@@ -1,8 +1,9 @@
-//! A new code for the first administrator, whose own died before it was used: nobody else could make one.
+//! A new code for an administrator, made on the server's own machine: for the first one, whose code died before it was
+//! used, or in place of the key of one whose card is lost while nobody else could revoke it.
 
 use countersign_protocol::clock::Clock;
-use countersign_protocol::ids::{AccountName, CorrelationId};
-use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
+use countersign_protocol::ids::{AccountName, CorrelationId, Fingerprint};
+use countersign_protocol::ledger::{Entry, EntryKind, Outcome, detail};
 use countersign_protocol::message::result::AccountCreated;
 use countersign_protocol::random::{NoRandomness, Random};
 use countersign_server_core::accounts::AccountState;
@@ -13,6 +14,17 @@ use countersign_server_core::store::{Store, StoreError, Transaction};
 
 use crate::open::Keys;
 use crate::store::sqlite::SqliteStore;
+
+/// No account has this role, so that nobody need be left with it.
+const KEEP_NOBODY: &str = "";
+
+/// What came of it.
+pub struct Replaced {
+    /// The code.
+    pub created: AccountCreated,
+    /// The key that ended, if there was one.
+    pub revoked: Option<Fingerprint>,
+}
 
 /// No code was made.
 #[derive(Debug, thiserror::Error)]
@@ -40,10 +52,21 @@ pub enum InviteError {
         /// Of the ledger's first entry.
         first: AccountName,
     },
+    /// Only they cannot be helped by somebody else.
+    #[error(
+        "the account {0} is no administrator's. An administrator revokes its key and makes its code: \
+         countersign admin key revoke {0}, then countersign admin user add {0}"
+    )]
+    NoAdministrator(AccountName),
+    /// A code would be of no use.
+    #[error(
+        "the account {0} is {1}. Another administrator must lift that first: countersign admin user resume {0}"
+    )]
+    Barred(AccountName, &'static str),
     /// It needs no code.
     #[error(
         "the account {0} has its key already, so that no code is made here. \
-         Another administrator must help whoever lost that key"
+         If that key is lost and no other administrator is left: countersign-server invite --replace-key"
     )]
     HasKey(AccountName),
 }
@@ -83,6 +106,51 @@ pub fn invite(
         keys.ledger.seal(&mut *tx)?.commit(|| tx.commit().map_err(|error| StorageFailure(error.into())))?;
     drop(proof);
     Ok(created)
+}
+
+/// Ends an administrator's key for good, whoever else there may be, and makes the code for another, with an alarm in the
+/// ledger: all of it or nothing. An administrator who waits for a key gets a new code only.
+///
+/// # Errors
+/// [`InviteError`]; then nothing was changed.
+pub fn replace_key(
+    store: &SqliteStore,
+    keys: &Keys,
+    name: &AccountName,
+    clock: &dyn Clock,
+    random: &dyn Random,
+) -> Result<Replaced, InviteError> {
+    let now = clock.now();
+    let mut tx = store.begin()?;
+    let account = tx.account(name)?;
+    let account = account
+        .filter(|account| account.roles.iter().any(|role| role == jobs::ADMINISTRATOR))
+        .ok_or_else(|| InviteError::NoAdministrator(name.clone()))?;
+    if matches!(account.state, AccountState::Suspended(_) | AccountState::Closed) {
+        return Err(InviteError::Barred(name.clone(), account.state.as_str()));
+    }
+    let reason = match account.key() {
+        Some(_) => {
+            "an administrator's key was revoked, and a code for another made, on the server's own machine"
+        }
+        None => "a new code for an administrator was made on the server's own machine",
+    };
+    let mut entry = Entry::new(EntryKind::Alarm, now, CorrelationId::new(random)?, Outcome::Noted, reason);
+    entry.account = Some(name.clone());
+    let revoked = account.key().map(|key| key.primary.clone());
+    if let Some(key) = account.key() {
+        if !tx.revoke_key(name, key, KEEP_NOBODY, now)? {
+            return Err(StoreError::Unavailable(format!("the key of {name} was changed a moment ago")).into());
+        }
+        entry.detail.insert(detail::REVOKED_KEY.into(), key.primary.to_string());
+        entry.detail.insert(detail::OF_ACCOUNT.into(), name.to_string());
+    }
+    let created = jobs::new_code(&*tx, random, &keys.pepper, name, now)?;
+    let _beside = keys.ledger.append(&mut *tx, &entry, None)?;
+    let proof =
+        keys.ledger.seal(&mut *tx)?.commit(|| tx.commit().map_err(|error| StorageFailure(error.into())))?;
+    drop(proof);
+    Ok(Replaced { created, revoked })
 }
 
 fn first_administrator(tx: &dyn Transaction) -> Result<AccountName, InviteError> {

@@ -6,15 +6,18 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_protocol::certificate;
 use countersign_protocol::clock::{Clock as _, SystemClock};
-use countersign_protocol::ledger::EntryKind;
-use countersign_protocol::message::result::ApplicationBundle;
+use countersign_protocol::ledger::{EntryKind, ExportWriter, Trust, detail, verify_export};
+use countersign_protocol::message::result::{ApplicationBundle, LedgerPage};
+use countersign_protocol::message::{Decision, JobRequest};
 use countersign_server::data::DataFolder;
 
 use crate::client::carrier::{Answer, Http, exchange};
 use crate::client::host::Registered;
 use crate::client::newcomer::Newcomer;
 use crate::client::person::Person;
+use crate::client::refusal;
 use crate::fixture::{entries, register};
 
 /// A running `countersign-server`. Killed when dropped.
@@ -230,6 +233,53 @@ fn a_new_code_on_the_servers_machine_is_for_the_first_administrator_without_a_ke
         .collect();
     assert_eq!(noted.len(), 2);
     assert!(noted[1].reason.contains("new code"));
+}
+
+#[test]
+fn the_only_administrator_whose_card_is_lost_gets_another_on_the_servers_machine() {
+    let made = init();
+    let program = Program::start(&made.config, &[]);
+    let carrier = Arc::new(Http { port: program.port });
+    let host = Newcomer::new(&made.bundle, carrier, Arc::new(SystemClock)).enrol(Some(&made.token));
+    let lost = Person::new("admin", SystemClock.now());
+    register(&host, &lost, &made.code);
+    let body = br#"{"logins":["ana"],"roles":["user"]}"#;
+    assert_eq!(host.job(&lost, "create", "account/ana", Some(body)).decision, Decision::Allowed);
+
+    let config = made.config.to_str().unwrap();
+    for nobody in ["ana", "eve"] {
+        fails(&["invite", "--config", config, "--replace-key", nobody], 1, &["is no administrator's"]);
+    }
+    let replace = ["invite", "--config", config, "--replace-key", "admin"];
+    let output = run(&replace);
+    assert!(output.status.success(), "{output:?}");
+    // The lost card is worth nothing from now on; whoever has it is an alarm.
+    let statement = host.session(&lost, "admin");
+    let body = JobRequest { signed: lost.sign(&statement), body: None };
+    let sealed = host.seal(&host.message(&body));
+    refusal(&host.send(&sealed), &host.server, &sealed);
+    // Its code got lost too: another one, and nothing is revoked.
+    let told = String::from_utf8(run(&replace).stdout).unwrap();
+    assert!(!told.contains("Revoked"), "{told}");
+    let line = told.lines().find_map(|line| line.strip_prefix("Registration code:")).unwrap();
+    let code = line.trim().split("   ").next().unwrap();
+    let admin = Person::new("admin", SystemClock.now());
+    register(&host, &admin, code);
+    let body = br#"{"logins":["ben"],"roles":["user"]}"#;
+    assert_eq!(host.job(&admin, "create", "account/ben", Some(body)).decision, Decision::Allowed);
+
+    let key = certificate::fingerprint(&lost.cert).unwrap();
+    let alarms: Vec<_> = entries(&DataFolder::at(made.data.clone()))
+        .into_iter()
+        .filter(|entry| entry.kind == EntryKind::Alarm && entry.reason.contains("the server's own machine"))
+        .collect();
+    assert_eq!(alarms.len(), 2);
+    assert_eq!(alarms[0].detail[detail::REVOKED_KEY], key.to_string());
+    let body = serde_json::to_vec(&serde_json::json!({"from": 0})).unwrap();
+    let reply = host.job(&admin, "read", "ledger/entries", Some(&body));
+    let page: LedgerPage = serde_json::from_value(reply.result.unwrap()).unwrap();
+    let export = ExportWriter::begin(Vec::new(), &page).unwrap().finish().unwrap();
+    verify_export(export.as_slice(), &Trust::default()).unwrap();
 }
 
 #[test]

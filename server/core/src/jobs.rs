@@ -41,7 +41,7 @@ use crate::stop::{Failure, Stop};
 pub(crate) const OPEN_SESSION: &str = "open-session";
 
 /// The role that somebody must always have who can use it.
-const ADMINISTRATOR: &str = "administrator";
+pub const ADMINISTRATOR: &str = "administrator";
 
 /// A permitted request, on its way to be done.
 struct Job<'a> {

@@ -10,7 +10,7 @@ use countersign_protocol::random::SystemRandom;
 use super::{CommandError, print};
 use crate::config::Config;
 use crate::data::DataFolder;
-use crate::invite::{InviteError, invite};
+use crate::invite::{InviteError, Replaced, invite, replace_key};
 use crate::open;
 use crate::store::sqlite::{CrashPoint, SqliteStore};
 
@@ -19,7 +19,11 @@ pub(super) struct InviteArguments {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// The first administrator's account.
+    /// End the key of this administrator, whose card is lost while nobody else can administer. For good; everybody can
+    /// read in the ledger that it was done here.
+    #[arg(long)]
+    replace_key: bool,
+    /// The first administrator's account; with --replace-key, any administrator's.
     account: AccountName,
 }
 
@@ -31,12 +35,20 @@ pub(super) fn run(arguments: &InviteArguments) -> Result<(), CommandError> {
         .map_err(|error| CommandError::Data(error.to_string()))?;
     let store = SqliteStore::open(&folder.database(), CrashPoint::never())
         .map_err(|error| CommandError::Data(error.to_string()))?;
-    let created = invite(&store, &keys, &arguments.account, &SystemClock, &SystemRandom).map_err(
-        |error| match error {
-            InviteError::Store(_) => CommandError::Data(error.to_string()),
-            _ => CommandError::Failed(error.to_string()),
-        },
-    )?;
+    let account = &arguments.account;
+    let made = if arguments.replace_key {
+        replace_key(&store, &keys, account, &SystemClock, &SystemRandom)
+    } else {
+        let created = invite(&store, &keys, account, &SystemClock, &SystemRandom);
+        created.map(|created| Replaced { created, revoked: None })
+    };
+    let Replaced { created, revoked } = made.map_err(|error| match error {
+        InviteError::Store(_) => CommandError::Data(error.to_string()),
+        _ => CommandError::Failed(error.to_string()),
+    })?;
+    if let Some(key) = revoked {
+        print(&format!("Revoked for good:     {}\n", key.spaced()));
+    }
     print(&format!(
         "\
 Administrator:        {}
