@@ -5,12 +5,10 @@ use std::str::FromStr;
 
 use clap::Args;
 use countersign_protocol::ids::{AccountName, CardIdent, Fingerprint};
-use countersign_protocol::ipc::{Reply, Request};
 use countersign_protocol::message::result::{AccountShown, KeyRevoked};
 use serde::Serialize;
 
 use super::{user_list, user_show};
-use crate::agent;
 use crate::args::{CardChoice, Global};
 use crate::failure::Failure;
 use crate::job::{Job, Recorded};
@@ -21,7 +19,7 @@ use crate::terminal;
 ///
 /// From then on nothing they sign is accepted, no host lets them in, and they can never be registered again. The
 /// account stays; `countersign admin user add` makes a code for its next card. Each key costs your PIN once; one that
-/// is named by its account or by a card that is not here costs it once more, to look it up first.
+/// is named by its account or card costs it once more, to look it up first: the server says whose it is, not the card.
 #[derive(Debug, Args)]
 pub(crate) struct Revoke {
     /// A key's fingerprint, a card's number such as FFFE:0000AAAA, or an account's name.
@@ -96,10 +94,8 @@ impl Revoke {
                 terminal::tell(&format!("Looking up the key of account {name}."));
                 of(user_show::account(global, &self.card, name)?)
             }
-            Target::Card(card) => match in_a_reader(global, *card)? {
-                Some(key) => Ok(Found { key, about: format!("on card {card}, which is in a reader here") }),
-                None => self.by_card(global, *card),
-            },
+            // Also if it is in a reader here: a card could claim any number and anybody's key.
+            Target::Card(card) => self.by_card(global, *card),
         }
     }
 
@@ -133,16 +129,6 @@ fn of(account: AccountShown) -> Result<Found, Failure> {
     let about =
         format!("of account {name} (logins {}), on {card}, registered {}", logins.join(", "), key.registered);
     Ok(Found { key: key.key, about })
-}
-
-/// The key in this card, if the card is here.
-fn in_a_reader(global: &Global, card: CardIdent) -> Result<Option<Fingerprint>, Failure> {
-    match agent::ask(global, &Request::CardList)?.reply {
-        Reply::Cards { cards } => {
-            Ok(cards.into_iter().find(|one| one.ident == Some(card)).and_then(|one| one.signing_key))
-        }
-        other => Err(agent::unexpected(&other)),
-    }
 }
 
 /// Nothing that was done may go unsaid because the next one failed.
