@@ -1,9 +1,11 @@
 //! "I am here; what is new?" – the roster, the instance's state, and whether the ledger is still the same.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_protocol::clock::Timestamp;
@@ -19,6 +21,7 @@ use crate::rosters::Rosters;
 use crate::server_link::{Link, Means};
 use crate::services::Services;
 use crate::state::{StateDir, StateError};
+use crate::wanted::Wanted;
 use crate::wire::LinkError;
 
 /// The file.
@@ -90,6 +93,10 @@ pub struct Contacts {
     pub rosters: Rosters,
     /// The PAM services of this host.
     pub services: Services,
+    /// Login names to be asked about first.
+    wanted: Wanted,
+    /// How many that need a card here are not in the roster.
+    left_out: AtomicUsize,
     /// Held to look or to replace, and while the small file is written.
     now: Mutex<Option<Arc<Contact>>>,
     /// What to ask in order to hear of the next change.
@@ -107,6 +114,8 @@ impl Contacts {
             managed: managed.to_owned(),
             rosters: Rosters::new(state.clone()),
             services: Services::load(state.clone())?,
+            wanted: Wanted::load(state.clone())?,
+            left_out: AtomicUsize::new(0),
             state,
             now: Mutex::new(now),
             watched: Mutex::default(),
@@ -134,6 +143,35 @@ impl Contacts {
         self.state.write(CONTACT, &contact)?;
         *now = Some(Arc::new(contact));
         Ok(())
+    }
+
+    /// How many login names need a card here and are not in the roster, as of the last check-in: there are too many.
+    #[must_use]
+    pub fn left_out(&self) -> usize {
+        self.left_out.load(Ordering::Relaxed)
+    }
+
+    /// Somebody wants to log in by this name. If the roster left it out, the next check-in asks about it first.
+    ///
+    /// # Errors
+    /// The file of managed users cannot be read, or this cannot be written.
+    pub fn wants(&self, login: &LoginName) -> Result<(), LinkError> {
+        let named = self.rosters.get().is_some_and(|held| held.verified.entry(login).is_some());
+        if !named && managed_logins(&self.managed)?.contains(login) {
+            self.wanted.note(login)?;
+        }
+        Ok(())
+    }
+
+    /// Those of the managed names that the newest roster does not have, although this host may work.
+    fn count_left_out(&self, managed: &[LoginName], state: InstanceState) {
+        let held = self.rosters.get().filter(|_| state == InstanceState::Active);
+        let left_out = held.map_or(0, |held| {
+            let named: BTreeSet<_> =
+                held.verified.roster().entries.iter().map(|entry| &entry.login).collect();
+            managed.iter().filter(|login| !named.contains(login)).count()
+        });
+        self.left_out.store(left_out, Ordering::Relaxed);
     }
 
     /// Changes when the file of managed users does.
@@ -164,7 +202,8 @@ impl Contacts {
         let seen = contact.checkpoint.as_deref().map(|note| link.instance.ledger_key.checkpoint(note));
         let seen = seen.transpose()?;
         let ledger_size = seen.as_ref().map_or(0, countersign_protocol::ledger::Checkpoint::size);
-        let logins = managed_logins(&self.managed)?;
+        let managed = managed_logins(&self.managed)?;
+        let logins = self.wanted.first_of(&managed);
         let services = self.services.all();
         let body = CheckIn {
             counter: contact.counter,
@@ -191,8 +230,10 @@ impl Contacts {
         if let Ok(issued) = &taken {
             contact.roster_issued = Some(*issued);
         }
+        let state = contact.state;
         self.set(contact)?;
         taken?;
+        self.count_left_out(&managed, state);
         let watch = Watch { revision: reply.revision, logins, services };
         *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = Some(watch);
         Ok(())

@@ -36,6 +36,9 @@ use crate::wire::LinkError;
 /// What it means that the server saw this host's key on two hosts.
 pub const FORKED: &str = "The server has seen two hosts with this host's key: this one, or a copy of it, was set back or cloned. Logins go on while the server can be reached; logins without it, administration from here and changes of its key stop until an administrator decides.";
 
+/// What the log says of people who did not fit into the roster.
+const LEFT_OUT: &str = "More login names need a card here than a roster holds. Those left out can log in while the server can be reached, and are in the roster afterwards; without it they cannot.";
+
 /// Calls heard at once.
 const CALLS_AT_ONCE: usize = 1024;
 
@@ -278,6 +281,7 @@ fn check_in(agent: &Agent, patience: Patience) -> Result<(), LinkError> {
     // As above: a report may need one, too.
     rotation::settle(agent)?;
     let Some(link) = agent.link() else { return Err(LinkError::NotEnrolled) };
+    let left_out = agent.contacts.left_out();
     let is_forked = || agent.contacts.get().is_some_and(|contact| contact.forked);
     let was_forked = is_forked();
     let result = session_and_check_in(agent, &link, agent.means(patience));
@@ -288,6 +292,11 @@ fn check_in(agent: &Agent, patience: Patience) -> Result<(), LinkError> {
     }
     if is_forked() && !was_forked {
         agent.log.warn("host-forked", &[("what", FORKED)]);
+    }
+    let now = agent.contacts.left_out();
+    if now > 0 && now != left_out {
+        let logins = now.to_string();
+        agent.log.warn("roster-left-some-out", &[("logins", &logins), ("what", LEFT_OUT)]);
     }
     result
 }

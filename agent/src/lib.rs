@@ -66,5 +66,6 @@ pub mod status;
 pub mod trouble;
 pub mod unsettled;
 pub mod vault;
+pub mod wanted;
 pub mod watch;
 pub mod wire;

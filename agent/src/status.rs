@@ -99,6 +99,7 @@ fn roster(agent: &Agent, held: &Held, viewer: &Viewer) -> RosterReport {
         from: roster.issued,
         until: roster.expires,
         count: u64::try_from(roster.entries.len()).unwrap_or(u64::MAX),
+        left_out: u64::try_from(agent.contacts.left_out()).ok().filter(|logins| *logins > 0),
         logins: roster.entries.iter().take(LOGINS).map(login).collect(),
     }
 }

@@ -2,8 +2,11 @@
 
 use std::sync::LazyLock;
 
+mod signing_part;
+
 use sequoia_openpgp as openpgp;
 
+pub use self::signing_part::signing_part;
 pub use openpgp::Cert;
 use openpgp::cert::{CertBuilder, CertParser, CipherSuite};
 use openpgp::crypto::KeyPair;

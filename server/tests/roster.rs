@@ -1,10 +1,26 @@
 //! What a host is told of logins while the server cannot be reached.
 
 use countersign_protocol::certificate;
+use countersign_protocol::limits;
 use countersign_protocol::message::Decision;
 use countersign_protocol::roster::OfflineServices;
+use sequoia_openpgp::cert::CertBuilder;
 
-use crate::fixture::Server;
+use crate::client::person::Person;
+use crate::fixture::{Server, register};
+
+/// Ana with these names in her certificate.
+fn named(server: &Server, account: &str, names: &[String]) -> Person {
+    let mut builder = CertBuilder::new()
+        .set_creation_time(server.clock_now().to_system_time())
+        .set_primary_key_flags(sequoia_openpgp::types::KeyFlags::empty().set_certification().set_signing())
+        .add_transport_encryption_subkey();
+    for name in names {
+        builder = builder.add_userid(name.as_str());
+    }
+    let (cert, _) = builder.generate().unwrap();
+    Person { account: account.parse().unwrap(), cert }
+}
 
 #[test]
 fn the_roster_says_by_which_services_an_account_may_log_in_without_the_server() {
@@ -80,4 +96,57 @@ fn two_hosts_with_one_key_may_do_nothing_without_the_server() {
     let [account] = roster.roster().entries[0].accounts.as_slice() else { panic!("{roster:?}") };
     assert_eq!(account.offline, OfflineServices::None);
     assert!(host.check_in_for(3, &["ana"], &["login"]).forked);
+}
+
+#[test]
+fn a_stuffed_certificate_takes_no_more_room_in_a_roster_than_another() {
+    let server = Server::new();
+    let host = server.host();
+    let admin = server.administrator(&host);
+    let created = server.invite(&host, &admin, "ana", &["ana"]);
+    let names: Vec<String> = (0..200).map(|n| format!("Ana Muster the {n}th <ana@example.org>")).collect();
+    let ana = named(&server, "ana", &names);
+    assert!(certificate::to_bytes(&ana.cert).unwrap().len() > 40_000);
+    register(&host, &ana, &created.code);
+    let reply = host.check_in_for(1, &["ana"], &["login"]);
+    let roster = host.roster(&reply);
+    let short = &roster.roster().entries[0].accounts[0].certificate.0;
+    assert!(short.len() < 2_000, "{}", short.len());
+    // It is enough to check what she signs here, and the server has the whole.
+    let short = certificate::parse(short).unwrap();
+    let key = certificate::fingerprint(&ana.cert).unwrap();
+    assert_eq!(certificate::signing_keys(&short, server.clock_now()), [key]);
+    assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
+}
+
+#[test]
+fn a_roster_that_would_be_too_large_leaves_some_out_and_names_whoever_was_asked_about_first() {
+    let server = Server::new();
+    let (host, admin, _ana) = server.with_ana();
+    let logins: Vec<String> = (0..80).map(|n| format!("big{n:02}")).collect();
+    let mut asked: Vec<&str> = logins.iter().map(String::as_str).collect();
+    let created = server.invite(&host, &admin, "big", &asked);
+    // A name as long as the library reads one, in the entry of each login name.
+    let big = named(&server, "big", &["x".repeat(20_000)]);
+    register(&host, &big, &created.code);
+    asked.push("ana");
+    let told = |counter, asked: &[&str]| {
+        let reply = host.check_in_for(counter, asked, &["login"]);
+        let roster = host.roster(&reply).roster().clone();
+        assert!(reply.roster.roster.0.len() <= limits::ROSTER);
+        let named: Vec<String> = roster.entries.iter().map(|entry| entry.login.to_string()).collect();
+        (reply.revision, named)
+    };
+    let (first, named) = told(1, &asked);
+    assert!((40..60).contains(&named.len()), "{named:?}");
+    assert!(named.contains(&"ana".to_owned()), "hers is small, and gives way to no large one");
+    assert!(named.contains(&"big00".to_owned()) && !named.contains(&"big79".to_owned()));
+    assert_eq!(told(2, &asked), (first, named.clone()));
+    asked.rotate_right(2);
+    let (second, renamed) = told(3, &asked);
+    assert!(renamed.contains(&"big79".to_owned()) && renamed.contains(&"ana".to_owned()), "{renamed:?}");
+    assert_eq!(renamed.len(), named.len());
+    assert_ne!(first, second);
+    // Whoever is left out logs in all the same.
+    assert_eq!(host.log_in(&big, "big70").decision, Decision::Allowed);
 }

@@ -38,6 +38,9 @@ impl Login<'_> {
             let knows_some = entry.as_ref().is_ok_and(|entry| !entry.accounts.is_empty());
             let time = if knows_some { self.agent.wire.reach.patience(now) } else { limits::SERVER_ANSWER };
             let deadline = person.deadline().min(now + time);
+            if let Err(error) = self.agent.contacts.wants(self.login) {
+                self.agent.log.warn("login-not-asked-about-first", &[("why", &error.to_string())]);
+            }
             let mut slow = || person.note(NoteKind::Info, WAITING);
             match self.agent.keeper.freshen_telling(deadline, &mut slow) {
                 Ok(()) => entry = self.entry(),

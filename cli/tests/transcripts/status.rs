@@ -75,6 +75,7 @@ fn healthy() -> StatusReport {
             from: NOW.plus(-12),
             until: NOW.plus(86_388),
             count: 2,
+            left_out: None,
             logins: vec![login("ana", &["ana"]), login("root", &["olga", "piet"])],
         }),
         cards: Some(CardsReport {

@@ -90,6 +90,9 @@ pub struct RosterReport {
     pub until: Timestamp,
     /// How many login names it has. Only the first of many are shown.
     pub count: u64,
+    /// How many login names need a card on this host and are not in it, if any: there are more than fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<u64>,
     /// The login names.
     pub logins: Vec<RosterLogin>,
 }

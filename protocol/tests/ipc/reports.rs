@@ -64,6 +64,7 @@ pub(crate) fn status_active(card: CardReport) -> Reply {
             from: NOW.plus(-60),
             until: NOW.plus(86_340),
             count: 2,
+            left_out: None,
             logins: vec![login, bob],
         }),
         cards: Some(CardsReport {

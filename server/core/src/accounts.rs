@@ -41,6 +41,8 @@ pub enum AccountState {
 pub struct AccountKey {
     /// Binary form.
     pub certificate: Vec<u8>,
+    /// The part of it that rosters hold.
+    pub short: Vec<u8>,
     /// Fingerprint of the primary key.
     pub primary: Fingerprint,
     /// The component keys that may sign for this account.
@@ -144,7 +146,10 @@ impl AccountKey {
     ) -> Result<Self, Reason> {
         let certificate = certificate::to_bytes(cert).map_err(Reason::certificate)?;
         let primary = certificate::fingerprint(cert).map_err(Reason::certificate)?;
-        Ok(Self { certificate, primary, signing: vec![proven], card, registered })
+        let signing = vec![proven];
+        let short =
+            certificate::signing_part(cert, &signing, registered).unwrap_or_else(|_| certificate.clone());
+        Ok(Self { certificate, short, primary, signing, card, registered })
     }
 }
 

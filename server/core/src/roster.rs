@@ -49,10 +49,16 @@ impl OfflineRules {
     }
 }
 
-/// What a host asks about, each name once and in order.
+/// Room for entries: a roster without its services and everything else that is in it once.
+const ROOM: usize = limits::ROSTER - 16 * 1024;
+
+/// An entry that is larger may take no other's place: twice what an RSA-4096 key takes.
+const HEAVY: usize = 8 * 1024;
+
+/// What a host asks about, each name once. Those that it names first go in first.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    logins: BTreeSet<LoginName>,
+    logins: Vec<LoginName>,
     services: BTreeSet<ServiceName>,
 }
 
@@ -80,7 +86,9 @@ impl Asked {
                 return Err(Reason::Body(format!("{asked} {what}; at most {most}")));
             }
         }
-        Ok(Self { logins: logins.into_iter().collect(), services: services.into_iter().collect() })
+        let mut named = BTreeSet::new();
+        let logins = logins.into_iter().filter(|login| named.insert(login.clone())).collect();
+        Ok(Self { logins, services: services.into_iter().collect() })
     }
 
     /// The answer, as accounts and policy stand now.
@@ -92,8 +100,7 @@ impl Asked {
         instance: &Instance,
     ) -> Result<Told, Stop> {
         // Whoever is not let in yet, or no more, need not know who may log in.
-        let nobody = BTreeSet::new();
-        let logins = if instance.state == InstanceState::Active { &self.logins } else { &nobody };
+        let logins = if instance.state == InstanceState::Active { self.logins.as_slice() } else { &[] };
         // Two hosts with one roster would have twice the uses.
         let forked = instance.forked.is_some();
         let offline_uses = if forked { 0 } else { rules.uses() };
@@ -102,9 +109,45 @@ impl Asked {
         let question = Question::on(instance, policy, asked)?;
         let entries =
             logins.iter().map(|login| question.entry(accounts, login)).collect::<Result<Vec<_>, Stop>>()?;
+        let entries = that_fit(entries);
         let (state, policy_epoch, life) = (instance.state, policy.epoch(), rules.life());
         Ok(Told { state, forked, policy_epoch, services, offline_uses, life, entries })
     }
+}
+
+/// As many as one roster holds, by login name. The last ones are left out, but for those that are so large that each of
+/// them would keep out several; the host sees that they are not there, and asks about them first when somebody comes.
+fn that_fit(entries: Vec<RosterEntry>) -> Vec<RosterEntry> {
+    let mut sized: Vec<(usize, RosterEntry)> =
+        entries.into_iter().map(|entry| (size_at_most(&entry), entry)).collect();
+    sized.sort_by_key(|(size, _)| *size > HEAVY);
+    let mut room = ROOM;
+    let mut fit: Vec<RosterEntry> = sized
+        .into_iter()
+        .filter_map(|(size, entry)| {
+            room = room.checked_sub(size)?;
+            Some(entry)
+        })
+        .collect();
+    fit.sort_by(|one, other| one.login.cmp(&other.login));
+    fit
+}
+
+/// In the roster's JSON.
+fn size_at_most(entry: &RosterEntry) -> usize {
+    /// The words around it, with something to spare.
+    const WORDS: usize = 128;
+    /// The longest fingerprint, and what stands around it.
+    const KEY: usize = 68;
+    let account = |one: &RosterAccount| {
+        let services = match &one.offline {
+            OfflineServices::These(these) => these.iter().map(|service| service.as_str().len() + 3).sum(),
+            OfflineServices::None | OfflineServices::All => 0,
+        };
+        let base64 = one.certificate.0.len().div_ceil(3) * 4;
+        WORDS + one.account.as_str().len() + base64 + KEY * one.keys.len() + services
+    };
+    WORDS + entry.login.as_str().len() + entry.accounts.iter().map(account).sum::<usize>()
 }
 
 /// "May this account open a session on that instance?"
@@ -137,7 +180,7 @@ impl<'a> Question<'a> {
             if self.policy.could_permit_session(&facts) {
                 permitted.push(RosterAccount {
                     account: account.name.clone(),
-                    certificate: Binary(key.certificate.clone()),
+                    certificate: Binary(key.short.clone()),
                     keys: key.signing.clone(),
                     offline: self.offline(facts),
                 });

@@ -136,7 +136,21 @@ fn roster(report: &StatusReport, found: &mut Vec<Finding>) {
         return;
     }
     match &report.roster {
-        Some(roster) if roster.until > report.at => {}
+        Some(roster) if roster.until > report.at => {
+            if let Some(logins) = roster.left_out {
+                let some =
+                    if logins == 1 { "1 login name".to_owned() } else { format!("{logins} login names") };
+                add(
+                    found,
+                    format!("{some} of /etc/countersign/managed did not fit into the roster."),
+                    format!(
+                        "They can log in while the server can be reached, and are in the roster afterwards. It holds {} \
+                         at most, fewer if keys are large: manage fewer names on this host.",
+                        limits::ROSTER_LOGINS
+                    ),
+                );
+            }
+        }
         Some(roster) => add(
             found,
             format!("The roster ended {} ago.", span(report.at.seconds_since(roster.until))),

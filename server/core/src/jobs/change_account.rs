@@ -36,7 +36,11 @@ pub(super) fn resume(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop
     if matches!(account.state, AccountState::Closed) {
         return Ok(closed(&account));
     }
-    if ctx.tx().resume_account(&account.name, ctx.now)? { changed(ctx, &account) } else { unchanged(&account) }
+    if ctx.tx().resume_account(&account.name, ctx.now)? {
+        changed(ctx, &account)
+    } else {
+        unchanged(&account)
+    }
 }
 
 fn named(ctx: &Context<'_>, job: &Job<'_>) -> Result<Result<Account, Performed>, Stop> {

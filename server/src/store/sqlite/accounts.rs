@@ -13,8 +13,8 @@ use super::transaction::SqliteTransaction;
 use super::unavailable;
 use super::view::SqliteView;
 
-const COLUMNS: &str =
-    "name, state, roles, certificate, primary_key, signing_keys, key_card, key_at, suspended_at, seen_at";
+const COLUMNS: &str = "name, state, roles, certificate, short_certificate, primary_key, signing_keys, key_card, key_at, \
+                       suspended_at, seen_at";
 
 /// Somebody who is active has the role `?3`, be it not the account `?1`.
 const ANOTHER_HAS_ROLE: &str = "EXISTS (
@@ -40,6 +40,7 @@ struct Columns {
 
 struct KeyColumns {
     certificate: Vec<u8>,
+    short: Option<Vec<u8>>,
     primary: String,
     signing: String,
     card: Option<String>,
@@ -53,6 +54,7 @@ impl Columns {
             None => None,
             Some(certificate) => Some(KeyColumns {
                 certificate,
+                short: row.get("short_certificate")?,
                 primary: row.get("primary_key")?,
                 signing: row.get("signing_keys")?,
                 card: row.get("key_card")?,
@@ -98,6 +100,7 @@ impl Columns {
 impl KeyColumns {
     fn key(self) -> Result<AccountKey, StoreError> {
         Ok(AccountKey {
+            short: self.short.unwrap_or_else(|| self.certificate.clone()),
             certificate: self.certificate,
             primary: parsed(&self.primary, "an account's primary key")?,
             signing: json(&self.signing, "an account's signing keys")?,
@@ -119,6 +122,7 @@ fn revoked_keys(connection: &Connection, name: &AccountName) -> Result<Vec<Revok
     let read = |row: &Row<'_>| {
         let key = KeyColumns {
             certificate: row.get("certificate")?,
+            short: None,
             primary: row.get("primary_key")?,
             signing: row.get("signing_keys")?,
             card: row.get("card")?,
@@ -212,7 +216,7 @@ impl AccountStore for SqliteTransaction<'_> {
     fn bind_account(&self, name: &AccountName, key: &AccountKey) -> Result<bool, StoreError> {
         let bound = self.write(
             "UPDATE accounts SET state = 'active', certificate = ?2, primary_key = ?3, signing_keys = ?4,
-                                 key_card = ?5, key_at = ?6
+                                 key_card = ?5, key_at = ?6, short_certificate = ?7
              WHERE name = ?1 AND state = 'invited' AND suspended_at IS NULL",
             (
                 name.as_str(),
@@ -221,6 +225,7 @@ impl AccountStore for SqliteTransaction<'_> {
                 to_json(&key.signing)?,
                 key.card.map(|card| card.to_string()),
                 time(key.registered),
+                &key.short,
             ),
         )?;
         Ok(bound == 1)
@@ -236,7 +241,7 @@ impl AccountStore for SqliteTransaction<'_> {
         let revoked = self.write(
             &format!(
                 "UPDATE accounts SET state = 'invited', certificate = NULL, primary_key = NULL, signing_keys = NULL,
-                                     key_card = NULL, key_at = NULL
+                                     key_card = NULL, key_at = NULL, short_certificate = NULL
                  WHERE name = ?1 AND primary_key = ?2 AND ({HAS_IT_NOT} OR {ANOTHER_HAS_ROLE})"
             ),
             (name.as_str(), key.primary.to_string(), keep),
