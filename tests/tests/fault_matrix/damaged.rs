@@ -38,14 +38,14 @@ impl Fault for Answers {
     }
 }
 
-/// Letters as in `letters.rs`. SELECT and VERIFY answer no data that anybody reads, nor does this card about its KDF
-/// setting, which it has none of; what else is damaged is told as
+/// Letters as in `letters.rs`. SELECT and VERIFY answer no data that anybody reads, and a card without a KDF setting may
+/// answer none for it (s); what else is damaged is told as
 /// such (x, z), unless it is read again (s), and a signature is never believed (v). A connection that fails when it is
 /// begun anew fails at SELECT (F).
 const TABLE: &[(&str, Answers, &str)] = &[
-    ("half of the data", Answers::Damaged(Damage::Half), "sxssx ssx sssssx"),
+    ("half of the data", Answers::Damaged(Damage::Half), "sxxsx ssx sssssx"),
     ("no data", Answers::Damaged(Damage::NoData), "sxssx ssx sssssx"),
-    ("other data of the same length", Answers::Damaged(Damage::Garbage), "sxssv ssv sssssv"),
+    ("other data of the same length", Answers::Damaged(Damage::Garbage), "sxxsv ssv sssssv"),
     ("5000 bytes of data", Answers::Damaged(Damage::Long), "zzzzz zzz ssszzz"),
     ("one byte in all", Answers::Damaged(Damage::Cut), "zzzzz zzz ssszzz"),
     ("61xx, and nothing to fetch", Answers::MoreThatNeverComes, "sxsfx sfx ssssfx"),
