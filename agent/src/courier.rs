@@ -4,9 +4,9 @@
 //! is the courier's standard input. Nothing it says is believed: a reply counts by its signatures alone, and
 //! the worst a courier can do is to carry nothing. A courier that dies is started again at the next errand.
 //!
-//! To start it under its own user the agent keeps CAP_SETUID and CAP_SETGID. The standard library's child
-//! clears its groups, changes group and user and only then executes the courier; `no_new_privs` and the empty
-//! bounding set go with it. Descriptors other than its standard three do not.
+//! It begins as root with CAP_SETUID and CAP_SETGID, and becomes its own user first of all: see
+//! [`crate::harden::become_user`]. `no_new_privs` and the empty bounding set go with it. Descriptors other than its
+//! standard three do not.
 
 pub mod frame;
 
@@ -15,7 +15,6 @@ use std::io;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -138,7 +137,7 @@ impl Running {
         command.arg(url).env_clear().current_dir("/").stdin(Stdio::from(OwnedFd::from(theirs)));
         command.stdout(Stdio::null()).stderr(Stdio::inherit());
         if let Some((uid, gid)) = spec.user {
-            command.uid(uid).gid(gid);
+            command.arg(uid.to_string()).arg(gid.to_string());
         }
         crate::harden::pass_on_nothing(&mut command);
         let child = command.spawn()?;

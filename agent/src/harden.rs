@@ -2,6 +2,7 @@
 //!
 //! [`first`] runs before a secret exists: nobody may dump, trace or inherit anything of this process.
 //! [`drop_privileges`] runs before the first thread starts, because capabilities belong to threads.
+//! [`become_user`] is what a program does that the agent starts for another user.
 
 use std::os::fd::RawFd;
 use std::os::unix::process::CommandExt as _;
@@ -12,6 +13,7 @@ use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::prctl;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Gid, Uid};
 
 /// What of the hardening could not be had, in a sentence each. The agent logs them and goes on.
 pub type Weaknesses = Vec<String>;
@@ -27,6 +29,11 @@ pub struct HardenError {
 /// Only these are kept: two to start the courier under its own user again when it died, and one because
 /// with all memory locked every later allocation counts against `RLIMIT_MEMLOCK` without it.
 const KEPT: [Capability; 3] = [Capability::CAP_SETUID, Capability::CAP_SETGID, Capability::CAP_IPC_LOCK];
+
+/// A program that the agent starts begins with these at most, as root, and gives them up in [`become_user`]. The agent
+/// does not change the user before: from there until the program is loaded, that user could stop a copy of the agent,
+/// and with it the agent, which waits for the loading.
+const PASSED_ON: [Capability; 2] = [Capability::CAP_SETUID, Capability::CAP_SETGID];
 
 /// `MCL_ONFAULT` of `mlockall(2)`, which nix does not name: lock pages when they are first touched, so that
 /// stacks of sleeping threads cost nothing.
@@ -85,7 +92,7 @@ fn lock_memory() -> Result<(), String> {
     mlockall(everything).map_err(|error| error.to_string())
 }
 
-/// Gives up every capability but the three of `KEPT`; nothing that is started from here on can have others.
+/// Gives up every capability but the three of `KEPT`; what is started from here on can have those of `PASSED_ON`.
 ///
 /// # Errors
 /// [`HardenError`].
@@ -93,13 +100,39 @@ pub fn drop_privileges() -> Result<(), HardenError> {
     let failed =
         |error: caps::errors::CapsError| HardenError { what: "give up capabilities", why: error.to_string() };
     caps::clear(None, CapSet::Ambient).map_err(failed)?;
-    caps::clear(None, CapSet::Bounding).map_err(failed)?;
     // What the service manager took away already cannot be kept.
     let have = caps::read(None, CapSet::Permitted).map_err(failed)?;
+    let passed_on = PASSED_ON.into_iter().filter(|cap| have.contains(cap)).collect();
+    // The bounding set last: nothing is added to the inheritable one that is not in it.
+    caps::set(None, CapSet::Inheritable, &passed_on).map_err(failed)?;
+    caps::clear(None, CapSet::Bounding).map_err(failed)?;
     let kept = KEPT.into_iter().filter(|cap| have.contains(cap)).collect();
-    caps::set(None, CapSet::Inheritable, &caps::CapsHashSet::new()).map_err(failed)?;
     caps::set(None, CapSet::Effective, &kept).map_err(failed)?;
     caps::set(None, CapSet::Permitted, &kept).map_err(failed)
+}
+
+/// Makes this process one of that user and group and of no other, for good, without any capability. For a program that
+/// the agent started, before it does anything else.
+///
+/// # Errors
+/// [`HardenError`]; then it must end.
+pub fn become_user(uid: u32, gid: u32) -> Result<(), HardenError> {
+    let failed =
+        |error: caps::errors::CapsError| HardenError { what: "give up capabilities", why: error.to_string() };
+    let (user, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    // Only in tests the agent is not root: then it has no choice of users.
+    if nix::unistd::geteuid().is_root() {
+        nix::unistd::setgroups(&[]).map_err(refused("leave every group"))?;
+        nix::unistd::setresgid(group, group, group).map_err(refused("change the group"))?;
+        nix::unistd::setresuid(user, user, user).map_err(refused("change the user"))?;
+    }
+    for set in [CapSet::Ambient, CapSet::Effective, CapSet::Permitted, CapSet::Inheritable] {
+        caps::clear(None, set).map_err(failed)?;
+    }
+    if nix::unistd::geteuid() != user {
+        return Err(HardenError { what: "change the user", why: "this is somebody else's".to_owned() });
+    }
+    Ok(())
 }
 
 /// Has `command`'s program start with descriptors 0 to 2 alone, whatever else is open here and however it was

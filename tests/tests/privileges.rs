@@ -76,6 +76,7 @@ fn agent_and_courier_hold_exactly_the_privileges_of_the_design_while_they_work()
 
     // CAP_SETGID, CAP_SETUID and CAP_IPC_LOCK; see `harden.rs`.
     let (kept, none) = (format!("{:016x}", (1 << 6) | (1 << 7) | (1 << 14)), "0000000000000000");
+    let passed_on = format!("{:016x}", (1 << 6) | (1 << 7));
     expect(
         agent,
         "the agent",
@@ -84,7 +85,7 @@ fn agent_and_courier_hold_exactly_the_privileges_of_the_design_while_they_work()
             ("Gid", "0 0 0 0"),
             ("CapEff", &kept),
             ("CapPrm", &kept),
-            ("CapInh", none),
+            ("CapInh", &passed_on),
             ("CapBnd", none),
             ("CapAmb", none),
             ("NoNewPrivs", "1"),

@@ -1,6 +1,6 @@
-//! `countersign-courier URL`: carries sealed bytes between the agent and one server.
+//! `countersign-courier URL UID GID`: carries sealed bytes between the agent and one server.
 //!
-//! Started by `countersignd` under a user of its own, with one end of a socketpair as standard input. It
+//! Started by `countersignd` to become that user, with one end of a socketpair as standard input. It
 //! holds no secret and decides nothing; it ends when the agent does.
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_agent::courier::frame::{Errand, Outcome};
+use countersign_agent::harden;
 use countersign_protocol::limits;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
@@ -38,7 +39,12 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
-    let url = std::env::args().nth(1).ok_or("no URL; this program is started by countersignd")?;
+    let mut arguments = std::env::args().skip(1);
+    let url = arguments.next().ok_or("no URL; this program is started by countersignd")?;
+    if let (Some(uid), Some(gid)) = (arguments.next(), arguments.next()) {
+        let number = |text: &str| text.parse::<u32>().map_err(|_| format!("{text:?} is not a number"));
+        harden::become_user(number(&uid)?, number(&gid)?).map_err(|error| error.to_string())?;
+    }
     if nix::unistd::geteuid().is_root() {
         return Err("refusing to run as root; this program is started by countersignd".to_owned());
     }

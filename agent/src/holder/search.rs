@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use countersign_protocol::ids::CardIdent;
 
-use super::errand::{Errands, Sent};
+use super::errand::{Errands, News, Sent};
 use super::sockets::{self, Suspect};
 use super::visit::Word;
 use super::{Candidate, Holder, Program, SCDAEMON, UNNOTICED};
@@ -26,8 +26,8 @@ pub(super) struct Search<'a> {
     pending: Vec<Suspect>,
     /// Somebody is visited.
     is_out: bool,
-    say: Sender<(u32, Word)>,
-    words: Receiver<(u32, Word)>,
+    say: Sender<(u32, News)>,
+    words: Receiver<(u32, News)>,
     /// Who talks to pcscd, with the programs that they were seen to do it with.
     users: Vec<User>,
     asked: Option<Asked>,
@@ -59,11 +59,18 @@ impl<'a> Search<'a> {
     }
 
     fn send(&mut self) {
-        let (errands, card, say, is_out) = (self.errands, self.card, &self.say, &mut self.is_out);
-        self.pending.retain(|suspect| {
-            let sent = errands.start(suspect, card, say);
-            *is_out |= sent == Sent::Now;
-            sent == Sent::Later
+        let (errands, card, say) = (self.errands, self.card, &self.say);
+        let (is_out, users) = (&mut self.is_out, &mut self.users);
+        self.pending.retain(|suspect| match errands.start(suspect, card, say) {
+            Sent::Now => {
+                *is_out = true;
+                false
+            }
+            Sent::Later(login) => {
+                is_called(users, suspect.uid, login);
+                true
+            }
+            Sent::Never => false,
         });
     }
 
@@ -76,8 +83,11 @@ impl<'a> Search<'a> {
     pub(super) fn listen(&mut self, time: Duration) {
         self.send();
         let until = Instant::now() + time;
-        while let Ok((uid, word)) = self.words.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            self.hear(uid, word);
+        while let Ok((uid, news)) = self.words.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            match news {
+                News::Login(login) => is_called(&mut self.users, uid, Some(login)),
+                News::Word(word) => self.hear(uid, word),
+            }
         }
         self.ask_again();
     }
@@ -140,12 +150,16 @@ impl<'a> Search<'a> {
     }
 }
 
+fn is_called(users: &mut [User], uid: u32, login: Option<String>) {
+    if let (Some(login), Some(user)) = (login, users.iter_mut().find(|user| user.uid == uid)) {
+        user.login = login;
+    }
+}
+
 impl User {
-    /// Looks the name up once: databases of people may be far away.
+    /// Until the name is heard of: databases of people may be far away.
     fn new(uid: u32) -> Self {
-        let found = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten();
-        let login = found.map_or_else(|| format!("user {uid}"), |user| user.name);
-        Self { uid, login, programs: Vec::new() }
+        Self { uid, login: format!("user {uid}"), programs: Vec::new() }
     }
 
     fn candidates(&self) -> Vec<Candidate> {

@@ -1,5 +1,5 @@
 //! The visitor: a process of one user, which looks among that user's processes and asks that user's scdaemon.
-//! It has no privilege, no secret and no descriptor but its standard output, where it says what it found.
+//! It begins as root and becomes that user first of all. It has no privilege, no secret and no descriptor but its standard output, where it says what it found.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -24,6 +24,10 @@ const LOOK: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Task {
+    /// Whose process it is to be.
+    pub(super) uid: u32,
+    /// Their group.
+    pub(super) gid: u32,
     /// The card that is wanted, if it was ever read.
     pub(super) card: Option<CardIdent>,
     /// Inodes of sockets that are connected to pcscd.
@@ -57,10 +61,11 @@ pub(super) enum Word {
 /// # Errors
 /// It is not one.
 pub fn visit(argument: &str) -> Result<(), String> {
-    // Whose processes can read the memory of whom they like: there is nothing in it, and no lie can be put there.
-    let _ = nix::sys::prctl::set_dumpable(false);
     let _ = nix::unistd::alarm::set(u32::try_from(LIFE.as_secs()).unwrap_or(1));
     let task: Task = serde_json::from_str(argument).map_err(|error| error.to_string())?;
+    crate::harden::become_user(task.uid, task.gid).map_err(|error| error.to_string())?;
+    // Whose processes can read the memory of whom they like: there is nothing in it, and no lie can be put there.
+    let _ = nix::sys::prctl::set_dumpable(false);
     let programs = programs(Path::new("/proc"), &task.connections);
     for (_, pid, name) in &programs {
         say(&Word::Program { pid: *pid, name: name.clone() });
@@ -135,7 +140,13 @@ mod tests {
 
     #[test]
     fn a_task_and_a_word_are_read_as_they_were_written_and_nothing_else() {
-        let task = Task { card: None, connections: vec![7], scdaemons: vec!["/x/S.scdaemon".to_owned()] };
+        let task = Task {
+            uid: 1000,
+            gid: 100,
+            card: None,
+            connections: vec![7],
+            scdaemons: vec!["/x/S.scdaemon".to_owned()],
+        };
         let text = serde_json::to_string(&task).unwrap();
         assert_eq!(serde_json::from_str::<Task>(&text).unwrap(), task);
         assert_eq!(serde_json::from_str::<Word>(r#"{"word":"let-go"}"#).unwrap(), Word::LetGo);
