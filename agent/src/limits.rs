@@ -1,7 +1,7 @@
 //! How many connections are served at once, to one user and in all.
 //!
 //! Each socket has its own gate: what everybody does on `user.sock` takes nothing from root's programs on
-//! `pam.sock`.
+//! `pam.sock`. There su and sudo count as whoever called them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 #[derive(Debug)]
 pub struct Gate {
     per_uid: usize,
+    root: usize,
     total: usize,
     open: Mutex<HashMap<u32, usize>>,
 }
@@ -22,11 +23,11 @@ pub struct Place {
 }
 
 impl Gate {
-    /// A gate for `per_uid` connections of one user and `total` in all, a quarter of them for root alone: one
-    /// person may have thousands of user numbers (subuid(5)).
+    /// A gate for `per_uid` connections of one user, `root` of root, and `total` in all, a quarter of them for root
+    /// alone: one person may have thousands of user numbers (subuid(5)).
     #[must_use]
-    pub fn new(per_uid: usize, total: usize) -> Arc<Self> {
-        Arc::new(Self { per_uid, total, open: Mutex::default() })
+    pub fn new(per_uid: usize, root: usize, total: usize) -> Arc<Self> {
+        Arc::new(Self { per_uid, root, total, open: Mutex::default() })
     }
 
     /// A place, or `None` if this user or everybody together has too many.
@@ -39,7 +40,8 @@ impl Gate {
             return None;
         }
         let mine = open.entry(uid).or_default();
-        if all >= self.total || *mine >= self.per_uid {
+        let most = if uid == 0 { self.root } else { self.per_uid };
+        if all >= self.total || *mine >= most {
             return None;
         }
         *mine += 1;
@@ -106,7 +108,7 @@ mod tests {
 
     #[test]
     fn one_user_cannot_take_every_place() {
-        let gate = Gate::new(2, 3);
+        let gate = Gate::new(2, 2, 3);
         let a = gate.enter(1000).unwrap();
         let _b = gate.enter(1000).unwrap();
         assert!(gate.enter(1000).is_none());
@@ -118,9 +120,10 @@ mod tests {
 
     #[test]
     fn all_users_together_leave_places_for_root() {
-        let gate = Gate::new(1, 8);
+        let gate = Gate::new(1, 8, 8);
         let places: Vec<Place> = (100_000..100_020).filter_map(|uid| gate.enter(uid)).collect();
         assert_eq!(places.len(), 6);
-        assert!(gate.enter(0).is_some());
+        let roots: Vec<Place> = (0..20).filter_map(|_| gate.enter(0)).collect();
+        assert_eq!(roots.len(), 2);
     }
 }

@@ -66,7 +66,7 @@ pub fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
 
 /// Serves one socket for ever, on this thread.
 pub fn run(listener: &UnixListener, door: Door, service: &Arc<dyn Service>) {
-    let gate = Gate::new(per_uid(door), ceilings::CONNECTIONS);
+    let gate = Gate::new(ceilings::CONNECTIONS_PER_UID, roots(door), ceilings::CONNECTIONS);
     let turn_away = start_turning_away(door, Arc::clone(service));
     loop {
         match listener.accept() {
@@ -77,11 +77,21 @@ pub fn run(listener: &UnixListener, door: Door, service: &Arc<dyn Service>) {
     }
 }
 
-/// On `pam.sock` everybody is root: there is one limit there, not two.
-const fn per_uid(door: Door) -> usize {
+/// How many root may have. On `pam.sock` root's programs serve everybody.
+const fn roots(door: Door) -> usize {
     match door {
         Door::Pam => ceilings::CONNECTIONS,
         Door::User => ceilings::CONNECTIONS_PER_UID,
+    }
+}
+
+/// To whom a connection is counted. On `pam.sock` everybody has root's power, but anybody may start su.
+fn counted(door: Door, peer: &Peer) -> u32 {
+    /// Nobody's number (user_namespaces(7)): all who cannot be told share its places.
+    const UNKNOWN: u32 = u32::MAX;
+    match door {
+        Door::Pam => peer.real_uid().unwrap_or(UNKNOWN),
+        Door::User => peer.uid,
     }
 }
 
@@ -96,7 +106,7 @@ fn admit(
         Ok(peer) => peer,
         Err(error) => return service.closed(door, None, &error.to_string()),
     };
-    let Some(place) = gate.enter(peer.uid) else {
+    let Some(place) = gate.enter(counted(door, &peer)) else {
         if let Some(turn_away) = turn_away {
             let _ = turn_away.try_send(stream);
         }

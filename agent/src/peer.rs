@@ -64,6 +64,16 @@ impl Peer {
         Stat::read(self.pid).is_some_and(|stat| stat.started == self.started)
     }
 
+    /// The real user: for su, sudo and others that take root's power by their file's mode, whoever called them.
+    /// `None` if the process is gone.
+    #[must_use]
+    pub fn real_uid(&self) -> Option<u32> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+        let real = line.split_whitespace().next()?.parse().ok()?;
+        self.is_still_there().then_some(real)
+    }
+
     /// The peer's own login name, as this host's databases know it.
     #[must_use]
     pub fn login(&self) -> Option<String> {
@@ -195,6 +205,8 @@ mod tests {
         let peer = Peer::of(&a).unwrap();
         assert_eq!(peer.pid.cast_unsigned(), std::process::id());
         assert!(peer.is_still_there());
-        assert!(!Peer { started: peer.started + 1, ..peer }.is_still_there());
+        let another = Peer { started: peer.started + 1, ..peer };
+        assert!(!another.is_still_there());
+        assert_eq!((peer.real_uid(), another.real_uid()), (Some(nix::unistd::getuid().as_raw()), None));
     }
 }

@@ -147,6 +147,29 @@ fn a_crowd_of_one_user_delays_a_login_of_root_by_no_more_than_one_signature() {
 }
 
 #[test]
+fn a_crowd_of_su_of_one_user_keeps_neither_root_nor_others_from_logging_in() {
+    /// More than the agent serves at once.
+    const CROWD: usize = 70;
+    let machine = Machine::start().unwrap();
+    let scene = Scene::on(&machine, HostKey::Sealed).unwrap();
+    machine.pam_service("su", &stack(SILENT_REST).unwrap()).unwrap();
+    let mallory = machine.add_user("mallory", 4300).unwrap();
+    let su = |user| {
+        let mut command = scene.ana.seat.command_as(user, "su");
+        command.args(["ana", "-c", "true"]);
+        Dialogue::start(&command).unwrap()
+    };
+    let mut crowd: Vec<Dialogue> = (0..CROWD).map(|_| su(&mallory)).collect();
+    let mut asked = crowd.iter_mut().filter_map(|one| one.expect("PIN for", Duration::from_secs(5)).ok());
+    assert_eq!(asked.by_ref().take(1).count(), 1, "su of another user gets to its PIN");
+    let inside = 1 + asked.count();
+    assert!(inside <= 8, "{inside} of one user at once");
+    scene.ana_logs_in().unwrap();
+    let mut other = su(&scene.olga.user);
+    other.expect("PIN for", SOON).unwrap();
+}
+
+#[test]
 fn two_people_with_two_cards_wait_for_nobody() {
     let machine = Machine::start().unwrap();
     let scene = with_touch(&machine);
