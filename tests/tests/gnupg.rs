@@ -145,6 +145,29 @@ fn a_program_that_never_lets_go_is_waited_for_in_vain_and_named() {
     scene.ana_logs_in().unwrap();
 }
 
+/// A copy of the agent that could be stopped before it is the visitor would keep the agent, and the card's turn.
+#[test]
+fn a_user_who_stops_whatever_is_theirs_all_the_time_holds_up_nobody() {
+    let machine = Machine::start().unwrap();
+    let scene = Scene::on(&machine, HostKey::Sealed).unwrap();
+    // Nobody else's number: the signals go to every process that has it.
+    let mallory = machine.add_user("mallory", 4399).unwrap();
+    let holder = machine.hold_card(&mallory, ANAS).unwrap();
+    let mut stops = machine.command_as(&mallory, "sh");
+    let stops = machine.spawn("stops", stops.args(["-c", "while :; do kill -STOP -1; done"])).unwrap();
+    for _ in 0..4 {
+        let begun = Instant::now();
+        let ending = scene.login(AUTH, PIN).unwrap();
+        let took = begun.elapsed();
+        assert!(!ending.status.success() && took < Duration::from_secs(15), "{took:?} {}", ending.shown);
+        assert!(ending.shown.contains("of mallory"), "{}", ending.shown);
+        // The next one gets a new visitor.
+        drop(machine.command("pkill").args(["-KILL", "-u", "4399", "-f", "--", "--visit"]).status());
+    }
+    drop((stops, holder));
+    scene.ana_logs_in().unwrap();
+}
+
 #[test]
 fn a_program_that_lets_go_soon_is_waited_for() {
     let machine = Machine::start().unwrap();
