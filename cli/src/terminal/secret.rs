@@ -71,7 +71,8 @@ impl<'a> Quiet<'a> {
                 | LocalFlags::ISIG
                 | LocalFlags::IEXTEN,
         );
-        tcsetattr(terminal, SetArg::TCSANOW, &quiet)?;
+        // What was typed before there was a question answers none.
+        tcsetattr(terminal, SetArg::TCSAFLUSH, &quiet)?;
         Ok(Self { terminal, before })
     }
 }
@@ -107,8 +108,13 @@ impl Line {
 
     /// Keys as a terminal's own line editing knows them.
     fn edit(&mut self, from: &mut impl Read) -> io::Result<End> {
+        let mut put_back = None;
         loop {
-            match byte(from)? {
+            let key = match put_back.take() {
+                Some(key) => Some(key),
+                None => byte(from)?,
+            };
+            match key {
                 None => return Ok(End::GivenUp),
                 Some(b'\n' | b'\r') => return Ok(End::Entered),
                 Some(0x03) => return Ok(End::Interrupted),
@@ -116,7 +122,7 @@ impl Line {
                 Some(0x08 | 0x7F) => self.rub_out(),
                 // ^U and ^W: nobody sees where a word began.
                 Some(0x15 | 0x17) => self.clear(),
-                Some(0x1B) => skip_sequence(from)?,
+                Some(0x1B) => put_back = skip_sequence(from)?,
                 Some(0x00..0x20) => {}
                 Some(byte) => self.push(byte),
             }
@@ -152,12 +158,16 @@ impl Line {
     }
 }
 
-/// An arrow key or the like: `ESC [` and bytes up to a final one.
-fn skip_sequence(from: &mut impl Read) -> io::Result<()> {
-    if matches!(byte(from)?, Some(b'[' | b'O')) {
-        while byte(from)?.is_some_and(|byte| !(0x40..=0x7E).contains(&byte)) {}
+/// An arrow key or the like: `ESC [` and bytes up to a final one. After the key ESC alone comes another, which is given
+/// back.
+fn skip_sequence(from: &mut impl Read) -> io::Result<Option<u8>> {
+    match byte(from)? {
+        Some(b'[' | b'O') => {
+            while byte(from)?.is_some_and(|byte| !(0x40..=0x7E).contains(&byte)) {}
+            Ok(None)
+        }
+        other => Ok(other),
     }
-    Ok(())
 }
 
 /// The next byte; `None` at the end, which is also a terminal that was hung up.
@@ -200,6 +210,7 @@ mod tests {
             (b"\x7f\x7f12\n", End::Entered, "12"),
             (b"oops\x1512\n", End::Entered, "12"),
             (b"1\x1b[A2\x1bOB3\x1b[3~4\n", End::Entered, "1234"),
+            (b"1\x1b2\x1b\x1b[A3\x1b\x7f4\x1b\n", End::Entered, "124"),
             (b"12\x043\n", End::Entered, "123"),
             (b"\n", End::Entered, ""),
             (b"\x04", End::GivenUp, ""),
