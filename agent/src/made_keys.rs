@@ -16,6 +16,9 @@ const FILE: &str = "made-keys.json";
 /// Most cards remembered: whoever prepares more registers some of them first, or keeps the certificates.
 const CARDS: usize = 256;
 
+/// Most attempts remembered that broke off on one card; each may have left a key.
+const ATTEMPTS: usize = 16;
+
 /// One card. Public data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,11 +27,22 @@ struct Made {
     /// For whom, where it was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account: Option<AccountName>,
-    /// None while it is being made.
+    /// None while the first one is being made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     certificate: Option<Binary>,
     /// The keys' creation time.
     at: Timestamp,
+    /// Creation times of others, which were to take their place: none of them may be on the card, or some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    attempts: Vec<Timestamp>,
+}
+
+impl Made {
+    /// Creation times of keys that nobody has a certificate of.
+    fn unfinished(&self) -> impl Iterator<Item = Timestamp> {
+        let first = self.certificate.is_none().then_some(self.at);
+        first.into_iter().chain(self.attempts.iter().copied())
+    }
 }
 
 /// All of them, on disk.
@@ -44,7 +58,8 @@ impl MadeKeys {
         Self { state, lock: Mutex::new(()) }
     }
 
-    /// Keys created at `at` are about to be made on this card. On the disk before the card is touched.
+    /// Keys created at `at` are about to be made on this card. On the disk before the card is touched. What is known
+    /// of the keys that are there stays until these are finished.
     ///
     /// # Errors
     /// It cannot be written.
@@ -54,7 +69,33 @@ impl MadeKeys {
         account: Option<&AccountName>,
         at: Timestamp,
     ) -> Result<(), StateError> {
-        self.put(Made { card, account: account.cloned(), certificate: None, at })
+        self.change(card, |old| match old {
+            None => {
+                let account = account.cloned();
+                Some(Made { card, account, certificate: None, at, attempts: Vec::new() })
+            }
+            Some(mut made) => {
+                made.attempts.push(at);
+                let surplus = made.attempts.len().saturating_sub(ATTEMPTS);
+                made.attempts.drain(..surplus);
+                Some(made)
+            }
+        })
+    }
+
+    /// Not one of them came to be: the card is as it was.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn never_began(&self, card: CardIdent, at: Timestamp) -> Result<(), StateError> {
+        self.change(card, |old| {
+            let mut made = old?;
+            made.attempts.retain(|attempt| *attempt != at);
+            if made.certificate.is_none() && made.at == at {
+                made.at = made.attempts.pop()?;
+            }
+            Some(made)
+        })
     }
 
     /// They are made; this is their certificate.
@@ -68,19 +109,16 @@ impl MadeKeys {
         at: Timestamp,
         certificate: Binary,
     ) -> Result<(), StateError> {
-        self.put(Made { card, account: account.cloned(), certificate: Some(certificate), at })
+        let (account, certificate) = (account.cloned(), Some(certificate));
+        self.change(card, |_| Some(Made { card, account, certificate, at, attempts: Vec::new() }))
     }
 
-    /// They are registered, or gone, or never came to be.
+    /// They are registered, or gone.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn forget(&self, card: CardIdent) -> Result<(), StateError> {
-        let _lock = self.lock();
-        let mut all = self.all()?;
-        let before = all.len();
-        all.retain(|made| made.card != card);
-        if all.len() == before { Ok(()) } else { self.state.write(FILE, &all) }
+        self.change(card, |_| None)
     }
 
     /// The certificate of the keys on this card, unless they were made for another account.
@@ -97,18 +135,27 @@ impl MadeKeys {
     pub fn broke_off(&self, details: &Details) -> bool {
         let _lock = self.lock();
         let Ok(all) = self.all() else { return false };
-        let found = all.into_iter().find(|made| made.card == details.card && made.certificate.is_none());
-        found.is_some_and(|made| {
+        let found = all.into_iter().find(|made| made.card == details.card);
+        found.filter(|made| made.unfinished().next().is_some()).is_some_and(|made| {
             let mut keys = details.keys.iter().filter(|key| key.fingerprint.is_some());
-            keys.all(|key| key.created == Some(made.at))
+            keys.all(|key| made.unfinished().any(|at| key.created == Some(at)))
         })
     }
 
-    fn put(&self, made: Made) -> Result<(), StateError> {
+    fn change(
+        &self,
+        card: CardIdent,
+        new: impl FnOnce(Option<Made>) -> Option<Made>,
+    ) -> Result<(), StateError> {
         let _lock = self.lock();
         let mut all = self.all()?;
-        all.retain(|other| other.card != made.card);
-        all.push(made);
+        let old = all.iter().position(|made| made.card == card).map(|at| all.remove(at));
+        let was_known = old.is_some();
+        let new = new(old);
+        if new.is_none() && !was_known {
+            return Ok(());
+        }
+        all.extend(new);
         let surplus = all.len().saturating_sub(CARDS);
         all.drain(..surplus);
         self.state.write(FILE, &all)
@@ -171,6 +218,34 @@ mod tests {
         assert!(!made.broke_off(&with_keys(&[Some(THEN), Some(THEN.plus(1)), None])), "somebody else's");
         made.finish(card(1), None, THEN, Binary(vec![1])).unwrap();
         assert!(!made.broke_off(&with_keys(&[Some(THEN)])), "these are finished");
+    }
+
+    #[test]
+    fn keys_that_never_came_to_be_cost_neither_a_certificate_nor_what_broke_off_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = MadeKeys::new(StateDir::open(folder.path()).unwrap());
+        let ana = "ana".parse().unwrap();
+        let later = THEN.plus(100);
+        // A finished one.
+        made.finish(card(1), None, THEN, Binary(vec![1])).unwrap();
+        made.begin(card(1), None, later).unwrap();
+        assert_eq!(made.certificate(card(1), &ana), Some(Binary(vec![1])), "also if the agent ends here");
+        assert!(!made.broke_off(&with_keys(&[Some(THEN)])));
+        assert!(made.broke_off(&with_keys(&[Some(later)])));
+        made.never_began(card(1), later).unwrap();
+        assert_eq!(made.certificate(card(1), &ana), Some(Binary(vec![1])));
+        assert!(!made.broke_off(&with_keys(&[])));
+        made.finish(card(1), None, later, Binary(vec![2])).unwrap();
+        assert_eq!(made.certificate(card(1), &ana), Some(Binary(vec![2])));
+        // One that broke off, and the next that got to the first key only.
+        made.forget(card(1)).unwrap();
+        made.begin(card(1), None, THEN).unwrap();
+        made.begin(card(1), None, later).unwrap();
+        assert!(made.broke_off(&with_keys(&[Some(later), Some(THEN), Some(THEN)])));
+        made.never_began(card(1), later).unwrap();
+        assert!(made.broke_off(&with_keys(&[Some(THEN)])) && !made.broke_off(&with_keys(&[Some(later)])));
+        made.never_began(card(1), THEN).unwrap();
+        assert!(!made.broke_off(&with_keys(&[])), "nothing is left to go on with");
     }
 
     #[test]

@@ -78,7 +78,7 @@ pub(super) fn make(making: Making<'_>, person: &mut Person) -> Result<CardMade, 
         Ok(made) => made,
         Err(error) => {
             if error.state == CardState::Unchanged {
-                agent.made_keys.forget(card)?;
+                agent.made_keys.never_began(card, now)?;
             }
             return Err(chosen.failed(&error.cause, &error.to_string()));
         }
