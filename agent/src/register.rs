@@ -30,7 +30,6 @@ use self::key::CardKey;
 use crate::agent::Agent;
 use crate::card::{Ask, Asker, CardError, Entered, PinKind};
 use crate::known::KnownKey;
-use crate::limits::OneAtATime;
 use crate::peer::Peer;
 use crate::person::Person;
 use crate::reach::Patience;
@@ -39,8 +38,6 @@ use crate::session::Choice;
 use crate::trouble::{Trouble, sentence};
 use crate::wire::LinkError;
 use crate::{card_choice, card_pins};
-
-static UNDER_WAY: OneAtATime = OneAtATime::new();
 
 /// Of a key that a card brings along.
 const SLOW: &str =
@@ -56,12 +53,6 @@ pub fn register(
     ask: &Register,
     person: &mut Person,
 ) -> Result<Registered, Trouble> {
-    let Some(_place) = UNDER_WAY.enter() else {
-        return Err(Trouble::new(
-            ProblemKind::Busy,
-            "Another card is being registered on this host. Try again when that has ended.",
-        ));
-    };
     let link = agent.ready_link(person.deadline())?;
     let card = choose_card(agent, ask, person)?;
     let asker = peer.asker();

@@ -78,17 +78,20 @@ pub(super) fn generate(
         personal: Personal::default(),
         user_id: account.as_str().to_owned(),
         now,
-        replace: again,
+        replace: false,
     };
-    agent.made_keys.begin(card.card, Some(account), now)?;
     let mut turn = agent.cards.turn(card.card, asker, person)?;
     let (cards, waiting) = turn.split();
+    // While PINs were typed, somebody else may have finished what broke off.
+    let replace = again && agent.made_keys.broke_off(&cards.details(card.card)?);
+    let plan = Generate { replace, ..plan };
+    agent.made_keys.begin(card.card, Some(account), now)?;
     let made = cards.generate(card.card, plan, &mut |step| waiting.note(&sentence(&step.to_string())));
     let made = match made {
         Ok(made) => made,
         Err(error) => {
             if error.state == CardState::Unchanged {
-                agent.made_keys.forget(card.card)?;
+                agent.made_keys.never_began(card.card, now)?;
             }
             return Err(Trouble::new(ProblemKind::Card, sentence(&error.to_string())));
         }
