@@ -112,8 +112,15 @@ fn a_card_lives_from_init_to_factory_reset_by_these_commands_and_gpg_agrees() {
     let known = gpg_card_status(&machine, ana);
     assert!(known.contains("General key info..: pub  ed25519/"), "{known}");
 
-    // Its keys become the account's, without being made again.
+    // A mistyped PIN changes nothing, and what is known of the keys stays.
+    let answers =
+        [("Type the card's number", ident.as_str()), ("PIN for", "999999"), ("Admin PIN for", ADMIN_PIN)];
+    refused(&card(ana, &["generate"], &answers), 4, &["The card is as it was"]);
+
+    // Its keys become the account's, without being made again, whoever left a registration open.
     let register = ana.countersign(&["register", "ana", "--card", &ident]).unwrap();
+    let mut left_open = Dialogue::start(&register).unwrap();
+    left_open.expect("One-time code", SOON).unwrap();
     let answers = [("One-time code", newcomer.code.as_str()), ("PIN for", PIN)];
     let shown = done(talk(&register, &answers, KEY_GENERATION).unwrap());
     assert!(shown.contains("Going on with the keys"), "{shown}");
@@ -321,7 +328,8 @@ fn an_init_that_broke_off_between_the_pins_takes_the_same_pins_again() {
     let (ana, bob) = (site.person("ana", 4201, 1).unwrap(), site.person("bob", 4202, 2).unwrap());
     let init = |person: &Person<'_>, before_the_last: &dyn Fn()| {
         let ident = person.card.ident();
-        let words = ["card", "init", "--algorithm", "nist-p256", "--card", &ident];
+        // A policy that stays for ever, once it is there.
+        let words = ["card", "init", "--algorithm", "nist-p256", "--touch", "fixed", "--card", &ident];
         let mut dialogue = Dialogue::start(&person.countersign(&words).unwrap()).unwrap();
         for (at, (question, answer)) in [&[("Type yes", "yes")][..], &NEW_PINS].concat().iter().enumerate() {
             dialogue.expect(question, SOON).unwrap();
@@ -337,7 +345,9 @@ fn an_init_that_broke_off_between_the_pins_takes_the_same_pins_again() {
     let (code, shown) = init(&ana, &|| ana.card.reset_counts().unwrap());
     assert_eq!(code, Some(0), "{shown}");
     let order = ana.card.counts().unwrap().order;
+    let touch = order.iter().rposition(|name| name.starts_with("PUT_DATA")).unwrap();
     let second = order.iter().rposition(|name| name == "CHANGE_REFERENCE_DATA").unwrap();
+    assert!(touch > second, "{order:?}");
     let nth = u32::try_from(second + 1).unwrap();
     ana.card.pull().unwrap();
     ana.card.wait_until_seen().unwrap();
@@ -350,7 +360,8 @@ fn an_init_that_broke_off_between_the_pins_takes_the_same_pins_again() {
     bob.card.wait_until_seen().unwrap();
     let again =
         [&[("Type yes", ""), ("PIN for", PIN), ("Admin PIN for", "12345678")][..], &NEW_PINS].concat();
-    let shown = done(card(&bob, &["init", "--algorithm", "nist-p256"], &again));
+    let words = ["init", "--algorithm", "nist-p256", "--touch", "fixed"];
+    let shown = done(card(&bob, &words, &again));
     assert!(shown.contains("Going on with") && shown.contains("has new keys"), "{shown}");
     done(card(&bob, &["change-pin", "--no-reset-code"], &[("Admin PIN for", ADMIN_PIN)]));
 }

@@ -1,7 +1,7 @@
 //! New keys on a card, the certificate around them, and new PINs. One exclusive transaction.
 //!
 //! The order keeps the person in: both current PINs are proven before anything changes, and PINs change
-//! last, one command each. Wherever it breaks off, [`CardState`] says which PINs hold; only for the one PIN
+//! after all but the touch policy, one command each. Wherever it breaks off, [`CardState`] says which PINs hold; only for the one PIN
 //! whose change was under way two are possible, both known to the person.
 
 mod algorithm;
@@ -182,6 +182,7 @@ impl Plan {
         let [Entered { pin: user_pin, .. }, Entered { pin: admin_pin, .. }] = &self.pins;
         self.check(public, status)?;
         steps.begin((Some(Progress::Checking), CardState::Unchanged));
+        let touch = self.personal.touch(card)?;
         // Nothing may be lost to a mistyped PIN, so both are proven first.
         let _proven = verify(card, public, Purpose::Signing, user_pin)?;
         let _proven = verify(card, public, Purpose::Admin, admin_pin)?;
@@ -206,6 +207,16 @@ impl Plan {
         if let Some(new) = &self.new_pins {
             steps.begin((Some(Progress::Pins), CardState::OldPins));
             change_pins(card, public, [user_pin, admin_pin], new, steps)?;
+        }
+        // Some policies stay for ever: one that was there before the PINs were new would keep from trying again.
+        if let Some(touch) = touch {
+            let (admin, state) = match &self.new_pins {
+                Some([_, admin]) => (admin, CardState::NewPins),
+                None => (admin_pin, CardState::OldPins),
+            };
+            steps.begin((None, state));
+            let _proven = verify(card, public, Purpose::Admin, admin)?;
+            touch.write(card)?;
         }
         Ok(cert)
     }
@@ -252,7 +263,7 @@ fn change_pins(
         if old.expose() == new.expose() {
             continue;
         }
-        let [old, new] = [old, new].map(|pin| kdf::apply(public.kdf.as_ref(), pin, purpose.kind()));
+        let [old, new] = [old, new].map(|pin| kdf::apply(&public.kdf, pin, purpose.kind()));
         let secrets = Zeroizing::new([old?.as_slice(), new?.as_slice()].concat());
         steps.begin((None, during));
         let command = Command::change_pin(purpose.reference(), secrets);

@@ -53,7 +53,15 @@ impl Personal {
         Ok(Self { cardholder: cardholder.transpose()?, url: url.transpose()?, touch })
     }
 
-    /// Writes it; the admin PIN is open.
+    /// When the signature key is to want a touch, if that is not how it is already. Asked before anything is changed:
+    /// a card may have no button, or another policy for ever.
+    pub(in super::super) fn touch(&self, card: &mut Exclusive<'_>) -> Result<Option<FirstTouch>, CardError> {
+        let Some(policy) = self.touch else { return Ok(None) };
+        let button = touch::button_for(card, CardSlot::Signature, policy)?;
+        Ok(button.map(|button| FirstTouch { policy, button }))
+    }
+
+    /// Writes the rest; the admin PIN is open.
     pub(in super::super) fn write(&self, card: &mut Exclusive<'_>) -> Result<(), CardError> {
         if let Some(name) = &self.cardholder {
             card.ask(&Command::put_data(0x5B, name.clone().into_bytes()))?;
@@ -61,15 +69,22 @@ impl Personal {
         if let Some(url) = &self.url {
             card.ask(&Command::put_data(0x5F50, url.clone().into_bytes()))?;
         }
-        if let Some(policy) = self.touch {
-            touch::put(card, CardSlot::Signature, policy, BUTTON)?;
-        }
         Ok(())
     }
 }
 
-/// The second byte of a touch policy: a button (4.4.3.6).
-const BUTTON: u8 = 0x20;
+/// A touch policy that a card does not have yet.
+pub(in super::super) struct FirstTouch {
+    policy: TouchPolicy,
+    button: u8,
+}
+
+impl FirstTouch {
+    /// Writes it, which may be for ever: last of all. The admin PIN is open.
+    pub(in super::super) fn write(&self, card: &mut Exclusive<'_>) -> Result<(), CardError> {
+        touch::put(card, CardSlot::Signature, self.policy, self.button)
+    }
+}
 
 /// As the card keeps it (ISO/IEC 7501-1): surname first, then `<<`; `<` between words.
 fn to_field(name: &str) -> String {

@@ -54,10 +54,27 @@ const fn is_an_answer(error: &CardError) -> bool {
 
 /// The second byte of the key's data object, if its policy may be changed.
 fn changeable(card: &mut Exclusive<'_>, key: CardSlot) -> Result<u8, CardError> {
+    let (_, button) = read(card, key)?;
+    button
+}
+
+/// The same, or none if the key has this policy already.
+pub(super) fn button_for(
+    card: &mut Exclusive<'_>,
+    key: CardSlot,
+    wanted: TouchPolicy,
+) -> Result<Option<u8>, CardError> {
+    let (policy, button) = read(card, key)?;
+    if policy == wanted { Ok(None) } else { button.map(Some) }
+}
+
+fn read(card: &mut Exclusive<'_>, key: CardSlot) -> Result<(TouchPolicy, Result<u8, CardError>), CardError> {
     let answer = card.send(&Command::get_data(tag(key)))?;
     match (answer.status, answer.data.as_slice()) {
-        (0x9000, [policy, _, ..]) if policy_of(*policy).is_final() => Err(CardError::TouchFixed(key)),
-        (0x9000, [_, button, ..]) => Ok(*button),
+        (0x9000, [policy, button, ..]) => {
+            let policy = policy_of(*policy);
+            Ok((policy, if policy.is_final() { Err(CardError::TouchFixed(key)) } else { Ok(*button) }))
+        }
         _ => Err(CardError::Unsupported(format!("it offers no touch for its {key} key"))),
     }
 }

@@ -41,6 +41,8 @@ pub enum CardState {
     UserPinNew,
     /// The user PIN is the new one, the admin PIN is the old one or the new one.
     AdminPinUnsure,
+    /// Both PINs are the new ones; the touch policy may be the old one.
+    NewPins,
 }
 
 impl fmt::Display for CardState {
@@ -58,6 +60,9 @@ impl fmt::Display for CardState {
             }
             Self::AdminPinUnsure => {
                 "New keys are on the card; its PIN is the new one, its admin PIN the old one or the new one. Run the same command again"
+            }
+            Self::NewPins => {
+                "New keys are on the card; both PINs are the new ones. Run the same command again"
             }
         })
     }
