@@ -112,7 +112,7 @@ impl Cards {
     pub fn pins(&self, card: CardIdent) -> Result<PinReport, CardError> {
         let report = self.quick(card, move |slot| {
             slot.with_card_anew(card, |_, public, status| {
-                (Ok(PinReport { status, hashed: kdf::is_on(public.kdf.as_ref()) }), Aftermath::Closed)
+                (Ok(PinReport { status, hashed: kdf::is_on(&public.kdf) }), Aftermath::Closed)
             })
         })?;
         self.readers.note_tries(card, report.tries(PinKind::User));
@@ -203,7 +203,7 @@ pub(super) fn check_length(
     status: PinStatus,
     new: &Pin,
 ) -> Result<(), CardError> {
-    let report = PinReport { status, hashed: kdf::is_on(public.kdf.as_ref()) };
+    let report = PinReport { status, hashed: kdf::is_on(&public.kdf) };
     if new.expose().len() > report.longest(kind) {
         return Err(CardError::NewPin { which: kind, why: "it is too long for this card" });
     }

@@ -76,7 +76,7 @@ fn read(card: &mut Exclusive<'_>, public: &PublicData, status: PinStatus) -> Res
             admin: status.tries_of(PinKind::Admin),
         },
         forced: status.forced,
-        hashed: kdf::is_on(public.kdf.as_ref()),
+        hashed: kdf::is_on(&public.kdf),
         cardholder: name.map(|field| from_field(&field)).filter(|name| !name.is_empty()),
         url: url.filter(|url| !url.is_empty()),
         signatures: counter,

@@ -7,9 +7,17 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::error::CardError;
 use super::pin::{Pin, PinKind};
 
-/// Whether the card gets hashes in place of PINs.
-pub(super) fn is_on(kdf: Option<&KdfDo>) -> bool {
-    kdf.is_some_and(|kdf| kdf.kdf_algo() != 0)
+/// What a card says about it: nothing, an object, or nothing that can be understood.
+pub(super) type Kdf = Result<Option<KdfDo>, CardError>;
+
+/// Whether the card gets hashes in place of PINs, or may want them.
+pub(super) fn is_on(kdf: &Kdf) -> bool {
+    kdf.as_ref().map_or(true, |kdf| kdf.as_ref().is_some_and(|kdf| kdf.kdf_algo() != 0))
+}
+
+/// Why no PIN can be sent to this card, if so.
+pub(super) fn problem(kdf: &Kdf) -> Option<CardError> {
+    method(kdf, PinKind::User).err()
 }
 
 /// What the card calls the PIN: the text, or the hash it asks for.
@@ -17,10 +25,25 @@ pub(super) fn is_on(kdf: Option<&KdfDo>) -> bool {
 /// # Errors
 /// The card asks for a derivation that we do not know. The plain PIN is not sent instead: it would be
 /// counted as a wrong one.
-pub(super) fn apply(kdf: Option<&KdfDo>, pin: &Pin, kind: PinKind) -> Result<Zeroizing<Vec<u8>>, CardError> {
+pub(super) fn apply(kdf: &Kdf, pin: &Pin, kind: PinKind) -> Result<Zeroizing<Vec<u8>>, CardError> {
     let text = pin.expose().as_bytes();
-    let Some(kdf) = kdf.filter(|kdf| kdf.kdf_algo() != 0) else {
+    let Some(Method { hash, salt, count }) = method(kdf, kind)? else {
         return Ok(Zeroizing::new(text.to_vec()));
+    };
+    let derived = hash(salt, text, count);
+    wipe_stack();
+    Ok(derived)
+}
+
+struct Method<'a> {
+    hash: fn(&[u8], &[u8], u32) -> Zeroizing<Vec<u8>>,
+    salt: &'a [u8],
+    count: u32,
+}
+
+fn method(kdf: &Kdf, kind: PinKind) -> Result<Option<Method<'_>>, CardError> {
+    let Some(kdf) = kdf.as_ref().map_err(Clone::clone)?.as_ref().filter(|kdf| kdf.kdf_algo() != 0) else {
+        return Ok(None);
     };
     // A card with one salt uses it for all (4.3.2: "if only one salt is given").
     let salt = match kind {
@@ -31,13 +54,11 @@ pub(super) fn apply(kdf: Option<&KdfDo>, pin: &Pin, kind: PinKind) -> Result<Zer
     let (Some(salt), Some(count), 3) = (salt, kdf.iter_count(), kdf.kdf_algo()) else {
         return Err(unknown(kdf));
     };
-    let derived = match kdf.hash_algo() {
-        Some(8) => iterated::<Sha256>(salt, text, count),
-        Some(10) => iterated::<Sha512>(salt, text, count),
-        _ => return Err(unknown(kdf)),
-    };
-    wipe_stack();
-    Ok(derived)
+    match kdf.hash_algo() {
+        Some(8) => Ok(Some(Method { hash: iterated::<Sha256>, salt, count })),
+        Some(10) => Ok(Some(Method { hash: iterated::<Sha512>, salt, count })),
+        _ => Err(unknown(kdf)),
+    }
 }
 
 /// The hash functions keep the block they work on, which is the PIN, and wipe neither it nor the hash. Both lie
@@ -90,16 +111,16 @@ mod tests {
 
     #[test]
     fn without_a_derivation_the_pin_is_sent_as_it_is() {
-        assert_eq!(*apply(None, &Pin::factory_user(), PinKind::User).unwrap(), b"123456");
-        let off = KdfDo::try_from([0x81, 1, 0].as_slice()).unwrap();
-        assert_eq!(*apply(Some(&off), &Pin::factory_user(), PinKind::User).unwrap(), b"123456");
+        assert_eq!(*apply(&Ok(None), &Pin::factory_user(), PinKind::User).unwrap(), b"123456");
+        let off = Ok(KdfDo::try_from([0x81, 1, 0].as_slice()).ok());
+        assert_eq!(*apply(&off, &Pin::factory_user(), PinKind::User).unwrap(), b"123456");
     }
 
     #[test]
     fn an_unknown_derivation_is_refused_before_it_costs_a_try() {
-        let strange = KdfDo::try_from([0x81, 1, 9].as_slice()).unwrap();
+        let strange = Ok(KdfDo::try_from([0x81, 1, 9].as_slice()).ok());
         assert!(matches!(
-            apply(Some(&strange), &Pin::factory_user(), PinKind::User),
+            apply(&strange, &Pin::factory_user(), PinKind::User),
             Err(CardError::Unsupported(_))
         ));
     }

@@ -7,6 +7,7 @@ use openpgp_card::ocard::data::{
 
 use super::apdu::{Command, Wire};
 use super::error::CardError;
+use super::kdf::Kdf;
 use super::link::Exclusive;
 use super::pin::PinKind;
 use super::tlv;
@@ -30,8 +31,8 @@ pub(super) struct PublicData {
     pub(super) algorithms: [Vec<u8>; 3],
     /// The card can be made new again.
     pub(super) erasable: bool,
-    /// Hashing of PINs, if the card wants it.
-    pub(super) kdf: Option<KdfDo>,
+    /// Hashing of PINs, if the card wants it. A card that does not say so in order can be named and erased.
+    pub(super) kdf: Kdf,
     /// The application related data (DO 6E), of which all of this but the last is made.
     pub(super) application: Vec<u8>,
 }
@@ -122,7 +123,7 @@ pub(super) fn read(card: &mut Exclusive<'_>, wanted: Option<CardIdent>) -> Resul
         forcing_changes: capabilities.pw_status_change(),
         algorithms: [0xC1, 0xC2, 0xC3].map(|tag| tlv::find(&data, tag).unwrap_or_default().to_vec()),
         erasable: tlv::find(&data, 0x5F52).is_none_or(is_erasable),
-        kdf: if capabilities.kdf_do() { read_kdf(card)? } else { None },
+        kdf: if capabilities.kdf_do() { read_kdf(card)? } else { Ok(None) },
         application: data,
     })
 }
@@ -131,10 +132,10 @@ fn wants_touch(data: &[u8], tag: u16) -> bool {
     tlv::find(data, tag).and_then(<[u8]>::first).is_some_and(|policy| *policy != 0)
 }
 
-fn read_kdf(card: &mut Exclusive<'_>) -> Result<Option<KdfDo>, CardError> {
+fn read_kdf(card: &mut Exclusive<'_>) -> Result<Kdf, CardError> {
     const NAME: &str = "GET DATA F9";
     let answer = card.send(&Command::get_data(0xF9))?;
-    match answer.status {
+    Ok(match answer.status {
         0x9000 if answer.data.is_empty() => Ok(None),
         0x9000 => {
             let inner = tlv::find(&answer.data, 0xF9).unwrap_or(&answer.data);
@@ -144,7 +145,7 @@ fn read_kdf(card: &mut Exclusive<'_>) -> Result<Option<KdfDo>, CardError> {
         0x6A88 => Ok(None),
         // Anything else may hide a derivation, and the plain PIN would cost a try.
         status => Err(CardError::Failed { command: NAME, status }),
-    }
+    })
 }
 
 fn ident(application: &[u8]) -> Result<CardIdent, CardError> {

@@ -4,6 +4,7 @@ use countersign_protocol::ids::{CardIdent, Fingerprint};
 use openpgp_card::ocard::data::ApplicationIdentifier;
 
 use super::error::CardError;
+use super::kdf;
 use super::pin::PinKind;
 use super::public::PublicData;
 
@@ -52,7 +53,7 @@ impl CardSeen {
             has_keys: public.keys.iter().any(Option::is_some),
             tries: Some(public.status.tries_of(PinKind::User)),
             touch: public.touch,
-            problem: None,
+            problem: kdf::problem(&public.kdf),
         }
     }
 

@@ -1,6 +1,7 @@
 //! From a typed PIN to a signature, inside one exclusive transaction.
 
 use countersign_protocol::ids::Fingerprint;
+use zeroize::Zeroizing;
 
 use super::apdu::Command;
 use super::error::CardError;
@@ -147,7 +148,15 @@ pub(super) fn verify(
     purpose: Purpose,
     pin: &Pin,
 ) -> Result<PinAccepted, CardError> {
-    let secret = kdf::apply(public.kdf.as_ref(), pin, purpose.kind())?;
+    send_pin(card, purpose, kdf::apply(&public.kdf, pin, purpose.kind())?)
+}
+
+/// The same for what the card calls the PIN.
+pub(super) fn send_pin(
+    card: &mut Exclusive<'_>,
+    purpose: Purpose,
+    secret: Zeroizing<Vec<u8>>,
+) -> Result<PinAccepted, CardError> {
     let answer = card.send(&Command::verify(purpose.reference(), secret))?;
     match answer.status {
         0x9000 => Ok(PinAccepted(())),

@@ -117,7 +117,7 @@ impl Slot {
         job: impl FnOnce(Exclusive<'_>, &PublicData, PinStatus) -> (Result<T, CardError>, Aftermath),
     ) -> Result<T, CardError> {
         self.open()?;
-        let known = self.public.clone().filter(|public| public.ident == wanted);
+        let known = self.known(wanted);
         let job = match (self.as_left(), known) {
             (Some(insertion), Some(public)) => match self.warm(insertion, &public, job) {
                 Attempt::Done(result) => return result,
@@ -149,6 +149,11 @@ impl Slot {
         self.forget();
         let mut link = self.connect(self.company)?;
         job(begin(&mut link)?)
+    }
+
+    /// What was read of this card. What was not understood is read again: the reader may have garbled it.
+    fn known(&self, wanted: CardIdent) -> Option<Arc<PublicData>> {
+        self.public.clone().filter(|public| public.ident == wanted && public.kdf.is_ok())
     }
 
     fn warm<T, J>(&mut self, insertion: u32, public: &PublicData, job: J) -> Attempt<T, J>

@@ -3,7 +3,7 @@
 use countersign_tests::{Card, CardSpec, Machine};
 use serde_json::{Value, json};
 
-use crate::probe::{ADMIN_PIN, Probe, card, machine};
+use crate::probe::{ADMIN_PIN, PIN, Probe, card, machine};
 use crate::{SELECT, error, set_kdf, verify};
 
 fn erase(card: &Card<'_>, admin: Option<&str>) -> Value {
@@ -83,6 +83,32 @@ fn a_card_that_wants_hashed_pins_is_blocked_with_hashes_and_erased() {
     assert_eq!(probe.ask(erase(&card, None))["done"], true);
     assert_new(&machine, &probe, &card);
     assert_eq!(probe.ask(json!({ "do": "details", "card": card.ident() }))["hashed"], false);
+}
+
+#[test]
+fn a_card_whose_hashing_nobody_understands_is_named_refuses_pins_for_nothing_and_is_erased() {
+    let machine = machine(1);
+    let card = card(&machine, 0, "00000E09");
+    let probe = Probe::start(&machine);
+    // A method that is unknown, and an object that is none.
+    for object in ["810109", "8105FF"] {
+        let made = probe.generate(&card, "curve25519");
+        let put = format!("00DA00F9{:02X}{object}", object.len() / 2);
+        let answers = machine.apdus(0, &[SELECT, &verify("83", ADMIN_PIN), &put]).unwrap();
+        assert_eq!(answers[1..], ["9000", "9000"], "{object}");
+        card.pull().unwrap();
+        probe.sees_it_gone(&card);
+        card.insert().unwrap();
+        let seen = probe.sees(&card);
+        assert!(!seen["problem"].is_null(), "{object}: {seen}");
+        card.reset_counts().unwrap();
+        let answer = probe.sign(&card, &made, PIN);
+        assert!(answer["error"].is_string(), "{answer}");
+        assert_eq!(card.counts().unwrap().of("VERIFY"), 0, "{object}");
+        let answer = probe.ask(erase(&card, None));
+        assert_eq!(answer["done"], true, "{object}: {answer}");
+        assert_new(&machine, &probe, &card);
+    }
 }
 
 /// Before each command and after it. Whatever is left of the card, running it again ends well.

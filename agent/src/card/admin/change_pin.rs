@@ -48,8 +48,7 @@ impl Cards {
             // The command to change has no mark between old and new PIN: an old one typed without its end
             // would be made up from the new one's beginning. So it is proven by itself.
             let _proven = verify(exclusive, public, purpose, &plan.current.pin)?;
-            let [old, new] =
-                [&plan.current.pin, &plan.new].map(|pin| kdf::apply(public.kdf.as_ref(), pin, kind));
+            let [old, new] = [&plan.current.pin, &plan.new].map(|pin| kdf::apply(&public.kdf, pin, kind));
             let secrets = Zeroizing::new([old?.as_slice(), new?.as_slice()].concat());
             steps.begin(Standing::Unsure(kind));
             let command = Command::change_pin(purpose.reference(), secrets);
@@ -73,7 +72,7 @@ impl Cards {
             let code = match &plan.new {
                 Some(new) => {
                     check_length(kind, public, status, new)?;
-                    kdf::apply(public.kdf.as_ref(), new, kind)?
+                    kdf::apply(&public.kdf, new, kind)?
                 }
                 None => Zeroizing::default(),
             };

@@ -4,14 +4,16 @@
 //! ACTIVATE it answers nothing else; one that was pulled there is found again by its reader.
 
 use countersign_protocol::ids::CardIdent;
+use zeroize::Zeroizing;
 
 use super::super::Cards;
 use super::super::apdu::Command;
 use super::super::error::CardError;
+use super::super::kdf;
 use super::super::link::Exclusive;
 use super::super::pin::{Entered, Pin, PinKind};
 use super::super::public::{self, PinStatus, PublicData};
-use super::super::sign::{Purpose, verify};
+use super::super::sign::{Purpose, send_pin};
 use super::super::worker::Steps;
 use super::{AdminError, Standing, open_admin};
 
@@ -94,8 +96,11 @@ fn block(
     for (purpose, kind) in [(Purpose::Signing, PinKind::User), (Purpose::Admin, PinKind::Admin)] {
         let mut left = status.tries_of(kind).min(TRIES);
         while left > 0 {
+            // A card whose hashing is not understood gets it as it is, which is as wrong.
+            let secret = kdf::apply(&public.kdf, wrong, kind);
+            let secret = secret.unwrap_or_else(|_| Zeroizing::new(wrong.expose().as_bytes().to_vec()));
             steps.begin(Standing::Blocking);
-            left = match verify(card, public, purpose, wrong) {
+            left = match send_pin(card, purpose, secret) {
                 Err(CardError::WrongPin { tries } | CardError::WrongAdminPin { tries }) if tries < left => {
                     tries
                 }

@@ -56,7 +56,7 @@ fn with_admin(
     new: &Pin,
     steps: &Steps<Standing>,
 ) -> Result<(), CardError> {
-    let new = kdf::apply(public.kdf.as_ref(), new, PinKind::User)?;
+    let new = kdf::apply(&public.kdf, new, PinKind::User)?;
     let _open = open_admin(card, public, status, admin)?;
     steps.begin(Standing::Unsure(PinKind::User));
     let command = Command::reset_user_pin(new);
@@ -79,7 +79,7 @@ fn with_code(
 ) -> Result<(), CardError> {
     spare(PinKind::ResetCode, status, code)?;
     let parts = [(&code.pin, PinKind::ResetCode), (new, PinKind::User)]
-        .map(|(pin, kind)| kdf::apply(public.kdf.as_ref(), pin, kind));
+        .map(|(pin, kind)| kdf::apply(&public.kdf, pin, kind));
     let [code, hashed] = parts;
     let secrets = Zeroizing::new([code?.as_slice(), hashed?.as_slice()].concat());
     steps.begin(Standing::Unsure(PinKind::User));

@@ -137,9 +137,12 @@ fn look(slot: &mut Slot, name: &str, still_in: &dyn Fn() -> bool) -> CardSeen {
         [Duration::from_millis(100), Duration::from_millis(300), Duration::from_millis(600)];
     let mut pauses = PAUSES.into_iter();
     loop {
-        let problem = match slot.look() {
-            Ok(public) => return CardSeen::of(name, &public),
-            Err(problem) => problem,
+        let (seen, problem) = match slot.look() {
+            Ok(public) => match (CardSeen::of(name, &public), &public.kdf) {
+                (seen, Ok(_)) => return seen,
+                (seen, Err(problem)) => (seen, problem.clone()),
+            },
+            Err(problem) => (CardSeen::unread(name, Some(problem.clone())), problem),
         };
         let passing = matches!(
             problem,
@@ -151,10 +154,10 @@ fn look(slot: &mut Slot, name: &str, still_in: &dyn Fn() -> bool) -> CardSeen {
         );
         match pauses.next().filter(|_| passing) {
             Some(pause) => std::thread::sleep(pause),
-            None => return CardSeen::unread(name, Some(problem)),
+            None => return seen,
         }
         if !still_in() {
-            return CardSeen::unread(name, Some(problem));
+            return seen;
         }
     }
 }

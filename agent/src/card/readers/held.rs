@@ -21,7 +21,7 @@ impl Readers {
             .readers
             .get(name)
             .and_then(|reader| reader.seen.as_ref())
-            .is_some_and(|seen| seen.problem.is_none())
+            .is_some_and(|seen| seen.ident.is_some())
     }
 
     /// The readers whose cards could not be read because another program had them. An agent that was started a

@@ -93,7 +93,7 @@ impl Readers {
     ) -> Result<Sight, CardError> {
         let begun = Instant::now();
         let seen = self.wait(deadline, cancelled, |state| {
-            if let Some(seen) = state.find(wanted) {
+            if let Some(seen) = state.find(&|seen| seen.problem.is_none() && wanted(seen)) {
                 return Some(Sight::Card(seen));
             }
             if let Some(problem) = state.service.as_ref().filter(|_| begun.elapsed() >= BLIND) {
