@@ -120,13 +120,16 @@ pub fn become_user(uid: u32, gid: u32) -> Result<(), HardenError> {
     let failed =
         |error: caps::errors::CapsError| HardenError { what: "give up capabilities", why: error.to_string() };
     let (user, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    for set in [CapSet::Ambient, CapSet::Inheritable] {
+        caps::clear(None, set).map_err(failed)?;
+    }
     // Only in tests the agent is not root: then it has no choice of users.
     if nix::unistd::geteuid().is_root() {
         nix::unistd::setgroups(&[]).map_err(refused("leave every group"))?;
         nix::unistd::setresgid(group, group, group).map_err(refused("change the group"))?;
         nix::unistd::setresuid(user, user, user).map_err(refused("change the user"))?;
     }
-    for set in [CapSet::Ambient, CapSet::Effective, CapSet::Permitted, CapSet::Inheritable] {
+    for set in [CapSet::Effective, CapSet::Permitted] {
         caps::clear(None, set).map_err(failed)?;
     }
     if nix::unistd::geteuid() != user {
