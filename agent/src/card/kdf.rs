@@ -35,8 +35,11 @@ pub(super) fn apply(kdf: &Kdf, pin: &Pin, kind: PinKind) -> Result<Zeroizing<Vec
     Ok(derived)
 }
 
+/// Of salt and PIN, and how many bytes of both.
+type Hash = fn(&[u8], &[u8], u32) -> Zeroizing<Vec<u8>>;
+
 struct Method<'a> {
-    hash: fn(&[u8], &[u8], u32) -> Zeroizing<Vec<u8>>,
+    hash: Hash,
     salt: &'a [u8],
     count: u32,
 }
