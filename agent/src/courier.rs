@@ -93,14 +93,13 @@ impl Courier {
 
     fn for_url(&self, url: &str) -> Result<Arc<Running>, CourierError> {
         let mut running = lock(&self.running);
-        if let Some(courier) = running.as_ref().filter(|courier| courier.url == url && courier.is_alive()) {
-            if !courier.stands_still(Instant::now()) {
-                return Ok(Arc::clone(courier));
+        if let Some(courier) = running.take() {
+            if courier.url == url && courier.is_alive() && !courier.stands_still(Instant::now()) {
+                return Ok(Arc::clone(running.insert(courier)));
             }
             // It belongs to another user and cannot be killed; it ends when it next looks at its socket.
             courier.close();
         }
-        *running = None;
         let courier = Running::start(&self.spec, url)
             .map_err(|error| CourierError::NotStarted(format!("{}: {error}", self.spec.path.display())))?;
         *running = Some(Arc::clone(&courier));
@@ -301,6 +300,23 @@ mod tests {
         std::thread::sleep(LATE);
         assert_eq!(courier.carry("http://x", b"sealed", brief()), Err(CourierError::TimedOut));
         assert_eq!(starts(), 2);
+    }
+
+    #[test]
+    fn a_courier_to_another_address_takes_its_place_and_the_first_one_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("ends");
+        let courier =
+            courier(&folder, &format!("cat > /dev/null; {{ echo $1 >> {}; }} 2> /dev/null", mark.display()));
+        let brief = || Instant::now() + Duration::from_millis(200);
+        for url in ["http://old", "http://new"] {
+            assert_eq!(courier.carry(url, b"sealed", brief()), Err(CourierError::TimedOut));
+        }
+        let deadline = soon();
+        while std::fs::read_to_string(&mark).unwrap_or_default() != "http://old\n" {
+            assert!(Instant::now() < deadline, "it goes on");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     #[test]
