@@ -12,6 +12,10 @@ use crate::state::{StateDir, StateError};
 
 const TOOL: &str = "/usr/bin/systemd-creds";
 
+/// Bound to this machine's TPM, and to nothing that its firmware measures: an update of the firmware, of Secure Boot's
+/// lists or of the kernel would lock the host out. Without these words it is PCR 7, and PCR 11 where the kernel is signed.
+const TO_NO_MEASUREMENT: [&str; 2] = ["--tpm2-pcrs=", "--tpm2-public-key-pcrs="];
+
 /// A TPM takes a second or two; a tool that hangs must not hold up the agent's start.
 const TIME: Duration = Duration::from_secs(10);
 
@@ -22,6 +26,8 @@ pub struct Slot {
     /// The plain file; also what `systemd-creds` binds the secret to.
     name: String,
     sealed: String,
+    /// As earlier versions sealed it, to what the firmware measures. Sealed anew when it is next opened.
+    measured: String,
 }
 
 /// How a secret lies on the disk.
@@ -106,12 +112,12 @@ impl Slot {
 
     /// The names of the files it may lie in.
     #[must_use]
-    pub fn files(&self) -> [String; 2] {
-        [self.name.clone(), self.sealed.clone()]
+    pub fn files(&self) -> [String; 3] {
+        [self.name.clone(), self.sealed.clone(), self.measured.clone()]
     }
 
     fn named(name: String) -> Self {
-        Self { sealed: format!("{name}.cred"), name }
+        Self { sealed: format!("{name}.sealed"), measured: format!("{name}.cred"), name }
     }
 
     /// Keeps `secret`, sealed if this machine can.
@@ -127,6 +133,7 @@ impl Slot {
             Err(why) => {
                 state.write_bytes(&self.name, secret)?;
                 state.remove(&self.sealed)?;
+                state.remove(&self.measured)?;
                 Ok(Protection::RootOnly { why })
             }
         }
@@ -146,10 +153,16 @@ impl Slot {
     /// # Errors
     /// [`VaultError`].
     pub fn load(&self, state: &StateDir) -> Result<Option<Kept>, VaultError> {
-        if let Some(sealed) = state.read_bytes(&self.sealed)? {
-            let secret = self
-                .run("decrypt", &sealed)
-                .map_err(|why| VaultError::NotOpened(self.sealed.clone(), why))?;
+        for name in [&self.sealed, &self.measured] {
+            let Some(sealed) = state.read_bytes(name)? else { continue };
+            let secret =
+                self.run("decrypt", &sealed).map_err(|why| VaultError::NotOpened(name.clone(), why))?;
+            if name == &self.measured
+                && let Ok(sealed) = self.seal(&secret)
+            {
+                // On a full disk it stays as it is, and good until the firmware changes.
+                let _ = self.replace(state, &sealed);
+            }
             return Ok(Some((secret, Protection::Sealed)));
         }
         let Some(secret) = state.read_bytes(&self.name)? else { return Ok(None) };
@@ -164,6 +177,7 @@ impl Slot {
 
     fn replace(&self, state: &StateDir, sealed: &[u8]) -> Result<(), StateError> {
         state.write_bytes(&self.sealed, sealed)?;
+        state.remove(&self.measured)?;
         state.remove(&self.name)
     }
 
@@ -172,17 +186,27 @@ impl Slot {
     /// # Errors
     /// [`VaultError`].
     pub fn erase(&self, state: &StateDir) -> Result<(), VaultError> {
-        state.remove(&self.sealed)?;
-        Ok(state.remove(&self.name)?)
+        for name in self.files() {
+            state.remove(&name)?;
+        }
+        Ok(())
     }
 
     fn run(&self, verb: &str, input: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
         if !Path::new("/run/systemd/system").is_dir() || !Path::new(TOOL).exists() {
             return Err("systemd-creds is not to be had here".to_owned());
         }
+        run(self.command(verb), input, TIME)
+    }
+
+    fn command(&self, verb: &str) -> Command {
         let mut command = Command::new(TOOL);
-        command.args([verb, &format!("--name={}", self.name), "-", "-"]).env_clear();
-        run(command, input, TIME)
+        command.env_clear().arg(verb);
+        if verb == "encrypt" {
+            command.args(TO_NO_MEASUREMENT);
+        }
+        command.args([&format!("--name={}", self.name), "-", "-"]);
+        command
     }
 }
 
@@ -253,6 +277,31 @@ mod tests {
         assert!(Slot::instance_key(&mine).load(&state).unwrap().is_some());
         assert!(pins.load(&state).unwrap().is_some() && state.path("instance.json").exists());
         assert!(!Slot::erase_other_instance_keys(&state, &[mine]).unwrap());
+    }
+
+    #[test]
+    fn what_is_sealed_opens_after_an_update_of_the_firmware() {
+        let slot = Slot::host_pins("FFFE:0000AAAA".parse().unwrap());
+        let arguments = |verb| -> Vec<_> {
+            slot.command(verb).get_args().map(|word| word.to_string_lossy().into_owned()).collect()
+        };
+        let name = "--name=host-card-FFFE-0000AAAA.pins";
+        let encrypt = ["encrypt", "--tpm2-pcrs=", "--tpm2-public-key-pcrs=", name, "-", "-"];
+        assert_eq!(arguments("encrypt"), encrypt, "systemd-creds(1): empty is no PCR at all, unset is PCR 7");
+        assert_eq!(arguments("decrypt"), ["decrypt", name, "-", "-"]);
+    }
+
+    #[test]
+    fn a_secret_that_is_sealed_to_the_firmware_is_found_and_not_forgotten_behind_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path()).unwrap();
+        let slot = Slot::host_pins("FFFE:0000AAAA".parse().unwrap());
+        state.write_bytes(&slot.measured, b"sealed by nobody").unwrap();
+        let told = slot.load(&state).unwrap_err().to_string();
+        assert!(told.contains(".cred ") && told.contains("host replace"), "{told}");
+        slot.store(&state, b"secret").unwrap();
+        assert_eq!(slot.load(&state).unwrap().unwrap().0.as_slice(), b"secret");
+        assert!(!state.path(&slot.measured).exists());
     }
 
     fn shell(script: &str) -> Command {
