@@ -9,7 +9,6 @@ mod host_card;
 mod host_key;
 mod unfinished;
 
-use std::sync::MutexGuard;
 use std::time::Instant;
 
 use countersign_protocol::certificate;
@@ -24,7 +23,7 @@ pub(crate) use self::host_key::{KeyMaker, Made};
 use self::handshake::{Enrolment, Finished};
 use self::unfinished::Unfinished;
 use crate::agent::Agent;
-use crate::limits::OneAtATime;
+use crate::limits::{Alone, OneAtATime};
 use crate::person::Person;
 use crate::rotation;
 use crate::server_link::{INSTANCE, Link};
@@ -41,7 +40,7 @@ static UNDER_WAY: OneAtATime = OneAtATime::new();
 ///
 /// # Errors
 /// Somebody has it.
-pub(crate) fn place() -> Result<MutexGuard<'static, ()>, Trouble> {
+pub(crate) fn place() -> Result<Alone<'static>, Trouble> {
     UNDER_WAY.enter().ok_or_else(|| {
         Trouble::new(
             ProblemKind::Busy,
@@ -76,7 +75,8 @@ pub fn enroll(agent: &Agent, ask: &Enroll, person: &mut Person) -> Result<Enroll
 /// # Errors
 /// [`Trouble`]; the old key stays then.
 pub fn replace(agent: &Agent, ask: &ReplaceHost, person: &mut Person) -> Result<Enrolled, Trouble> {
-    let _place = place()?;
+    let place = place()?;
+    rotation::settle_if_possible(agent, person);
     let old = agent.link().ok_or(crate::wire::LinkError::NotEnrolled)?;
     let ask = Enroll {
         bundle: bundle(agent, ask, &old)?,
@@ -89,6 +89,8 @@ pub fn replace(agent: &Agent, ask: &ReplaceHost, person: &mut Person) -> Result<
     agent.state.write(BUNDLE, &ask.bundle)?;
     // One counter, one speaker.
     let enrolled = agent.keeper.in_turn(Instant::now() + limits::SERVER_ANSWER * 6, move |agent| {
+        // Whoever asked may be gone by now.
+        let _place = place;
         take_up(agent, finished, agent.link().as_deref())
     })??;
     log_enrolled(agent, &enrolled);
@@ -172,8 +174,9 @@ fn run(agent: &Agent, ask: &Enroll, old: Option<&Link>, person: &mut Person) -> 
     if matches!(&finished, Err(trouble) if trouble.kind != ProblemKind::Server) {
         // Refused: the same bytes would get the same answer. Unreachable: they may be sent again.
         Unfinished::erase(&agent.state)?;
-        let keep = old.map(|old| old.instance.fingerprint.clone());
-        Slot::erase_other_instance_keys(&agent.state, keep.as_slice())?;
+        let mut keep = rotation::keys_on_their_way(agent)?;
+        keep.extend(old.map(|old| old.instance.fingerprint.clone()));
+        Slot::erase_other_instance_keys(&agent.state, &keep)?;
     }
     finished
 }
@@ -194,6 +197,7 @@ fn take_up(agent: &Agent, finished: Finished, old: Option<&Link>) -> Result<Enro
     agent.contacts.set(contact)?;
     agent.state.write(INSTANCE, &link.instance)?;
     // Only now: whatever fails until here, the same bytes get the same answer once more.
+    rotation::forget(agent)?;
     Unfinished::erase(&agent.state)?;
     Slot::erase_other_instance_keys(&agent.state, std::slice::from_ref(&record.instance))?;
     let enrolled = Enrolled {

@@ -4,7 +4,8 @@
 //! `pam.sock`. There su and sudo count as whoever called them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Counts connections of one socket.
 #[derive(Debug)]
@@ -66,23 +67,29 @@ impl Drop for Place {
 
 /// Work that two at once would spoil, because it keeps its place in one file.
 #[derive(Debug, Default)]
-pub struct OneAtATime(Mutex<()>);
+pub struct OneAtATime(AtomicBool);
+
+/// The place in it, until it is dropped. It may go along to another thread that finishes the work.
+#[derive(Debug)]
+pub struct Alone<'a>(&'a OneAtATime);
 
 impl OneAtATime {
     /// Nobody is at it.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Mutex::new(()))
+        Self(AtomicBool::new(false))
     }
 
-    /// The place until the guard is dropped, or `None` if somebody has it.
-    pub fn enter(&self) -> Option<MutexGuard<'_, ()>> {
-        match self.0.try_lock() {
-            Ok(place) => Some(place),
-            // What a panic left half done is on disk, where the next one looks first.
-            Err(TryLockError::Poisoned(place)) => Some(place.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
+    /// The place, or `None` if somebody has it.
+    pub fn enter(&self) -> Option<Alone<'_>> {
+        (!self.0.swap(true, Ordering::SeqCst)).then_some(Alone(self))
+    }
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        // What a panic left half done is on disk, where the next one looks first.
+        self.0.0.store(false, Ordering::SeqCst);
     }
 }
 

@@ -6,8 +6,9 @@
 //! rotation-key     ────▶ the new certificate, signed by the old primary key and by the new one
 //!                  ◀──── rotation-record: compared field by field, receipt checked
 //! ```
-//! Until the key message is on the disk nothing has happened, and what was made is erased. From then on both keys are
-//! kept, and the agent goes on by itself – also after it was killed – until it knows which of them the server takes.
+//! Until it is on the disk that the key message is about to be sent, nothing has happened, and what was made is erased.
+//! From then on both keys are kept, and the agent goes on by itself – also after it was killed – until it knows which of
+//! them the server takes. It finds out by either key itself, at any time: the session keys of the change are never kept.
 
 mod unfinished;
 
@@ -35,6 +36,7 @@ use crate::person::Person;
 use crate::reach::Patience;
 use crate::server_link::{INSTANCE, Instance, Link};
 use crate::server_time::Answers;
+use crate::state::StateError;
 use crate::trouble::Trouble;
 use crate::vault::Slot;
 use crate::wire::LinkError;
@@ -53,7 +55,7 @@ struct Journalled<'a> {
 /// # Errors
 /// [`Trouble`]; the old key is in force then, unless the words say that it is not known.
 pub fn rotate(agent: &Agent, ask: &RotateKey, person: &mut Person) -> Result<Enrolled, Trouble> {
-    let _place = enrollment::place()?;
+    let place = enrollment::place()?;
     if Unfinished::load(&agent.state)?.is_some() {
         person.note(NoteKind::Info, "Finishing the change of the key that was interrupted.");
         if let Some(done) = in_turn(agent, |agent| Ok(settle(agent)?))? {
@@ -67,12 +69,16 @@ pub fn rotate(agent: &Agent, ask: &RotateKey, person: &mut Person) -> Result<Enr
     }
     in_turn(agent, sent_everything)?;
     let made = KeyMaker { agent, link: Some(&link) }.make(&ask.key_store, person)?;
-    let instance = certificate::fingerprint(&made.base)?;
-    let done = in_turn(agent, move |agent| change(agent, &made));
-    if done.is_err() && Unfinished::load(&agent.state)?.is_none() {
-        Slot::instance_key(&instance).erase(&agent.state)?;
-    }
-    done
+    in_turn(agent, move |agent| {
+        // Whoever asked may be gone by now; nobody else makes a key until this one's fate is known or on the disk.
+        let _place = place;
+        let done = change(agent, &made);
+        // Here and nowhere else: as long as this waits for its turn, the key is needed.
+        if done.is_err() && Unfinished::load(&agent.state)?.is_none() {
+            Slot::instance_key(&certificate::fingerprint(&made.base)?).erase(&agent.state)?;
+        }
+        done
+    })
 }
 
 /// Finishes a change that was interrupted, if one was. For the keeper, before it says anything else to the server.
@@ -84,18 +90,34 @@ pub fn settle(agent: &Agent) -> Result<Option<Enrolled>, LinkError> {
     let Some(unfinished) = Unfinished::load(&agent.state)? else { return Ok(None) };
     let link = agent.link().ok_or(LinkError::NotEnrolled)?;
     let change = Change::of(agent, &link, unfinished)?;
-    if link.instance.fingerprint == change.instance {
-        // It was all done but for the cleaning up.
+    if link.instance.fingerprint != change.unfinished.old {
+        // It was all done but for the cleaning up; or the host was given another key meanwhile, and both are nobody's.
         change.clean_up()?;
         return Ok(None);
     }
-    let sent = change.send(Answers::Kept);
-    match sent {
-        Ok(record) => change.finish(&record).map(Some),
-        // Too old by now, or never taken: the server is asked about either key.
-        Err(LinkError::Refused { .. }) => change.find_out(),
-        Err(error) => Err(error),
+    change.find_out()
+}
+
+/// The same before this host gets a third key, if the server and one of the two keys are there. If not, that is told.
+pub(crate) fn settle_if_possible(agent: &Agent, person: &mut Person) {
+    let Ok(Some(new)) = Unfinished::load(&agent.state).map(|kept| kept.and_then(|kept| kept.new_name().ok()))
+    else {
+        return;
+    };
+    if let Err(trouble) = in_turn(agent, |agent| Ok(settle(agent)?)) {
+        person.note(
+            NoteKind::Info,
+            &format!(
+                "A change of this host's key was interrupted, and which key is in force cannot be found out ({}). Going on; afterwards, revoke the other one too: countersign admin host revoke {new}",
+                trouble.message
+            ),
+        );
     }
+}
+
+/// Forgets a change that was interrupted: this host has a third key now.
+pub(crate) fn forget(agent: &Agent) -> Result<(), StateError> {
+    Unfinished::erase(&agent.state)
 }
 
 /// Everything that is signed by the old key, or names it, goes to the server under it.
@@ -140,12 +162,12 @@ fn change(agent: &Agent, made: &Made) -> Result<Enrolled, Trouble> {
     let signers =
         vec![link.primary.signer(&link.base, &agent.cards)?, made.primary.signer(&made.base, &agent.cards)?];
     let sealed = envelope::seal(&message, signers, &link.server.certificate, now)?;
-    let unfinished = Unfinished::begin(&link, made, &session, sealed, transcript.digest())?;
+    let unfinished = Unfinished::begin(&link, made)?;
     unfinished.keep(&agent.state)?;
 
     let change = Change::of(agent, &link, unfinished)?;
-    match change.send(Answers::Fresh) {
-        Ok(record) => Ok(change.finish(&record)?),
+    match change.send(&sealed, &session) {
+        Ok(record) => Ok(change.finish(&record, &sealed, transcript)?),
         Err(LinkError::Refused { correlation, .. }) => match change.find_out()? {
             Some(done) => Ok(done),
             None => Err(Trouble::new(
@@ -168,33 +190,30 @@ fn change(agent: &Agent, made: &Made) -> Result<Enrolled, Trouble> {
     }
 }
 
-/// A key message that is on the disk, and both keys.
+/// A key message that is about to be sent, or was; and both keys.
 struct Change<'a> {
     agent: &'a Agent,
     link: &'a Link,
     unfinished: Unfinished,
-    session: SessionKeys,
     /// The new name.
     instance: Fingerprint,
 }
 
 impl<'a> Change<'a> {
     fn of(agent: &'a Agent, link: &'a Link, unfinished: Unfinished) -> Result<Self, LinkError> {
-        let session = unfinished.session()?;
-        let instance = certificate::fingerprint(&unfinished.base()?)?;
-        Ok(Self { agent, link, unfinished, session, instance })
+        let instance = unfinished.new_name()?;
+        Ok(Self { agent, link, unfinished, instance })
     }
 
-    fn send(&self, answers: Answers) -> Result<Verified, LinkError> {
-        let decryptors = self.session.decryptors(self.agent.wire.time.now())?;
-        let (wire, server, me) = (&self.agent.wire, &self.link.server, self.session.certificate());
-        wire.exchange(answers, server, &self.unfinished.sealed, me, decryptors, soon())
+    fn send(&self, sealed: &Sealed, session: &SessionKeys) -> Result<Verified, LinkError> {
+        let decryptors = session.decryptors(self.agent.wire.time.now())?;
+        let (wire, server, me) = (&self.agent.wire, &self.link.server, session.certificate());
+        wire.exchange(Answers::Fresh, server, sealed, me, decryptors, soon())
     }
 
     /// The record is compared with what was sent (W6), and the new key is this host's from then on.
-    fn finish(&self, reply: &Verified) -> Result<Enrolled, LinkError> {
-        let sealed: &Sealed = &self.unfinished.sealed;
-        let sent = Transcript::resume(self.unfinished.transcript).then(sealed.literal());
+    fn finish(&self, reply: &Verified, sealed: &Sealed, heard: Transcript) -> Result<Enrolled, LinkError> {
+        let sent = heard.then(sealed.literal());
         check_transcript(reply, sent)?;
         let record: RotationRecord = reply.body()?;
         let proven = check_receipt(&record.receipt, &self.link.instance.ledger_key)?;
@@ -216,19 +235,28 @@ impl<'a> Change<'a> {
         self.take_over(proven.index())
     }
 
-    /// No answer to the key message can be had any more. The server takes session keys from one of the two keys; once
-    /// it took some from the old one, with a greater counter, it never takes the key message any more.
+    /// The answer to the key message was lost. The server takes session keys from one of the two keys; once it took some
+    /// from the old one, with a greater counter, it never takes the key message any more.
     fn find_out(&self) -> Result<Option<Enrolled>, LinkError> {
+        let agent = self.agent;
         let new = self.new_link(self.link.instance.ledger_index)?;
-        match new.renew_session(self.agent.means(soon()), &self.agent.cards, &self.agent.contacts) {
+        let not_the_new_one = match new.renew_session(agent.means(soon()), &agent.cards, &agent.contacts) {
             Ok(ledger_index) => return self.take_over(ledger_index).map(Some),
-            Err(LinkError::Refused { .. }) => {}
+            // A key that cannot sign tells nothing about whether it is in force. The old one may.
+            Err(error @ (LinkError::Refused { .. } | LinkError::Internal(_))) => error,
+            Err(error) => return Err(error),
+        };
+        // The old one's session keys may be from before a restart.
+        match self.link.renew_session(agent.means(soon()), &agent.cards, &agent.contacts) {
+            Ok(_) => {}
+            // Then it is the new one, or neither: what is wrong with that is what helps.
+            Err(LinkError::Refused { .. }) if matches!(not_the_new_one, LinkError::Internal(_)) => {
+                return Err(not_the_new_one);
+            }
             Err(error) => return Err(error),
         }
-        // The old one's session keys may be from before a restart.
-        self.link.renew_session(self.agent.means(soon()), &self.agent.cards, &self.agent.contacts)?;
         self.clean_up()?;
-        self.agent.log.notice("key-change-given-up", &[("what", "it had not come to the server")]);
+        agent.log.notice("key-change-given-up", &[("what", "it had not come to the server")]);
         Ok(None)
     }
 
@@ -283,7 +311,7 @@ impl<'a> Change<'a> {
 pub(crate) fn keys_on_their_way(agent: &Agent) -> Result<Vec<Fingerprint>, Trouble> {
     let unfinished = Unfinished::load(&agent.state)?;
     let both = unfinished.map(|unfinished| {
-        let new = certificate::fingerprint(&unfinished.base()?)?;
+        let new = unfinished.new_name()?;
         Ok::<_, Trouble>(vec![unfinished.old, new])
     });
     Ok(both.transpose()?.unwrap_or_default())

@@ -1,50 +1,35 @@
-//! A change of the key that may or may not have come to the server: what to send again, and the keys of both.
+//! A change of the key that may or may not have come to the server: the names of both keys, and no secret.
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate::{self, Cert, CertificateError};
-use countersign_protocol::envelope::Sealed;
-use countersign_protocol::ids::{Digest, Fingerprint};
+use countersign_protocol::ids::Fingerprint;
 use countersign_protocol::message::KeyStore;
 use serde::{Deserialize, Serialize};
 
 use crate::enrollment::Made;
-use crate::instance_key::SessionKeys;
 use crate::server_link::Link;
 use crate::state::{StateDir, StateError};
 use crate::trouble::Trouble;
 
-/// The file. Root only, and gone when it is known which key is in force.
+/// The file. Gone when it is known which key is in force.
 const FILE: &str = "rotation.json";
 
-/// Where it stands: the key message was sent, or is about to be.
+/// Where it stands: the key message was sent, or is about to be. Earlier versions kept the message here too, and the
+/// session keys; they are read past and go with the file.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Unfinished {
     /// The name that the host had.
     pub(super) old: Fingerprint,
     base: Binary,
-    session: Binary,
     pub(super) key_store: KeyStore,
-    pub(super) sealed: Sealed,
-    /// The chain that the key message carries.
-    pub(super) transcript: Digest,
 }
 
 impl Unfinished {
-    pub(super) fn begin(
-        link: &Link,
-        made: &Made,
-        session: &SessionKeys,
-        sealed: Sealed,
-        transcript: Digest,
-    ) -> Result<Self, Trouble> {
+    pub(super) fn begin(link: &Link, made: &Made) -> Result<Self, Trouble> {
         Ok(Self {
             old: link.instance.fingerprint.clone(),
             base: Binary(certificate::to_bytes(&made.base)?),
-            session: Binary(session.to_secret_bytes()?.to_vec()),
             key_store: made.key_store.clone(),
-            sealed,
-            transcript,
         })
     }
 
@@ -64,7 +49,34 @@ impl Unfinished {
         certificate::parse(&self.base.0)
     }
 
-    pub(super) fn session(&self) -> Result<SessionKeys, CertificateError> {
-        SessionKeys::from_secret_bytes(&self.session.0)
+    /// The name that the new key gives it.
+    pub(super) fn new_name(&self) -> Result<Fingerprint, CertificateError> {
+        certificate::fingerprint(&self.base()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_protocol::clock::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_change_that_an_earlier_version_began_is_finished_without_its_session_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path()).unwrap();
+        let now = Timestamp::from_seconds(1_790_000_000);
+        let base = certificate::generate_software("instance", now, None).unwrap();
+        let old: Fingerprint = "AB".repeat(20).parse().unwrap();
+        let kept = serde_json::json!({
+            "old": old, "base": Binary(certificate::to_bytes(&base).unwrap()), "session": Binary(vec![1]),
+            "key_store": KeyStore::Sealed, "sealed": {"bytes": "AA"}, "transcript": "AA",
+        });
+        state.write(FILE, &kept).unwrap();
+        let unfinished = Unfinished::load(&state).unwrap().unwrap();
+        assert_eq!(unfinished.old, old);
+        assert_eq!(unfinished.new_name().unwrap(), certificate::fingerprint(&base).unwrap());
+        unfinished.keep(&state).unwrap();
+        assert!(!std::fs::read_to_string(state.path(FILE)).unwrap().contains("session"));
     }
 }
