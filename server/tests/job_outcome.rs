@@ -207,6 +207,34 @@ fn another_hosts_request_can_neither_be_asked_about_nor_burned() {
 }
 
 #[test]
+fn a_host_whose_key_was_rotated_is_told_what_became_of_its_earlier_requests() {
+    let server = Server::new();
+    let (first, _admin, ana) = server.with_ana();
+    let (sent, lost) = (login(&first, &ana, "ana"), login(&first, &ana, "ana"));
+    let answer: JobReply = first.open(&sent, &first.send(&sent)).body().unwrap();
+    first.check_in(5, 0, &[]);
+    let (second, _) = first.rotate();
+    second.check_in(7, 0, &[]);
+    let (third, _) = second.rotate();
+    let JobOutcomeReply::Answered { reply } = outcome(&third, &sent) else { panic!("not answered") };
+    assert_eq!(*reply, JobReply { result: None, ..answer });
+    let proven = check_receipt(&reply.receipt, &third.ledger_key).unwrap();
+    assert_eq!(proven.entry().instance, Some(first.fingerprint()));
+    assert!(matches!(outcome(&third, &lost), JobOutcomeReply::NeverHappened { .. }));
+    assert!(server.entries().iter().all(|entry| entry.kind != EntryKind::Alarm));
+
+    // The ledger is searched for it under all its names too.
+    server.clock.turn(limits::REPLAY_MEMORY + 200);
+    let store = server.store();
+    let tx = store.begin().unwrap();
+    tx.forget(server.clock_now().plus(-limits::REPLAY_MEMORY)).unwrap();
+    tx.commit().unwrap();
+    let mut third = third;
+    assert_eq!(third.key_update(Some(3600)).status, 200);
+    assert!(matches!(outcome(&third, &sent), JobOutcomeReply::Answered { .. }));
+}
+
+#[test]
 fn only_a_job_is_told_and_nothing_else_that_was_answered() {
     let server = Server::new();
     let (host, _admin, _ana) = server.with_ana();

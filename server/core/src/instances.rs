@@ -148,7 +148,25 @@ pub trait InstanceRead {
     /// # Errors
     /// [`StoreError`].
     fn instance(&self, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError>;
+
+    /// This name and the last ones that the host had before its key was rotated.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn names(&self, fingerprint: &Fingerprint) -> Result<Vec<Fingerprint>, StoreError> {
+        let mut names = vec![fingerprint.clone()];
+        while names.len() < NAMES
+            && let Some(newest) = names.last()
+            && let Some(before) = self.predecessor(newest)?
+        {
+            names.push(before.fingerprint);
+        }
+        Ok(names)
+    }
 }
+
+/// Most names looked at: a host settles what it sent under one before it takes the next.
+const NAMES: usize = 17;
 
 /// Instances in a store.
 pub trait InstanceStore: InstanceRead {

@@ -40,10 +40,13 @@ pub(crate) fn job_outcome(
     }
     let recipient = Recipient::Instance(instance.fingerprint.clone());
     let answer = |reply: JobOutcomeReply| Ok(Draft::unrecorded(recipient.clone(), &reply)?.quietly(true));
-    match ctx.tx().reply(&asked.id)? {
-        Some(stored) if stored.digest != asked.digest || stored.recipient != recipient => {
-            Err(Reason::Envelope(OpenError::IdReused).into())
-        }
+    let known = ctx.tx().reply(&asked.id)?;
+    let is_theirs = match &known {
+        None => true,
+        Some(stored) => stored.digest == asked.digest && was(ctx, instance, &stored.recipient)?,
+    };
+    match known {
+        Some(_) if !is_theirs => Err(Reason::Envelope(OpenError::IdReused).into()),
         // Burned when it was asked about before, and that answer was lost: one entry says so.
         Some(stored) if stored.sealed.is_empty() && !stored.passing => match prepared {
             Prepared::NeverHappened(receipt) => answer(JobOutcomeReply::NeverHappened { receipt }),
@@ -76,6 +79,12 @@ pub(crate) fn job_outcome(
             Ok(never_happened(ctx, instance, &asked))
         }
     }
+}
+
+/// Whether this is the instance, or was before its key was rotated.
+fn was(ctx: &Context<'_>, instance: &Instance, recipient: &Recipient) -> Result<bool, Stop> {
+    let Recipient::Instance(name) = recipient else { return Ok(false) };
+    Ok(ctx.tx().names(&instance.fingerprint)?.contains(name))
 }
 
 /// Whether the answer to it, had there been one, may have been deleted. It is too old to be taken then.

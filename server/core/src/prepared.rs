@@ -104,7 +104,7 @@ impl Prepared {
         if now.seconds_since(asked.time) < limits::REPLAY_MEMORY - limits::CLOCK_SKEW {
             return Ok(Self::Nothing);
         }
-        job_outcome::recall(view, core.ledger(), instance, &asked).map(Self::Recalled)
+        job_outcome::recall(view, core.ledger(), &view.names(instance)?, &asked).map(Self::Recalled)
     }
 }
 

@@ -15,12 +15,12 @@ const MOST: u64 = 4096;
 /// Entries asked of the store at once.
 const STEP: u64 = 64;
 
-/// The reply to `asked`, made again from its entry, if the ledger has it near that time. Entries lie in order of time,
+/// The reply to `asked` by a host of these `names`, made again from its entry, if the ledger has it near that time. Entries lie in order of time,
 /// unless the clock was set: then it may not be found.
 pub(crate) fn recall(
     view: &dyn LedgerSnapshot,
     ledger: &Ledger,
-    instance: &Fingerprint,
+    names: &[Fingerprint],
     asked: &JobOutcome,
 ) -> Result<Option<Box<JobReply>>, Failure> {
     // It was taken only if its time was near the server's.
@@ -37,7 +37,7 @@ pub(crate) fn recall(
             if entry.time > until {
                 return Ok(None);
             }
-            if is_about(&entry, instance, &asked.id) {
+            if is_about(&entry, names, &asked.id) {
                 let receipt = ledger.recall(view, next)?.receipt().clone();
                 let decision = match entry.decision {
                     Outcome::Allowed => Decision::Allowed,
@@ -52,10 +52,10 @@ pub(crate) fn recall(
     Ok(None)
 }
 
-fn is_about(entry: &Entry, instance: &Fingerprint, message: &MessageId) -> bool {
+fn is_about(entry: &Entry, names: &[Fingerprint], message: &MessageId) -> bool {
     entry.kind == EntryKind::Job
         && entry.message.as_ref() == Some(message)
-        && entry.instance.as_ref() == Some(instance)
+        && entry.instance.as_ref().is_some_and(|name| names.contains(name))
 }
 
 /// The index of the first entry that is not before `time`.
