@@ -117,12 +117,12 @@ pub struct Wait<'a> {
 pub enum NoAnswer {
     /// The server said nothing.
     Silence(Silence),
-    /// It said no, or what does not hold, or it could not be asked. That is the last word.
+    /// It said no, or what does not hold. That is the last word.
     Final(LinkError),
 }
 
-/// Proof that the server was asked about this statement, and that nothing it signed came back in time. Made only by
-/// [`ask`].
+/// Proof that the server was asked about this statement, if this host could speak at all, and that nothing it signed came
+/// back in time. Made only by [`ask`].
 #[derive(Debug)]
 pub struct Silence {
     signed: SignedStatement,
@@ -224,7 +224,11 @@ fn send(
     let Question { signed, body, correlation, uid } = question;
     let now = agent.wire.time.now();
     if link.session().is_none_or(|session| session.until() <= now) {
-        agent.keeper.freshen(patience.deadline)?;
+        // With keys that last the statement is sent, or it is not; without, nothing can be said at all.
+        agent.keeper.freshen(patience.deadline).map_err(|error| match error {
+            LinkError::Internal(why) => LinkError::Mute(why),
+            other => other,
+        })?;
     }
     let internal = |error: String| LinkError::Internal(error);
     let Statement { operation, resource, login, service, account, .. } =
@@ -235,6 +239,7 @@ fn send(
     let sealed = link.seal_at(means, time, &JobRequest { signed, body }, None)?;
     let InReplyTo { id, digest } = sealed.in_reply_to();
     let job = SentJob {
+        instance: Some(link.instance.fingerprint.clone()),
         id,
         digest,
         time,
@@ -268,6 +273,7 @@ fn send(
 /// # Errors
 /// [`LinkError::Untrusted`].
 pub fn prove(link: &Link, job: &SentJob, reply: JobReply) -> Result<Answer, LinkError> {
+    let asker = job.instance.as_ref().unwrap_or(&link.instance.fingerprint);
     let proven = link.prove(&reply.receipt)?;
     proven.answers(&job.id, Some(&job.statement))?;
     let entry = proven.entry();
@@ -278,7 +284,7 @@ pub fn prove(link: &Link, job: &SentJob, reply: JobReply) -> Result<Answer, Link
     for (same, what) in [
         (entry.decision == recorded, "decision"),
         (entry.correlation == reply.correlation, "correlation id"),
-        (entry.instance.as_ref() == Some(&link.instance.fingerprint), "instance"),
+        (entry.instance.as_ref() == Some(asker), "instance"),
     ] {
         if !same {
             return Err(LinkError::Untrusted(format!("reply and ledger entry name another {what} each")));

@@ -21,7 +21,7 @@ pub fn choose(
     insert: &str,
     person: &mut Person,
 ) -> Result<CardSeen, Trouble> {
-    let host = agent.link().and_then(|link| link.primary.card());
+    let host = agent.link().and_then(|link| link.primary().card());
     if named.is_some() && named == host {
         return Err(Trouble::new(
             ProblemKind::NotPermitted,

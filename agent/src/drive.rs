@@ -162,7 +162,7 @@ impl Drive<'_> {
     /// Whether another program may have made it one of the cards that are wanted: not if its key is somebody else's.
     fn may_have_changed(&self, seen: &CardSeen) -> bool {
         let Some(card) = seen.ident else { return false };
-        if self.link.primary.card() == Some(card) || self.only.is_some_and(|only| only != card) {
+        if self.link.primary().card() == Some(card) || self.only.is_some_and(|only| only != card) {
             return false;
         }
         let roster = self.agent.contacts.rosters.get();
@@ -286,7 +286,7 @@ impl Drive<'_> {
     fn choice(&self, seen: &CardSeen) -> Option<Choice> {
         let card = seen.ident?;
         // The host's own card is nobody's, whatever a roster says.
-        if self.link.primary.card() == Some(card) || self.only.is_some_and(|only| only != card) {
+        if self.link.primary().card() == Some(card) || self.only.is_some_and(|only| only != card) {
             return None;
         }
         let key = seen.signing_key.as_ref()?;

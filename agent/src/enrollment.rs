@@ -204,11 +204,11 @@ fn take_up(agent: &Agent, finished: Finished, old: Option<&Link>) -> Result<Enro
         instance: record.instance.clone(),
         key_words: key_words(&record.instance),
         state: record.state.as_str().to_owned(),
-        key_store: link.primary.in_words(),
+        key_store: link.primary().in_words(),
         ledger_index: record.receipt.index,
         replaces: old.map(|old| old.instance.fingerprint.clone()),
     };
-    if let Some(why) = link.primary.not_sealed() {
+    if let Some(why) = link.primary().not_sealed() {
         agent.log.warn("not-sealed", &[("why", why)]);
     }
     agent.set_link(link);

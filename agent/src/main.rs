@@ -78,7 +78,8 @@ fn run() -> Result<(), String> {
         weaknesses,
     )
     .map_err(|error| error.to_string())?;
-    if let Some(why) = agent.link().as_ref().and_then(|link| link.primary.not_sealed()) {
+    let primary = agent.link().map(|link| link.primary());
+    if let Some(why) = primary.as_ref().and_then(|primary| primary.not_sealed()) {
         log.warn("not-sealed", &[("why", why)]);
     }
     #[cfg(debug_assertions)]

@@ -119,7 +119,7 @@ impl Reach {
                     seen.in_vain = Some(now);
                 }
             }
-            LinkError::NotEnrolled | LinkError::Internal(_) | LinkError::Full(_) => {}
+            LinkError::NotEnrolled | LinkError::Mute(_) | LinkError::Internal(_) | LinkError::Full(_) => {}
         }
     }
 

@@ -159,8 +159,10 @@ fn change(agent: &Agent, made: &Made) -> Result<Enrolled, Trouble> {
     let id = MessageId::new(agent.random.as_ref())?;
     let message = Message::new(id, now, link.server.fingerprint.clone(), &body)?;
     let message = message.with_transcript(transcript.digest());
-    let signers =
-        vec![link.primary.signer(&link.base, &agent.cards)?, made.primary.signer(&made.base, &agent.cards)?];
+    let signers = vec![
+        link.primary().signer(&link.base, &agent.cards)?,
+        made.primary.signer(&made.base, &agent.cards)?,
+    ];
     let sealed = envelope::seal(&message, signers, &link.server.certificate, now)?;
     let unfinished = Unfinished::begin(&link, made)?;
     unfinished.keep(&agent.state)?;
@@ -240,21 +242,18 @@ impl<'a> Change<'a> {
     fn find_out(&self) -> Result<Option<Enrolled>, LinkError> {
         let agent = self.agent;
         let new = self.new_link(self.link.instance.ledger_index)?;
-        let not_the_new_one = match new.renew_session(agent.means(soon()), &agent.cards, &agent.contacts) {
+        match new.renew_session(agent.means(soon()), &agent.cards, &agent.contacts) {
             Ok(ledger_index) => return self.take_over(ledger_index).map(Some),
+            Err(LinkError::Refused { .. }) => {}
             // A key that cannot sign tells nothing about whether it is in force. The old one may.
-            Err(error @ (LinkError::Refused { .. } | LinkError::Internal(_))) => error,
-            Err(error) => return Err(error),
-        };
-        // The old one's session keys may be from before a restart.
-        match self.link.renew_session(agent.means(soon()), &agent.cards, &agent.contacts) {
-            Ok(_) => {}
-            // Then it is the new one, or neither: what is wrong with that is what helps.
-            Err(LinkError::Refused { .. }) if matches!(not_the_new_one, LinkError::Internal(_)) => {
-                return Err(not_the_new_one);
+            Err(error @ (LinkError::Mute(_) | LinkError::Internal(_))) => {
+                agent.log.warn("key-change-unfinished", &[("why", &error.to_string())]);
             }
             Err(error) => return Err(error),
         }
+        // The old one's session keys may be from before a restart.
+        self.link.read_primary_again(&agent.state);
+        self.link.renew_session(agent.means(soon()), &agent.cards, &agent.contacts)?;
         self.clean_up()?;
         agent.log.notice("key-change-given-up", &[("what", "it had not come to the server")]);
         Ok(None)
@@ -271,7 +270,7 @@ impl<'a> Change<'a> {
             instance: self.instance.clone(),
             key_words: key_words(&self.instance),
             state: InstanceState::Active.as_str().to_owned(),
-            key_store: new.primary.in_words(),
+            key_store: new.primary().in_words(),
             ledger_index,
             replaces: Some(self.link.instance.fingerprint.clone()),
         };
@@ -292,6 +291,7 @@ impl<'a> Change<'a> {
             certificate: Binary(certificate::to_bytes(&self.unfinished.base()?)?),
             key_store: self.unfinished.key_store.clone(),
             ledger_index,
+            earlier: self.link.instance.names_so_far(),
             ..self.link.instance.clone()
         };
         let primary = Primary::load(&self.agent.state, &instance.fingerprint, &instance.key_store);

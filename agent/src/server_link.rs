@@ -44,6 +44,28 @@ pub struct Instance {
     pub ledger_key: LedgerKey,
     /// Where the enrolment lies in the ledger.
     pub ledger_index: u64,
+    /// The names that it had before its key was rotated, the last one last. To the server they are this host's still.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Fingerprint>,
+}
+
+/// Earlier names kept: what was sent under one is settled before the next rotation, or nobody tells about it.
+const EARLIER: usize = 16;
+
+impl Instance {
+    /// Whether the server knows this name for this host's, now or before a rotation.
+    #[must_use]
+    pub fn has_been(&self, name: &Fingerprint) -> bool {
+        self.fingerprint == *name || self.earlier.contains(name)
+    }
+
+    /// The names that are earlier ones once this name is.
+    #[must_use]
+    pub fn names_so_far(&self) -> Vec<Fingerprint> {
+        let mut names = self.earlier.clone();
+        names.push(self.fingerprint.clone());
+        names.split_off(names.len().saturating_sub(EARLIER))
+    }
 }
 
 /// An enrolled host's connection to its server.
@@ -54,8 +76,8 @@ pub struct Link {
     pub server: Server,
     /// The instance's certificate without session keys.
     pub base: Cert,
-    /// The key that names this host.
-    pub primary: Primary,
+    /// The key that names this host. Held to look or to replace.
+    primary: Mutex<Arc<Primary>>,
     /// Announced to the server; none until the first key update after a start. Held to look or to replace.
     session: Mutex<Option<Arc<SessionKeys>>>,
     /// What stood in the way of the next ones. Held to look or to replace.
@@ -84,7 +106,7 @@ pub struct Means<'a> {
 
 impl From<PrimaryError> for LinkError {
     fn from(error: PrimaryError) -> Self {
-        Self::Internal(error.to_string())
+        Self::Mute(error.to_string())
     }
 }
 
@@ -114,11 +136,26 @@ impl Link {
             instance,
             server,
             base,
-            primary,
+            primary: Mutex::new(Arc::new(primary)),
             session: Mutex::new(session.map(Arc::new)),
             trouble: Mutex::default(),
             refusal: Refusal::default(),
         })
+    }
+
+    /// The key that names this host.
+    #[must_use]
+    pub fn primary(&self) -> Arc<Primary> {
+        Arc::clone(&self.primary.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the key that names this host again, if it could not be used: a TPM that was slow when the machine started,
+    /// or a file that was put back, must not need a restart.
+    pub fn read_primary_again(&self, state: &StateDir) {
+        if self.primary().unusable().is_some() {
+            let again = Primary::load(state, &self.instance.fingerprint, &self.instance.key_store);
+            *self.primary.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(again);
+        }
     }
 
     /// The session keys in use.
@@ -239,12 +276,13 @@ impl Link {
 
     fn renew_once(&self, means: Means<'_>, cards: &Cards, contacts: &Contacts) -> Result<u64, LinkError> {
         let now = means.wire.time.now();
-        let fresh = SessionKeys::generate(&self.base, self.primary.signer(&self.base, cards)?, now)?;
+        let primary = self.primary();
+        let fresh = SessionKeys::generate(&self.base, primary.signer(&self.base, cards)?, now)?;
         let certificate = Binary(certificate::to_bytes(fresh.certificate())?);
         let update = KeyUpdate { certificate, counter: contacts.count()?.counter };
         let message =
             Message::new(MessageId::new(means.random)?, now, self.server.fingerprint.clone(), &update)?;
-        let signer = self.primary.signer(&self.base, cards)?;
+        let signer = primary.signer(&self.base, cards)?;
         let sealed = envelope::seal(&message, vec![signer], &self.server.certificate, now)?;
 
         // The server may seal its answer to the keys it knew before, or to these already.

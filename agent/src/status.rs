@@ -45,7 +45,7 @@ pub fn status(agent: &Agent, with_cards: bool, peer: &Peer) -> StatusReport {
         key_words: link.as_ref().map(|link| key_words(&link.instance.fingerprint)),
         state: state.to_owned(),
         refused: contact.as_ref().is_some_and(|contact| contact.refused),
-        key_store: link.as_ref().map(|link| link.primary.in_words()),
+        key_store: link.as_ref().map(|link| link.primary().in_words()),
         session_keys_until: link.as_ref().and_then(|link| link.session()).map(|session| session.until()),
         key_trouble: link.as_ref().and_then(|link| key_trouble(link)),
         forked: contact.as_ref().is_some_and(|contact| contact.forked),
@@ -64,7 +64,7 @@ pub fn status(agent: &Agent, with_cards: bool, peer: &Peer) -> StatusReport {
 fn key_trouble(link: &Link) -> Option<String> {
     let until = link.session().map(|session| session.until());
     let trouble = link.trouble().map(|trouble| trouble.in_words(until));
-    trouble.or_else(|| link.primary.unusable().map(str::to_owned))
+    trouble.or_else(|| link.primary().unusable().map(str::to_owned))
 }
 
 fn server(agent: &Agent, link: &Link, contact: Option<&Contact>) -> ServerReport {
@@ -105,7 +105,7 @@ fn roster(agent: &Agent, held: &Held, viewer: &Viewer) -> RosterReport {
 }
 
 fn readers(agent: &Agent, uid: u32) -> CardsReport {
-    let host = agent.link().and_then(|link| link.primary.card());
+    let host = agent.link().and_then(|link| link.primary().card());
     let now = Instant::now();
     let turns = agent.cards.turns().into_iter().filter(|turn| uid == 0 || Some(turn.card) != host);
     CardsReport {
@@ -169,7 +169,7 @@ pub const USER: &str = "user";
 /// The cards. The host's own is shown to root alone.
 #[must_use]
 pub fn cards(agent: &Agent, uid: u32) -> Vec<CardReport> {
-    let host = agent.link().and_then(|link| link.primary.card());
+    let host = agent.link().and_then(|link| link.primary().card());
     let cards = agent.cards.list();
     let shown = cards.iter().filter(|seen| uid == 0 || host.is_none() || seen.ident != host);
     shown
@@ -188,7 +188,7 @@ pub fn cards(agent: &Agent, uid: u32) -> Vec<CardReport> {
 /// Whether this is the card with this instance's key.
 #[must_use]
 pub fn is_hosts(agent: &Agent, card: CardIdent) -> bool {
-    agent.link().and_then(|link| link.primary.card()) == Some(card)
+    agent.link().and_then(|link| link.primary().card()) == Some(card)
 }
 
 /// Accounts known here whose key a card holds.

@@ -78,6 +78,7 @@ impl From<LinkError> for Trouble {
             LinkError::NotEnrolled => {
                 Self::new(ProblemKind::Enrolment, "This host is not enrolled. As root: countersign enroll")
             }
+            LinkError::Mute(why) => Self::new(ProblemKind::Internal, sentence(&why)),
             LinkError::Internal(why) => Self::new(ProblemKind::Internal, format!("{why}.")),
         }
     }

@@ -156,6 +156,8 @@ pub enum Outcome<'a> {
     },
     /// Too long ago for the server to tell, and to happen.
     Forgotten,
+    /// It was sent under a name that is not this host's any more: the server tells nobody.
+    NameLost,
 }
 
 /// Why an allowed login may have opened nothing.
@@ -209,7 +211,7 @@ pub fn conclude(agent: &Agent, row: &Unsettled, outcome: &Outcome<'_>, why: Why)
         }
         Outcome::MaybeHandedOver { ledger_index } => ("allowed", Some(*ledger_index), None),
         Outcome::NeverHappened { ledger_index } => ("never-happened", Some(*ledger_index), None),
-        Outcome::Forgotten => ("forgotten", None, None),
+        Outcome::Forgotten | Outcome::NameLost => ("forgotten", None, None),
     };
     let told = told(job, stage, outcome, why);
     let entry = Settled {
@@ -290,6 +292,10 @@ fn told(job: &SentJob, stage: Stage, outcome: &Outcome<'_>, why: Why) -> String 
         Outcome::NeverHappened { .. } => {
             "It never reached the server, and is refused from now on.".to_owned()
         }
+        Outcome::NameLost => format!(
+            "This host's key was replaced since, and the server tells the new one nothing about it. If it was decided, the ledger has the statement {}.",
+            job.statement
+        ),
         Outcome::Forgotten => format!(
             "It is too long ago for the server to tell, and too old to happen now. If it was decided, the ledger has the statement {}.",
             job.statement

@@ -70,6 +70,10 @@ pub enum LinkError {
     /// This host is no instance.
     #[error("this host is not enrolled")]
     NotEnrolled,
+    /// This host cannot speak: the key that names it cannot be used, or what must be on the disk first cannot be written.
+    /// Nothing was asked.
+    #[error("this host cannot speak to the server: {0}")]
+    Mute(String),
     /// Our own side failed.
     #[error("{0}")]
     Internal(String),
@@ -113,11 +117,12 @@ impl From<OpenError> for LinkError {
 }
 
 impl LinkError {
-    /// Whether the server said nothing, as far as anybody can prove.
+    /// Whether the server said nothing, as far as anybody can prove. Whoever can take this host's voice away can cut its
+    /// cable too, and gains no more by it: the roster says what is permitted then.
     #[must_use]
     pub const fn is_silence(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Unproven(_) => true,
+            Self::Unreachable(_) | Self::Unproven(_) | Self::Mute(_) => true,
             Self::Refused { .. }
             | Self::Full(_)
             | Self::Untrusted(_)

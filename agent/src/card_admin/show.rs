@@ -21,7 +21,7 @@ pub fn show(
     host_too: bool,
     person: &mut Person,
 ) -> Result<CardDetails, Trouble> {
-    let host = agent.link().and_then(|link| link.primary.card());
+    let host = agent.link().and_then(|link| link.primary().card());
     let is_host = host_too && ask.card.is_some() && ask.card == host;
     let desk = Desk { agent, asker };
     let chosen = match ask.card.filter(|_| is_host) {

@@ -182,6 +182,7 @@ impl Enrolment<'_> {
             server_url: self.server.url.clone(),
             ledger_key,
             ledger_index: proven.index(),
+            earlier: Vec::new(),
         };
         let mut contact = Contact::new(record.state);
         contact.checkpoint = Some(proven.checkpoint().note().to_owned());

@@ -5,7 +5,8 @@
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{
-    AccountName, CorrelationId, Digest, LoginName, MessageId, Operation, ResourceName, ServiceName,
+    AccountName, CorrelationId, Digest, Fingerprint, LoginName, MessageId, Operation, ResourceName,
+    ServiceName,
 };
 use countersign_protocol::message::HostEvent;
 use rusqlite::{Transaction, params};
@@ -30,6 +31,9 @@ const MOST: i64 = 1000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SentJob {
+    /// The name that this host had. None in what an earlier version wrote: the name that it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<Fingerprint>,
     /// The message's id.
     pub id: MessageId,
     /// SHA-256 of the message's literal data.

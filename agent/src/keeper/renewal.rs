@@ -102,6 +102,7 @@ pub(super) fn renew_if_due(agent: &Agent, link: &Link, means: Means<'_>) -> Resu
 
 /// Replaces them now.
 pub(super) fn renew(agent: &Agent, link: &Link, means: Means<'_>) -> Result<(), LinkError> {
+    link.read_primary_again(&agent.state);
     match link.renew_session(means, &agent.cards, &agent.contacts) {
         Ok(_) => {
             link.set_trouble(None);

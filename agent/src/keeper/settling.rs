@@ -65,7 +65,15 @@ pub(super) fn settle_oldest(agent: &Agent) -> Result<bool, LinkError> {
     if let Some(told) = agent.unwritten.take(&row.job.id) {
         return conclude(agent, &row, told);
     }
-    let Some(link) = agent.link().filter(|link| link.session().is_some()) else { return Ok(false) };
+    let Some(link) = agent.link() else { return Ok(false) };
+    // To the server that was another host, and a question about its requests looks like a theft.
+    if row.job.instance.as_ref().is_some_and(|name| !link.instance.has_been(name)) {
+        unsettled::conclude(agent, &row, &Outcome::NameLost, Why::FoundOut).map_err(failed)?;
+        return Ok(true);
+    }
+    if link.session().is_none() {
+        return Ok(false);
+    }
     let may_ask = || {
         let state = agent.contacts.get().map(|contact| contact.state);
         matches!(state, Some(InstanceState::Active | InstanceState::Suspended))

@@ -75,7 +75,7 @@ impl Login<'_> {
         let cards = self.agent.cards.list();
         let mut keys = cards
             .iter()
-            .filter(|seen| seen.ident.is_some() && seen.ident != link.primary.card())
+            .filter(|seen| seen.ident.is_some() && seen.ident != link.primary().card())
             .filter_map(|seen| seen.signing_key.as_ref())
             .peekable();
         let known = |key| entry.accounts.iter().any(|account| account.keys.contains(key));
@@ -117,7 +117,7 @@ fn waiting(link: &Link, contact: Option<&Contact>) -> Refused {
 
 const fn event_of(error: &LinkError) -> Option<HostEventKind> {
     match error {
-        LinkError::Unreachable(_) | LinkError::Full(_) | LinkError::Refused { .. } => {
+        LinkError::Unreachable(_) | LinkError::Full(_) | LinkError::Mute(_) | LinkError::Refused { .. } => {
             Some(HostEventKind::NoAnswer)
         }
         LinkError::Unproven(_) | LinkError::Untrusted(_) => Some(HostEventKind::BadAnswer),

@@ -109,9 +109,10 @@ impl Decided {
 
     pub(super) fn server(error: LinkError, choice: Choice) -> Step {
         let (reason, event) = match &error {
-            LinkError::Unreachable(_) | LinkError::Full(_) | LinkError::Refused { .. } => {
-                (DenyReason::ServerUnavailable, Some(HostEventKind::NoAnswer))
-            }
+            LinkError::Unreachable(_)
+            | LinkError::Full(_)
+            | LinkError::Mute(_)
+            | LinkError::Refused { .. } => (DenyReason::ServerUnavailable, Some(HostEventKind::NoAnswer)),
             LinkError::Unproven(_) | LinkError::Untrusted(_) => {
                 (DenyReason::ServerUnavailable, Some(HostEventKind::BadAnswer))
             }

@@ -10,6 +10,7 @@ const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
 fn job(operation: &str) -> SentJob {
     let id = MessageId::new(&SystemRandom).unwrap();
     SentJob {
+        instance: Some("AB".repeat(20).parse().unwrap()),
         id,
         digest: Digest::of(b"message"),
         time: NOW,
