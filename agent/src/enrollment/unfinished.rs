@@ -9,6 +9,7 @@ use countersign_protocol::ipc::Enroll;
 use countersign_protocol::limits;
 use countersign_protocol::message::KeyStore;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize as _;
 
 use crate::instance_key::SessionKeys;
 use crate::server_link::Link;
@@ -30,11 +31,20 @@ pub(super) struct Unfinished {
     /// After this the server has forgotten the handshake, or refuses its age.
     until: Timestamp,
     base: Binary,
+    /// For the one answer that is sealed to them, and replaced as soon as it came.
     session: Binary,
+    /// For the one before.
     ephemeral: Binary,
     pub(super) key_store: KeyStore,
     pub(super) hello: Sealed,
     key_message: Option<KeyMessage>,
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        self.session.0.zeroize();
+        self.ephemeral.0.zeroize();
+    }
 }
 
 #[derive(Serialize, Deserialize)]
