@@ -15,7 +15,7 @@ mod records;
 mod story;
 
 use countersign_tests::site::{HostKey, Person, SERVICE, SOON, Scene, Site, Way, Weather, talk};
-use countersign_tests::{Dialogue, Machine, wait_until};
+use countersign_tests::{Dialogue, Machine, target_bin, wait_until};
 
 use records::{all_is_settled, journal, ledger, status};
 
@@ -106,6 +106,35 @@ fn a_login_that_never_reached_the_server_never_happens() {
     let never = entries.iter().filter(|entry| entry["kind"] == "never-happened");
     let places: Vec<_> = never.map(|entry| entry["index"].clone()).collect();
     assert_eq!(places, [settled["ledger_index"].clone()]);
+}
+
+#[test]
+fn what_was_sent_under_a_name_that_was_replaced_since_is_given_up_aloud_and_alarms_nobody() {
+    let machine = Machine::start().unwrap();
+    let mut scene = scene(&machine);
+    weather(&scene, Weather::Reset);
+    let failed = scene.login(&["authenticate"], &PIN).unwrap();
+    assert_ne!(failed.code(), Some(0), "{}", failed.shown);
+    scene.site.stop_agent().unwrap();
+    let mut lose = machine.command("sh");
+    lose.args(["-e", "-c", "rm /var/lib/countersign/instance-*"]);
+    talk(&lose, &[], SOON).unwrap().success().unwrap();
+    weather(&scene, Weather::Clear);
+    scene.site.start_agent().unwrap();
+    assert_eq!(status(&scene)["unsettled"].as_array().unwrap().len(), 1);
+    let mut token = machine.command(target_bin("countersign-server").unwrap());
+    token.args(["token", "--config", &scene.site.server.config, "rescue"]);
+    let token = talk(&token, &[], SOON).unwrap().after("Enrolment token:").unwrap();
+    let mut replace = machine.command(target_bin("countersign").unwrap());
+    replace.args(["host", "replace", "--sealed", "--token", &token]);
+    talk(&replace, &[], SOON).unwrap().success().unwrap();
+    all_is_settled(&scene);
+    let settled = journal(&scene, &["--login", "ana"]);
+    let settled = settled.iter().find(|entry| entry["event"] == "request-settled").unwrap();
+    assert_eq!(settled["outcome"], "forgotten");
+    assert!(settled["told"].as_str().unwrap().contains("key was replaced since"), "{settled}");
+    assert!(ledger(&scene).iter().all(|entry| entry["kind"] != "alarm"));
+    scene.ana_logs_in().unwrap();
 }
 
 /// The state folder is a file system of its own in these machines.

@@ -29,6 +29,29 @@ fn uses_are_counted_down_and_then_denied_until_the_server_was_there_again() {
 }
 
 #[test]
+fn host_that_cannot_use_its_key_decides_by_its_roster_and_reads_the_key_again() {
+    let machine = Machine::start().unwrap();
+    let mut scene = scene(&machine, 9);
+    weather(&scene, Weather::Refused);
+    scene.site.stop_agent().unwrap();
+    let names = std::fs::read_dir(machine.path(STATE)).unwrap().map(|entry| entry.unwrap().path());
+    let is_key = |path: &std::path::PathBuf| path.to_string_lossy().contains("/instance-");
+    let keys: Vec<_> = names.filter(is_key).collect();
+    assert_eq!(keys.len(), 1);
+    let away = machine.scratch().join("key");
+    std::fs::copy(&keys[0], &away).unwrap();
+    std::fs::remove_file(&keys[0]).unwrap();
+    scene.site.start_agent().unwrap();
+    log_in_here(&scene, "use 1 of 9");
+    // Also if the server would be there: nothing can be said to it.
+    weather(&scene, Weather::Clear);
+    log_in_here(&scene, "use 2 of 9");
+    // As after a TPM that took its time.
+    std::fs::copy(&away, &keys[0]).unwrap();
+    log_in_online(&scene);
+}
+
+#[test]
 fn an_agent_that_is_killed_or_restarted_while_the_server_is_away_loses_no_count() {
     let machine = Machine::start().unwrap();
     let mut scene = scene(&machine, 4);
