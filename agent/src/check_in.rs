@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::LoginName;
-use countersign_protocol::ledger::{LedgerError, check_consistency};
+use countersign_protocol::ledger::{Checkpoint, LedgerError, check_consistency};
 use countersign_protocol::limits;
 use countersign_protocol::managed::{self, Managed};
 use countersign_protocol::message::{CheckIn, CheckInReply, InstanceState, Watch};
@@ -44,7 +44,8 @@ pub struct Contact {
     pub roster_issued: Option<Timestamp>,
     /// When the last check-in was answered, in the server's time.
     pub at: Option<Timestamp>,
-    /// The ledger did not continue what was seen before. Stays until the host is enrolled again.
+    /// The ledger did not continue what was seen before. Stays until root accepts the one that there is: `countersign
+    /// host accept-ledger`.
     pub alarm: Option<String>,
     /// Two hosts were seen with this one's key: no other key, no administration and no logins without the server from
     /// here until an administrator decides.
@@ -237,6 +238,34 @@ impl Contacts {
         let watch = Watch { revision: reply.revision, logins, services };
         *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = Some(watch);
         Ok(())
+    }
+
+    /// Asks for the ledger as it is, whatever was seen before.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub fn look_at_ledger(&self, link: &Link, means: Means<'_>) -> Result<Checkpoint, LinkError> {
+        let body = CheckIn {
+            counter: self.count()?.counter,
+            ledger_size: 0,
+            logins: managed_logins(&self.managed)?,
+            services: self.services.all(),
+        };
+        let reply: CheckInReply = link.ask_once(means, &body, None)?.reply.body()?;
+        Ok(link.instance.ledger_key.checkpoint(&reply.checkpoint)?)
+    }
+
+    /// Takes the ledger of this checkpoint for the one that must go on from now on.
+    ///
+    /// # Errors
+    /// It cannot be written; the alarm stays then.
+    pub fn accept_ledger(&self, checkpoint: String) -> Result<(), StateError> {
+        match self.get() {
+            Some(contact) => {
+                self.set(Contact { checkpoint: Some(checkpoint), alarm: None, ..(*contact).clone() })
+            }
+            None => Ok(()),
+        }
     }
 
     /// The server refused what only this host can have sent, and it was not the clock: until it says otherwise,

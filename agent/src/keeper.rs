@@ -18,6 +18,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use countersign_protocol::clock::{Clock as _, Timestamp};
+use countersign_protocol::ledger::Checkpoint;
 use countersign_protocol::limits;
 
 use self::renewal::{renew, renew_if_due};
@@ -299,6 +300,25 @@ fn check_in(agent: &Agent, patience: Patience) -> Result<(), LinkError> {
         agent.log.warn("roster-left-some-out", &[("logins", &logins), ("what", LEFT_OUT)]);
     }
     result
+}
+
+/// The server's ledger as it is, whatever this host knew. On the keeper's own thread.
+///
+/// # Errors
+/// [`LinkError`].
+pub(crate) fn look_at_ledger(agent: &Agent) -> Result<Checkpoint, LinkError> {
+    rotation::settle(agent)?;
+    let link = agent.link().ok_or(LinkError::NotEnrolled)?;
+    let means = agent.means(Patience::until(Instant::now() + limits::SERVER_ANSWER));
+    renew_if_due(agent, &link, means)?;
+    match agent.contacts.look_at_ledger(&link, means) {
+        // As in a check-in.
+        Err(LinkError::Refused { .. }) => {
+            renew(agent, &link, means)?;
+            agent.contacts.look_at_ledger(&link, means)
+        }
+        other => other,
+    }
 }
 
 fn session_and_check_in(agent: &Agent, link: &Link, means: Means<'_>) -> Result<(), LinkError> {

@@ -17,6 +17,7 @@
 //! | [`agent`], [`state`], [`journal`], [`flood`], [`log`], [`body`] | what all of them share |
 #![deny(unsafe_code)]
 
+pub mod accept_ledger;
 pub mod agent;
 pub mod answer;
 mod asking;

@@ -76,6 +76,7 @@ pub enum Asked {
     Enroll,
     RotateKey,
     ReplaceHost,
+    AcceptLedger,
     Register,
     Job,
 }
@@ -106,6 +107,7 @@ impl Asked {
             Request::Enroll(_) => Self::Enroll,
             Request::RotateKey(_) => Self::RotateKey,
             Request::ReplaceHost(_) => Self::ReplaceHost,
+            Request::AcceptLedger => Self::AcceptLedger,
             Request::Register(_) => Self::Register,
             Request::Job(_) => Self::Job,
         }
@@ -127,7 +129,7 @@ pub enum Permit {
 /// Looks the request up.
 pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
     use Asked::{
-        AccountOther, AccountOwn, AuthenticateOther, AuthenticateOwn, CardChangePin, CardCheck,
+        AcceptLedger, AccountOther, AccountOwn, AuthenticateOther, AuthenticateOwn, CardChangePin, CardCheck,
         CardFactoryReset, CardGenerate, CardInit, CardList, CardSetTouch, CardShow, CardUnblock,
         CheckJournal, Enroll, Job, Journal, Register, ReplaceHost, RotateKey, Status,
     };
@@ -149,8 +151,8 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
             RootOnPam | RootOnUser | UserOnUser,
         ) => true,
         // All of it is read, however often it is asked.
-        (Enroll | RotateKey | ReplaceHost | CheckJournal, RootOnPam | RootOnUser) => true,
-        (Enroll | RotateKey | ReplaceHost | CheckJournal, UserOnUser) => false,
+        (Enroll | RotateKey | ReplaceHost | AcceptLedger | CheckJournal, RootOnPam | RootOnUser) => true,
+        (Enroll | RotateKey | ReplaceHost | AcceptLedger | CheckJournal, UserOnUser) => false,
     };
     if !may_ask {
         return Permit::Refused;
@@ -167,13 +169,13 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
         (Enroll, HostState::Waiting | HostState::Active) => Permit::NotInThisState,
         (
             AuthenticateOwn | AuthenticateOther | AccountOwn | AccountOther | Register | Job | RotateKey
-            | ReplaceHost,
+            | ReplaceHost | AcceptLedger,
             HostState::NotEnrolled,
         ) => Permit::NotInThisState,
         // A waiting host may have been approved a moment ago: the request finds out by a check-in.
         (
             AuthenticateOwn | AuthenticateOther | AccountOwn | AccountOther | Register | Job | RotateKey
-            | ReplaceHost,
+            | ReplaceHost | AcceptLedger,
             HostState::Waiting | HostState::Active,
         ) => Permit::Granted,
     }
@@ -183,7 +185,7 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
 mod tests {
     use super::*;
 
-    const ASKED: [Asked; 21] = [
+    const ASKED: [Asked; 22] = [
         Asked::AuthenticateOwn,
         Asked::AuthenticateOther,
         Asked::AccountOwn,
@@ -203,6 +205,7 @@ mod tests {
         Asked::Enroll,
         Asked::RotateKey,
         Asked::ReplaceHost,
+        Asked::AcceptLedger,
         Asked::Register,
         Asked::Job,
     ];
@@ -213,7 +216,7 @@ mod tests {
     /// One letter a cell: `y` granted, `s` not in this state, `-` closed.
     /// Columns: not enrolled, waiting, active – for root on pam, root on user, user on user, stranger on pam.
     #[rustfmt::skip]
-    const TABLE: [(&str, &str); 21] = [
+    const TABLE: [(&str, &str); 22] = [
         ("AuthenticateOwn",   "syy syy syy ---"),
         ("AuthenticateOther", "syy --- --- ---"),
         ("AccountOwn",        "syy syy syy ---"),
@@ -233,6 +236,7 @@ mod tests {
         ("Enroll",            "yss yss --- ---"),
         ("RotateKey",         "syy syy --- ---"),
         ("ReplaceHost",       "syy syy --- ---"),
+        ("AcceptLedger",      "syy syy --- ---"),
         ("Register",          "syy syy syy ---"),
         ("Job",               "syy syy syy ---"),
     ];

@@ -18,7 +18,7 @@ use crate::person::Person;
 use crate::seat::{self, HostWorld, Place};
 use crate::trouble::{Trouble, sentence};
 use crate::unsettled::Handover;
-use crate::{body, card_admin, enrollment, job, login, register, rotation, status};
+use crate::{accept_ledger, body, card_admin, enrollment, job, login, register, rotation, status};
 
 /// The agent behind its sockets.
 pub struct Served(pub Arc<Agent>);
@@ -97,7 +97,8 @@ fn time_for(request: &Request) -> Duration {
         Request::Journal(_) | Request::CheckJournal => Duration::from_secs(30),
         // A card may have to be put in first.
         Request::CardShow(_) | Request::CardCheck(_) => limits::CARD_WAIT + 2 * limits::CARD_ANSWER,
-        Request::CardChangePin(_)
+        Request::AcceptLedger
+        | Request::CardChangePin(_)
         | Request::CardUnblock(_)
         | Request::CardSetTouch(_)
         | Request::CardFactoryReset(_) => limits::LOGIN,
@@ -157,6 +158,10 @@ fn answer(agent: &Arc<Agent>, door: Door, peer: &Peer, request: Request, person:
         Request::ReplaceHost(ask) => {
             enrollment::replace(agent, ask, person).map(|done| (Reply::Enrolled(done), None))
         }
+        Request::AcceptLedger => accept_ledger::accept(agent, person).map(|()| {
+            let report = status::status(agent, sees_cards(agent, door, peer), peer);
+            (Reply::Status(Box::new(report)), None)
+        }),
         Request::Register(ask) => at_the_seat(agent, door, peer)
             .and_then(|()| register::register(agent, peer, ask, person))
             .map(|done| (Reply::Registered(done), None)),

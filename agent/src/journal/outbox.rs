@@ -97,6 +97,7 @@ const fn is_flood(event: HostEventKind) -> bool {
         | HostEventKind::BadSignature
         | HostEventKind::CardTwice
         | HostEventKind::BadAnswer
+        | HostEventKind::LedgerAccepted
         | HostEventKind::NeverOpened => false,
     }
 }

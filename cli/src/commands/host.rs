@@ -1,5 +1,6 @@
-//! `countersign host`: the key that names this host.
+//! `countersign host`: the key that names this host, and the ledger that it holds its server to.
 
+mod accept_ledger;
 mod replace;
 mod rotate_key;
 
@@ -13,6 +14,7 @@ use crate::output::Report;
 pub(crate) enum Host {
     RotateKey(rotate_key::RotateKey),
     Replace(replace::Replace),
+    AcceptLedger(accept_ledger::AcceptLedger),
 }
 
 impl Host {
@@ -20,6 +22,7 @@ impl Host {
         match self {
             Self::RotateKey(rotate) => rotate.run(global),
             Self::Replace(replace) => replace.run(global),
+            Self::AcceptLedger(accept) => accept.run(global),
         }
     }
 }

@@ -50,6 +50,8 @@ pub enum Request {
     RotateKey(RotateKey),
     /// Give this host another key: its old one is lost.
     ReplaceHost(ReplaceHost),
+    /// Take the server's ledger as it is now: it is not the one that this host knew.
+    AcceptLedger,
     /// Make a card the key of an account.
     Register(Register),
     /// Sign a request with a person's card and bring back the server's answer.
@@ -220,6 +222,7 @@ enum StrictRequest {
     Enroll(Enroll),
     RotateKey(RotateKey),
     ReplaceHost(ReplaceHost),
+    AcceptLedger {},
     Register(Register),
     Job(Job),
 }
@@ -244,6 +247,7 @@ impl From<StrictRequest> for Request {
             StrictRequest::Enroll(ask) => Self::Enroll(ask),
             StrictRequest::RotateKey(ask) => Self::RotateKey(ask),
             StrictRequest::ReplaceHost(ask) => Self::ReplaceHost(ask),
+            StrictRequest::AcceptLedger {} => Self::AcceptLedger,
             StrictRequest::Register(ask) => Self::Register(ask),
             StrictRequest::Job(ask) => Self::Job(ask),
         }

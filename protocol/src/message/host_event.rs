@@ -54,6 +54,8 @@ pub enum HostEventKind {
     NoAnswer,
     /// The server's answer was not one to our request.
     BadAnswer,
+    /// An administrator of the host had it take a ledger that does not continue the one it knew.
+    LedgerAccepted,
     /// The server allowed a login, and nobody was there any more to open it.
     NeverOpened,
 }

@@ -108,6 +108,7 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("rotate-key", Request::RotateKey(RotateKey { key_store: EnrollKeyStore::Sealed })),
         ("replace-host", Request::ReplaceHost(replace)),
         ("replace-host-bare", Request::ReplaceHost(replace_bare)),
+        ("accept-ledger", Request::AcceptLedger),
         ("register-generate", Request::Register(register)),
         ("register-adopt", Request::Register(adopt)),
         ("job", Request::Job(job)),

@@ -96,7 +96,7 @@ fn server(report: &StatusReport, server: &ServerReport, found: &mut Vec<Finding>
         add(
             found,
             format!("ALARM: the server's ledger is not the one this host knew: {alarm}."),
-            "Somebody changed or rolled back the ledger, or stands in for the server. Tell your administrator before anybody logs in.",
+            "Somebody changed or rolled back the ledger, or stands in for the server. Tell your administrator before anybody logs in. If the server was restored from a backup: sudo countersign host accept-ledger",
         );
     }
     if let Some(problem) = server.problem.as_ref().filter(|_| !is_refused(report)) {
