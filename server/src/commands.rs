@@ -3,6 +3,7 @@
 mod config_check;
 mod init;
 mod invite;
+mod own_files;
 mod serve;
 mod token;
 

@@ -1,7 +1,9 @@
 //! `countersign admin`: changes to the server, each a request signed by the administrator's card.
 
 mod application_add;
+mod change;
 mod host_approve;
+mod host_change;
 mod host_list;
 mod host_resume;
 mod host_revoke;

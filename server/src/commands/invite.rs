@@ -3,16 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use countersign_protocol::clock::{Clock as _, SystemClock};
+use countersign_protocol::clock::SystemClock;
 use countersign_protocol::ids::AccountName;
 use countersign_protocol::random::SystemRandom;
 
-use super::{CommandError, print};
-use crate::config::Config;
-use crate::data::DataFolder;
+use super::{CommandError, own_files, print};
 use crate::invite::{InviteError, Replaced, invite, replace_key};
-use crate::open;
-use crate::store::sqlite::{CrashPoint, SqliteStore};
 
 #[derive(Debug, Args)]
 pub(super) struct InviteArguments {
@@ -28,13 +24,7 @@ pub(super) struct InviteArguments {
 }
 
 pub(super) fn run(arguments: &InviteArguments) -> Result<(), CommandError> {
-    let config =
-        Config::read(&arguments.config).map_err(|error| CommandError::Configuration(error.to_string()))?;
-    let folder = DataFolder::at(config.data);
-    let keys = open::keys(&folder, config.url.as_str(), SystemClock.now())
-        .map_err(|error| CommandError::Data(error.to_string()))?;
-    let store = SqliteStore::open(&folder.database(), CrashPoint::never())
-        .map_err(|error| CommandError::Data(error.to_string()))?;
+    let (store, keys) = own_files::store_and_keys(&arguments.config)?;
     let account = &arguments.account;
     let made = if arguments.replace_key {
         replace_key(&store, &keys, account, &SystemClock, &SystemRandom)

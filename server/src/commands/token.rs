@@ -3,14 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use countersign_protocol::clock::{Clock as _, SystemClock};
+use countersign_protocol::clock::SystemClock;
 use countersign_protocol::random::SystemRandom;
 
-use super::{CommandError, print};
-use crate::config::Config;
-use crate::data::DataFolder;
-use crate::open;
-use crate::store::sqlite::{CrashPoint, SqliteStore};
+use super::{CommandError, own_files, print};
 use crate::token::{TokenError, token};
 
 #[derive(Debug, Args)]
@@ -23,13 +19,7 @@ pub(super) struct TokenArguments {
 }
 
 pub(super) fn run(arguments: &TokenArguments) -> Result<(), CommandError> {
-    let config =
-        Config::read(&arguments.config).map_err(|error| CommandError::Configuration(error.to_string()))?;
-    let folder = DataFolder::at(config.data);
-    let keys = open::keys(&folder, config.url.as_str(), SystemClock.now())
-        .map_err(|error| CommandError::Data(error.to_string()))?;
-    let store = SqliteStore::open(&folder.database(), CrashPoint::never())
-        .map_err(|error| CommandError::Data(error.to_string()))?;
+    let (store, keys) = own_files::store_and_keys(&arguments.config)?;
     let created =
         token(&store, &keys, &arguments.name, &SystemClock, &SystemRandom).map_err(|error| match error {
             TokenError::Store(_) => CommandError::Data(error.to_string()),

@@ -1,15 +1,13 @@
 //! `countersign admin user suspend`: bar an account until it is resumed.
 
-use std::fmt;
-
 use clap::Args;
 use countersign_protocol::ids::AccountName;
 use countersign_protocol::message::result::AccountChanged;
-use serde::Serialize;
 
+use super::change::{self, Words};
 use crate::args::{CardChoice, Global};
 use crate::failure::Failure;
-use crate::job::{Job, Recorded};
+use crate::job::Job;
 use crate::output::Report;
 use crate::terminal;
 
@@ -30,27 +28,12 @@ impl Suspend {
             self.name
         ));
         let done = Job::new("suspend", "account", self.name.as_str(), &self.card)?.run(global)?;
-        Report::of(&Shown { changed: done.result, recorded: done.recorded })
+        change::report(done, told)
     }
 }
 
-#[derive(Serialize)]
-struct Shown {
-    #[serde(flatten)]
-    changed: AccountChanged,
-    #[serde(flatten)]
-    recorded: Recorded,
-}
-
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { changed, recorded } = self;
-        if changed.changed {
-            writeln!(f, "Account {} is suspended.", changed.account)?;
-        } else {
-            writeln!(f, "Account {} was suspended before.", changed.account)?;
-        }
-        writeln!(f, "  recorded    entry {} of the ledger", recorded.ledger_index)?;
-        writeln!(f, "To lift it: countersign admin user resume {}", changed.account)
-    }
+fn told(account: &AccountChanged) -> Words {
+    let when = if account.changed { "is suspended" } else { "was suspended before" };
+    let next = format!("To lift it: countersign admin user resume {}", account.account);
+    Words { said: format!("Account {} {when}.", account.account), more: None, next: Some(next) }
 }
