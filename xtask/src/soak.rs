@@ -38,7 +38,7 @@ fn load() -> Result<(), Stop> {
 /// One of the end-to-end tests that are left out of `cargo xtask test`.
 fn test(words: &[&str]) -> Command {
     let words =
-        [&["test", "--package", "countersign-tests"], words, &["--", "--ignored", "--nocapture"]].concat();
+        [&["test", "--workspace"], words, &["--", "--ignored", "--nocapture"]].concat();
     cargo(&words)
 }
 
