@@ -37,8 +37,7 @@ fn load() -> Result<(), Stop> {
 
 /// One of the end-to-end tests that are left out of `cargo xtask test`.
 fn test(words: &[&str]) -> Command {
-    let words =
-        [&["test", "--workspace"], words, &["--", "--ignored", "--nocapture"]].concat();
+    let words = [&["test", "--workspace"], words, &["--", "--ignored", "--nocapture"]].concat();
     cargo(&words)
 }
 

@@ -11,8 +11,9 @@ use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::{open_roster, statement};
 use countersign_protocol::ids::{Digest, Nonce};
 use countersign_protocol::message::{
-    Body, CheckIn, CheckInReply, InstanceState, OfflineUse, OfflineUseReply, OfflineVerdict, Receipt, Watch,
-    WatchReply,
+    Body, CheckIn, CheckInReply, InstanceState, KeyStore, KeyUpdate, KeyUpdateReply, OfflineUse,
+    OfflineUseReply, OfflineVerdict, Receipt, RotationKey, RotationRecord, RotationReply, RotationRequest,
+    Watch, WatchReply,
 };
 use countersign_protocol::roster::{Roster, SignedRoster};
 use countersign_protocol::statement::{Purpose, Statement};
@@ -33,6 +34,12 @@ fn rewritten(name: &str, text: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
     match name {
         "instance-check-in" => through::<CheckIn>(text),
         "check-in-reply" => through::<CheckInReply>(text),
+        "key-update" => through::<KeyUpdate>(text),
+        "key-update-reply" => through::<KeyUpdateReply>(text),
+        "rotation-request" => through::<RotationRequest>(text),
+        "rotation-reply" => through::<RotationReply>(text),
+        "rotation-key" => through::<RotationKey>(text),
+        "rotation-record" => through::<RotationRecord>(text),
         "watch" => through::<Watch>(text),
         "watch-reply" => through::<WatchReply>(text),
         "offline-use" => through::<OfflineUse>(text),
@@ -54,7 +61,7 @@ fn samples(folder: &Path) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn golden_bodies_are_read_and_written_the_same() {
     let samples = samples(&folder());
-    assert!(samples.len() >= 7);
+    assert!(samples.len() >= 13);
     for (name, text) in samples {
         let again = rewritten(&name, &text).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(String::from_utf8(again).unwrap(), String::from_utf8(text).unwrap(), "{name}");
@@ -73,7 +80,7 @@ fn the_golden_roster_is_still_signed_by_the_golden_server() {
 #[test]
 fn golden_bad_bodies_are_refused() {
     let samples = samples(&folder().join("bad"));
-    assert!(samples.len() >= 5);
+    assert!(samples.len() >= 11);
     for (name, text) in samples {
         let kind = name.split('.').next().unwrap();
         let error = rewritten(kind, &text).unwrap_err().to_string();
@@ -119,8 +126,32 @@ fn write_the_golden_bodies() {
     body("watch-reply", &WatchReply { changed: true });
     body("offline-use", &offline_use(roster));
     let reason = "The key was revoked.".into();
-    let disputed = OfflineUseReply { receipt, verdict: OfflineVerdict::Disputed, reason };
+    let disputed = OfflineUseReply { receipt: receipt.clone(), verdict: OfflineVerdict::Disputed, reason };
     body("offline-use-reply", &disputed);
+    let instance = certificate::fingerprint(&golden::party("host").cert).unwrap();
+    let certificate = Binary(b"a certificate".to_vec());
+    let update = KeyUpdate { certificate: certificate.clone(), counter: 8 };
+    body("key-update", &update);
+    let signing_key = certificate::fingerprint(&golden::party("other").cert).unwrap();
+    body("key-update-reply", &KeyUpdateReply { signing_key: signing_key.clone(), receipt: receipt.clone() });
+    body("rotation-request", &RotationRequest { commitment: digest });
+    let server_nonce = Nonce::from_bytes([7; 32]);
+    body("rotation-reply", &RotationReply { server_nonce, expires: NOW.plus(120) });
+    let key = RotationKey {
+        certificate,
+        server_nonce,
+        counter: 9,
+        key_store: KeyStore::Card("FFFE:00000001".parse().unwrap()),
+    };
+    body("rotation-key", &key);
+    let record = RotationRecord {
+        instance: signing_key,
+        retired: instance,
+        application: "countersign".parse().unwrap(),
+        transcript: digest,
+        receipt,
+    };
+    body("rotation-record", &record);
 
     let bad = |name: &str, text: &[u8], from: &str, to: &str| {
         let text = String::from_utf8(text.to_vec()).unwrap();
@@ -136,6 +167,11 @@ fn write_the_golden_bodies() {
     bad("instance-check-in.no-services", &check_in.text(), ",\"services\":[\"login\",\"sudo\"]", "");
     bad("watch.unknown-field", &watch.text(), "{", "{\"wait\":600,");
     bad("watch-reply.no-word", &WatchReply { changed: true }.text(), "\"changed\":true", "");
+    bad("key-update.no-counter", &update.text(), ",\"counter\":8", "");
+    bad("rotation-key.counter", &key.text(), "\"counter\":9", "\"counter\":-9");
+    bad("rotation-key.key-store", &key.text(), "\"card\":", "\"paper\":");
+    bad("rotation-record.unknown-field", &record.text(), "{", "{\"extra\":1,");
+    bad("rotation-record.no-retired", &record.text(), "retired", "former");
     bad("offline-use-reply.verdict", &disputed.text(), "disputed", "ignored");
 }
 
