@@ -327,7 +327,11 @@ fn session_and_check_in(agent: &Agent, link: &Link, means: Means<'_>) -> Result<
         Err(LinkError::Refused { clock_was_wrong: Some(_), .. }) => agent.contacts.check_in(link, means),
         // The server may know other session keys, from a copy of this host or a restored backup.
         Err(LinkError::Refused { .. }) if link.refusal().may_renew(Instant::now()) => {
-            renew(agent, link, means)?;
+            let renewed = renew(agent, link, means);
+            if renewed.is_err() {
+                link.refusal().got_none(Instant::now());
+            }
+            renewed?;
             agent.contacts.check_in(link, means)
         }
         other => other,

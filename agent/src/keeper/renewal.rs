@@ -15,6 +15,10 @@ const RETRY: Duration = Duration::from_secs(60);
 /// The same after the server refused them: each try is an entry in its ledger, and wears the host's card.
 const RETRY_REFUSED: Duration = Duration::from_secs(600);
 
+/// Soonest next try after a host that has no session keys in force got none: it carries no login. Its
+/// check-ins, with which they go, are ever rarer while nobody needs it.
+const SOON: Duration = Duration::from_secs(3);
+
 /// How often refused check-ins are answered with new session keys, which the server may well take each time.
 const AGAIN: Duration = Duration::from_secs(3600);
 
@@ -50,19 +54,25 @@ impl Trouble {
     }
 }
 
-/// Check-ins are refused: when new session keys were last tried against that. Held to look or to replace.
+/// Check-ins are refused: until when new session keys are not tried against that. Held to look or to replace.
 #[derive(Debug, Default)]
 pub struct Refusal(Mutex<Option<Instant>>);
 
 impl Refusal {
-    /// Whether new keys may help; they are tried then. At once, and if they did not, seldom.
+    /// Whether new keys may help; they are tried then. At once, and if they were taken and did not, seldom.
     pub(super) fn may_renew(&self, now: Instant) -> bool {
-        let mut tried = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = tried.is_none_or(|tried| now.saturating_duration_since(tried) >= AGAIN);
+        let mut barred = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = barred.is_none_or(|until| now >= until);
         if may {
-            *tried = Some(now);
+            *barred = Some(now + AGAIN);
         }
         may
+    }
+
+    /// There are none: refused, or nobody answered. The next ones may be taken: they have another time, and a number
+    /// of their own.
+    pub(super) fn got_none(&self, now: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now + SOON);
     }
 
     /// A check-in was answered.
@@ -131,5 +141,15 @@ mod tests {
         assert!(!refusal.may_renew(now + AGAIN + Duration::from_secs(60)));
         refusal.is_over();
         assert!(refusal.may_renew(now));
+    }
+
+    #[test]
+    fn new_keys_that_were_not_taken_are_followed_by_others_soon() {
+        let (refusal, now) = (Refusal::default(), Instant::now());
+        assert!(refusal.may_renew(now));
+        refusal.got_none(now);
+        assert!(!refusal.may_renew(now + Duration::from_secs(2)));
+        assert!(refusal.may_renew(now + SOON));
+        assert!(!refusal.may_renew(now + SOON + Duration::from_secs(3598)));
     }
 }

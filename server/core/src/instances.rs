@@ -77,13 +77,17 @@ impl Instance {
     /// What a message of this counter, which says it was made at that time, is to be taken for.
     ///
     /// A copy may date its words back, as far as a message's time may be off: then all it gets is refusals, its words
-    /// change nothing, and after two minutes it cannot any more. One that speaks in the same second as the true host
-    /// is found out when it tries again.
-    pub fn counting(&self, counter: u64, made: Timestamp) -> Counting {
+    /// change nothing, and after two minutes it cannot any more.
+    pub fn counting(&self, counter: u64, made: Timestamp, now: Timestamp) -> Counting {
         if counter > self.counter {
             return Counting::Next;
         }
+        // No host gives a message up within the second in which it made it: what comes at once was not overtaken. Two
+        // hosts with one key wake each other, and would speak in the same second for ever. A host's clock may be a
+        // second ahead by rounding.
+        let came_at_once = (0..=1).contains(&made.seconds_since(now));
         match self.counted {
+            _ if came_at_once => Counting::Again,
             Some(last) if made <= last.made && made <= last.at => Counting::Late,
             Some(last) if made <= last.made => Counting::LateByItsClock,
             _ => Counting::Again,

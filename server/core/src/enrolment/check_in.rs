@@ -21,7 +21,7 @@ pub(crate) fn check_in(ctx: &mut Context<'_>, instance: &Instance) -> Result<Dra
     // The counter is saved before it is sent: the same one twice means two hosts with one key (W25).
     let (mut instance, mut news) = (instance.clone(), false);
     let made = ctx.message().time;
-    match instance.counting(body.counter, made) {
+    match instance.counting(body.counter, made, ctx.now) {
         Counting::Next => {
             let counted = instance.counted_now(made, ctx.now);
             let _counts = ctx.tx().count_check_in(&instance.fingerprint, body.counter, counted)?;

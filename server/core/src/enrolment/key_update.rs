@@ -25,7 +25,7 @@ pub(crate) fn key_update(ctx: &mut Context<'_>, instance: Instance) -> Result<Dr
     let signing_key = session_key::only(&cert, ctx.now)?.ok_or(Reason::NoSigningKey)?;
     keys::claim_all(ctx.tx(), &cert, &Owner::Instance(instance.fingerprint.clone()), ctx.now)?;
     let made = ctx.message().time;
-    let (why, news) = match instance.counting(body.counter, made) {
+    let (why, news) = match instance.counting(body.counter, made, ctx.now) {
         // Whoever was started anew must let people in, whichever of the two it is.
         _ if instance.forked.is_some() => {
             beside(ctx, &instance, cert, &signing_key)?;

@@ -35,19 +35,23 @@ fn a_counter_that_came_again_is_late_or_somebody_elses_by_when_it_was_made() {
         (7, 1, Counting::Again),
         (1, 100, Counting::Again),
     ] {
-        assert_eq!(even.counting(counter, NOON.plus(made)), expected, "{counter} {made}");
+        assert_eq!(even.counting(counter, NOON.plus(made), NOON.plus(10)), expected, "{counter} {made}");
     }
     // Its clock goes behind: what a copy makes later is later by either clock.
     let behind = host(7, Some(Counted { made: NOON.plus(-100), at: NOON }));
-    assert_eq!(behind.counting(6, NOON.plus(-110)), Counting::Late);
-    assert_eq!(behind.counting(6, NOON.plus(-90)), Counting::Again);
+    assert_eq!(behind.counting(6, NOON.plus(-110), NOON.plus(10)), Counting::Late);
+    assert_eq!(behind.counting(6, NOON.plus(-90), NOON.plus(10)), Counting::Again);
     // It goes ahead, or whoever spoke last made it seem so.
     let ahead = host(7, Some(Counted { made: NOON.plus(119), at: NOON }));
-    assert_eq!(ahead.counting(6, NOON), Counting::Late);
-    assert_eq!(ahead.counting(6, NOON.plus(60)), Counting::LateByItsClock);
-    assert_eq!(ahead.counting(6, NOON.plus(120)), Counting::Again);
+    assert_eq!(ahead.counting(6, NOON, NOON.plus(10)), Counting::Late);
+    assert_eq!(ahead.counting(6, NOON.plus(60), NOON.plus(10)), Counting::LateByItsClock);
+    assert_eq!(ahead.counting(6, NOON.plus(120), NOON.plus(10)), Counting::Again);
     // Of a row from before times were kept nothing is known.
-    assert_eq!(host(7, None).counting(7, NOON), Counting::Again);
+    assert_eq!(host(7, None).counting(7, NOON, NOON.plus(10)), Counting::Again);
+    // What comes at once was not held up on the way, even in the second of the one before.
+    assert_eq!(even.counting(7, NOON, NOON), Counting::Again);
+    assert_eq!(even.counting(7, NOON.plus(1), NOON), Counting::Again);
+    assert_eq!(even.counting(7, NOON, NOON.plus(1)), Counting::Late);
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(crate) fn key(ctx: &Context<'_>, old: Instance, newcomer: Fingerprint) -> Re
     }
     keys::claim_all(ctx.tx(), &cert, &Owner::Instance(newcomer.clone()), ctx.now)?;
     let made = ctx.message().time;
-    match old.counting(body.counter, made) {
+    match old.counting(body.counter, made, ctx.now) {
         Counting::Next => {}
         Counting::Late => return Err(Reason::Late.into()),
         Counting::LateByItsClock => return Err(Reason::LateByItsClock.into()),
