@@ -32,6 +32,7 @@ use crate::answer::{Answer, Silence};
 use crate::card::{CardError, Pin, PinError};
 use crate::offline;
 use crate::person::Gone;
+use crate::trouble::sentence;
 use crate::wire::LinkError;
 
 /// A card in a reader that could sign this request.
@@ -129,8 +130,16 @@ impl NotHere {
     /// For the person.
     #[must_use]
     pub fn in_words(&self) -> String {
-        let begin = match self.error {
+        let begin = match &self.error {
             LinkError::Unproven(_) => "The answer is not one of your server's",
+            // Not the network: what is wrong is here, and says itself what to do.
+            LinkError::Mute(why) => {
+                return format!(
+                    "This host cannot speak to the server. {} Meanwhile, {}.",
+                    sentence(why),
+                    self.denial
+                );
+            }
             _ => "The server cannot be reached",
         };
         format!("{begin}, and {}.", self.denial)

@@ -131,8 +131,11 @@ impl Decided {
             LinkError::Unproven(_) => HostEventKind::BadAnswer,
             _ => HostEventKind::NoAnswer,
         };
-        let message = not_here.in_words();
-        refuse(DenyReason::ServerUnavailable, message, Some(event), Some(choice))
+        let reason = match not_here.error {
+            LinkError::Mute(_) => DenyReason::Internal,
+            _ => DenyReason::ServerUnavailable,
+        };
+        refuse(reason, not_here.in_words(), Some(event), Some(choice))
     }
 
     /// A bug of the driver: denied, and visible.
