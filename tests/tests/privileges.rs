@@ -18,7 +18,11 @@ fn status(pid: u32) -> BTreeMap<String, String> {
 fn expect(pid: u32, who: &str, expected: &[(&str, &str)]) {
     // Of every thread: capabilities are a thread's own.
     for task in fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
-        let task = task.unwrap().file_name().to_str().unwrap().parse().unwrap();
+        let task = task.unwrap().file_name().to_str().unwrap().parse::<u32>().unwrap();
+        // One that ended meanwhile has none.
+        if !fs::exists(format!("/proc/{task}/status")).unwrap() {
+            continue;
+        }
         let status = status(task);
         for (field, value) in expected {
             let found =
@@ -37,7 +41,7 @@ fn descriptors(pid: u32) -> Vec<String> {
     for entry in fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
         // One may be closed while they are listed.
         let entry = entry.unwrap();
-        let number: u32 = entry.file_name().to_str().unwrap().parse().unwrap();
+        let number: u32 = entry.file_name().to_str().unwrap().parse::<u32>().unwrap();
         let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{number}"));
         let (Ok(what), Ok(info)) = (fs::read_link(entry.path()), info) else { continue };
         let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap().trim();
