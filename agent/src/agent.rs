@@ -23,6 +23,7 @@ use crate::journal::Journal;
 use crate::keeper::{Ear, Keeper, Untold, Unwritten};
 use crate::known::Known;
 use crate::log::Log;
+use crate::login_sessions::RecentLogins;
 use crate::lookers::Lookers;
 use crate::made_keys::MadeKeys;
 use crate::permit::HostState;
@@ -64,6 +65,8 @@ pub struct Agent {
     pub unwritten: Unwritten,
     /// Keeps what strangers cause from filling all three.
     pub floods: Floods,
+    /// Logins whose session may begin in another process.
+    pub recent_logins: RecentLogins,
     /// Keeps those who look at the journal out of the way of those who log in.
     pub lookers: Lookers,
     /// The thread that keeps in touch.
@@ -157,6 +160,7 @@ impl Agent {
             untold: Untold::default(),
             unwritten: Unwritten::default(),
             floods: Floods::default(),
+            recent_logins: RecentLogins::default(),
             lookers: Lookers::default(),
             keeper,
             bell: Arc::default(),

@@ -5,6 +5,7 @@
 //! | `show` | `card show`: everything about it, and what its owner should know |
 //! | `init`, `generate`, `making` | `card init`, `card generate`: keys |
 //! | `change_pin`, `unblock` | `card change-pin`, `card unblock` |
+//! | `for_login` | `passwd`: another PIN for the card of a login |
 //! | `set_touch` | `card set-touch` |
 //! | `check` | `card adopt`: does this certificate fit? |
 //! | `factory_reset` | `card factory-reset` |
@@ -15,6 +16,7 @@
 mod change_pin;
 mod check;
 mod factory_reset;
+mod for_login;
 mod generate;
 mod init;
 mod making;
@@ -34,6 +36,7 @@ use crate::person::Person;
 use crate::status;
 use crate::trouble::{Trouble, sentence};
 
+pub use for_login::{NewPin, find_for_login, new_pin};
 pub use show::show;
 
 /// Answers one request about a card. The seat rule was applied.

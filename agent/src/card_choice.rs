@@ -21,16 +21,28 @@ pub fn choose(
     insert: &str,
     person: &mut Person,
 ) -> Result<CardSeen, Trouble> {
-    let host = agent.link().and_then(|link| link.primary().card());
+    let host = host_card(agent);
     if named.is_some() && named == host {
         return Err(Trouble::new(
             ProblemKind::NotPermitted,
             "That is this host's own card: its PINs are the agent's, and its key is this host's name. Take another card. This one gets a new key with countersign host rotate-key; lost or broken, it is replaced with countersign host replace",
         ));
     }
-    let wanted = |seen: &CardSeen| {
-        seen.ident.is_some() && seen.ident != host && (named.is_none() || named == seen.ident)
-    };
+    choose_among(agent, &|seen| named.is_none() || named == seen.ident, insert, person)
+}
+
+/// Chooses among the cards that are wanted, and never this host's own.
+///
+/// # Errors
+/// No card in time, or cancelled.
+pub fn choose_among(
+    agent: &Agent,
+    is_wanted: &dyn Fn(&CardSeen) -> bool,
+    insert: &str,
+    person: &mut Person,
+) -> Result<CardSeen, Trouble> {
+    let host = host_card(agent);
+    let wanted = |seen: &CardSeen| seen.ident.is_some() && seen.ident != host && is_wanted(seen);
     let offered =
         || -> Vec<CardSeen> { agent.cards.list().into_iter().filter(|seen| wanted(seen)).collect() };
     let mut cards = offered();
@@ -57,4 +69,8 @@ pub fn choose(
         });
     }
     Ok(cards.pop().ok_or(CardError::NoCard)?)
+}
+
+fn host_card(agent: &Agent) -> Option<CardIdent> {
+    agent.link().and_then(|link| link.primary().card())
 }

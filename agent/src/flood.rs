@@ -60,13 +60,19 @@ pub struct Floods {
 
 #[derive(Debug, Clone, Copy)]
 struct Seen {
-    recorded: Instant,
+    since: Instant,
+    recorded: u64,
     missed: u64,
 }
 
 impl Floods {
-    /// How much of this one to record.
+    /// How much of this one to record: one in a minute in full.
     pub fn heed(&self, source: Source, now: Instant) -> Heed {
+        self.heed_up_to(source, 1, now)
+    }
+
+    /// The same for what may well happen more often: the first `most` of a minute are recorded in full.
+    pub fn heed_up_to(&self, source: Source, most: u64, now: Instant) -> Heed {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= SOURCES && !seen.contains_key(&source) {
             seen.retain(|_, seen| !seen.is_over(now));
@@ -77,13 +83,17 @@ impl Floods {
             source
         };
         match seen.get_mut(&source) {
+            Some(seen) if !seen.is_over(now) && seen.recorded < most => {
+                seen.recorded += 1;
+                Heed::Record { missed: 0 }
+            }
             Some(seen) if !seen.is_over(now) => {
                 seen.missed += 1;
                 if seen.missed <= LINES { Heed::LogOnly } else { Heed::Count }
             }
             last => {
                 let missed = last.map_or(0, |last| last.missed);
-                seen.insert(source, Seen { recorded: now, missed: 0 });
+                seen.insert(source, Seen { since: now, recorded: 1, missed: 0 });
                 Heed::Record { missed }
             }
         }
@@ -103,7 +113,7 @@ impl Floods {
 
 impl Seen {
     fn is_over(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.recorded) >= WINDOW
+        now.saturating_duration_since(self.since) >= WINDOW
     }
 }
 
@@ -126,6 +136,16 @@ mod tests {
         let pam = Source { door: Door::Pam, ..of(1000) };
         assert_eq!(floods.heed(pam, start), Heed::Record { missed: 0 });
         assert_eq!(floods.heed(of(1000), start + WINDOW), Heed::Record { missed: 19_999 });
+    }
+
+    #[test]
+    fn what_may_happen_often_is_recorded_so_often_and_then_counted() {
+        let (floods, start) = (Floods::default(), Instant::now());
+        let heeds: Vec<Heed> = (0..100).map(|_| floods.heed_up_to(of(1000), 30, start)).collect();
+        assert_eq!(heeds.iter().filter(|heed| **heed == Heed::Record { missed: 0 }).count(), 30);
+        assert_eq!(heeds.iter().filter(|heed| **heed == Heed::Count).count(), 61);
+        assert_eq!(floods.heed_up_to(of(1000), 30, start + WINDOW), Heed::Record { missed: 70 });
+        assert_eq!(floods.heed_up_to(of(1000), 30, start + WINDOW), Heed::Record { missed: 0 });
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod opening;
 mod outbox;
 mod reading;
 mod report;
+mod sessions;
 mod unsettled;
 mod uses;
 
@@ -158,6 +159,7 @@ impl Journal {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.execute_batch(SCHEMA)?;
         connection.execute_batch(unsettled::SCHEMA)?;
+        connection.execute_batch(sessions::SCHEMA)?;
         for (column, kind) in LATER {
             let found = "SELECT count(*) FROM pragma_table_info('outbox') WHERE name = ?1";
             if connection.query_row(found, [column], |row| row.get::<_, i64>(0))? == 0 {

@@ -1,6 +1,7 @@
 //! A login: `Authenticate` and `Account`.
 
 mod candidates;
+mod new_pin;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,6 +26,8 @@ use crate::server_link::Link;
 use crate::session::{Choice, Decided, Refused, Verdict};
 use crate::trouble::{Trouble, sentence};
 use crate::unsettled::Handover;
+
+pub use self::new_pin::{pin_change, pin_check};
 
 /// An account check trusts a roster of this age without asking, in seconds.
 const RECENT: i64 = 60;
@@ -75,7 +78,11 @@ pub fn authenticate(
     if let Verdict::GrantedHere(granted) = &decided.verdict {
         person.note(NoteKind::Info, &granted.in_words());
     }
-    login.conclude(decided, ask)
+    let (reply, handover) = login.conclude(decided, ask);
+    if let (Reply::Granted(grant), Door::Pam) = (&reply, door) {
+        agent.recent_logins.granted(peer, &grant.correlation, &ask.login, &ask.service);
+    }
+    (reply, handover)
 }
 
 /// Answers one [`Account`]: may this login be used here at all?

@@ -1,7 +1,7 @@
 //! Who may ask what, and when: one table. What is not in it closes the connection without a word.
 
 use countersign_protocol::ids::LoginName;
-use countersign_protocol::ipc::Request;
+use countersign_protocol::ipc::{Request, SessionClosed, SessionOpened};
 
 use crate::peer::Peer;
 
@@ -61,6 +61,12 @@ pub enum Asked {
     AuthenticateOther,
     AccountOwn,
     AccountOther,
+    /// A session of one's own login began or ended.
+    SessionOwn,
+    SessionOther,
+    /// Another PIN for the card of one's own login.
+    NewPinOwn,
+    NewPinOther,
     Status,
     Journal,
     CheckJournal,
@@ -91,6 +97,16 @@ impl Asked {
             Request::Authenticate(_) => Self::AuthenticateOther,
             Request::Account(ask) if is_own(&ask.login) => Self::AccountOwn,
             Request::Account(_) => Self::AccountOther,
+            Request::SessionOpened(SessionOpened { login, .. })
+            | Request::SessionClosed(SessionClosed { login, .. }) => {
+                if is_own(login) {
+                    Self::SessionOwn
+                } else {
+                    Self::SessionOther
+                }
+            }
+            Request::PinCheck(ask) | Request::PinChange(ask) if is_own(&ask.login) => Self::NewPinOwn,
+            Request::PinCheck(_) | Request::PinChange(_) => Self::NewPinOther,
             Request::Status => Self::Status,
             // Each sees their own; see `agent/src/history.rs`.
             Request::Journal(_) => Self::Journal,
@@ -131,17 +147,19 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
     use Asked::{
         AcceptLedger, AccountOther, AccountOwn, AuthenticateOther, AuthenticateOwn, CardChangePin, CardCheck,
         CardFactoryReset, CardGenerate, CardInit, CardList, CardSetTouch, CardShow, CardUnblock,
-        CheckJournal, Enroll, Job, Journal, Register, ReplaceHost, RotateKey, Status,
+        CheckJournal, Enroll, Job, Journal, NewPinOther, NewPinOwn, Register, ReplaceHost, RotateKey,
+        SessionOther, SessionOwn, Status,
     };
     use Caller::{RootOnPam, RootOnUser, StrangerOnPam, UserOnUser};
 
     let may_ask = match (asked, caller) {
         (_, StrangerOnPam) => false,
         // PAM programs ask about whoever logs in; on the socket for everybody one speaks for oneself.
-        (AuthenticateOther | AccountOther, RootOnPam) => true,
-        (AuthenticateOther | AccountOther, RootOnUser | UserOnUser) => false,
+        (AuthenticateOther | AccountOther | SessionOther | NewPinOther, RootOnPam) => true,
+        (AuthenticateOther | AccountOther | SessionOther | NewPinOther, RootOnUser | UserOnUser) => false,
         (
-            AuthenticateOwn | AccountOwn | Status | Journal | CardList | Register | Job,
+            AuthenticateOwn | AccountOwn | SessionOwn | NewPinOwn | Status | Journal | CardList | Register
+            | Job,
             RootOnPam | RootOnUser | UserOnUser,
         ) => true,
         // Whoever sits at a card may look after it; its own PINs are what keeps others from changing it.
@@ -159,6 +177,8 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
     }
     match (asked, state) {
         (Status | Journal | CheckJournal | CardList, _) => Permit::Granted,
+        // It began or ended, whatever the server makes of this host.
+        (SessionOwn | SessionOther, _) => Permit::Granted,
         // A card is the same card without a server.
         (
             CardShow | CardInit | CardGenerate | CardChangePin | CardUnblock | CardSetTouch | CardCheck
@@ -168,14 +188,14 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
         (Enroll, HostState::NotEnrolled) => Permit::Granted,
         (Enroll, HostState::Waiting | HostState::Active) => Permit::NotInThisState,
         (
-            AuthenticateOwn | AuthenticateOther | AccountOwn | AccountOther | Register | Job | RotateKey
-            | ReplaceHost | AcceptLedger,
+            AuthenticateOwn | AuthenticateOther | AccountOwn | AccountOther | NewPinOwn | NewPinOther
+            | Register | Job | RotateKey | ReplaceHost | AcceptLedger,
             HostState::NotEnrolled,
         ) => Permit::NotInThisState,
         // A waiting host may have been approved a moment ago: the request finds out by a check-in.
         (
-            AuthenticateOwn | AuthenticateOther | AccountOwn | AccountOther | Register | Job | RotateKey
-            | ReplaceHost | AcceptLedger,
+            AuthenticateOwn | AuthenticateOther | AccountOwn | AccountOther | NewPinOwn | NewPinOther
+            | Register | Job | RotateKey | ReplaceHost | AcceptLedger,
             HostState::Waiting | HostState::Active,
         ) => Permit::Granted,
     }
@@ -185,11 +205,15 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
 mod tests {
     use super::*;
 
-    const ASKED: [Asked; 22] = [
+    const ASKED: [Asked; 26] = [
         Asked::AuthenticateOwn,
         Asked::AuthenticateOther,
         Asked::AccountOwn,
         Asked::AccountOther,
+        Asked::SessionOwn,
+        Asked::SessionOther,
+        Asked::NewPinOwn,
+        Asked::NewPinOther,
         Asked::Status,
         Asked::Journal,
         Asked::CheckJournal,
@@ -216,11 +240,15 @@ mod tests {
     /// One letter a cell: `y` granted, `s` not in this state, `-` closed.
     /// Columns: not enrolled, waiting, active – for root on pam, root on user, user on user, stranger on pam.
     #[rustfmt::skip]
-    const TABLE: [(&str, &str); 22] = [
+    const TABLE: [(&str, &str); 26] = [
         ("AuthenticateOwn",   "syy syy syy ---"),
         ("AuthenticateOther", "syy --- --- ---"),
         ("AccountOwn",        "syy syy syy ---"),
         ("AccountOther",      "syy --- --- ---"),
+        ("SessionOwn",        "yyy yyy yyy ---"),
+        ("SessionOther",      "yyy --- --- ---"),
+        ("NewPinOwn",         "syy syy syy ---"),
+        ("NewPinOther",       "syy --- --- ---"),
         ("Status",            "yyy yyy yyy ---"),
         ("Journal",           "yyy yyy yyy ---"),
         ("CheckJournal",      "yyy yyy --- ---"),

@@ -18,7 +18,9 @@ use crate::person::Person;
 use crate::seat::{self, HostWorld, Place};
 use crate::trouble::{Trouble, sentence};
 use crate::unsettled::Handover;
-use crate::{accept_ledger, body, card_admin, enrollment, job, login, register, rotation, status};
+use crate::{
+    accept_ledger, body, card_admin, enrollment, job, login, login_sessions, register, rotation, status,
+};
 
 /// The agent behind its sockets.
 pub struct Served(pub Arc<Agent>);
@@ -89,7 +91,10 @@ impl From<Reply> for LastWord {
 /// One overall deadline for each request, the person's time to type included.
 fn time_for(request: &Request) -> Duration {
     match request {
-        Request::Authenticate(_) | Request::Job(_) => limits::LOGIN,
+        Request::Authenticate(_) | Request::Job(_) | Request::PinCheck(_) | Request::PinChange(_) => {
+            limits::LOGIN
+        }
+        Request::SessionOpened(_) | Request::SessionClosed(_) => Duration::from_secs(5),
         Request::Account(_) => Duration::from_secs(15),
         Request::Status => Duration::from_secs(5),
         // Another program may have to let go of a card first.
@@ -121,6 +126,14 @@ fn answer(agent: &Arc<Agent>, door: Door, peer: &Peer, request: Request, person:
             return LastWord { reply, beside: None, handover };
         }
         Request::Account(ask) => return login::account(agent, door, peer, ask).into(),
+        Request::SessionOpened(ask) => {
+            login_sessions::opened(agent, door, peer, ask).map(|noted| (Reply::Noted(noted), None))
+        }
+        Request::SessionClosed(ask) => {
+            login_sessions::closed(agent, door, peer, ask).map(|noted| (Reply::Noted(noted), None))
+        }
+        Request::PinCheck(ask) => return login::pin_check(agent, door, peer, ask, person).into(),
+        Request::PinChange(ask) => return login::pin_change(agent, door, peer, ask, person).into(),
         Request::Status => {
             let report = status::status(agent, sees_cards(agent, door, peer), peer);
             Ok((Reply::Status(Box::new(report)), None))
@@ -251,7 +264,7 @@ fn refuse(agent: &Agent, request: &Request, reason: DenyReason, kind: ProblemKin
     };
     let message = message.to_owned();
     match request {
-        Request::Authenticate(_) | Request::Account(_) => {
+        Request::Authenticate(_) | Request::Account(_) | Request::PinCheck(_) | Request::PinChange(_) => {
             Reply::Denied(Denial { reason, message, correlation })
         }
         _ => Reply::Failed(Problem { kind, message, correlation }),

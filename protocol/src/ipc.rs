@@ -6,11 +6,13 @@
 
 mod card;
 mod client;
+mod flat;
 mod frame;
 mod journal;
 mod login;
 mod reply;
 mod request;
+mod session;
 mod status;
 
 pub use card::{
@@ -21,7 +23,7 @@ pub use card::{
 pub use client::{Client, ClientError, Conversation};
 pub use frame::{Frame, FrameError, FrameKind, read_frame, write_frame};
 pub use journal::{JournalAsk, JournalChecked, JournalEntry, JournalPage, ReportState};
-pub use login::{LoginReply, LoginRequest, NotALoginReply};
+pub use login::{LoginReply, LoginRequest};
 pub use reply::{
     CardReport, Denial, DenyReason, Enrolled, Grant, JobDone, NoteKind, Problem, ProblemKind, Prompt,
     PromptKind, Registered, Reply,
@@ -30,6 +32,7 @@ pub use request::{
     Account, Answer, Authenticate, Enroll, EnrollKeyStore, Job, Register, RegisterKey, ReplaceHost, Request,
     RotateKey,
 };
+pub use session::{Noted, PinChange, SessionClosed, SessionOpened};
 pub use status::{
     CardsReport, JournalReport, ReportCounts, RosterLogin, RosterReport, RosterUse, ServerReport,
     StatusReport, TurnReport, UnsettledReport,

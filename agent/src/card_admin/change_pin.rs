@@ -23,7 +23,7 @@ pub(super) fn change_pin(
     }
 }
 
-fn change(
+pub(super) fn change(
     chosen: &Chosen<'_>,
     kind: PinKind,
     pins: PinReport,

@@ -2,7 +2,7 @@
 
 use countersign_protocol::ipc::{CardChange, CardChanged, CardUnblock, NoteKind, ProblemKind, UnblockWith};
 
-use super::Desk;
+use super::{Chosen, Desk};
 use crate::card::{CardError, PinKind, PinReport, Unblock, UnblockBy};
 use crate::card_pins;
 use crate::person::Person;
@@ -22,7 +22,17 @@ pub(super) fn unblock(
         );
         person.note(NoteKind::Info, &text);
     }
-    let by = match choose(ask.with, pins, person)? {
+    with(&chosen, ask.with, pins, person)
+}
+
+/// Of a card that was chosen.
+pub(super) fn with(
+    chosen: &Chosen<'_>,
+    with: Option<UnblockWith>,
+    pins: PinReport,
+    person: &mut Person,
+) -> Result<CardChanged, Trouble> {
+    let by = match choose(with, pins, person)? {
         UnblockWith::ResetCode => {
             UnblockBy::ResetCode(card_pins::ask_held(person, PinKind::ResetCode, &chosen.name, pins)?)
         }

@@ -89,7 +89,10 @@ fn forget_rosters(connection: &Connection) -> Result<(), JournalError> {
 /// What happens without any card, so that anybody can cause it again and again.
 const fn is_flood(event: HostEventKind) -> bool {
     match event {
-        HostEventKind::RemoteSession | HostEventKind::NoAnswer => true,
+        HostEventKind::RemoteSession
+        | HostEventKind::NoAnswer
+        | HostEventKind::SessionOpened
+        | HostEventKind::SessionClosed => true,
         HostEventKind::WrongPin
         | HostEventKind::CardBlocked
         | HostEventKind::CardPulled
@@ -98,7 +101,11 @@ const fn is_flood(event: HostEventKind) -> bool {
         | HostEventKind::CardTwice
         | HostEventKind::BadAnswer
         | HostEventKind::LedgerAccepted
-        | HostEventKind::NeverOpened => false,
+        | HostEventKind::NeverOpened
+        | HostEventKind::PinChanged
+        | HostEventKind::CardUnblocked
+        | HostEventKind::RescueBegan
+        | HostEventKind::RescueEnded => false,
     }
 }
 

@@ -4,8 +4,9 @@ use std::io::{Read, Write};
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::flat::Writer;
 use super::{
-    Answer, FrameError, FrameKind, LoginReply, LoginRequest, Prompt, PromptKind, Reply, Request, read_frame,
+    Frame, FrameError, FrameKind, LoginReply, LoginRequest, Prompt, PromptKind, Reply, Request, read_frame,
     write_frame,
 };
 use crate::limits;
@@ -64,9 +65,13 @@ impl<S: Read + Write> Client<S> {
     /// # Errors
     /// [`ClientError`]. End of file is an error at once.
     pub fn ask(&mut self, request: &Request, person: &mut dyn Conversation) -> Result<Reply, ClientError> {
-        self.send_json(request)?;
+        let body = serde_json::to_vec(request).map_err(|error| FrameError::Malformed(error.to_string()))?;
+        self.send(&zeroize::Zeroizing::new(body))?;
         loop {
-            match self.receive()? {
+            let frame = self.receive()?;
+            let reply = serde_json::from_slice(&frame.body)
+                .map_err(|error| FrameError::Malformed(error.to_string()))?;
+            match reply {
                 Reply::Note { kind, text } => person.note(kind, &text),
                 Reply::Prompt(prompt) => self.answer(&prompt, person)?,
                 last => return Ok(last),
@@ -83,9 +88,12 @@ impl<S: Read + Write> Client<S> {
         request: &LoginRequest,
         person: &mut dyn Conversation,
     ) -> Result<LoginReply, ClientError> {
-        self.send_json(request)?;
+        self.send(&request.to_json())?;
         loop {
-            match self.receive()? {
+            let frame = self.receive()?;
+            let reply = LoginReply::from_json(&frame.body)
+                .ok_or_else(|| FrameError::Malformed("not a reply to a login".to_owned()))?;
+            match reply {
                 LoginReply::Note { kind, text } => person.note(kind, &text),
                 LoginReply::Prompt(prompt) => self.answer(&prompt, person)?,
                 last => return Ok(last),
@@ -99,32 +107,33 @@ impl<S: Read + Write> Client<S> {
                 // Too long for any card: sent as a cancellation it would look like the person's choice.
                 Some(secret) if secret.expose_secret().len() > limits::PIN => {
                     person.note(super::NoteKind::Error, "That is longer than any PIN.");
-                    self.send_json(&Answer::Cancel)
+                    self.send(CANCEL)
                 }
                 Some(secret) => {
                     Ok(write_frame(&mut self.stream, FrameKind::Secret, secret.expose_secret().as_bytes())?)
                 }
-                None => self.send_json(&Answer::Cancel),
+                None => self.send(CANCEL),
             },
             PromptKind::Shown => match person.shown(&prompt.text) {
-                Some(text) => self.send_json(&Answer::Text { text }),
-                None => self.send_json(&Answer::Cancel),
+                Some(text) => self.send(&Writer::new("answer", "text").text("text", &text).finish()),
+                None => self.send(CANCEL),
             },
         }
     }
 
-    fn receive<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, ClientError> {
+    fn receive(&mut self) -> Result<Frame, ClientError> {
         let frame = read_frame(&mut self.stream)?;
-        if frame.kind != FrameKind::Json {
-            return Err(ClientError::Unexpected("a frame of another kind"));
+        if frame.kind == FrameKind::Json {
+            Ok(frame)
+        } else {
+            Err(ClientError::Unexpected("a frame of another kind"))
         }
-        serde_json::from_slice(&frame.body).map_err(|error| FrameError::Malformed(error.to_string()).into())
     }
 
-    fn send_json(&mut self, value: &impl serde::Serialize) -> Result<(), ClientError> {
-        let body = zeroize::Zeroizing::new(
-            serde_json::to_vec(value).map_err(|error| FrameError::Malformed(error.to_string()))?,
-        );
-        Ok(write_frame(&mut self.stream, FrameKind::Json, &body)?)
+    fn send(&mut self, body: &[u8]) -> Result<(), ClientError> {
+        Ok(write_frame(&mut self.stream, FrameKind::Json, body)?)
     }
 }
+
+/// The person gave up.
+const CANCEL: &[u8] = br#"{"answer":"cancel"}"#;

@@ -1,27 +1,76 @@
 //! What the PAM module says and hears: the part of [`super::Request`] and [`super::Reply`] that a login needs.
 //!
-//! The same bytes on the wire. The module is loaded into every program that calls PAM; without status reports,
-//! enrolment and times, and read into one flat struct, it is half the size, and a reply it has no use for is
-//! refused.
+//! The same bytes on the wire. The module is loaded into every program that calls PAM: it reads and writes flat
+//! objects alone, and a reply it has no use for is refused.
 
-use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
-use super::{Account, Authenticate, Denial, DenyReason, Grant, NoteKind, Prompt, PromptKind};
-use crate::ids::{AccountName, CorrelationId, Digest, Nonce};
+use super::flat::{Flat, Writer};
+use super::{
+    Account, Authenticate, Denial, DenyReason, Grant, NoteKind, Noted, PinChange, Prompt, PromptKind,
+    SessionClosed, SessionOpened,
+};
+use crate::ids::{CorrelationId, LoginName, ServiceName};
 
 /// A [`super::Request`] that the module makes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "request", rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoginRequest {
     /// `pam_sm_authenticate`
     Authenticate(Authenticate),
     /// `pam_sm_acct_mgmt`
     Account(Account),
+    /// `pam_sm_open_session`
+    SessionOpened(SessionOpened),
+    /// `pam_sm_close_session`
+    SessionClosed(SessionClosed),
+    /// `pam_sm_chauthtok`, the preliminary check: can the PIN of this login's card be changed here and now?
+    PinCheck(PinChange),
+    /// `pam_sm_chauthtok`
+    PinChange(PinChange),
+}
+
+impl LoginRequest {
+    /// The same bytes that [`super::Request`] is written as.
+    #[must_use]
+    pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
+        let begin = |name: &str, login: &LoginName, service: &ServiceName| {
+            Writer::new("request", name).text("login", login.as_str()).text("service", service.as_str())
+        };
+        let claimed = |writer: Writer, tty: &Option<String>, host: &Option<String>, user: &Option<String>| {
+            writer
+                .maybe("tty", tty.as_deref())
+                .maybe("remote_host", host.as_deref())
+                .maybe("remote_user", user.as_deref())
+        };
+        match self {
+            Self::Authenticate(ask) => {
+                let writer = begin("authenticate", &ask.login, &ask.service);
+                claimed(writer, &ask.tty, &ask.remote_host, &ask.remote_user)
+                    .text("nonce", &ask.nonce.to_string())
+            }
+            Self::Account(ask) => {
+                begin("account", &ask.login, &ask.service).text("nonce", &ask.nonce.to_string())
+            }
+            Self::SessionOpened(ask) => {
+                let writer = begin("session-opened", &ask.login, &ask.service);
+                claimed(writer, &ask.tty, &ask.remote_host, &ask.remote_user)
+                    .maybe("correlation", ask.correlation.as_ref().map(CorrelationId::as_str))
+            }
+            Self::SessionClosed(ask) => begin("session-closed", &ask.login, &ask.service)
+                .maybe("correlation", ask.correlation.as_ref().map(CorrelationId::as_str)),
+            Self::PinCheck(ask) | Self::PinChange(ask) => {
+                let name = if matches!(self, Self::PinCheck(_)) { "pin-check" } else { "pin-change" };
+                let writer = begin(name, &ask.login, &ask.service);
+                claimed(writer, &ask.tty, &ask.remote_host, &ask.remote_user)
+                    .text("nonce", &ask.nonce.to_string())
+            }
+        }
+        .finish()
+    }
 }
 
 /// A [`super::Reply`] that the module has a use for.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Fields")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoginReply {
     /// Show this; no answer.
     Note {
@@ -36,6 +85,8 @@ pub enum LoginReply {
     Granted(Grant),
     /// Last word: no.
     Denied(Denial),
+    /// Last word: the session is written down.
+    Noted(Noted),
     /// Last word: it could not be done. As [`super::Problem`], its kind in words.
     Failed {
         /// A [`super::ProblemKind`], for the log.
@@ -47,99 +98,73 @@ pub enum LoginReply {
     },
 }
 
-/// A reply whose fields do not fit together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a reply to a login, or with a field too many or too few")]
-pub struct NotALoginReply;
-
-/// Every field that one of the replies has.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Fields {
-    reply: String,
-    kind: Option<String>,
-    text: Option<String>,
-    nonce: Option<Nonce>,
-    account: Option<AccountName>,
-    ledger_index: Option<u64>,
-    journal_index: Option<u64>,
-    statement: Option<Digest>,
-    reason: Option<DenyReason>,
-    message: Option<String>,
-    correlation: Option<CorrelationId>,
-}
-
-impl TryFrom<Fields> for LoginReply {
-    type Error = NotALoginReply;
-
-    /// Takes each reply's own fields, and insists that nothing is left over.
-    fn try_from(mut fields: Fields) -> Result<Self, NotALoginReply> {
-        let reply = match fields.reply.as_str() {
+impl LoginReply {
+    /// Reads the body of a frame. Takes each reply's own fields, and insists that nothing is left over.
+    #[must_use]
+    pub fn from_json(body: &[u8]) -> Option<Self> {
+        let mut fields = Flat::read(body)?;
+        let reply = match fields.text("reply")?.as_str() {
             "note" => Self::Note {
-                kind: match fields.kind()?.as_str() {
+                kind: match fields.text("kind")?.as_str() {
                     "info" => NoteKind::Info,
                     "error" => NoteKind::Error,
-                    _ => return Err(NotALoginReply),
+                    _ => return None,
                 },
-                text: fields.text.take().ok_or(NotALoginReply)?,
+                text: fields.text("text")?,
             },
             "prompt" => Self::Prompt(Prompt {
-                kind: match fields.kind()?.as_str() {
+                kind: match fields.text("kind")?.as_str() {
                     "hidden" => PromptKind::Hidden,
                     "shown" => PromptKind::Shown,
-                    _ => return Err(NotALoginReply),
+                    _ => return None,
                 },
-                text: fields.text.take().ok_or(NotALoginReply)?,
+                text: fields.text("text")?,
             }),
             "granted" => Self::Granted(Grant {
-                nonce: fields.nonce.take().ok_or(NotALoginReply)?,
-                account: fields.account.take(),
-                ledger_index: fields.ledger_index.take(),
-                journal_index: fields.journal_index.take(),
-                statement: fields.statement.take(),
-                correlation: fields.correlation()?,
+                nonce: fields.parsed("nonce")?,
+                account: fields.parsed("account"),
+                ledger_index: fields.number("ledger_index"),
+                journal_index: fields.number("journal_index"),
+                statement: fields.parsed("statement"),
+                correlation: fields.parsed("correlation")?,
             }),
             "denied" => Self::Denied(Denial {
-                reason: fields.reason.take().ok_or(NotALoginReply)?,
-                message: fields.message()?,
-                correlation: fields.correlation()?,
+                reason: DenyReason::of_word(&fields.text("reason")?),
+                message: fields.text("message")?,
+                correlation: fields.parsed("correlation")?,
             }),
+            "noted" => Self::Noted(Noted { correlation: fields.parsed("correlation")? }),
             "failed" => Self::Failed {
-                kind: fields.kind()?,
-                message: fields.message()?,
-                correlation: fields.correlation()?,
+                kind: fields.text("kind")?,
+                message: fields.text("message")?,
+                correlation: fields.parsed("correlation")?,
             },
-            _ => return Err(NotALoginReply),
+            _ => return None,
         };
-        match fields {
-            Fields {
-                reply: _,
-                kind: None,
-                text: None,
-                nonce: None,
-                account: None,
-                ledger_index: None,
-                journal_index: None,
-                statement: None,
-                reason: None,
-                message: None,
-                correlation: None,
-            } => Ok(reply),
-            _ => Err(NotALoginReply),
-        }
+        fields.is_empty().then_some(reply)
     }
 }
 
-impl Fields {
-    fn kind(&mut self) -> Result<String, NotALoginReply> {
-        self.kind.take().ok_or(NotALoginReply)
-    }
-
-    fn message(&mut self) -> Result<String, NotALoginReply> {
-        self.message.take().ok_or(NotALoginReply)
-    }
-
-    fn correlation(&mut self) -> Result<CorrelationId, NotALoginReply> {
-        self.correlation.take().ok_or(NotALoginReply)
+impl DenyReason {
+    /// By its word on the wire. A word that an agent of the next release may have for another reason is
+    /// [`Self::Internal`]: whatever it means, it is a no, and the sentence beside it says why.
+    fn of_word(word: &str) -> Self {
+        match word {
+            "policy" => Self::Policy,
+            "wrong-pin" => Self::WrongPin,
+            "card-blocked" => Self::CardBlocked,
+            "last-try-refused" => Self::LastTryRefused,
+            "no-card" => Self::NoCard,
+            "card-gone" => Self::CardGone,
+            "touch-timeout" => Self::TouchTimeout,
+            "card-failed" => Self::CardFailed,
+            "remote-session" => Self::RemoteSession,
+            "server-unavailable" => Self::ServerUnavailable,
+            "not-enrolled" => Self::NotEnrolled,
+            "cancelled" => Self::Cancelled,
+            "timed-out" => Self::TimedOut,
+            "busy" => Self::Busy,
+            _ => Self::Internal,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::card::{CardChanged, CardChecked, CardDetails, CardMade};
-use super::{JournalChecked, JournalPage, StatusReport};
+use super::{JournalChecked, JournalPage, Noted, StatusReport};
 use crate::ids::{AccountName, CardIdent, CorrelationId, Digest, Fingerprint, Nonce};
 
 /// One frame from the agent.
@@ -23,6 +23,8 @@ pub enum Reply {
     Granted(Grant),
     /// Last word: no.
     Denied(Denial),
+    /// Last word: the session is written down.
+    Noted(Noted),
     /// Last word: how things stand.
     Status(Box<StatusReport>),
     /// Last word: a page of the journal. A body with its entries follows.

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::JournalAsk;
 use super::card::{
     CardChangePin, CardCheck, CardFactoryReset, CardGenerate, CardInit, CardSetTouch, CardShow, CardUnblock,
 };
+use super::{JournalAsk, PinChange, SessionClosed, SessionOpened};
 use crate::binary::Binary;
 use crate::ids::{
     AccountName, CardIdent, Fingerprint, LoginName, Nonce, Operation, ResourceName, ServiceName,
@@ -20,6 +20,14 @@ pub enum Request {
     Authenticate(Authenticate),
     /// `pam_sm_acct_mgmt` without our own authentication before it: may this login be used at all?
     Account(Account),
+    /// `pam_sm_open_session`
+    SessionOpened(SessionOpened),
+    /// `pam_sm_close_session`
+    SessionClosed(SessionClosed),
+    /// `pam_sm_chauthtok`, its preliminary check: can the PIN of this login's card be changed here and now?
+    PinCheck(PinChange),
+    /// `pam_sm_chauthtok`
+    PinChange(PinChange),
     /// How things stand.
     Status,
     /// What happened here.
@@ -207,6 +215,10 @@ pub enum Answer {
 enum StrictRequest {
     Authenticate(Authenticate),
     Account(Account),
+    SessionOpened(SessionOpened),
+    SessionClosed(SessionClosed),
+    PinCheck(PinChange),
+    PinChange(PinChange),
     Status {},
     Journal(JournalAsk),
     CheckJournal {},
@@ -232,6 +244,10 @@ impl From<StrictRequest> for Request {
         match request {
             StrictRequest::Authenticate(ask) => Self::Authenticate(ask),
             StrictRequest::Account(ask) => Self::Account(ask),
+            StrictRequest::SessionOpened(ask) => Self::SessionOpened(ask),
+            StrictRequest::SessionClosed(ask) => Self::SessionClosed(ask),
+            StrictRequest::PinCheck(ask) => Self::PinCheck(ask),
+            StrictRequest::PinChange(ask) => Self::PinChange(ask),
             StrictRequest::Status {} => Self::Status,
             StrictRequest::Journal(ask) => Self::Journal(ask),
             StrictRequest::CheckJournal {} => Self::CheckJournal,

@@ -58,6 +58,18 @@ pub enum HostEventKind {
     LedgerAccepted,
     /// The server allowed a login, and nobody was there any more to open it.
     NeverOpened,
+    /// A session began.
+    SessionOpened,
+    /// A session ended.
+    SessionClosed,
+    /// The person of a login gave their card another PIN.
+    PinChanged,
+    /// The person of a login gave their blocked card another PIN.
+    CardUnblocked,
+    /// Root put the rescue file in place: nobody is asked for a card on this host.
+    RescueBegan,
+    /// The rescue file is gone: cards are asked for again.
+    RescueEnded,
 }
 
 /// "It is in the ledger."

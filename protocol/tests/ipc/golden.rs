@@ -6,7 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use countersign_protocol::ipc::{
-    Answer, Frame, FrameError, FrameKind, LoginReply, Reply, Request, read_frame, write_frame,
+    Answer, DenyReason, Frame, FrameError, FrameKind, LoginReply, LoginRequest, Reply, Request, read_frame,
+    write_frame,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,7 +19,13 @@ fn folder() -> PathBuf {
 }
 
 pub(crate) fn files(kind: &str) -> Vec<(String, Vec<u8>)> {
-    let mut files: Vec<_> = std::fs::read_dir(folder().join(kind))
+    frames(&format!("ipc/{kind}"))
+}
+
+/// The frames of a folder of `tests/messages`.
+pub(crate) fn frames(folder: &str) -> Vec<(String, Vec<u8>)> {
+    let messages = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/messages");
+    let mut files: Vec<_> = std::fs::read_dir(messages.join(folder))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), std::fs::read(path).unwrap()))
@@ -108,15 +115,16 @@ fn the_module_reads_the_replies_to_a_login_as_everybody_does() {
     for (name, bytes) in files("good").iter().filter(|(name, _)| name.starts_with("reply.")) {
         let body = read_frame(&mut bytes.as_slice()).unwrap().body;
         let everybody: Reply = serde_json::from_slice(&body).unwrap();
-        let module: Result<LoginReply, _> = serde_json::from_slice(&body);
+        let module = LoginReply::from_json(&body);
         match (everybody, module) {
-            (Reply::Note { kind, text }, Ok(LoginReply::Note { kind: k, text: t })) => {
+            (Reply::Note { kind, text }, Some(LoginReply::Note { kind: k, text: t })) => {
                 assert_eq!((kind, text), (k, t), "{name}");
             }
-            (Reply::Prompt(one), Ok(LoginReply::Prompt(other))) => assert_eq!(one, other, "{name}"),
-            (Reply::Granted(one), Ok(LoginReply::Granted(other))) => assert_eq!(one, other, "{name}"),
-            (Reply::Denied(one), Ok(LoginReply::Denied(other))) => assert_eq!(one, other, "{name}"),
-            (Reply::Failed(one), Ok(LoginReply::Failed { kind, message, correlation })) => {
+            (Reply::Prompt(one), Some(LoginReply::Prompt(other))) => assert_eq!(one, other, "{name}"),
+            (Reply::Granted(one), Some(LoginReply::Granted(other))) => assert_eq!(one, other, "{name}"),
+            (Reply::Denied(one), Some(LoginReply::Denied(other))) => assert_eq!(one, other, "{name}"),
+            (Reply::Noted(one), Some(LoginReply::Noted(other))) => assert_eq!(one, other, "{name}"),
+            (Reply::Failed(one), Some(LoginReply::Failed { kind, message, correlation })) => {
                 assert_eq!(serde_json::to_value(one.kind).unwrap(), kind, "{name}");
                 assert_eq!((one.message, one.correlation), (message, correlation), "{name}");
             }
@@ -132,11 +140,69 @@ fn the_module_reads_the_replies_to_a_login_as_everybody_does() {
                 | Reply::Enrolled(_)
                 | Reply::Registered(_)
                 | Reply::JobDone(_),
-                Err(_),
+                None,
             ) => {}
             (everybody, module) => panic!("{name}: {everybody:?}, but the module reads {module:?}"),
         }
     }
+}
+
+/// And it writes its requests itself.
+#[test]
+fn the_module_writes_its_requests_as_everybody_does() {
+    let mut seen = 0;
+    for (name, bytes) in files("good").iter().filter(|(name, _)| name.starts_with("request.")) {
+        let body = read_frame(&mut bytes.as_slice()).unwrap().body;
+        let request = match serde_json::from_slice(&body).unwrap() {
+            Request::Authenticate(ask) => LoginRequest::Authenticate(ask),
+            Request::Account(ask) => LoginRequest::Account(ask),
+            Request::SessionOpened(ask) => LoginRequest::SessionOpened(ask),
+            Request::SessionClosed(ask) => LoginRequest::SessionClosed(ask),
+            Request::PinCheck(ask) => LoginRequest::PinCheck(ask),
+            Request::PinChange(ask) => LoginRequest::PinChange(ask),
+            _ => continue,
+        };
+        assert_eq!(*request.to_json(), *body, "{name}");
+        seen += 1;
+    }
+    assert_eq!(seen, 10);
+}
+
+#[test]
+fn every_reason_of_a_denial_is_read_by_the_module_and_one_it_does_not_know_is_a_no_too() {
+    let denied = |reason: &str| {
+        let body =
+            format!(r#"{{"reply":"denied","reason":"{reason}","message":"No.","correlation":"7K3M-Q2ZD"}}"#);
+        (LoginReply::from_json(body.as_bytes()), serde_json::from_str::<Reply>(&body))
+    };
+    for reason in [
+        DenyReason::Policy,
+        DenyReason::WrongPin,
+        DenyReason::CardBlocked,
+        DenyReason::LastTryRefused,
+        DenyReason::NoCard,
+        DenyReason::CardGone,
+        DenyReason::TouchTimeout,
+        DenyReason::CardFailed,
+        DenyReason::RemoteSession,
+        DenyReason::ServerUnavailable,
+        DenyReason::NotEnrolled,
+        DenyReason::Cancelled,
+        DenyReason::TimedOut,
+        DenyReason::Busy,
+        DenyReason::Internal,
+    ] {
+        let word = serde_json::to_value(reason).unwrap();
+        match denied(word.as_str().unwrap()) {
+            (Some(LoginReply::Denied(one)), Ok(Reply::Denied(other))) => {
+                assert_eq!((one.reason, other.reason), (reason, reason));
+            }
+            other => panic!("{reason:?}: {other:?}"),
+        }
+    }
+    let (module, everybody) = denied("a-reason-of-next-year");
+    assert!(matches!(module, Some(LoginReply::Denied(denial)) if denial.reason == DenyReason::Internal));
+    assert!(everybody.is_err());
 }
 
 #[test]

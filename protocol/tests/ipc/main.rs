@@ -4,5 +4,6 @@
 mod card_messages;
 mod golden;
 mod messages;
+mod previous;
 mod reports;
 mod rules;

@@ -5,8 +5,9 @@ use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{Digest, Nonce};
 use countersign_protocol::ipc::{
     Account, Answer, Authenticate, CardReport, Denial, DenyReason, Enroll, EnrollKeyStore, Enrolled,
-    FrameKind, Grant, Job, JobDone, JournalAsk, JournalChecked, JournalPage, NoteKind, Problem, ProblemKind,
-    Prompt, PromptKind, Register, RegisterKey, Registered, ReplaceHost, Reply, Request, RotateKey,
+    FrameKind, Grant, Job, JobDone, JournalAsk, JournalChecked, JournalPage, NoteKind, Noted, PinChange,
+    Problem, ProblemKind, Prompt, PromptKind, Register, RegisterKey, Registered, ReplaceHost, Reply, Request,
+    RotateKey, SessionClosed, SessionOpened,
 };
 use countersign_protocol::message::result::ApplicationBundle;
 use serde::Serialize;
@@ -50,6 +51,35 @@ fn requests() -> Vec<(&'static str, Request)> {
     let account = Account {
         login: "ana".parse().unwrap(),
         service: "cron".parse().unwrap(),
+        nonce: Nonce::from_bytes([0xA5; 32]),
+    };
+    let opened = SessionOpened {
+        login: "ana".parse().unwrap(),
+        service: "sshd".parse().unwrap(),
+        tty: Some("ssh".into()),
+        remote_host: Some("198.51.100.7".into()),
+        remote_user: Some("olga".into()),
+        correlation: Some(REFERENCE.parse().unwrap()),
+    };
+    let opened_bare = SessionOpened {
+        tty: None,
+        remote_host: None,
+        remote_user: None,
+        correlation: None,
+        ..opened.clone()
+    };
+    let closed = SessionClosed {
+        login: "ana".parse().unwrap(),
+        service: "sshd".parse().unwrap(),
+        correlation: Some(REFERENCE.parse().unwrap()),
+    };
+    let closed_bare = SessionClosed { correlation: None, ..closed.clone() };
+    let pin = PinChange {
+        login: "ana".parse().unwrap(),
+        service: "passwd".parse().unwrap(),
+        tty: Some("/dev/pts/3".into()),
+        remote_host: None,
+        remote_user: Some("ana".into()),
         nonce: Nonce::from_bytes([0xA5; 32]),
     };
     let bundle = ApplicationBundle {
@@ -99,6 +129,12 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("authenticate-bare", Request::Authenticate(bare)),
         ("authenticate-remote", Request::Authenticate(remote)),
         ("account", Request::Account(account)),
+        ("session-opened", Request::SessionOpened(opened)),
+        ("session-opened-bare", Request::SessionOpened(opened_bare)),
+        ("session-closed", Request::SessionClosed(closed)),
+        ("session-closed-bare", Request::SessionClosed(closed_bare)),
+        ("pin-check", Request::PinCheck(pin.clone())),
+        ("pin-change", Request::PinChange(pin)),
         ("status", Request::Status),
         ("journal-all", Request::Journal(JournalAsk::default())),
         ("journal", Request::Journal(journal)),
@@ -153,6 +189,7 @@ fn replies() -> Vec<(&'static str, Reply)> {
         ),
         ("denied-wrong-pin", denial(DenyReason::WrongPin)),
         ("denied-policy", denial(DenyReason::Policy)),
+        ("noted", Reply::Noted(Noted { correlation: REFERENCE.parse().unwrap() })),
         ("status-not-enrolled", status_not_enrolled()),
         ("status-active", status_active(card.clone())),
         ("journal", Reply::Journal(JournalPage { upto: 41, more: true })),

@@ -1,0 +1,298 @@
+//! Sessions: when each began and ended, in the journal and in the server's ledger.
+//!
+//! The login was decided before. What is told here is written down and grants nothing: a session that could not be
+//! written down goes on.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::{CorrelationId, LoginName, ServiceName};
+use countersign_protocol::ipc::{Noted, ProblemKind, SessionClosed, SessionOpened};
+use countersign_protocol::message::{HostEvent, HostEventKind};
+
+use crate::agent::{Agent, with_missed};
+use crate::flood::{Heed, Source};
+use crate::peer::Peer;
+use crate::permit::Door;
+use crate::trouble::Trouble;
+
+/// Sessions of one login that are written down in a minute. `sudo` within its time and `at` cost
+/// whoever runs them nothing, but each entry stays in the ledger for ever.
+const A_MINUTE: u64 = 30;
+
+/// The same where anybody may call, for themselves.
+const A_MINUTE_FOR_ONESELF: u64 = 4;
+
+/// How long after a login its session may begin.
+const SOON: Duration = Duration::from_secs(300);
+
+/// Logins remembered.
+const LOGINS: usize = 64;
+
+/// Logins that were granted a moment ago, for programs that authenticate in one process and open the session in
+/// another, as sshd does.
+#[derive(Debug, Default)]
+pub struct RecentLogins(Mutex<VecDeque<RecentLogin>>);
+
+#[derive(Debug)]
+struct RecentLogin {
+    correlation: CorrelationId,
+    login: LoginName,
+    service: ServiceName,
+    /// Who asked, and who started that process.
+    process: i32,
+    parent: Option<i32>,
+    at: Instant,
+}
+
+impl RecentLogins {
+    /// This login was granted to the program of `peer`.
+    pub fn granted(
+        &self,
+        peer: &Peer,
+        correlation: &CorrelationId,
+        login: &LoginName,
+        service: &ServiceName,
+    ) {
+        let mut logins = self.lock();
+        if logins.len() >= LOGINS {
+            logins.pop_front();
+        }
+        logins.push_back(RecentLogin {
+            correlation: correlation.clone(),
+            login: login.clone(),
+            service: service.clone(),
+            process: peer.pid,
+            parent: peer.parent(),
+            at: Instant::now(),
+        });
+    }
+
+    /// The login that this session belongs to: asked for by the same process, or by one that it started.
+    fn take(&self, pid: i32, login: &LoginName, service: &ServiceName) -> Option<CorrelationId> {
+        let mut logins = self.lock();
+        logins.retain(|recent| recent.at.elapsed() < SOON);
+        let at = logins.iter().rposition(|recent| {
+            let same = recent.login == *login && recent.service == *service;
+            same && (recent.process == pid || recent.parent == Some(pid))
+        })?;
+        logins.remove(at).map(|recent| recent.correlation)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<RecentLogin>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Answers one [`SessionOpened`].
+///
+/// # Errors
+/// It is not written down: too many, or the journal cannot be written.
+pub fn opened(agent: &Agent, door: Door, peer: &Peer, ask: &SessionOpened) -> Result<Noted, Trouble> {
+    let (login, service) = (&ask.login, &ask.service);
+    let recent = || agent.recent_logins.take(peer.pid, login, service);
+    // The id of a login makes the two one story. Only root's programs are believed about it.
+    let of_login = match door {
+        Door::Pam => ask.correlation.clone().or_else(recent),
+        Door::User => None,
+    };
+    let missed = heed(agent, door, peer, login)?;
+    let correlation = of_login.clone().map_or_else(|| agent.correlation(), Ok)?;
+    let told = told_opened(ask, of_login.is_some());
+    let event = event(agent, HostEventKind::SessionOpened, &correlation, login, service, told);
+    agent.journal.session_opened(&with_missed(event, missed), login, service, agent.link().is_some())?;
+    agent.keeper.look();
+    log(agent, "session-opened", &correlation, login, service);
+    Ok(Noted { correlation })
+}
+
+/// Answers one [`SessionClosed`].
+///
+/// # Errors
+/// It is not written down: too many, or the journal cannot be written.
+pub fn closed(agent: &Agent, door: Door, peer: &Peer, ask: &SessionClosed) -> Result<Noted, Trouble> {
+    let (login, service) = (&ask.login, &ask.service);
+    let correlation = ask.correlation.clone().map_or_else(|| agent.correlation(), Ok)?;
+    let (now, mut refused) = (agent.wire.time.now(), None);
+    let end = |opened: Option<Timestamp>| {
+        // An end whose beginning was written down is written down; others may be made up at will.
+        let missed = match opened {
+            Some(_) => 0,
+            None => match heed(agent, door, peer, login) {
+                Ok(missed) => missed,
+                Err(trouble) => {
+                    refused = Some(trouble);
+                    return None;
+                }
+            },
+        };
+        let told = told_closed(ask, opened, now);
+        let event = event(agent, HostEventKind::SessionClosed, &correlation, login, service, told);
+        Some(with_missed(event, missed))
+    };
+    let reported = agent.link().is_some();
+    agent.journal.session_closed(ask.correlation.as_ref(), login, service, reported, end)?;
+    if let Some(trouble) = refused {
+        return Err(trouble);
+    }
+    agent.keeper.look();
+    log(agent, "session-closed", &correlation, login, service);
+    Ok(Noted { correlation })
+}
+
+/// How many were left out since the last that was written down.
+fn heed(agent: &Agent, door: Door, peer: &Peer, login: &LoginName) -> Result<u64, Trouble> {
+    let most = match door {
+        Door::Pam => A_MINUTE,
+        Door::User => A_MINUTE_FOR_ONESELF,
+    };
+    let source = Source { door, uid: peer.uid, login: Some(login.clone()), what: "session" };
+    match agent.floods.heed_up_to(source, most, Instant::now()) {
+        Heed::Record { missed } => Ok(missed),
+        Heed::LogOnly | Heed::Count => Err(Trouble::new(
+            ProblemKind::Busy,
+            format!("Too many sessions of {login} in a minute: this one is counted, and not written down."),
+        )),
+    }
+}
+
+fn event(
+    agent: &Agent,
+    event: HostEventKind,
+    correlation: &CorrelationId,
+    login: &LoginName,
+    service: &ServiceName,
+    told: String,
+) -> HostEvent {
+    HostEvent {
+        event,
+        at: agent.wire.time.now(),
+        correlation: correlation.clone(),
+        login: Some(login.clone()),
+        account: None,
+        service: Some(service.clone()),
+        card: None,
+        told,
+    }
+}
+
+fn log(agent: &Agent, event: &str, correlation: &CorrelationId, login: &LoginName, service: &ServiceName) {
+    let fields =
+        [("correlation", correlation.as_str()), ("login", login.as_str()), ("service", service.as_str())];
+    agent.log.notice(event, &fields);
+}
+
+fn told_opened(ask: &SessionOpened, by_card: bool) -> String {
+    let SessionOpened { login, service, tty, remote_host, remote_user, .. } = ask;
+    let tty = tty.as_ref().map(|tty| format!(" on {tty}")).unwrap_or_default();
+    let from = match (remote_user, remote_host) {
+        (Some(user), Some(host)) => format!(", from {user} at {host}"),
+        (None, Some(host)) => format!(", from {host}"),
+        (Some(user), None) => format!(", for {user}"),
+        (None, None) => String::new(),
+    };
+    let how = if by_card { "after a login by card" } else { "without a login by card" };
+    format!("A session of {login} through {service} began{tty}{from}, {how}.")
+}
+
+fn told_closed(ask: &SessionClosed, opened: Option<Timestamp>, now: Timestamp) -> String {
+    let SessionClosed { login, service, .. } = ask;
+    match opened {
+        Some(opened) => format!(
+            "The session of {login} through {service} ended after {}.",
+            span(now.seconds_since(opened))
+        ),
+        None => {
+            format!("A session of {login} through {service} ended; this host has no note of its beginning.")
+        }
+    }
+}
+
+/// `12 s`, `5 min`, `3 h 12 min`, `2 d 4 h`.
+fn span(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, _, _) => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(pid: i32) -> Peer {
+        Peer { uid: 0, gid: 0, pid, started: 0 }
+    }
+
+    #[test]
+    fn a_session_belongs_to_the_login_of_its_own_process_or_of_one_it_started_and_to_no_other() {
+        let recent = RecentLogins::default();
+        let (ana, bob): (LoginName, LoginName) = ("ana".parse().unwrap(), "bob".parse().unwrap());
+        let (sshd, su): (ServiceName, ServiceName) = ("sshd".parse().unwrap(), "su".parse().unwrap());
+        let id: CorrelationId = "7K3M-Q2ZD".parse().unwrap();
+        // This very process, whose parent is known.
+        let pid = i32::try_from(std::process::id()).unwrap();
+        let started = crate::peer::Stat::read(pid).unwrap().started;
+        let own = Peer { started, ..peer(pid) };
+        let parent = nix::unistd::getppid().as_raw();
+        recent.granted(&own, &id, &ana, &sshd);
+        assert_eq!(recent.take(1_000_000, &ana, &sshd), None, "a stranger's process");
+        assert_eq!(recent.take(parent, &bob, &sshd), None, "another login");
+        assert_eq!(recent.take(parent, &ana, &su), None, "another service");
+        assert_eq!(recent.take(parent, &ana, &sshd), Some(id.clone()));
+        assert_eq!(recent.take(parent, &ana, &sshd), None, "it has its session");
+        recent.granted(&own, &id, &ana, &sshd);
+        assert_eq!(recent.take(pid, &ana, &sshd), Some(id));
+        for _ in 0..200 {
+            recent.granted(&peer(-1), &"8K3M-Q2ZD".parse().unwrap(), &ana, &sshd);
+        }
+        assert_eq!(recent.lock().len(), LOGINS);
+    }
+
+    #[test]
+    fn a_session_is_told_in_one_sentence() {
+        let mut ask = SessionOpened {
+            login: "ana".parse().unwrap(),
+            service: "sshd".parse().unwrap(),
+            tty: Some("ssh".to_owned()),
+            remote_host: Some("198.51.100.7".to_owned()),
+            remote_user: None,
+            correlation: None,
+        };
+        assert_eq!(
+            told_opened(&ask, true),
+            "A session of ana through sshd began on ssh, from 198.51.100.7, after a login by card."
+        );
+        (ask.tty, ask.remote_host, ask.remote_user) = (None, None, Some("olga".to_owned()));
+        assert_eq!(
+            told_opened(&ask, false),
+            "A session of ana through sshd began, for olga, without a login by card."
+        );
+    }
+
+    #[test]
+    fn how_long_a_session_was_is_told_as_people_say_it() {
+        let told: Vec<String> = [-5, 0, 59, 60, 3599, 3600, 11_520, 86_399, 86_400, 190_000].map(span).into();
+        assert_eq!(
+            told,
+            [
+                "0 s",
+                "0 s",
+                "59 s",
+                "1 min",
+                "59 min",
+                "1 h 0 min",
+                "3 h 12 min",
+                "23 h 59 min",
+                "1 d 0 h",
+                "2 d 4 h"
+            ]
+        );
+    }
+}
