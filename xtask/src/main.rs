@@ -5,6 +5,7 @@ mod bench;
 mod demo;
 #[cfg(test)]
 mod documents;
+mod fuzz;
 mod lint;
 mod module;
 mod packages;
@@ -30,6 +31,8 @@ Commands:
          every fault at every moment of a login; takes many minutes, and is no part of test
   soak load
          a thousand logins by eight programs on three cards, built for release: decisions, memory, descriptors
+  soak fuzz [MILLIONS]
+         agents and people made of random bytes, against the PAM module; 12 million scripts where no number is given
   bench agent [--json] [--few]
          logins, built for release: warm, cold, with a card put in for it, and the same by poldi and pam_p11;
          --json prints figures, --few tries the bench out

@@ -4,15 +4,23 @@ use std::process::Command;
 
 use crate::step::{Stop, run as run_program, step};
 use crate::workspace::cargo;
-use crate::{module, packages};
+use crate::{fuzz, module, packages};
 
-/// Installs, builds, and plays `matrix`, which may be followed by the name of one family, or `load`.
+/// Installs, builds, and plays `matrix`, which may be followed by the name of one family, `load`, or `fuzz`, which may
+/// be followed by how many million scripts.
 pub(crate) fn run(words: &[&str]) -> Result<(), Stop> {
     match words {
         ["matrix"] => matrix(None),
         ["matrix", family] => matrix(Some(family)),
         ["load"] => load(),
-        [] => Err(Stop::Usage("which soak: matrix, load?".to_owned())),
+        ["fuzz"] => fuzz::run_both(fuzz::MILLIONS),
+        ["fuzz", millions] => match millions.parse() {
+            Ok(millions @ 1..=10_000) => fuzz::run_both(millions),
+            _ => {
+                Err(Stop::Usage(format!("`{millions}` million scripts: a number from 1 to 10000 is wanted")))
+            }
+        },
+        [] => Err(Stop::Usage("which soak: matrix, load, fuzz?".to_owned())),
         [other, ..] => Err(Stop::Usage(format!("there is no soak `{other}`"))),
     }
 }
