@@ -77,12 +77,13 @@ impl Managed {
         for (at, line) in text.lines().enumerate() {
             let wrong = |what| ManagedError { line: at + 1, what };
             let rule = line.split_once('#').map_or(line, |(rule, _)| rule);
-            let words: Vec<&str> = rule.split_whitespace().collect();
-            match words.as_slice() {
-                [] => {}
-                ["user", name, kind] => {
+            let mut words = rule.split_whitespace();
+            // Of each line of a long file, at every login: without memory of its own.
+            match [(); 4].map(|()| words.next()) {
+                [None, ..] => {}
+                [Some("user"), Some(name), Some(kind), None] => {
                     let name = name.parse().map_err(|_| wrong("that is not a login name"))?;
-                    let rule = match *kind {
+                    let rule = match kind {
                         "card" => Rule::Card,
                         "card-or-password" => Rule::CardOrPassword,
                         _ => return Err(wrong("unknown kind of rule for a user")),
@@ -91,7 +92,7 @@ impl Managed {
                         return Err(wrong("this user has a rule already"));
                     }
                 }
-                ["service", name, "other-auth"] => {
+                [Some("service"), Some(name), Some("other-auth"), None] => {
                     let name = name.parse().map_err(|_| wrong("that is not a service name"))?;
                     managed.other_auth.insert(name);
                 }
@@ -136,6 +137,10 @@ fn resemble(a: &str, b: &str) -> bool {
         let person = str::split(name, '@').next().unwrap_or(name);
         person.chars().filter(|c| !('\u{300}'..='\u{36f}').contains(c))
     };
+    if a.is_ascii() && b.is_ascii() {
+        let person = |name| str::split(name, '@').next().unwrap_or(name);
+        return person(a).eq_ignore_ascii_case(person(b));
+    }
     let (mut a, mut b) = (letters(a), letters(b));
     loop {
         match (a.next(), b.next()) {

@@ -18,6 +18,17 @@ pub(crate) fn agent(words: &[&str]) -> Result<(), Stop> {
     })
 }
 
+/// What the module costs by itself, beside pam_permit. `words` are the bench's own.
+pub(crate) fn pam(words: &[&str]) -> Result<(), Stop> {
+    packages::demand_root("bench pam")?;
+    packages::ensure()?;
+    step("build for release", || run_program(&mut cargo(&["build", "--release", "--workspace", "--bins"])))?;
+    module::check()?;
+    step("bench: takes about half a minute", || {
+        run_program(Command::new(target()?.join("release/countersign-bench")).arg("pam").args(words))
+    })
+}
+
 /// How fast a ledger export is verified.
 pub(crate) fn ledger() -> Result<(), Stop> {
     let words = [

@@ -36,10 +36,12 @@ Commands:
   bench agent [--json] [--few]
          logins, built for release: warm, cold, with a card put in for it, and the same by poldi and pam_p11;
          --json prints figures, --few tries the bench out
+  bench pam [--json] [--few]
+         what the PAM module costs people who need no card, and people who do, beside pam_permit
   bench ledger
          how many entries a second `ledger verify` checks
 
-demo, test, soak and bench agent need root, because they make private machines (mount namespaces, pcscd, sudo)
+demo, test, soak, bench agent and bench pam need root, because they make private machines (mount namespaces, pcscd, sudo)
 and install the Debian packages that are missing. They leave the system's own services alone. Without root they
 print the one command to run.
 
@@ -57,13 +59,16 @@ fn main() -> ExitCode {
         ["bench", "agent", words @ ..] if words.iter().all(|word| ["--json", "--few"].contains(word)) => {
             bench::agent(words)
         }
+        ["bench", "pam", words @ ..] if words.iter().all(|word| ["--json", "--few"].contains(word)) => {
+            bench::pam(words)
+        }
         ["bench", "ledger"] => bench::ledger(),
         ["help" | "--help" | "-h"] | [_, "--help" | "-h"] => {
             let _ = write!(std::io::stdout(), "{HELP}");
             return ExitCode::SUCCESS;
         }
         [] => Err(Stop::Usage("which command?".to_owned())),
-        ["bench"] => Err(Stop::Usage("bench what? agent or ledger".to_owned())),
+        ["bench"] => Err(Stop::Usage("bench what? agent, pam or ledger".to_owned())),
         ["demo" | "test" | "lint" | "soak" | "bench", rest, ..] => {
             Err(Stop::Usage(format!("`{rest}` is not understood")))
         }

@@ -77,7 +77,8 @@ name!(
     "a login name (1 to 255 printable characters without space, colon, slash, comma or a leading dash)",
     |text| (1..=255).contains(&text.len())
         && !text.starts_with('-')
-        && !text.chars().any(|c| c.is_control() || c.is_whitespace() || ":/,\\\"'#".contains(c))
+        && (text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'@'))
+            || !text.chars().any(|c| c.is_control() || c.is_whitespace() || ":/,\\\"'#".contains(c)))
 );
 
 name!(

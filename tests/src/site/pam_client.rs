@@ -22,6 +22,7 @@ pub struct PamAnswer {
     pub code: i32,
     total_us: u64,
     after_pin_us: Option<u64>,
+    whole_us: u64,
     /// What the person was shown.
     pub shown: Vec<String>,
 }
@@ -31,6 +32,12 @@ impl PamAnswer {
     #[must_use]
     pub fn total(&self) -> Duration {
         Duration::from_micros(self.total_us)
+    }
+
+    /// From before `pam_start` until after `pam_end`.
+    #[must_use]
+    pub fn whole(&self) -> Duration {
+        Duration::from_micros(self.whole_us)
     }
 
     /// From the PIN to the answer; none if nothing was asked.
@@ -49,7 +56,8 @@ impl PamClient {
         crate::target_bin("countersign-pam-client")
     }
 
-    /// Starts it: `command` is one for [`Self::program`] at the place where the person is.
+    /// Starts it: `command` is one for [`Self::program`] at the place where the person is. An argument `--whole` has the
+    /// account checked and credentials set as well.
     ///
     /// # Errors
     /// If it cannot be started.

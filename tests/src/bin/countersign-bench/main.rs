@@ -1,10 +1,11 @@
-//! How fast the agent is, beside two neighbours on the same card. Run by `cargo xtask bench agent`, which builds
-//! everything for release first.
+//! How fast the agent is, beside two neighbours on the same card, and what the PAM module costs by itself. Run by
+//! `cargo xtask bench agent` and `bench pam`, which build everything for release first.
 //!
 //! | file | what |
 //! |---|---|
 //! | `ours` | logins through libpam, agent and server: warm, cold, with a card put in for it |
 //! | `neighbours` | the same login by poldi, and by pam_p11 with OpenSC |
+//! | `overhead` | the module alone: people who need no card, and people who do, beside pam_permit |
 //! | `series` | many measurements of one thing |
 //! | `host` | what it ran on |
 //! | `report` | the table, and the same as JSON |
@@ -13,6 +14,7 @@
 mod host;
 mod neighbours;
 mod ours;
+mod overhead;
 mod report;
 mod series;
 
@@ -23,7 +25,7 @@ use countersign_tests::{Machine, Trouble};
 
 use report::Report;
 
-const USAGE: &str = "usage: countersign-bench agent [--json] [--few]
+const USAGE: &str = "usage: countersign-bench agent|pam [--json] [--few]
 
   --json  figures as JSON on standard output, in place of the table
   --few   a tenth of the logins: to see whether the bench itself works
@@ -45,16 +47,27 @@ impl Plan {
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let known = |word: &String| ["agent", "--json", "--few"].contains(&word.as_str());
-    let has = |wanted: &str| words.iter().any(|word| word == wanted);
-    if !has("agent") || !words.iter().all(known) {
-        let _ = write!(std::io::stderr(), "{USAGE}");
-        return ExitCode::from(2);
-    }
-    let plan = if has("--few") { Plan::FEW } else { Plan::FULL };
-    match measure(plan) {
-        Ok(report) => {
-            let text = if has("--json") { report.json() } else { report.table() };
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (what, options) = match words.split_first() {
+        Some((what @ (&"agent" | &"pam"), options))
+            if options.iter().all(|word| ["--json", "--few"].contains(word)) =>
+        {
+            (*what, options)
+        }
+        _ => {
+            let _ = write!(std::io::stderr(), "{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let (few, json) = (options.contains(&"--few"), options.contains(&"--json"));
+    let text = match what {
+        "pam" => overhead::measure(if few { 100 } else { 2000 })
+            .map(|report| if json { report.json() } else { report.table() }),
+        _ => measure(if few { Plan::FEW } else { Plan::FULL })
+            .map(|report| if json { report.json() } else { report.table() }),
+    };
+    match text {
+        Ok(text) => {
             let _ = writeln!(std::io::stdout(), "{text}");
             ExitCode::SUCCESS
         }

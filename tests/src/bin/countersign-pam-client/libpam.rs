@@ -31,20 +31,36 @@ impl Hidden {
     }
 }
 
+/// Which hooks are called.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hooks {
+    /// `pam_authenticate` alone.
+    Authenticate,
+    /// `pam_acct_mgmt` and `pam_setcred` after it, unless it fails.
+    All,
+}
+
 /// How one login ended.
 pub(crate) struct Ended {
     pub(crate) code: c_int,
+    pub(crate) whole: Duration,
     pub(crate) total: Duration,
     pub(crate) after_pin: Option<Duration>,
     pub(crate) shown: Vec<String>,
 }
 
-/// `pam_start`, `pam_authenticate`, `pam_end`.
-pub(crate) fn authenticate(service: &str, login: &str, answer: Option<Hidden>) -> Result<Ended, String> {
+/// `pam_start`, the hooks, `pam_end`.
+pub(crate) fn log_in(
+    hooks: Hooks,
+    service: &str,
+    login: &str,
+    answer: Option<Hidden>,
+) -> Result<Ended, String> {
     let (service, login) = (text(service)?, text(login)?);
     let mut stage = Stage { answer, answered: None, shown: Vec::new() };
     let conv = Conv { function: converse, data: (&raw mut stage).cast() };
     let mut handle = ptr::null_mut();
+    let begun = Instant::now();
     // SAFETY: strings end in a zero and live through the call, as does `conv`, which libpam copies.
     let code = unsafe { pam_start(service.as_ptr(), login.as_ptr(), &raw const conv, &raw mut handle) };
     if code != SUCCESS {
@@ -52,12 +68,21 @@ pub(crate) fn authenticate(service: &str, login: &str, answer: Option<Hidden>) -
     }
     let called = Instant::now();
     // SAFETY: a live handle; `stage` outlives it and is looked at by `converse` alone until the end.
-    let code = unsafe { pam_authenticate(handle, 0) };
+    let mut code = unsafe { pam_authenticate(handle, 0) };
     let ended = Instant::now();
+    if code == SUCCESS && hooks == Hooks::All {
+        // SAFETY: as above.
+        code = unsafe { pam_acct_mgmt(handle, 0) };
+    }
+    if code == SUCCESS && hooks == Hooks::All {
+        // SAFETY: as above.
+        code = unsafe { pam_setcred(handle, ESTABLISH_CRED) };
+    }
     // SAFETY: the handle of above, used no more.
     unsafe { pam_end(handle, code) };
     Ok(Ended {
         code,
+        whole: begun.elapsed(),
         total: ended.duration_since(called),
         after_pin: stage.answered.map(|answered| ended.duration_since(answered)),
         shown: stage.shown,
@@ -72,6 +97,7 @@ const SUCCESS: c_int = 0;
 const CONV_ERR: c_int = 19;
 const ECHO_OFF: c_int = 1;
 const ECHO_ON: c_int = 2;
+const ESTABLISH_CRED: c_int = 2;
 
 /// What the conversation knows and learns.
 struct Stage {
@@ -109,6 +135,8 @@ unsafe extern "C" {
         handle: *mut *mut c_void,
     ) -> c_int;
     fn pam_authenticate(handle: *mut c_void, flags: c_int) -> c_int;
+    fn pam_acct_mgmt(handle: *mut c_void, flags: c_int) -> c_int;
+    fn pam_setcred(handle: *mut c_void, flags: c_int) -> c_int;
     fn pam_end(handle: *mut c_void, status: c_int) -> c_int;
 }
 

@@ -3,7 +3,8 @@
 //!
 //! `countersign-pam-client SERVICE LOGIN` reads one login a line from standard input: the answer to every question
 //! without echo, as hexadecimal of its complemented bytes, so that this process never holds the PIN but where
-//! libpam wants it. A line `-` gives no answer: somebody who cancels. Each login is told in one line of JSON.
+//! libpam wants it. A line `-` gives no answer: somebody who cancels. Each login is told in one line of JSON. With
+//! `--whole` before SERVICE the account is checked and credentials are set as well.
 #![deny(unsafe_code)]
 
 mod libpam;
@@ -14,15 +15,21 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use libpam::{Ended, Hidden};
+use libpam::{Ended, Hidden, Hooks};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [service, login] = words.as_slice() else {
-        eprintln!("usage: countersign-pam-client SERVICE LOGIN, with one answer a line on standard input");
+    let (hooks, words) = match words.split_first() {
+        Some((word, rest)) if word == "--whole" => (Hooks::All, rest),
+        _ => (Hooks::Authenticate, words.as_slice()),
+    };
+    let [service, login] = words else {
+        eprintln!(
+            "usage: countersign-pam-client [--whole] SERVICE LOGIN, with one answer a line on standard input"
+        );
         return ExitCode::FAILURE;
     };
-    match serve(service, login) {
+    match serve(hooks, service, login) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("countersign-pam-client: {error}");
@@ -31,14 +38,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(service: &str, login: &str) -> Result<(), String> {
+fn serve(hooks: Hooks, service: &str, login: &str) -> Result<(), String> {
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(|error| error.to_string())?;
         let answer = match line.trim() {
             "-" => None,
             hex => Some(Hidden::complement_of(&bytes(hex)?)),
         };
-        let ended = libpam::authenticate(service, login, answer)?;
+        let ended = libpam::log_in(hooks, service, login, answer)?;
         let told = serde_json::to_string(&Told::of(&ended)).map_err(|error| error.to_string())?;
         writeln!(std::io::stdout(), "{told}").map_err(|error| error.to_string())?;
     }
@@ -54,6 +61,8 @@ struct Told<'a> {
     total_us: u64,
     /// From the last answered question to libpam's answer; none if nothing was asked.
     after_pin_us: Option<u64>,
+    /// From before `pam_start` until after `pam_end`.
+    whole_us: u64,
     /// Everything shown.
     shown: &'a [String],
 }
@@ -65,6 +74,7 @@ impl<'a> Told<'a> {
             code: ended.code,
             total_us: micros(ended.total),
             after_pin_us: ended.after_pin.map(micros),
+            whole_us: micros(ended.whole),
             shown: &ended.shown,
         }
     }
