@@ -152,13 +152,13 @@ impl Contacts {
         self.left_out.load(Ordering::Relaxed)
     }
 
-    /// Somebody wants to log in by this name. If the roster left it out, the next check-in asks about it first.
+    /// Somebody wants to log in by this name, or try to. If it is not in the roster, the next check-in asks about it.
     ///
     /// # Errors
-    /// The file of managed users cannot be read, or this cannot be written.
+    /// It cannot be written.
     pub fn wants(&self, login: &LoginName) -> Result<(), LinkError> {
         let named = self.rosters.get().is_some_and(|held| held.verified.entry(login).is_some());
-        if !named && managed_logins(&self.managed)?.contains(login) {
+        if !named {
             self.wanted.note(login)?;
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! Login names that the roster had no room for when somebody came: the server is asked about them first, so that whoever
-//! logs in while it can be reached is in the roster afterwards.
+//! logs in while it can be reached is in the roster afterwards. Also those who try their card with
+//! `countersign login try` before this host demands one of them.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -11,6 +12,9 @@ use crate::state::{StateDir, StateError};
 
 /// The file.
 const FILE: &str = "wanted-logins.json";
+
+/// Names of people who need no card here yet: the last ones who tried theirs.
+const TRIERS: usize = 16;
 
 /// Those names, in memory and on disk.
 pub struct Wanted {
@@ -46,15 +50,18 @@ impl Wanted {
         Ok(())
     }
 
-    /// As many of the `managed` names as the server takes: those that were wanted first.
+    /// As many names as the server takes: `managed` ones, those first that were wanted last, and then others that were
+    /// wanted lately. A host that manages so many that there is no room for these asks about none of them.
     #[must_use]
     pub fn first_of(&self, managed: &[LoginName]) -> Vec<LoginName> {
         let wanted = self.logins.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let there: BTreeSet<&LoginName> = managed.iter().collect();
-        let first: Vec<&LoginName> = wanted.iter().filter(|login| there.contains(login)).collect();
+        let (first, triers): (Vec<&LoginName>, Vec<&LoginName>) =
+            wanted.iter().partition(|login| there.contains(login));
         let named: BTreeSet<&LoginName> = first.iter().copied().collect();
         let rest = managed.iter().filter(|login| !named.contains(login));
-        first.iter().copied().chain(rest).take(limits::ROSTER_LOGINS).cloned().collect()
+        let triers = triers.into_iter().take(TRIERS);
+        first.iter().copied().chain(rest).chain(triers).take(limits::ROSTER_LOGINS).cloned().collect()
     }
 }
 
@@ -82,7 +89,8 @@ mod tests {
         assert_eq!(asked[..4], [name(599), name(550), name(3), name(0)]);
         assert_eq!(asked.len(), limits::ROSTER_LOGINS);
         assert_eq!(asked.iter().collect::<BTreeSet<_>>().len(), asked.len(), "each once");
-        // A file of some names is asked about whole.
-        assert_eq!(again.first_of(&managed[..2]), managed[..2]);
+        // A file of some names is asked about whole, and then whoever tried a card that is not needed yet.
+        let some = again.first_of(&managed[..2]);
+        assert_eq!(some[..3], [name(0), name(1), "stranger".parse().unwrap()]);
     }
 }
