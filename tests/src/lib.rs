@@ -3,13 +3,14 @@
 //! A [`Machine`] is a private machine inside this one: its own `/etc`, `/var`, `/run`, host name and
 //! cgroup, so that tests run side by side and leave nothing behind. It runs a real `pcscd`, and a
 //! [`Card`] is a real OpenPGP card as far as that can tell. People log in as [`SessionHandle`]s and
-//! type in a [`Dialogue`].
+//! type in a [`Dialogue`]. Where all of a Debian is wanted, with its systemd and logind, [`booted`] starts one.
 //!
 //! Everything dies with its handle, also when a test panics or is killed. Needs root. The binaries
 //! under test must be built first: `cargo xtask test` does it.
 #![forbid(unsafe_code)]
 
 mod binaries;
+pub mod booted;
 mod card;
 mod dialogue;
 mod machine;

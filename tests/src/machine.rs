@@ -20,7 +20,7 @@ use readers::Readers;
 
 pub use accounts::User;
 pub use place::Place;
-pub(crate) use readers::reader_name;
+pub(crate) use readers::{entry as reader_entry, friendly_name as reader_friendly_name, reader_name};
 pub use session::{ServiceHandle, SessionHandle, SessionSpec};
 pub use system_log::SystemLog;
 
@@ -93,6 +93,11 @@ impl Machine {
 
     pub(crate) fn next_card(&self) -> usize {
         self.cards.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A command with the machine's files that starts a system of its own: it sees its cgroup as the host does.
+    pub(crate) fn command_among_files(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        self.root.command_among_files(program)
     }
 
     /// A command on the host that still dies with the machine.

@@ -17,20 +17,22 @@ const BUILD: &[&str] = &[
 
 /// To show and test it on real parts.
 const RUN: &[&str] = &[
-    "pcscd",           // the smartcard daemon; tests start their own, in a namespace
-    "vsmartcard-vpcd", // its driver for virtual cards
-    "pamtester",       // a program that does nothing but PAM
-    "sudo",            // a program that does more
-    "openssl",         // a web server with a certificate, for a test
-    "gnupg",           // an independent opinion on signatures
-    "scdaemon",        // GnuPG's card driver, an independent opinion on cards
-    "openssh-client",  // logging in from elsewhere
-    "openssh-server",  // being logged in to; tests start their own
-    "expect",          // typing at a terminal
-    "procps",          // looking at processes
-    "strace",          // killing the agent at a chosen write
-    "util-linux",      // namespaces, `setpriv`, `setsid`
-    "iproute2",        // `ss`, with which the agent names who holds a card
+    "pcscd",             // the smartcard daemon; tests start their own, in a namespace
+    "vsmartcard-vpcd",   // its driver for virtual cards
+    "pamtester",         // a program that does nothing but PAM
+    "sudo",              // a program that does more
+    "openssl",           // a web server with a certificate, for a test
+    "gnupg",             // an independent opinion on signatures
+    "scdaemon",          // GnuPG's card driver, an independent opinion on cards
+    "openssh-client",    // logging in from elsewhere
+    "openssh-server",    // being logged in to; tests start their own
+    "expect",            // typing at a terminal
+    "procps",            // looking at processes
+    "strace",            // killing the agent at a chosen write
+    "util-linux",        // namespaces, `setpriv`, `setsid`
+    "iproute2",          // `ss`, with which the agent names who holds a card
+    "mmdebstrap",        // a Debian of its own for the booted tests, from the network
+    "systemd-container", // boots it
 ];
 
 /// For `bench agent` alone: the neighbours it is compared with. They change no PAM configuration.

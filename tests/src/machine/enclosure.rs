@@ -70,6 +70,11 @@ impl Enclosure {
         root.join(inside.strip_prefix("/").unwrap_or(inside))
     }
 
+    /// The same for a service manager of its own: it has files of the machine, and makes its own of the rest.
+    pub(super) fn side_entrance(&self) -> Vec<String> {
+        vec!["nsenter".to_owned(), format!("--mount=/proc/{}/ns/mnt", self.holder), "--".to_owned()]
+    }
+
     /// `nsenter` and its arguments, up to the program.
     pub(super) fn entrance(&self) -> Vec<String> {
         let namespace = |kind, file| format!("--{kind}=/proc/{}/ns/{file}", self.holder);

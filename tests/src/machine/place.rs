@@ -79,6 +79,13 @@ impl Place {
         command
     }
 
+    /// A command in this cgroup that has the machine's files, but the host's name and view of cgroups.
+    pub(super) fn command_among_files(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = self.join();
+        command.args(self.enclosure.side_entrance()).arg(program);
+        command
+    }
+
     pub(super) fn enclosure(&self) -> &Enclosure {
         &self.enclosure
     }

@@ -54,6 +54,17 @@ impl Machine {
         self.restart_pcscd()
     }
 
+    /// Gives the machine the ports of `readers` readers and no pcscd: that of a system booted inside has them.
+    ///
+    /// # Errors
+    /// If no ports are free.
+    pub(crate) fn reserve_readers(&self, readers: usize) -> Result<Vec<u16>, Trouble> {
+        let ports = (0..readers).map(|_| PortPair::claim()).collect::<Result<Vec<_>, _>>()?;
+        let first = ports.iter().map(PortPair::first).collect();
+        *self.readers() = Some(Readers { ports, pcscd: None });
+        Ok(first)
+    }
+
     /// Stops pcscd if it runs; its readers and their ports stay reserved.
     ///
     /// # Errors
@@ -191,11 +202,12 @@ pub(crate) fn reader_name(number: usize) -> String {
     format!("{} 00 00", friendly_name(number))
 }
 
-fn friendly_name(number: usize) -> String {
+pub(crate) fn friendly_name(number: usize) -> String {
     format!("Countersign Test Reader {number}")
 }
 
-fn entry(name: &str, driver: &str, port: u16) -> String {
+/// An entry of `reader.conf(5)` for a vpcd reader with a driver of its own.
+pub(crate) fn entry(name: &str, driver: &str, port: u16) -> String {
     format!(
         "FRIENDLYNAME \"{name}\"\nDEVICENAME /dev/null:0x{port:04X}\nLIBPATH {driver}\nCHANNELID 0x{port:04X}\n\n"
     )
