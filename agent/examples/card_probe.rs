@@ -284,7 +284,7 @@ fn obey(cards: &Cards, order: Order) -> Result<Value, Box<dyn Error>> {
         }
         Order::Adopt { card, cert } => {
             let key = cards.check_adoptable(card, &read(&cert)?, SystemClock.now())?;
-            json!({ "key": key })
+            json!({ "key": key.signing })
         }
         Order::Details { card } => details(&cards.details(card)?),
         Order::ChangePin { card, admin, old, new, told } => {

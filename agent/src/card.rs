@@ -73,7 +73,7 @@ pub use admin::{
     AdminError, ChangePin, FactoryReset, Personal, PinReport, SetResetCode, SetTouch, Standing, Unblock,
     UnblockBy,
 };
-pub use adopt::examine;
+pub use adopt::{Adopted, examine};
 pub use details::Details;
 pub use error::CardError;
 pub use generate::{Algorithm, CardState, Generate, GenerateError, GenerateHost, Progress};

@@ -33,6 +33,8 @@ pub struct Config {
     pub courier_path: PathBuf,
     /// The user it runs as. Never root.
     pub courier_user: String,
+    /// The user whom sshd runs `countersign ssh-keys` as (`AuthorizedKeysCommandUser`): it may ask about every login.
+    pub ssh_keys_user: String,
     /// Seconds between two check-ins with the server, 10 to 86400.
     pub check_in_seconds: u64,
     /// Other programs may stay connected to a card while it signs. One of them could, with luck and many tries, have
@@ -61,6 +63,7 @@ impl Default for Config {
             managed: managed::PATH.into(),
             courier_path: "/usr/libexec/countersign/countersign-courier".into(),
             courier_user: "countersign-courier".to_owned(),
+            ssh_keys_user: "countersign-ssh".to_owned(),
             check_in_seconds: 300,
             share_cards: false,
             seat: Seat::default(),

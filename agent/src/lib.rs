@@ -5,7 +5,7 @@
 //! | [`harden`], [`descriptors`], [`config`] | start: shut the process, take what was passed, read the file |
 //! | [`listener`], [`limits`], [`peer`], [`permit`], [`seat`] | who asks, and whether they may |
 //! | [`serve`], [`person`], [`trouble`] | from a request to its last word; the conversation with one caller |
-//! | [`login`], [`login_sessions`], [`job`], [`register`], [`enrollment`], [`rotation`], [`status`], [`history`] | one file for each request |
+//! | [`login`], [`login_sessions`], [`job`], [`register`], [`enrollment`], [`rotation`], [`status`], [`history`], [`ssh_keys`] | one file for each request |
 //! | [`session`], [`drive`] | card, PIN, touch, server, decision: the pure machine, and what runs it |
 //! | [`card`], [`card_pins`], [`card_choice`] | the cards |
 //! | [`card_admin`], [`made_keys`] | looking after them |
@@ -63,6 +63,7 @@ pub mod server_link;
 pub mod server_time;
 pub mod services;
 pub mod session;
+pub mod ssh_keys;
 pub mod state;
 pub mod status;
 pub mod trouble;

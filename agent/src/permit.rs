@@ -51,6 +51,15 @@ pub enum HostState {
     Active,
 }
 
+/// Who a peer is to this host, by its databases.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing<'a> {
+    /// The peer's own login name.
+    pub own: Option<&'a str>,
+    /// Whether that is the user whom sshd runs its `AuthorizedKeysCommand` as.
+    pub asks_for_sshd: bool,
+}
+
 /// What is asked, without its contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is the request of the same name")]
@@ -84,14 +93,18 @@ pub enum Asked {
     ReplaceHost,
     AcceptLedger,
     Register,
+    /// For the caller's own login name, or by the user that sshd asks as.
+    SshKeys,
+    /// For another login name.
+    SshKeysOther,
     Job,
 }
 
 impl Asked {
-    /// Of this request by a peer whose own login name is `own`.
+    /// Of this request by a peer who is this to the host.
     #[must_use]
-    pub fn of(request: &Request, own: Option<&str>) -> Self {
-        let is_own = |login: &LoginName| own == Some(login.as_str());
+    pub fn of(request: &Request, standing: Standing<'_>) -> Self {
+        let is_own = |login: &LoginName| standing.own == Some(login.as_str());
         match request {
             Request::Authenticate(ask) if is_own(&ask.login) => Self::AuthenticateOwn,
             Request::Authenticate(_) => Self::AuthenticateOther,
@@ -125,6 +138,9 @@ impl Asked {
             Request::ReplaceHost(_) => Self::ReplaceHost,
             Request::AcceptLedger => Self::AcceptLedger,
             Request::Register(_) => Self::Register,
+            // sshd asks as whom it was told to; see `Config::ssh_keys_user`.
+            Request::SshKeys(ask) if is_own(&ask.login) || standing.asks_for_sshd => Self::SshKeys,
+            Request::SshKeys(_) => Self::SshKeysOther,
             Request::Job(_) => Self::Job,
         }
     }
@@ -148,7 +164,7 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
         AcceptLedger, AccountOther, AccountOwn, AuthenticateOther, AuthenticateOwn, CardChangePin, CardCheck,
         CardFactoryReset, CardGenerate, CardInit, CardList, CardSetTouch, CardShow, CardUnblock,
         CheckJournal, Enroll, Job, Journal, NewPinOther, NewPinOwn, Register, ReplaceHost, RotateKey,
-        SessionOther, SessionOwn, Status,
+        SessionOther, SessionOwn, SshKeys, SshKeysOther, Status,
     };
     use Caller::{RootOnPam, RootOnUser, StrangerOnPam, UserOnUser};
 
@@ -159,7 +175,7 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
         (AuthenticateOther | AccountOther | SessionOther | NewPinOther, RootOnUser | UserOnUser) => false,
         (
             AuthenticateOwn | AccountOwn | SessionOwn | NewPinOwn | Status | Journal | CardList | Register
-            | Job,
+            | SshKeys | Job,
             RootOnPam | RootOnUser | UserOnUser,
         ) => true,
         // Whoever sits at a card may look after it; its own PINs are what keeps others from changing it.
@@ -168,6 +184,9 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
             | CardFactoryReset,
             RootOnPam | RootOnUser | UserOnUser,
         ) => true,
+        // Public, but they tell who is who: nobody collects other people's.
+        (SshKeysOther, RootOnPam | RootOnUser) => true,
+        (SshKeysOther, UserOnUser) => false,
         // All of it is read, however often it is asked.
         (Enroll | RotateKey | ReplaceHost | AcceptLedger | CheckJournal, RootOnPam | RootOnUser) => true,
         (Enroll | RotateKey | ReplaceHost | AcceptLedger | CheckJournal, UserOnUser) => false,
@@ -189,13 +208,13 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
         (Enroll, HostState::Waiting | HostState::Active) => Permit::NotInThisState,
         (
             AuthenticateOwn | AuthenticateOther | AccountOwn | AccountOther | NewPinOwn | NewPinOther
-            | Register | Job | RotateKey | ReplaceHost | AcceptLedger,
+            | Register | SshKeys | SshKeysOther | Job | RotateKey | ReplaceHost | AcceptLedger,
             HostState::NotEnrolled,
         ) => Permit::NotInThisState,
         // A waiting host may have been approved a moment ago: the request finds out by a check-in.
         (
             AuthenticateOwn | AuthenticateOther | AccountOwn | AccountOther | NewPinOwn | NewPinOther
-            | Register | Job | RotateKey | ReplaceHost | AcceptLedger,
+            | Register | SshKeys | SshKeysOther | Job | RotateKey | ReplaceHost | AcceptLedger,
             HostState::Waiting | HostState::Active,
         ) => Permit::Granted,
     }
@@ -205,7 +224,7 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
 mod tests {
     use super::*;
 
-    const ASKED: [Asked; 26] = [
+    const ASKED: [Asked; 28] = [
         Asked::AuthenticateOwn,
         Asked::AuthenticateOther,
         Asked::AccountOwn,
@@ -231,6 +250,8 @@ mod tests {
         Asked::ReplaceHost,
         Asked::AcceptLedger,
         Asked::Register,
+        Asked::SshKeys,
+        Asked::SshKeysOther,
         Asked::Job,
     ];
     const CALLERS: [Caller; 4] =
@@ -240,7 +261,7 @@ mod tests {
     /// One letter a cell: `y` granted, `s` not in this state, `-` closed.
     /// Columns: not enrolled, waiting, active – for root on pam, root on user, user on user, stranger on pam.
     #[rustfmt::skip]
-    const TABLE: [(&str, &str); 26] = [
+    const TABLE: [(&str, &str); 28] = [
         ("AuthenticateOwn",   "syy syy syy ---"),
         ("AuthenticateOther", "syy --- --- ---"),
         ("AccountOwn",        "syy syy syy ---"),
@@ -266,6 +287,8 @@ mod tests {
         ("ReplaceHost",       "syy syy --- ---"),
         ("AcceptLedger",      "syy syy --- ---"),
         ("Register",          "syy syy syy ---"),
+        ("SshKeys",           "syy syy syy ---"),
+        ("SshKeysOther",      "syy syy --- ---"),
         ("Job",               "syy syy syy ---"),
     ];
 
@@ -285,6 +308,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn sshds_user_asks_about_everybody_and_others_about_themselves() {
+        let ask = countersign_protocol::ipc::SshKeys { login: "ana".parse().unwrap() };
+        let ask = Request::SshKeys(ask);
+        let of = |own, asks_for_sshd| Asked::of(&ask, Standing { own, asks_for_sshd });
+        assert_eq!(of(Some("ana"), false), Asked::SshKeys);
+        assert_eq!(of(Some("countersign-ssh"), true), Asked::SshKeys);
+        assert_eq!(of(Some("ben"), false), Asked::SshKeysOther);
+        assert_eq!(of(None, false), Asked::SshKeysOther);
     }
 
     #[test]

@@ -129,6 +129,7 @@ impl Registration<'_> {
             registration: reply.registration,
             certificate: Binary(certificate::to_bytes(&self.key.certificate)?),
             proof,
+            authentication: self.key.authentication_key.clone(),
             card: Some(self.card.card),
         };
         let exchange = self.ask(&body, Some(transcript))?;

@@ -13,13 +13,14 @@ use crate::flood::{Heed, Source};
 use crate::history::{self, Viewer};
 use crate::listener::Service;
 use crate::peer::Peer;
-use crate::permit::{Asked, Caller, Door, Permit, permit};
+use crate::permit::{Asked, Caller, Door, Permit, Standing, permit};
 use crate::person::Person;
 use crate::seat::{self, HostWorld, Place};
 use crate::trouble::{Trouble, sentence};
 use crate::unsettled::Handover;
 use crate::{
-    accept_ledger, body, card_admin, enrollment, job, login, login_sessions, register, rotation, status,
+    accept_ledger, body, card_admin, enrollment, job, login, login_sessions, register, rotation, ssh_keys,
+    status,
 };
 
 /// The agent behind its sockets.
@@ -31,7 +32,8 @@ impl Service for Served {
         let caller = Caller::of(door, peer);
         // Root's programs may ask about anybody: the databases, which may be slow, are spared.
         let own = if caller == Caller::RootOnPam { None } else { peer.login() };
-        let asked = Asked::of(&request, own.as_deref());
+        let asks_for_sshd = own.as_deref() == Some(agent.config.ssh_keys_user.as_str());
+        let asked = Asked::of(&request, Standing { own: own.as_deref(), asks_for_sshd });
         match permit(asked, caller, agent.host_state()) {
             Permit::Granted => {}
             Permit::NotInThisState => {
@@ -95,7 +97,7 @@ fn time_for(request: &Request) -> Duration {
             limits::LOGIN
         }
         Request::SessionOpened(_) | Request::SessionClosed(_) => Duration::from_secs(5),
-        Request::Account(_) => Duration::from_secs(15),
+        Request::Account(_) | Request::SshKeys(_) => Duration::from_secs(15),
         Request::Status => Duration::from_secs(5),
         // Another program may have to let go of a card first.
         Request::CardList => limits::CARD_ANSWER + Duration::from_secs(5),
@@ -178,6 +180,9 @@ fn answer(agent: &Arc<Agent>, door: Door, peer: &Peer, request: Request, person:
         Request::Register(ask) => at_the_seat(agent, door, peer)
             .and_then(|()| register::register(agent, peer, ask, person))
             .map(|done| (Reply::Registered(done), None)),
+        Request::SshKeys(ask) => {
+            ssh_keys::ssh_keys(agent, door, peer, ask, person).map(|found| (Reply::SshKeys(found), None))
+        }
         Request::Job(ask) => at_the_seat(agent, door, peer).and_then(|()| job::job(agent, peer, ask, person)),
     };
     let (reply, beside) = result.unwrap_or_else(|trouble| (failed(agent, door, peer, &trouble), None));

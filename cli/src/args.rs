@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use countersign_protocol::ids::CardIdent;
 use countersign_protocol::ipc;
 
-use crate::commands::{admin, card, enroll, host, journal, ledger, login_try, register};
+use crate::commands::{admin, card, enroll, host, journal, ledger, login_try, register, ssh_keys};
 use crate::failure::Failure;
 
 /// Log in, sign requests and administer with an OpenPGP card.
@@ -96,6 +96,7 @@ pub(crate) enum Command {
     /// Ends with 0 if all is well, and with 10 if something needs attention.
     Status,
     Journal(journal::Journal),
+    SshKeys(ssh_keys::SshKeys),
     /// Cards in this host's readers: look at them and look after them.
     #[command(subcommand)]
     Card(card::Card),

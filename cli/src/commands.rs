@@ -9,6 +9,7 @@ pub(crate) mod journal;
 pub(crate) mod ledger;
 pub(crate) mod login_try;
 pub(crate) mod register;
+pub(crate) mod ssh_keys;
 pub(crate) mod status;
 
 use crate::args::{Arguments, Command, Login};
@@ -25,6 +26,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Login(Login::Try(login)) => login.run(global),
         Command::Status => status::run(global),
         Command::Journal(journal) => journal.run(global),
+        Command::SshKeys(ssh_keys) => ssh_keys.run(global),
         Command::Card(card) => card.run(global),
         Command::Ledger(ledger) => ledger.run(global),
         Command::Admin(admin) => admin.run(global),

@@ -47,7 +47,10 @@ impl Report {
     }
 
     fn shown(&self) -> String {
-        let text = plain(self.text.trim_end()) + "\n";
+        let text = match plain(self.text.trim_end()) {
+            text if text.is_empty() => text,
+            text => text + "\n",
+        };
         match self.tone.filter(|_| is_coloured()) {
             Some(tone) => coloured(&text, tone),
             None => text,

@@ -171,6 +171,17 @@ pub fn their_fingerprint(fingerprint: &Fingerprint) -> Result<openpgp::Fingerpri
 /// The keys that may sign for this certificate at `now`: alive, not revoked, in the pinned suite.
 #[must_use]
 pub fn signing_keys(cert: &Cert, now: Timestamp) -> Vec<Fingerprint> {
+    keys_for(cert, now, &KeyFlags::empty().set_signing())
+}
+
+/// The keys that its holder proves to be themself with elsewhere, such as to SSH: alive, not revoked, in the pinned
+/// suite.
+#[must_use]
+pub fn authentication_keys(cert: &Cert, now: Timestamp) -> Vec<Fingerprint> {
+    keys_for(cert, now, &KeyFlags::empty().set_authentication())
+}
+
+fn keys_for(cert: &Cert, now: Timestamp, purpose: &KeyFlags) -> Vec<Fingerprint> {
     if is_revoked(cert, now) {
         return Vec::new();
     }
@@ -179,7 +190,7 @@ pub fn signing_keys(cert: &Cert, now: Timestamp) -> Vec<Fingerprint> {
         .supported()
         .alive()
         .revoked(false)
-        .for_signing()
+        .key_flags(purpose)
         .filter_map(|key| our_fingerprint(&key.key().fingerprint()).ok())
         .collect()
 }

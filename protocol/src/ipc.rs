@@ -13,6 +13,7 @@ mod login;
 mod reply;
 mod request;
 mod session;
+mod ssh_keys;
 mod status;
 
 pub use card::{
@@ -33,6 +34,7 @@ pub use request::{
     RotateKey,
 };
 pub use session::{Noted, PinChange, SessionClosed, SessionOpened};
+pub use ssh_keys::{SshKey, SshKeys, SshKeysFound, SshPublicKey};
 pub use status::{
     CardsReport, JournalReport, ReportCounts, RosterLogin, RosterReport, RosterUse, ServerReport,
     StatusReport, TurnReport, UnsettledReport,

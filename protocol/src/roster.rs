@@ -65,6 +65,10 @@ pub struct RosterAccount {
     pub certificate: Binary,
     /// The signing keys it may use, as the card's fingerprint slot of the signature key holds them.
     pub keys: Vec<Fingerprint>,
+    /// The key in its certificate, and in its card, that opens the login name through SSH. None where it has none, or
+    /// policy does not let the account in by `sshd` unless the server is asked, which it is not then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<Fingerprint>,
     /// By which services it may open the login name while the server cannot be reached.
     pub offline: OfflineServices,
 }

@@ -155,9 +155,23 @@ fn user_key_swapped_by_the_instance_is_refused() {
         [(theirs, &bob, "not the one committed to"), (bobs, &malware, "proof of possession")]
     {
         let proof = signer.sign(&host.proof(&bob, &accepted));
-        let body = UserKey { registration: accepted.registration, certificate, proof, card: None };
+        let body = UserKey {
+            registration: accepted.registration,
+            certificate,
+            proof,
+            authentication: None,
+            card: None,
+        };
         cases.push((host.seal(&host.message(&body).with_transcript(accepted.transcript)), why));
     }
+    // Bob's own key, to open logins through SSH with what his certificate does not give that purpose.
+    let (certificate, proof) =
+        (Binary(certificate::to_bytes(&bob.cert).unwrap()), bob.sign(&host.proof(&bob, &accepted)));
+    let authentication = Some(certificate::fingerprint(&bob.cert).unwrap());
+    let registration = accepted.registration;
+    let body = UserKey { registration, certificate, proof, authentication, card: None };
+    let sealed = host.seal(&host.message(&body).with_transcript(accepted.transcript));
+    cases.push((sealed, "authentication key is none"));
     for (sealed, why) in cases {
         refusal(&host.send(&sealed), &host.server, &sealed);
         let said = server.newest(EntryKind::Refusal).reason;
@@ -183,6 +197,7 @@ fn a_proof_for_another_handshake_nonce_account_or_host_is_refused() {
             registration: accepted.registration,
             certificate: Binary(certificate::to_bytes(&bob.cert).unwrap()),
             proof: bob.sign(&proof),
+            authentication: None,
             card: None,
         };
         host.send(&host.seal(&host.message(&body).with_transcript(accepted.transcript)))

@@ -5,6 +5,7 @@ use countersign_protocol::limits;
 use countersign_protocol::message::Decision;
 use countersign_protocol::roster::OfflineServices;
 use sequoia_openpgp::cert::CertBuilder;
+use sequoia_openpgp::types::KeyFlags;
 
 use crate::client::person::Person;
 use crate::fixture::{Server, register};
@@ -36,6 +37,40 @@ fn the_roster_says_by_which_services_an_account_may_log_in_without_the_server() 
     // Whoever asks about no service is permitted none.
     let none = host.entries(3, &["ana"]);
     assert_eq!(none[0].accounts[0].offline, OfflineServices::None);
+}
+
+/// With a subkey to authenticate with, as a card has one.
+fn authenticating(server: &Server, account: &str) -> Person {
+    let builder = CertBuilder::new()
+        .set_creation_time(server.clock_now().to_system_time())
+        .set_primary_key_flags(KeyFlags::empty().set_certification().set_signing())
+        .add_authentication_subkey()
+        .add_authentication_subkey()
+        .add_transport_encryption_subkey()
+        .add_userid(account);
+    Person { account: account.parse().unwrap(), cert: builder.generate().unwrap().0 }
+}
+
+#[test]
+fn the_roster_names_the_one_key_in_the_card_that_opens_a_login_through_ssh() {
+    let server = Server::new();
+    let host = server.host();
+    let admin = server.administrator(&host);
+    let created = server.invite(&host, &admin, "ana", &["ana"]);
+    let ana = authenticating(&server, "ana");
+    let last = certificate::authentication_keys(&ana.cert, server.clock_now()).pop().unwrap();
+    register(&host, &ana, &created.code);
+    let entry = host.entries(1, &["ana", "root"]);
+    let [account] = entry[0].accounts.as_slice() else { panic!("{entry:?}") };
+    assert_eq!(account.authentication, Some(last.clone()));
+    assert_eq!(entry[1].accounts[0].authentication, None, "the administrator's card has none");
+    // The part of the certificate holds it with its binding, and not the other one.
+    let part = certificate::parse(&account.certificate.0).unwrap();
+    assert_eq!(certificate::authentication_keys(&part, server.clock_now()), [last]);
+    assert_eq!(part.keys().count(), 2);
+    assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
+    assert_eq!(host.job(&admin, "suspend", "account/ana", None).decision, Decision::Allowed);
+    assert!(host.entries(2, &["ana"])[0].accounts.is_empty());
 }
 
 #[test]

@@ -17,8 +17,17 @@ use openpgp::types::{HashAlgorithm, RevocationStatus};
 use super::key::Kind;
 use super::{CardError, Cards, component};
 
+/// The component keys of a certificate that a card holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// It signs with this one.
+    pub signing: Fingerprint,
+    /// It proves to be there with this one, if it holds one that the certificate gives that purpose.
+    pub authentication: Option<Fingerprint>,
+}
+
 impl Cards {
-    /// The certificate's component key that this card signs with.
+    /// The certificate's component keys that are in this card.
     ///
     /// # Errors
     /// [`CardError::NoKey`], or [`CardError::NotAdoptable`] with the reason and what to do.
@@ -27,13 +36,15 @@ impl Cards {
         card: CardIdent,
         certificate: &Cert,
         now: Timestamp,
-    ) -> Result<Fingerprint, CardError> {
+    ) -> Result<Adopted, CardError> {
         // The card as it is now: another program may have put the key there a moment ago.
         let keys = self.details(card)?.keys;
-        let held = keys.into_iter().find(|key| key.slot == CardSlot::Signature);
-        let key = held.and_then(|key| key.fingerprint).ok_or(CardError::NoKey)?;
-        match why_not(&key, certificate, now) {
-            None => Ok(key),
+        let held = |slot| keys.iter().find(|key| key.slot == slot).and_then(|key| key.fingerprint.clone());
+        let signing = held(CardSlot::Signature).ok_or(CardError::NoKey)?;
+        let may_prove = |key: &Fingerprint| certificate::authentication_keys(certificate, now).contains(key);
+        let authentication = held(CardSlot::Authentication).filter(may_prove);
+        match why_not(&signing, certificate, now) {
+            None => Ok(Adopted { signing, authentication }),
             Some(Misfit { what, fix }) => Err(CardError::NotAdoptable { what, fix }),
         }
     }

@@ -48,6 +48,7 @@ impl Scene {
             account: "ana".parse().unwrap(),
             certificate: Binary(certificate::to_bytes(&self.ana).unwrap()),
             keys: vec![fingerprint(&self.ana)],
+            authentication: None,
             offline,
         };
         let entry = |login: &str, offline| RosterEntry {

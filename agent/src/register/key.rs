@@ -9,7 +9,7 @@ use openpgp::types::PublicKeyAlgorithm;
 use sequoia_openpgp as openpgp;
 
 use crate::agent::Agent;
-use crate::card::{Algorithm, Asker, CardState, Generate, Personal, Pin, PinKind};
+use crate::card::{Adopted, Algorithm, Asker, CardState, Generate, Personal, Pin, PinKind};
 use crate::card_pins;
 use crate::instance_key::BACKDATE;
 use crate::person::Person;
@@ -20,6 +20,8 @@ use crate::trouble::{Trouble, sentence};
 pub(super) struct CardKey {
     pub(super) certificate: Cert,
     pub(super) signing_key: Fingerprint,
+    /// Opens logins through SSH.
+    pub(super) authentication_key: Option<Fingerprint>,
     /// Typed a moment ago as the card's new PIN.
     pub(super) pin: Option<Pin>,
 }
@@ -140,6 +142,6 @@ pub(super) fn adopt(
         .map_err(|error| Trouble::new(ProblemKind::Usage, sentence(&error.to_string())))?;
     let now = agent.wire.time.now();
     let turn = agent.cards.turn(card.card, asker, person)?;
-    let signing_key = turn.cards().check_adoptable(card.card, &certificate, now)?;
-    Ok(CardKey { certificate, signing_key, pin: None })
+    let Adopted { signing, authentication } = turn.cards().check_adoptable(card.card, &certificate, now)?;
+    Ok(CardKey { certificate, signing_key: signing, authentication_key: authentication, pin: None })
 }

@@ -8,6 +8,7 @@ const COMMANDS: &[&[&str]] = &[
     &["login", "try"],
     &["status"],
     &["journal"],
+    &["ssh-keys"],
     &["card", "list"],
     &["card", "show"],
     &["card", "init"],

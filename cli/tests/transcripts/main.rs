@@ -12,4 +12,5 @@ mod ledger;
 mod log;
 mod program;
 mod scripted_agent;
+mod ssh_keys;
 mod status;

@@ -1,4 +1,4 @@
-//! What of a certificate it takes to check the signatures of one of its keys: a roster names hundreds of people, and a
+//! What of a certificate it takes to check the signatures of some of its keys: a roster names hundreds of people, and a
 //! certificate may hold pictures, old names and other people's signatures.
 
 use openpgp::Packet;
@@ -46,6 +46,7 @@ mod tests {
             .set_creation_time(now.to_system_time())
             .add_signing_subkey()
             .add_signing_subkey()
+            .add_authentication_subkey()
             .add_transport_encryption_subkey();
         for n in 0..150 {
             builder = builder.add_userid(format!("Ana Muster the {n}th <ana{n}@example.org>"));
@@ -60,8 +61,15 @@ mod tests {
         let part = certificate::parse(&part).unwrap();
         certificate::check(&part, later).unwrap();
         assert_eq!(part.fingerprint(), cert.fingerprint());
-        assert_eq!(certificate::signing_keys(&part, later), [first]);
+        assert_eq!(certificate::signing_keys(&part, later), std::slice::from_ref(&first));
+        assert_eq!(certificate::authentication_keys(&part, later), []);
         assert_eq!(part.keys().count(), 2);
+        // With the key of another purpose, and nothing but that.
+        let [proves] = certificate::authentication_keys(&cert, later).try_into().unwrap();
+        let both = [first, proves.clone()];
+        let part = certificate::parse(&signing_part(&cert, &both, later).unwrap()).unwrap();
+        assert_eq!(certificate::authentication_keys(&part, later), [proves]);
+        assert_eq!(part.keys().count(), 3);
         // The primary key alone.
         let primary = certificate::fingerprint(&cert).unwrap();
         let part = certificate::parse(&signing_part(&cert, &[primary], later).unwrap()).unwrap();

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::card::{CardChanged, CardChecked, CardDetails, CardMade};
-use super::{JournalChecked, JournalPage, Noted, StatusReport};
+use super::{JournalChecked, JournalPage, Noted, SshKeysFound, StatusReport};
 use crate::ids::{AccountName, CardIdent, CorrelationId, Digest, Fingerprint, Nonce};
 
 /// One frame from the agent.
@@ -48,6 +48,8 @@ pub enum Reply {
     Enrolled(Enrolled),
     /// Last word: this card is the account's key.
     Registered(Registered),
+    /// Last word: the keys that open a login name through SSH.
+    SshKeys(SshKeysFound),
     /// Last word: the server answered a job. A body, if any, follows as a [`super::FrameKind::Body`] frame.
     JobDone(JobDone),
     /// Last word: it could not be done.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::card::{
     CardChangePin, CardCheck, CardFactoryReset, CardGenerate, CardInit, CardSetTouch, CardShow, CardUnblock,
 };
-use super::{JournalAsk, PinChange, SessionClosed, SessionOpened};
+use super::{JournalAsk, PinChange, SessionClosed, SessionOpened, SshKeys};
 use crate::binary::Binary;
 use crate::ids::{
     AccountName, CardIdent, Fingerprint, LoginName, Nonce, Operation, ResourceName, ServiceName,
@@ -62,6 +62,8 @@ pub enum Request {
     AcceptLedger,
     /// Make a card the key of an account.
     Register(Register),
+    /// The lines that open a login name through SSH.
+    SshKeys(SshKeys),
     /// Sign a request with a person's card and bring back the server's answer.
     Job(Job),
 }
@@ -236,6 +238,7 @@ enum StrictRequest {
     ReplaceHost(ReplaceHost),
     AcceptLedger {},
     Register(Register),
+    SshKeys(SshKeys),
     Job(Job),
 }
 
@@ -265,6 +268,7 @@ impl From<StrictRequest> for Request {
             StrictRequest::ReplaceHost(ask) => Self::ReplaceHost(ask),
             StrictRequest::AcceptLedger {} => Self::AcceptLedger,
             StrictRequest::Register(ask) => Self::Register(ask),
+            StrictRequest::SshKeys(ask) => Self::SshKeys(ask),
             StrictRequest::Job(ask) => Self::Job(ask),
         }
     }

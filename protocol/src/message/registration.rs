@@ -62,6 +62,10 @@ pub struct UserKey {
     pub certificate: Binary,
     /// A `bind-key` statement on `account/NAME` over this handshake's transcript, signed by that key (W12).
     pub proof: SignedStatement,
+    /// The certificate's key in the card's authentication slot, as the host saw it: another that the certificate binds
+    /// may lie anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<Fingerprint>,
     /// The card it is in, so that it can be revoked by its number once it is lost. Shown, never trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<CardIdent>,

@@ -32,6 +32,7 @@ pub(crate) fn roster() -> Roster {
         account: name.parse().unwrap(),
         certificate: Binary(certificate::to_bytes(&other.cert).unwrap()),
         keys: vec![fingerprint(&other)],
+        authentication: None,
         offline,
     };
     Roster {

@@ -139,6 +139,7 @@ fn the_module_reads_the_replies_to_a_login_as_everybody_does() {
                 | Reply::CardChecked(_)
                 | Reply::Enrolled(_)
                 | Reply::Registered(_)
+                | Reply::SshKeys(_)
                 | Reply::JobDone(_),
                 None,
             ) => {}

@@ -7,7 +7,7 @@ use countersign_protocol::ipc::{
     Account, Answer, Authenticate, CardReport, Denial, DenyReason, Enroll, EnrollKeyStore, Enrolled,
     FrameKind, Grant, Job, JobDone, JournalAsk, JournalChecked, JournalPage, NoteKind, Noted, PinChange,
     Problem, ProblemKind, Prompt, PromptKind, Register, RegisterKey, Registered, ReplaceHost, Reply, Request,
-    RotateKey, SessionClosed, SessionOpened,
+    RotateKey, SessionClosed, SessionOpened, SshKey, SshKeys, SshKeysFound,
 };
 use countersign_protocol::message::result::ApplicationBundle;
 use serde::Serialize;
@@ -17,6 +17,7 @@ use crate::reports::{status_active, status_not_enrolled};
 
 pub(crate) const FINGERPRINT: &str = "0123456789ABCDEF0123456789ABCDEF01234567";
 pub(crate) const CARD: &str = "0006:12345678";
+const SSH_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
 const REFERENCE: &str = "7K3M-Q2ZD";
 
 /// File name, frame kind, body.
@@ -147,6 +148,7 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("accept-ledger", Request::AcceptLedger),
         ("register-generate", Request::Register(register)),
         ("register-adopt", Request::Register(adopt)),
+        ("ssh-keys", Request::SshKeys(SshKeys { login: "ana".parse().unwrap() })),
         ("job", Request::Job(job)),
     ]
 }
@@ -231,6 +233,12 @@ fn replies() -> Vec<(&'static str, Reply)> {
                 certificate: FINGERPRINT.parse().unwrap(),
                 key_words: "abandon ability able about above absent".into(),
                 ledger_index: 8,
+            }),
+        ),
+        (
+            "ssh-keys",
+            Reply::SshKeys(SshKeysFound {
+                keys: vec![SshKey { account: "ana".parse().unwrap(), key: SSH_KEY.parse().unwrap() }],
             }),
         ),
         (

@@ -47,6 +47,8 @@ pub struct AccountKey {
     pub primary: Fingerprint,
     /// The component keys that may sign for this account.
     pub signing: Vec<Fingerprint>,
+    /// The component key in the card's authentication slot, as the host said that saw it.
+    pub authentication: Option<Fingerprint>,
     /// The card it was registered from, as the host said that saw it.
     pub card: Option<CardIdent>,
     /// When it was registered.
@@ -133,23 +135,28 @@ impl AccountKey {
         self.primary == *key || self.signing.contains(key)
     }
 
-    /// Pins `cert` with the one key that proved to be on the person's card. What else the certificate could sign
-    /// with may lie anywhere.
+    /// Pins `cert` with the one key that proved to be on the person's card, and the one that the host saw beside it.
+    /// What else the certificate could sign with may lie anywhere.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// It cannot be written, or cannot authenticate with `authentication`.
     pub fn pin(
         cert: &Cert,
         proven: Fingerprint,
+        authentication: Option<Fingerprint>,
         card: Option<CardIdent>,
         registered: Timestamp,
     ) -> Result<Self, Reason> {
         let certificate = certificate::to_bytes(cert).map_err(Reason::certificate)?;
         let primary = certificate::fingerprint(cert).map_err(Reason::certificate)?;
-        let signing = vec![proven];
+        let may_be_used = |key| certificate::authentication_keys(cert, registered).contains(key);
+        if !authentication.iter().all(may_be_used) {
+            return Err(Reason::BadCertificate("its authentication key is none that is valid now".into()));
+        }
+        let kept: Vec<Fingerprint> = [&proven].into_iter().chain(&authentication).cloned().collect();
         let short =
-            certificate::signing_part(cert, &signing, registered).unwrap_or_else(|_| certificate.clone());
-        Ok(Self { certificate, short, primary, signing, card, registered })
+            certificate::signing_part(cert, &kept, registered).unwrap_or_else(|_| certificate.clone());
+        Ok(Self { certificate, short, primary, signing: vec![proven], authentication, card, registered })
     }
 }
 

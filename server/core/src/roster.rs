@@ -145,7 +145,7 @@ fn size_at_most(entry: &RosterEntry) -> usize {
             OfflineServices::None | OfflineServices::All => 0,
         };
         let base64 = one.certificate.0.len().div_ceil(3) * 4;
-        WORDS + one.account.as_str().len() + base64 + KEY * one.keys.len() + services
+        WORDS + one.account.as_str().len() + base64 + KEY * (one.keys.len() + 1) + services
     };
     WORDS + entry.login.as_str().len() + entry.accounts.iter().map(account).sum::<usize>()
 }
@@ -158,6 +158,8 @@ struct Question<'a> {
     resource: ResourceName,
     /// Services that are asked about for the time without the server.
     services: &'a [ServiceName],
+    /// What sshd calls itself.
+    sshd: ServiceName,
 }
 
 impl<'a> Question<'a> {
@@ -169,7 +171,8 @@ impl<'a> Question<'a> {
         let invalid = |error: InvalidId| Failure::Policy(error.to_string());
         let operation = OPEN_SESSION.parse().map_err(invalid)?;
         let resource = format!("session/{}", instance.fingerprint).parse().map_err(invalid)?;
-        Ok(Self { policy, instance, operation, resource, services })
+        let sshd = "sshd".parse().map_err(invalid)?;
+        Ok(Self { policy, instance, operation, resource, services, sshd })
     }
 
     fn entry<R: AccountRead + ?Sized>(&self, accounts: &R, login: &LoginName) -> Result<RosterEntry, Stop> {
@@ -182,6 +185,7 @@ impl<'a> Question<'a> {
                     account: account.name.clone(),
                     certificate: Binary(key.short.clone()),
                     keys: key.signing.clone(),
+                    authentication: key.authentication.clone().filter(|_| self.opens_by_ssh(facts)),
                     offline: self.offline(facts),
                 });
             }
@@ -200,6 +204,11 @@ impl<'a> Question<'a> {
             time: None,
             offline: false,
         }
+    }
+
+    /// Whether the account may open the login by `sshd`, which asks a host for keys and nobody else.
+    fn opens_by_ssh(&self, facts: Facts<'_>) -> bool {
+        self.policy.permits_session_unasked(&Facts { service: Some(&self.sshd), ..facts })
     }
 
     /// By which of the services the account may open the login without the server.

@@ -329,6 +329,7 @@ impl Host {
             registration: accepted.registration,
             certificate: Binary(certificate::to_bytes(&person.cert).unwrap()),
             proof: person.sign(&self.proof(person, accepted)),
+            authentication: certificate::authentication_keys(&person.cert, self.clock.now()).pop(),
             card: Some("FFFE:0000AAAA".parse().unwrap()),
         };
         self.seal(&self.message(&body).with_transcript(accepted.transcript))

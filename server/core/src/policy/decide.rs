@@ -53,6 +53,14 @@ impl PolicySet {
         self.permits_session(&facts, &self.sessions_offline)
     }
 
+    /// Whether this session is permitted without the server being asked about it, whatever the time: to a host that hears
+    /// of each change in time.
+    #[must_use]
+    pub fn permits_session_unasked(&self, facts: &Facts<'_>) -> bool {
+        let facts = Facts { time: None, offline: false, ..*facts };
+        self.permits_session(&facts, &self.sessions_offline)
+    }
+
     /// Whether [`Self::permits_session_offline`] can answer differently for two services.
     #[must_use]
     pub const fn tells_services_apart_offline(&self) -> bool {

@@ -42,7 +42,7 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
         return Err(Reason::HandshakeOver.into());
     }
     let account = ctx.tx().account(&registration.account)?.ok_or(Reason::AccountNotInvited)?;
-    let key = AccountKey::pin(&cert, proof.key().clone(), body.card, ctx.now)?;
+    let key = AccountKey::pin(&cert, proof.key().clone(), body.authentication, body.card, ctx.now)?;
     keys::claim_all(ctx.tx(), &cert, &Owner::Account(account.name.clone()), ctx.now)?;
     let account = account.bind(key.clone())?;
     if !ctx.tx().bind_account(&account.name, &key)? {

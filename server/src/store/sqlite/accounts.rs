@@ -13,8 +13,8 @@ use super::transaction::SqliteTransaction;
 use super::unavailable;
 use super::view::SqliteView;
 
-const COLUMNS: &str = "name, state, roles, certificate, short_certificate, primary_key, signing_keys, key_card, key_at, \
-                       suspended_at, seen_at";
+const COLUMNS: &str = "name, state, roles, certificate, short_certificate, primary_key, signing_keys, \
+                       authentication_key, key_card, key_at, suspended_at, seen_at";
 
 /// Somebody who is active has the role `?3`, be it not the account `?1`.
 const ANOTHER_HAS_ROLE: &str = "EXISTS (
@@ -43,6 +43,7 @@ struct KeyColumns {
     short: Option<Vec<u8>>,
     primary: String,
     signing: String,
+    authentication: Option<String>,
     card: Option<String>,
     registered_at: i64,
 }
@@ -57,6 +58,7 @@ impl Columns {
                 short: row.get("short_certificate")?,
                 primary: row.get("primary_key")?,
                 signing: row.get("signing_keys")?,
+                authentication: row.get("authentication_key")?,
                 card: row.get("key_card")?,
                 registered_at: row.get("key_at")?,
             }),
@@ -104,6 +106,10 @@ impl KeyColumns {
             certificate: self.certificate,
             primary: parsed(&self.primary, "an account's primary key")?,
             signing: json(&self.signing, "an account's signing keys")?,
+            authentication: self
+                .authentication
+                .map(|key| parsed(&key, "an account's authentication key"))
+                .transpose()?,
             card: self.card.map(|card| parsed(&card, "the card of an account's key")).transpose()?,
             registered: Timestamp::from_seconds(self.registered_at),
         })
@@ -125,6 +131,7 @@ fn revoked_keys(connection: &Connection, name: &AccountName) -> Result<Vec<Revok
             short: None,
             primary: row.get("primary_key")?,
             signing: row.get("signing_keys")?,
+            authentication: None,
             card: row.get("card")?,
             registered_at: row.get("registered_at")?,
         };
@@ -216,7 +223,7 @@ impl AccountStore for SqliteTransaction<'_> {
     fn bind_account(&self, name: &AccountName, key: &AccountKey) -> Result<bool, StoreError> {
         let bound = self.write(
             "UPDATE accounts SET state = 'active', certificate = ?2, primary_key = ?3, signing_keys = ?4,
-                                 key_card = ?5, key_at = ?6, short_certificate = ?7
+                                 key_card = ?5, key_at = ?6, short_certificate = ?7, authentication_key = ?8
              WHERE name = ?1 AND state = 'invited' AND suspended_at IS NULL",
             (
                 name.as_str(),
@@ -226,6 +233,7 @@ impl AccountStore for SqliteTransaction<'_> {
                 key.card.map(|card| card.to_string()),
                 time(key.registered),
                 &key.short,
+                key.authentication.as_ref().map(ToString::to_string),
             ),
         )?;
         Ok(bound == 1)
@@ -241,7 +249,8 @@ impl AccountStore for SqliteTransaction<'_> {
         let revoked = self.write(
             &format!(
                 "UPDATE accounts SET state = 'invited', certificate = NULL, primary_key = NULL, signing_keys = NULL,
-                                     key_card = NULL, key_at = NULL, short_certificate = NULL
+                                     key_card = NULL, key_at = NULL, short_certificate = NULL,
+                                     authentication_key = NULL
                  WHERE name = ?1 AND primary_key = ?2 AND ({HAS_IT_NOT} OR {ANOTHER_HAS_ROLE})"
             ),
             (name.as_str(), key.primary.to_string(), keep),

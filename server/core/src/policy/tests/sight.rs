@@ -64,6 +64,25 @@ fn the_default_policy_holds_offline() {
 }
 
 #[test]
+fn a_key_opens_a_login_through_ssh_only_where_nothing_more_needs_to_be_asked() {
+    let opens = |policies: PolicySet| {
+        let by_sshd = Question { service: Some("sshd"), ..ana_logs_in() };
+        by_sshd.with(|facts| policies.permits_session_unasked(facts))
+    };
+    assert!(opens(PolicySet::default_set().unwrap()));
+    assert!(opens(instead(&permit("when { context has service && context.service == \"sshd\" }"))));
+    assert!(!opens(instead(&permit("when { context has service && context.service == \"sudo\" }"))));
+    assert!(!opens(instead(&permit("when { context.time > datetime(\"2020-01-01\") }"))));
+    assert!(!opens(with(&forbid("when { context has service && context.service == \"sshd\" }"))));
+    assert!(!opens(with(&forbid("when { context.time < datetime(\"2020-01-01\") }"))));
+    // It is no login without the server; a host whose server is silent asks about those as well.
+    assert!(opens(with(&forbid("when { context.offline }"))));
+    let suspended = Question { service: Some("sshd"), account_state: "suspended", ..ana_logs_in() };
+    let policies = PolicySet::default_set().unwrap();
+    assert!(!suspended.with(|facts| policies.permits_session_unasked(facts)));
+}
+
+#[test]
 fn a_permit_that_depends_on_the_time_is_not_in_the_roster() {
     let office = "when { context.time.toTime() > duration(\"8h\") }";
     assert_eq!(roster(&instead(&permit(office))), online_only());
