@@ -57,7 +57,7 @@ fn ask(scene: &mut Scene<'_, '_>, args: &Args, who: &Who, password_allowed: bool
     let request =
         LoginRequest::Account(Account { login: who.login.clone(), service: who.service.clone(), nonce });
     match scene.call(args, &request) {
-        Ok(LoginReply::Granted(grant)) => match Permit::from_account_grant(&grant, &nonce) {
+        Ok(LoginReply::Granted(grant)) => match Permit::from_bare_grant(&grant, &nonce) {
             Ok(permit) => {
                 scene.log.info(&format!("{} may use {} [{}]", who.login, who.service, grant.correlation));
                 Outcome::Allowed(permit)

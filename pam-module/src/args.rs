@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::path::PathBuf;
 
-use countersign_protocol::{ipc, managed};
+use countersign_protocol::{ipc, managed, rescue};
 
 /// What the line in `/etc/pam.d` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub(crate) struct Args {
     pub(crate) user_socket: PathBuf,
     /// `managed=PATH`: the file that says who needs a card.
     pub(crate) managed: PathBuf,
+    /// `rescue=PATH`: the file that ends all asking.
+    pub(crate) rescue: PathBuf,
     /// `debug`: more lines in the log.
     pub(crate) debug: bool,
 }
@@ -23,7 +25,7 @@ pub(crate) struct Args {
 pub(crate) enum ArgsError {
     /// Not a word we know.
     #[error(
-        "unknown argument {0:?}; the module takes socket=PATH, user-socket=PATH, managed=PATH and debug. \
+        "unknown argument {0:?}; the module takes socket=PATH, user-socket=PATH, managed=PATH, rescue=PATH and debug. \
          Correct its line in /etc/pam.d"
     )]
     Unknown(String),
@@ -41,6 +43,7 @@ impl Args {
         let mut socket = None;
         let mut user_socket = None;
         let mut managed = None;
+        let mut rescue = None;
         let mut debug = None;
         for word in words {
             let unknown = || ArgsError::Unknown(word.to_string_lossy().into_owned());
@@ -50,6 +53,7 @@ impl Args {
                     set(&mut user_socket, "user-socket", absolute("user-socket", path)?)?;
                 }
                 Some(("managed", path)) => set(&mut managed, "managed", absolute("managed", path)?)?,
+                Some(("rescue", path)) => set(&mut rescue, "rescue", absolute("rescue", path)?)?,
                 None if *word == c"debug" => set(&mut debug, "debug", ())?,
                 _ => return Err(unknown()),
             }
@@ -58,6 +62,7 @@ impl Args {
             socket: socket.unwrap_or_else(|| ipc::PAM_SOCKET.into()),
             user_socket: user_socket.unwrap_or_else(|| ipc::USER_SOCKET.into()),
             managed: managed.unwrap_or_else(|| managed::PATH.into()),
+            rescue: rescue.unwrap_or_else(|| rescue::PATH.into()),
             debug: debug.is_some(),
         })
     }
@@ -84,15 +89,23 @@ mod tests {
         assert_eq!(args.socket.to_str(), Some(ipc::PAM_SOCKET));
         assert_eq!(args.user_socket.to_str(), Some(ipc::USER_SOCKET));
         assert_eq!(args.managed.to_str(), Some(managed::PATH));
+        assert_eq!(args.rescue.to_str(), Some(rescue::PATH));
         assert!(!args.debug);
     }
 
     #[test]
     fn every_argument_is_read() {
-        let args = Args::parse(&[c"debug", c"managed=/m", c"socket=/s", c"user-socket=/u"]).unwrap();
+        let args =
+            Args::parse(&[c"debug", c"managed=/m", c"socket=/s", c"user-socket=/u", c"rescue=/r"]).unwrap();
         assert_eq!(
             args,
-            Args { socket: "/s".into(), user_socket: "/u".into(), managed: "/m".into(), debug: true }
+            Args {
+                socket: "/s".into(),
+                user_socket: "/u".into(),
+                managed: "/m".into(),
+                rescue: "/r".into(),
+                debug: true
+            }
         );
     }
 

@@ -19,6 +19,9 @@ pub(crate) fn run(scene: &mut Scene<'_, '_>, args: &Args) -> Outcome {
     if scene.handle.remember(Memory::Refused).is_err() {
         return scene.broken("libpam keeps no data for the module");
     }
+    if !scene.can_ask() {
+        return scene.nobody_to_ask(&who);
+    }
     let Ok(nonce) = Nonce::new(scene.random) else {
         return scene.broken("the kernel gave no random bytes");
     };

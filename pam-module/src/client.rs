@@ -23,6 +23,12 @@ pub(crate) struct Patience {
     pub(crate) login: Duration,
 }
 
+impl Patience {
+    /// For what nobody waits for gladly and nothing hangs on.
+    pub(crate) const FOR_A_NOTE: Self =
+        Self { connect: limits::SESSION_NOTE_CONNECT, login: limits::SESSION_NOTE };
+}
+
 impl Default for Patience {
     fn default() -> Self {
         Self { connect: limits::AGENT_CONNECT, login: limits::LOGIN }

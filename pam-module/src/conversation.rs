@@ -9,17 +9,53 @@ use pam::secret::SecretBytes;
 use secrecy::SecretString;
 
 use crate::handle::Handle;
+use crate::programs::{Manner, Notes, Questions};
 
 /// The person at the other end of the PAM conversation.
 pub(crate) struct Person<'a, 'h> {
     handle: &'a Handle<'h>,
-    silent: bool,
+    manner: Manner,
+    /// The program asked for no messages (`PAM_SILENT`); questions are still asked.
+    mute: bool,
+    /// Notes that wait for the next prompt.
+    waiting: Vec<(NoteKind, String)>,
+    asked: bool,
 }
 
 impl<'a, 'h> Person<'a, 'h> {
-    /// `silent`: the program asked for no messages (`PAM_SILENT`); questions are still asked.
-    pub(crate) const fn new(handle: &'a Handle<'h>, silent: bool) -> Self {
-        Self { handle, silent }
+    /// Behind a program that is spoken to in this manner; `mute` if it wants to hear questions alone.
+    pub(crate) const fn new(handle: &'a Handle<'h>, manner: Manner, mute: bool) -> Self {
+        Self { handle, manner, mute, waiting: Vec::new(), asked: false }
+    }
+
+    /// Shows the notes that no prompt followed.
+    pub(crate) fn tell_the_rest(&mut self) {
+        for (kind, text) in std::mem::take(&mut self.waiting) {
+            self.show(kind, &text);
+        }
+    }
+
+    fn show(&self, kind: NoteKind, text: &str) {
+        let style = match kind {
+            NoteKind::Info => PAM_TEXT_INFO,
+            NoteKind::Error => PAM_ERROR_MSG,
+        };
+        // A program that cannot show it may say so: the note is then lost, the login is not.
+        drop(self.send(style, &printable(text, Lines::Kept)));
+    }
+
+    /// The question, behind the notes that wait for it. It is never cut short for them.
+    fn prompt(&mut self, question: &str) -> String {
+        let question = printable(question, Lines::Joined);
+        let notes: Vec<String> = self.waiting.drain(..).map(|(_, text)| text).collect();
+        if notes.is_empty() {
+            return question;
+        }
+        let mut prompt = printable(&notes.join(" "), Lines::Joined);
+        prompt.truncate(prompt.floor_char_boundary(LONGEST.saturating_sub(question.len() + 1)));
+        prompt.push(' ');
+        prompt.push_str(&question);
+        prompt
     }
 
     /// Takes the conversation anew each time: the program may replace it while it shows a prompt. The crate's
@@ -32,20 +68,24 @@ impl<'a, 'h> Person<'a, 'h> {
 
 impl Conversation for Person<'_, '_> {
     fn note(&mut self, kind: NoteKind, text: &str) {
-        if self.silent {
-            return;
+        match self.manner.notes {
+            _ if self.mute => {}
+            Notes::Shown => self.show(kind, text),
+            Notes::InPrompt => self.waiting.push((kind, text.to_owned())),
         }
-        let style = match kind {
-            NoteKind::Info => PAM_TEXT_INFO,
-            NoteKind::Error => PAM_ERROR_MSG,
-        };
-        // A program that cannot show it may say so: the note is then lost, the login is not.
-        drop(self.send(style, &printable(text, Lines::Kept)));
     }
 
     /// An empty answer is how people give up at a prompt; no card has an empty PIN.
     fn hidden(&mut self, question: &str) -> Option<SecretString> {
-        let answer = self.send(PAM_PROMPT_ECHO_OFF, &printable(question, Lines::Joined))?;
+        let again = std::mem::replace(&mut self.asked, true);
+        match self.manner.questions {
+            Questions::None => return None,
+            // It would give the same answer again, and cost the card a try.
+            Questions::OnePin if again => return None,
+            Questions::OnePin | Questions::All => {}
+        }
+        let prompt = self.prompt(question);
+        let answer = self.send(PAM_PROMPT_ECHO_OFF, &prompt)?;
         match answer.as_str() {
             Ok("") => None,
             Ok(secret) => Some(SecretString::from(secret)),
@@ -57,7 +97,11 @@ impl Conversation for Person<'_, '_> {
     }
 
     fn shown(&mut self, question: &str) -> Option<String> {
-        let answer = self.send(PAM_PROMPT_ECHO_ON, &printable(question, Lines::Joined))?;
+        if self.manner.questions != Questions::All {
+            return None;
+        }
+        let prompt = self.prompt(question);
+        let answer = self.send(PAM_PROMPT_ECHO_ON, &prompt)?;
         answer.as_str().ok().filter(|text| text.len() <= LONGEST).map(str::to_owned)
     }
 }

@@ -57,6 +57,9 @@ mod tests {
         assert_eq!(guarded(Hook::Authenticate, failing), PamResultCode::PAM_AUTH_ERR as c_int);
         assert_eq!(guarded(Hook::Account, failing), PamResultCode::PAM_PERM_DENIED as c_int);
         assert_eq!(guarded(Hook::Setcred, failing), PamResultCode::PAM_CRED_UNAVAIL as c_int);
+        assert_eq!(guarded(Hook::OpenSession, failing), PamResultCode::PAM_SESSION_ERR as c_int);
+        assert_eq!(guarded(Hook::CloseSession, failing), PamResultCode::PAM_SESSION_ERR as c_int);
+        assert_eq!(guarded(Hook::Chauthtok, failing), PamResultCode::PAM_AUTHTOK_ERR as c_int);
     }
 
     #[test]

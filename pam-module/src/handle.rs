@@ -3,11 +3,12 @@
 use std::ffi::CStr;
 
 use pam::constants::PamResultCode;
+use pam::conv::Conv;
 use pam::items::{Item, RHost, RUser, Service, Tty, User};
 use pam::module::{PamHandle, PamResult};
 
 use crate::ffi;
-use crate::permit::Memory;
+use crate::permit::{Memory, SessionMark};
 
 /// A PAM handle, for the length of one hook.
 pub(crate) struct Handle<'h> {
@@ -71,6 +72,23 @@ impl<'h> Handle<'h> {
     }
 }
 
+impl Handle<'_> {
+    /// Leaves word of a session that began.
+    pub(crate) fn remember_session(&mut self, mark: SessionMark) -> PamResult<()> {
+        self.raw.set_data(SESSION, Box::new(mark))
+    }
+
+    /// The session that began in this very handle.
+    pub(crate) fn session(&self) -> Option<&SessionMark> {
+        ffi::session(self.raw, SESSION)
+    }
+
+    /// Whether the program gave a function to converse with.
+    pub(crate) fn converses(&self) -> bool {
+        self.item::<Conv<'_>>().ok().flatten().is_some_and(ffi::converses)
+    }
+}
+
 /// What the program says, for the agent to record as *claimed*: made printable text, and no longer than the
 /// longest host name.
 fn told(item: Option<&CStr>) -> Option<String> {
@@ -80,3 +98,4 @@ fn told(item: Option<&CStr>) -> Option<String> {
 
 /// With the version in it: two releases of this module in one stack must not read each other's memory.
 const MEMORY: &str = concat!("countersign-", env!("CARGO_PKG_VERSION"));
+const SESSION: &str = concat!("countersign-session-", env!("CARGO_PKG_VERSION"));

@@ -6,6 +6,7 @@ use std::path::Path;
 use countersign_protocol::ids::CorrelationId;
 use countersign_protocol::ipc::{Conversation as _, Denial, LoginReply, LoginRequest, NoteKind};
 use countersign_protocol::random::Random;
+use countersign_protocol::rescue;
 use pam::constants::{PAM_SILENT, PamFlag, PamResultCode};
 
 use crate::args::Args;
@@ -15,8 +16,10 @@ use crate::handle::Handle;
 use crate::managed_file::{self, Demand, Unmanaged};
 use crate::outcome::{self, Hook, Outcome};
 use crate::permit::Who;
+use crate::programs::{self, Manner, Questions};
+use crate::rescue_file::{self, Rescue};
 use crate::syslog::Log;
-use crate::{account, authenticate, setcred};
+use crate::{account, authenticate, chauthtok, sessions, setcred};
 
 /// One call of one hook, from libpam's words to PAM's code.
 pub(crate) fn run(
@@ -26,18 +29,26 @@ pub(crate) fn run(
     words: &[&CStr],
     random: &dyn Random,
 ) -> PamResultCode {
-    let log = Log::new(handle.service().as_deref(), hook);
-    let mut scene = Scene { hook, handle, log, silent: flags & PAM_SILENT != 0, random };
-    let outcome = match Args::parse(words) {
-        Ok(args) => {
+    let service = handle.service();
+    let log = Log::new(service.as_deref(), hook);
+    let manner = programs::manner(service.as_deref().unwrap_or_default(), flags & PAM_SILENT != 0);
+    let mut scene = Scene { hook, handle, log, flags, manner, random };
+    let args = Args::parse(words);
+    let rescue = args.as_ref().map_or(Path::new(rescue::PATH), |args| &args.rescue);
+    let outcome = match (scene.rescued(rescue), &args) {
+        (Some(proof), _) => Outcome::Rescued(proof),
+        (None, Ok(args)) => {
             scene.log.debug = args.debug;
             match hook {
-                Hook::Authenticate => authenticate::run(&mut scene, &args),
-                Hook::Account => account::run(&mut scene, &args),
-                Hook::Setcred => setcred::run(&mut scene, &args),
+                Hook::Authenticate => authenticate::run(&mut scene, args),
+                Hook::Account => account::run(&mut scene, args),
+                Hook::Setcred => setcred::run(&mut scene, args),
+                Hook::OpenSession => sessions::opened(&mut scene, args),
+                Hook::CloseSession => sessions::closed(&mut scene, args),
+                Hook::Chauthtok => chauthtok::run(&mut scene, args),
             }
         }
-        Err(error) => scene.broken(&error.to_string()),
+        (None, Err(error)) => scene.broken(&error.to_string()),
     };
     let code = outcome::code(hook, &outcome);
     scene.log.debug(&format!("answers {code:?}"));
@@ -49,7 +60,8 @@ pub(crate) struct Scene<'h, 'r> {
     hook: Hook,
     pub(crate) handle: Handle<'h>,
     pub(crate) log: Log,
-    silent: bool,
+    pub(crate) flags: PamFlag,
+    manner: Manner,
     pub(crate) random: &'r dyn Random,
 }
 
@@ -62,6 +74,44 @@ pub(crate) struct Managed {
 }
 
 impl Scene<'_, '_> {
+    /// Whether root put the rescue file in place. Each time it is used the log says so.
+    fn rescued(&self, path: &Path) -> Option<Rescue> {
+        match rescue_file::look(path) {
+            Ok(None) => None,
+            Ok(Some(proof)) => {
+                self.log.warning(&format!(
+                    "{} is there: no card is asked of anybody on this host. Remove it when all is well again",
+                    path.display()
+                ));
+                Some(proof)
+            }
+            Err(error) => {
+                self.log.error(&format!(
+                    "{} is no rescue file, and cards are asked for as ever: {error}. Make it as root: touch it in a \
+                     folder that only root can write",
+                    path.display()
+                ));
+                None
+            }
+        }
+    }
+
+    /// Whether there is anybody who could be asked for a PIN.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.manner.questions != Questions::None && self.handle.converses()
+    }
+
+    /// There is not: no card is waited for.
+    pub(crate) fn nobody_to_ask(&self, who: &Who) -> Outcome {
+        self.turned_away(
+            &format!(
+                "{} denied: {} has nobody who could be asked for a PIN (no conversation, or one that wants silence)",
+                who.login, who.service
+            ),
+            "This program cannot ask for the PIN of a card.",
+        )
+    }
+
     /// Who it is and what is asked of them: the root-owned file is the only thing read on the way.
     /// `Err` is the hook's outcome.
     pub(crate) fn managed(&mut self, args: &Args) -> Result<Managed, Outcome> {
@@ -72,7 +122,7 @@ impl Scene<'_, '_> {
         }
         let user = match self.hook {
             Hook::Authenticate => self.handle.ask_user().ok(),
-            Hook::Account | Hook::Setcred => self.handle.user(),
+            _ => self.handle.user(),
         };
         let Some(user) = user.filter(|user| !user.is_empty()) else {
             return Err(self.broken("there is no user name (PAM_USER), or it is not UTF-8"));
@@ -95,8 +145,16 @@ impl Scene<'_, '_> {
     /// One call to the agent.
     pub(crate) fn call(&self, args: &Args, request: &LoginRequest) -> Result<LoginReply, CallError> {
         let socket: &Path = if nix::unistd::geteuid().is_root() { &args.socket } else { &args.user_socket };
-        let mut person = Person::new(&self.handle, self.silent);
-        client::call(socket, request, &mut person, Patience::default())
+        let (manner, patience) = match request {
+            LoginRequest::SessionOpened(_) | LoginRequest::SessionClosed(_) => {
+                (self.manner.without_questions(), Patience::FOR_A_NOTE)
+            }
+            _ => (self.manner, Patience::default()),
+        };
+        let mut person = Person::new(&self.handle, manner, self.is_mute());
+        let reply = client::call(socket, request, &mut person, patience);
+        person.tell_the_rest();
+        reply
     }
 
     /// The agent said no.
@@ -123,8 +181,16 @@ impl Scene<'_, '_> {
             let text = "The Countersign agent is not running. Until it is, your password will do.";
             self.tell(NoteKind::Info, text);
         } else {
-            let text = "The Countersign agent is not running, and this login needs a card. \
-                        Ask an administrator to run: systemctl restart countersignd.";
+            let text = match self.hook {
+                Hook::Chauthtok => {
+                    "The Countersign agent is not running, so the PIN of your card cannot be changed here. \
+                     Ask an administrator to run: systemctl restart countersignd."
+                }
+                _ => {
+                    "The Countersign agent is not running, and this login needs a card. \
+                     Ask an administrator to run: systemctl restart countersignd."
+                }
+            };
             self.tell(NoteKind::Error, &with_reference(text, reference.as_ref()));
         }
         Outcome::AgentDown { password_allowed }
@@ -134,8 +200,16 @@ impl Scene<'_, '_> {
     pub(crate) fn broken(&self, why: &str) -> Outcome {
         let reference = CorrelationId::new(self.random).ok();
         self.log.error(&format!("{why} [{}]", reference.as_ref().map_or("-", CorrelationId::as_str)));
-        let text = "Countersign could not check this login, so it is refused. \
-                    The reason is in the system's log (journalctl SYSLOG_FACILITY=10).";
+        let text = match self.hook {
+            Hook::Chauthtok => {
+                "Countersign could not change the PIN of your card. \
+                 The reason is in the system's log (journalctl SYSLOG_FACILITY=10)."
+            }
+            _ => {
+                "Countersign could not check this login, so it is refused. \
+                 The reason is in the system's log (journalctl SYSLOG_FACILITY=10)."
+            }
+        };
         self.tell(NoteKind::Error, &with_reference(text, reference.as_ref()));
         Outcome::Broken
     }
@@ -149,10 +223,17 @@ impl Scene<'_, '_> {
     }
 
     fn tell(&self, kind: NoteKind, text: &str) {
-        // Setting credentials is no time to talk: programs call it with no terminal, or twice.
-        if self.hook != Hook::Setcred {
-            Person::new(&self.handle, self.silent).note(kind, text);
+        // Setting credentials is no time to talk: programs call it with no terminal, or twice. Nor is a session's
+        // beginning or end, where what goes wrong is root's affair.
+        if !matches!(self.hook, Hook::Setcred | Hook::OpenSession | Hook::CloseSession) {
+            let mut person = Person::new(&self.handle, self.manner, self.is_mute());
+            person.note(kind, text);
+            person.tell_the_rest();
         }
+    }
+
+    const fn is_mute(&self) -> bool {
+        self.manner.is_mute(self.flags & PAM_SILENT != 0)
     }
 }
 

@@ -9,6 +9,8 @@
 //! | [`outcome`] | what may come of a hook, and the frozen table of PAM codes |
 //! | [`args`] | the module's arguments in `/etc/pam.d` |
 //! | [`managed_file`] | the root-owned file that says who needs a card |
+//! | [`rescue_file`] | the root-owned file that ends all asking |
+//! | [`programs`] | how the programs that call PAM show what a module says: one table |
 //! | [`permit`] | a yes of the agent, bound to our request; and what one hook leaves for the next |
 //! | [`client`] | one connection to the agent, under one deadline |
 //! | [`conversation`] | the agent's prompts, shown by the program that called PAM |
@@ -17,10 +19,7 @@
 //! | [`guard`] | no panic leaves the module |
 //! | [`ffi`] | the C edge: entries, pointers, `syslog(3)` |
 //! | [`hook`] | a hook's common beginning and end |
-//! | [`authenticate`], [`account`], [`setcred`] | the three hooks |
-//!
-//! `open_session`, `close_session` and `chauthtok` are not exported: a line naming this module for them fails
-//! in libpam as "module unknown symbol" instead of passing for doing something.
+//! | [`authenticate`], [`account`], [`setcred`], [`sessions`], [`chauthtok`] | the six hooks |
 //!
 //! The crate is a `cdylib` and nothing else: beside an `rlib` cargo would build it without link-time
 //! optimisation, at twice the size.
@@ -34,11 +33,15 @@ mod handle;
 mod managed_file;
 mod outcome;
 mod permit;
+mod programs;
+mod rescue_file;
 mod syslog;
 
 mod account;
 mod authenticate;
+mod chauthtok;
 mod hook;
+mod sessions;
 mod setcred;
 
 #[expect(unsafe_code, reason = "the C edge: libpam calls in, and hands over raw pointers")]

@@ -1,6 +1,6 @@
 //! A yes of the agent, bound to our request; and what one hook leaves for the next.
 
-use countersign_protocol::ids::{LoginName, Nonce, ServiceName};
+use countersign_protocol::ids::{CorrelationId, LoginName, Nonce, ServiceName};
 use countersign_protocol::ipc::Grant;
 
 /// Proof that the agent allowed this transaction. Minted only in this file.
@@ -42,11 +42,11 @@ impl Permit {
         if grant.account.is_none() || grant.statement.is_none() || !is_written_once {
             return Err(NotOurs::NoReceipt);
         }
-        Ok((Self(()), Marker { who, nonce: *nonce }))
+        Ok((Self(()), Marker { who, nonce: *nonce, correlation: grant.correlation.clone() }))
     }
 
-    /// From the answer to an account check.
-    pub(crate) fn from_account_grant(grant: &Grant, nonce: &Nonce) -> Result<Self, NotOurs> {
+    /// From the answer to an account check, or to the change of a PIN.
+    pub(crate) fn from_bare_grant(grant: &Grant, nonce: &Nonce) -> Result<Self, NotOurs> {
         if grant.nonce == *nonce { Ok(Self(())) } else { Err(NotOurs::Nonce) }
     }
 
@@ -66,6 +66,7 @@ impl Permit {
 pub(crate) struct Marker {
     who: Who,
     nonce: Nonce,
+    correlation: CorrelationId,
 }
 
 impl Marker {
@@ -73,6 +74,20 @@ impl Marker {
     pub(crate) const fn request(&self) -> &Nonce {
         &self.nonce
     }
+
+    /// What the person may quote; the session's beginning and end are told with it too.
+    pub(crate) const fn correlation(&self) -> &CorrelationId {
+        &self.correlation
+    }
+}
+
+/// A session that the agent wrote down. It lives in the handle, for the session's end.
+#[derive(Debug)]
+pub(crate) struct SessionMark {
+    /// Whose.
+    pub(crate) who: Who,
+    /// The id that its end is told with.
+    pub(crate) correlation: CorrelationId,
 }
 
 /// What `authenticate` leaves in the handle for `account` and `setcred`.
@@ -119,7 +134,7 @@ mod tests {
         let (ours, other) = (Nonce::from_bytes([1; 32]), Nonce::from_bytes([2; 32]));
         let refused = Permit::from_login_grant(&grant(other), &ours, who("ana", "sudo")).err();
         assert_eq!(refused, Some(NotOurs::Nonce));
-        assert!(Permit::from_account_grant(&grant(other), &ours).is_err());
+        assert!(Permit::from_bare_grant(&grant(other), &ours).is_err());
     }
 
     #[test]

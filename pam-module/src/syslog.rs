@@ -22,6 +22,8 @@ impl Log {
             Hook::Authenticate => "auth",
             Hook::Account => "account",
             Hook::Setcred => "setcred",
+            Hook::OpenSession | Hook::CloseSession => "session",
+            Hook::Chauthtok => "chauthtok",
         };
         Self { head: format!("pam_countersign({}:{hook}): ", service.unwrap_or("?")), debug: false }
     }
@@ -29,6 +31,11 @@ impl Log {
     /// An administrator must do something.
     pub(crate) fn error(&self, text: &str) {
         self.write(libc::LOG_ERR, text);
+    }
+
+    /// Something is as root wants it, and should not stay so.
+    pub(crate) fn warning(&self, text: &str) {
+        self.write(libc::LOG_WARNING, text);
     }
 
     /// Somebody was turned away.

@@ -6,6 +6,7 @@
 //! | [`clock`], [`random`] | time and chance as parameters |
 //! | [`limits`] | every ceiling, and why it is that number |
 //! | [`managed`] | the root-owned file that says who needs a card here |
+//! | [`rescue`] | the root-owned file that ends all asking for cards here |
 //! | [`ipc`] | PAM module and command line ⇄ agent, over a Unix socket |
 //! | [`statement`] | what a person's card signs |
 //! | [`roster`] | what the server signs for a host: whose cards open what, also offline |
@@ -25,6 +26,7 @@ pub mod limits;
 pub mod managed;
 pub mod message;
 pub mod random;
+pub mod rescue;
 pub mod roster;
 pub mod statement;
 

@@ -88,6 +88,12 @@ pub const SESSION_KEY_LIFE: i64 = 8 * 3600;
 /// One deadline for a whole login, the person's time to type included.
 pub const LOGIN: Duration = Duration::from_secs(180);
 
+/// How long the module waits for the agent to take the note of a session. The login behind it has waited already.
+pub const SESSION_NOTE_CONNECT: Duration = Duration::from_millis(300);
+
+/// The same for the agent to have written it down: a disk that is busy, and no longer.
+pub const SESSION_NOTE: Duration = Duration::from_secs(3);
+
 /// How long the module waits for the agent to take its call: longer means it is not running.
 pub const AGENT_CONNECT: Duration = Duration::from_secs(2);
 

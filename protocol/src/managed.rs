@@ -13,7 +13,6 @@
 //! one in the file, but resembles it, is refused: the directory behind the login may take the two for one.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 
 use crate::ids::{LoginName, ServiceName};
 
@@ -52,7 +51,8 @@ pub enum UnclearName<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Managed {
     users: BTreeMap<LoginName, Rule>,
-    other_auth: BTreeSet<ServiceName>,
+    /// In the order of the lines: there are never many.
+    other_auth: Vec<ServiceName>,
 }
 
 /// A line that cannot be understood.
@@ -94,7 +94,7 @@ impl Managed {
                 }
                 [Some("service"), Some(name), Some("other-auth"), None] => {
                     let name = name.parse().map_err(|_| wrong("that is not a service name"))?;
-                    managed.other_auth.insert(name);
+                    managed.other_auth.push(name);
                 }
                 _ => return Err(wrong("not a rule")),
             }

@@ -9,6 +9,16 @@ use crate::workspace::{cargo, target};
 /// Largest stripped module, in bytes: it is loaded into every login.
 const SIZE: u64 = 400_000;
 
+/// What libpam calls (`man 3 pam`, "pam_sm_").
+const HOOKS: [&str; 6] = [
+    "pam_sm_acct_mgmt",
+    "pam_sm_authenticate",
+    "pam_sm_chauthtok",
+    "pam_sm_close_session",
+    "pam_sm_open_session",
+    "pam_sm_setcred",
+];
+
 /// Builds the module with its own profile, and looks at what came out.
 pub(crate) fn check() -> Result<(), Stop> {
     step("PAM module: build as shipped, size, exports", || {
@@ -21,13 +31,13 @@ pub(crate) fn check() -> Result<(), Stop> {
             return Err(Stop::Failed(format!("the module has {size} bytes; at most {SIZE} are wanted")));
         }
         let exports = exports(&path)?;
-        if let Some(surplus) = exports.iter().find(|name| !name.starts_with("pam_sm_")) {
-            return Err(Stop::Failed(format!("the module exports {surplus}; only pam_sm_* belong outside")));
+        if let Some(surplus) = exports.iter().find(|name| !HOOKS.contains(&name.as_str())) {
+            return Err(Stop::Failed(format!(
+                "the module exports {surplus}; only PAM's hooks belong outside"
+            )));
         }
-        for needed in ["pam_sm_authenticate", "pam_sm_setcred", "pam_sm_acct_mgmt"] {
-            if !exports.iter().any(|name| name == needed) {
-                return Err(Stop::Failed(format!("the module does not export {needed}")));
-            }
+        if let Some(needed) = HOOKS.iter().find(|hook| !exports.iter().any(|name| name == *hook)) {
+            return Err(Stop::Failed(format!("the module does not export {needed}")));
         }
         say(&format!("{size} bytes; exports {}", exports.join(", ")));
         Ok(())

@@ -17,7 +17,17 @@ fn module_exports_only_pam_sm() {
     let listed = String::from_utf8(listed.stdout).unwrap();
     let mut exports: Vec<&str> = listed.lines().filter_map(|line| line.split(' ').next()).collect();
     exports.sort_unstable();
-    assert_eq!(exports, ["pam_sm_acct_mgmt", "pam_sm_authenticate", "pam_sm_setcred"]);
+    assert_eq!(
+        exports,
+        [
+            "pam_sm_acct_mgmt",
+            "pam_sm_authenticate",
+            "pam_sm_chauthtok",
+            "pam_sm_close_session",
+            "pam_sm_open_session",
+            "pam_sm_setcred"
+        ]
+    );
 }
 
 #[test]

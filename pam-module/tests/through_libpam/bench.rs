@@ -19,8 +19,14 @@ impl Bench {
     pub(crate) fn new() -> Self {
         let bench = Self { folder: tempfile::tempdir().unwrap() };
         bench.manage(MANAGED);
-        let arguments = format!("managed={} socket={}", bench.managed().display(), bench.socket().display());
-        for service in ["test", "cron"] {
+        let arguments = format!(
+            "managed={} socket={} user-socket={} rescue={}",
+            bench.managed().display(),
+            bench.socket().display(),
+            bench.socket().display(),
+            bench.rescue().display()
+        );
+        for service in ["test", "cron", "su", "sudo", "polkit-1", "swaylock"] {
             bench.stack(service, &arguments);
         }
         bench
@@ -34,13 +40,21 @@ impl Bench {
             "auth {control} {module} {arguments}\n\
              auth [default=die] pam_debug.so auth=cred_expired cred=cred_expired\n\
              account {control} {module} {arguments}\n\
-             account [default=die] pam_debug.so acct=cred_expired\n"
+             account [default=die] pam_debug.so acct=cred_expired\n\
+             session {control} {module} {arguments}\n\
+             session [default=die] pam_debug.so open_session=cred_expired close_session=cred_expired\n\
+             password {control} {module} {arguments}\n\
+             password [default=die] pam_debug.so prechauthtok=cred_expired chauthtok=cred_expired\n"
         );
         fs::write(self.folder.path().join(service), text).unwrap();
     }
 
     pub(crate) fn managed(&self) -> PathBuf {
         self.folder.path().join("managed-logins")
+    }
+
+    pub(crate) fn rescue(&self) -> PathBuf {
+        self.folder.path().join("rescue")
     }
 
     pub(crate) fn manage(&self, text: &str) {

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use countersign_protocol::ipc::{Answer, DenyReason, FrameKind, Prompt, PromptKind, Reply, read_frame};
 
 use crate::bench::Bench;
-use crate::libpam::{AUTH_ERR, ECHO_OFF, ECHO_ON, Program, Say, Transaction, text};
+use crate::libpam::{AUTH_ERR, AUTHTOK_ERR, ECHO_OFF, ECHO_ON, PERM_DENIED, Program, Say, Transaction, text};
 use crate::peer::{self, Peer};
 
 /// What the agent got as answer to a prompt.
@@ -85,12 +85,18 @@ fn hidden_prompts_are_not_echoed_and_shown_ones_are() {
 }
 
 #[test]
-fn a_program_without_a_conversation_is_denied() {
+fn a_program_without_a_conversation_is_denied_at_once() {
     let bench = Bench::new();
-    let (_peer, told) = prompting(&bench, PromptKind::Hidden, "PIN: ");
-    let mut pam = Transaction::start("test", Some("ana"), bench.path(), None);
-    assert_eq!(pam.authenticate(0), AUTH_ERR);
-    assert_eq!(told.recv().unwrap(), Got::Answer(Answer::Cancel));
+    bench.manage("user ana card\nuser root card\n");
+    let (peer, _told) = prompting(&bench, PromptKind::Hidden, "PIN: ");
+    for service in ["test", "su", "sudo", "swaylock"] {
+        let mut pam = Transaction::start(service, Some("ana"), bench.path(), None);
+        assert_eq!([pam.authenticate(0), pam.account()], [AUTH_ERR, PERM_DENIED], "{service}");
+        // These tests run as root, who changes nobody else's PIN.
+        let mut pam = Transaction::start(service, Some("root"), bench.path(), None);
+        assert_eq!(pam.chauthtok(0), AUTHTOK_ERR, "{service}");
+    }
+    assert_eq!(peer.calls(), 0, "no card is waited for");
 }
 
 #[test]

@@ -10,7 +10,11 @@ pub(crate) const PERM_DENIED: c_int = 6;
 pub(crate) const AUTH_ERR: c_int = 7;
 pub(crate) const AUTHINFO_UNAVAIL: c_int = 9;
 pub(crate) const MAXTRIES: c_int = 11;
+pub(crate) const SESSION_ERR: c_int = 14;
 pub(crate) const CRED_UNAVAIL: c_int = 15;
+pub(crate) const AUTHTOK_ERR: c_int = 20;
+pub(crate) const AUTHTOK_RECOVERY_ERR: c_int = 21;
+pub(crate) const AUTHTOK_LOCK_BUSY: c_int = 22;
 /// What `bench` makes of an IGNORE: the next line of its stacks answers `PAM_CRED_EXPIRED`.
 pub(crate) const IGNORED: c_int = 16;
 
@@ -20,6 +24,7 @@ pub(crate) const RHOST: c_int = 4;
 pub(crate) const RUSER: c_int = 8;
 
 pub(crate) const SILENT: c_int = 0x8000;
+pub(crate) const CHANGE_EXPIRED: c_int = 0x20;
 
 pub(crate) const ECHO_OFF: c_int = 1;
 pub(crate) const ECHO_ON: c_int = 2;
@@ -93,6 +98,9 @@ unsafe extern "C" {
     ) -> c_int;
     fn pam_authenticate(handle: *mut c_void, flags: c_int) -> c_int;
     fn pam_acct_mgmt(handle: *mut c_void, flags: c_int) -> c_int;
+    fn pam_open_session(handle: *mut c_void, flags: c_int) -> c_int;
+    fn pam_close_session(handle: *mut c_void, flags: c_int) -> c_int;
+    fn pam_chauthtok(handle: *mut c_void, flags: c_int) -> c_int;
     fn pam_setcred(handle: *mut c_void, flags: c_int) -> c_int;
     fn pam_set_item(handle: *mut c_void, item: c_int, value: *const c_void) -> c_int;
     fn pam_end(handle: *mut c_void, status: c_int) -> c_int;
@@ -142,6 +150,28 @@ impl Transaction {
     pub(crate) fn setcred(&mut self) -> c_int {
         // SAFETY: a live handle; 2 is PAM_ESTABLISH_CRED.
         unsafe { pam_setcred(self.program.handle, 2) }
+    }
+
+    pub(crate) fn open_session(&mut self) -> c_int {
+        // SAFETY: a live handle.
+        unsafe { pam_open_session(self.program.handle, 0) }
+    }
+
+    pub(crate) fn close_session(&mut self) -> c_int {
+        // SAFETY: a live handle.
+        unsafe { pam_close_session(self.program.handle, 0) }
+    }
+
+    pub(crate) fn chauthtok(&mut self, flags: c_int) -> c_int {
+        // SAFETY: a live handle.
+        unsafe { pam_chauthtok(self.program.handle, flags) }
+    }
+
+    /// All six hooks, as a program that lets nothing stop it would call them.
+    pub(crate) fn all_hooks(&mut self) -> [c_int; 6] {
+        let login = [self.authenticate(0), self.account(), self.setcred()];
+        let session = [self.open_session(), self.close_session(), self.chauthtok(0)];
+        [login, session].concat().try_into().unwrap()
     }
 
     /// All that the person was shown so far, with its style.

@@ -172,7 +172,7 @@ fn a_silent_program_is_shown_prompts_and_nothing_else() {
         read_frame(&mut stream).unwrap();
         peer::reply(&mut stream, &peer::denial(DenyReason::WrongPin, "Wrong PIN."));
     });
-    let mut pam = bench.start_with("test", "ana", |_, _, _| text("123456"));
+    let mut pam = bench.start_with("su", "ana", |_, _, _| text("123456"));
     assert_eq!(pam.authenticate(SILENT), AUTH_ERR);
     assert_eq!(pam.shown(), [(ECHO_OFF, "PIN: ".to_owned())]);
 }

@@ -20,4 +20,8 @@ mod artifact;
 mod conversation;
 mod faults;
 mod login;
+mod passwd;
+mod programs;
+mod rescue;
+mod sessions;
 mod stands_aside;

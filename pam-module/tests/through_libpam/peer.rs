@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use countersign_protocol::ids::{Digest, Nonce};
 use countersign_protocol::ipc::{
-    Denial, DenyReason, FrameKind, Grant, Reply, Request, read_frame, write_frame,
+    Denial, DenyReason, FrameKind, Grant, Noted, Reply, Request, read_frame, write_frame,
 };
 
 /// Takes calls until it is dropped, one after the other.
@@ -75,6 +75,9 @@ pub(crate) fn nonce(request: &Request) -> Nonce {
     match request {
         Request::Authenticate(ask) => ask.nonce,
         Request::Account(ask) => ask.nonce,
+        Request::PinCheck(ask) | Request::PinChange(ask) => ask.nonce,
+        // They grant nothing, and have none.
+        Request::SessionOpened(_) | Request::SessionClosed(_) => Nonce::from_bytes([0; 32]),
         _ => panic!("the module asks nothing else"),
     }
 }
@@ -110,6 +113,11 @@ pub(crate) fn account_grant(nonce: Nonce) -> Reply {
     })
 }
 
+/// The session is written down under this id.
+pub(crate) fn noted(correlation: &str) -> Reply {
+    Reply::Noted(Noted { correlation: correlation.parse().unwrap() })
+}
+
 pub(crate) fn denial(reason: DenyReason, message: &str) -> Reply {
     Reply::Denied(Denial { reason, message: message.into(), correlation: "7K3M-Q2ZD".parse().unwrap() })
 }
@@ -118,7 +126,8 @@ pub(crate) fn denial(reason: DenyReason, message: &str) -> Reply {
 pub(crate) fn grants(mut stream: UnixStream) {
     let asked = request(&mut stream);
     let answer = match asked {
-        Request::Account(_) => account_grant(nonce(&asked)),
+        Request::Account(_) | Request::PinCheck(_) | Request::PinChange(_) => account_grant(nonce(&asked)),
+        Request::SessionOpened(_) | Request::SessionClosed(_) => noted("8K3M-Q2ZD"),
         _ => grant(nonce(&asked)),
     };
     reply(&mut stream, &answer);

@@ -4,7 +4,9 @@ use countersign_protocol::ipc::{DenyReason, Reply};
 
 use crate::bench::Bench;
 use crate::faults::FAULTS;
-use crate::libpam::{AUTH_ERR, CRED_UNAVAIL, IGNORED, PERM_DENIED, SUCCESS, Say, Transaction, text};
+use crate::libpam::{
+    AUTH_ERR, AUTHTOK_ERR, CRED_UNAVAIL, IGNORED, PERM_DENIED, SESSION_ERR, SUCCESS, Say, Transaction, text,
+};
 use crate::peer::{self, Peer};
 
 #[test]
@@ -12,7 +14,7 @@ fn unmanaged_user_never_touches_the_agent() {
     let bench = Bench::new();
     let peer = Peer::listen(&bench.socket(), peer::grants);
     let mut pam = bench.start("test", "carl");
-    assert_eq!([pam.authenticate(0), pam.account(), pam.setcred()], [IGNORED; 3]);
+    assert_eq!(pam.all_hooks(), [IGNORED; 6]);
     assert_eq!(peer.calls(), 0);
     assert_eq!(pam.shown_by_the_module(), Vec::<&str>::new());
 }
@@ -47,11 +49,13 @@ fn a_managed_file_that_is_not_understood_refuses_everybody() {
     bench.manage("user ana card\nusr bob card\n");
     for user in ["ana", "carl", "root"] {
         let mut pam = bench.start("test", user);
-        let codes = [pam.authenticate(0), pam.account(), pam.setcred()];
-        assert_eq!(codes, [AUTH_ERR, PERM_DENIED, CRED_UNAVAIL], "{user}");
+        assert_eq!(pam.all_hooks(), BROKEN, "{user}");
     }
     assert_eq!(peer.calls(), 0);
 }
+
+/// What is refused, hook by hook.
+const BROKEN: [i32; 6] = [AUTH_ERR, PERM_DENIED, CRED_UNAVAIL, SESSION_ERR, SESSION_ERR, AUTHTOK_ERR];
 
 #[test]
 fn another_spelling_of_a_managed_user_is_refused_and_not_passed_on() {
@@ -59,8 +63,7 @@ fn another_spelling_of_a_managed_user_is_refused_and_not_passed_on() {
     let peer = Peer::listen(&bench.socket(), peer::grants);
     for user in ["Ana", "ana@corp.example", "CORP\\ana", "BOB", "an a"] {
         let mut pam = bench.start("test", user);
-        let codes = [pam.authenticate(0), pam.account(), pam.setcred()];
-        assert_eq!(codes, [AUTH_ERR, PERM_DENIED, CRED_UNAVAIL], "{user}");
+        assert_eq!(pam.all_hooks(), BROKEN, "{user}");
         // Which name is meant is for the log alone.
         assert!(!pam.shown_by_the_module().iter().any(|text| text.contains("ana") || text.contains("bob")));
     }
@@ -70,10 +73,11 @@ fn another_spelling_of_a_managed_user_is_refused_and_not_passed_on() {
 #[test]
 fn an_argument_that_is_not_understood_refuses_everybody() {
     let bench = Bench::new();
-    bench.stack("test", "use_first_pass");
-    for user in ["ana", "carl"] {
-        let mut pam = bench.start("test", user);
-        assert_eq!([pam.authenticate(0), pam.account()], [AUTH_ERR, PERM_DENIED], "{user}");
+    for arguments in ["use_first_pass", "Debug", "no_warn debug", "socket=relative", "managed"] {
+        bench.stack("test", arguments);
+        for user in ["ana", "carl"] {
+            assert_eq!(bench.start("test", user).all_hooks(), BROKEN, "{arguments} {user}");
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     Account, Authenticate, Denial, DenyReason, Grant, NoteKind, Noted, PinChange, Prompt, PromptKind,
     SessionClosed, SessionOpened,
 };
-use crate::ids::{CorrelationId, LoginName, ServiceName};
+use crate::ids::{CorrelationId, LoginName, Nonce, ServiceName};
 
 /// A [`super::Request`] that the module makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,39 +33,45 @@ impl LoginRequest {
     /// The same bytes that [`super::Request`] is written as.
     #[must_use]
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
-        let begin = |name: &str, login: &LoginName, service: &ServiceName| {
-            Writer::new("request", name).text("login", login.as_str()).text("service", service.as_str())
-        };
-        let claimed = |writer: Writer, tty: &Option<String>, host: &Option<String>, user: &Option<String>| {
-            writer
-                .maybe("tty", tty.as_deref())
-                .maybe("remote_host", host.as_deref())
-                .maybe("remote_user", user.as_deref())
-        };
         match self {
-            Self::Authenticate(ask) => {
-                let writer = begin("authenticate", &ask.login, &ask.service);
-                claimed(writer, &ask.tty, &ask.remote_host, &ask.remote_user)
-                    .text("nonce", &ask.nonce.to_string())
+            Self::Authenticate(ask) => begin("authenticate", &ask.login, &ask.service)
+                .claims(&ask.tty, &ask.remote_host, &ask.remote_user)
+                .nonce(&ask.nonce),
+            Self::Account(ask) => begin("account", &ask.login, &ask.service).nonce(&ask.nonce),
+            Self::SessionOpened(ask) => begin("session-opened", &ask.login, &ask.service)
+                .claims(&ask.tty, &ask.remote_host, &ask.remote_user)
+                .correlation(ask.correlation.as_ref()),
+            Self::SessionClosed(ask) => {
+                begin("session-closed", &ask.login, &ask.service).correlation(ask.correlation.as_ref())
             }
-            Self::Account(ask) => {
-                begin("account", &ask.login, &ask.service).text("nonce", &ask.nonce.to_string())
-            }
-            Self::SessionOpened(ask) => {
-                let writer = begin("session-opened", &ask.login, &ask.service);
-                claimed(writer, &ask.tty, &ask.remote_host, &ask.remote_user)
-                    .maybe("correlation", ask.correlation.as_ref().map(CorrelationId::as_str))
-            }
-            Self::SessionClosed(ask) => begin("session-closed", &ask.login, &ask.service)
-                .maybe("correlation", ask.correlation.as_ref().map(CorrelationId::as_str)),
             Self::PinCheck(ask) | Self::PinChange(ask) => {
                 let name = if matches!(self, Self::PinCheck(_)) { "pin-check" } else { "pin-change" };
-                let writer = begin(name, &ask.login, &ask.service);
-                claimed(writer, &ask.tty, &ask.remote_host, &ask.remote_user)
-                    .text("nonce", &ask.nonce.to_string())
+                begin(name, &ask.login, &ask.service)
+                    .claims(&ask.tty, &ask.remote_host, &ask.remote_user)
+                    .nonce(&ask.nonce)
             }
         }
         .finish()
+    }
+}
+
+fn begin(name: &str, login: &LoginName, service: &ServiceName) -> Writer {
+    Writer::new("request", name).text("login", login.as_str()).text("service", service.as_str())
+}
+
+impl Writer {
+    fn claims(self, tty: &Option<String>, host: &Option<String>, user: &Option<String>) -> Self {
+        self.maybe("tty", tty.as_deref())
+            .maybe("remote_host", host.as_deref())
+            .maybe("remote_user", user.as_deref())
+    }
+
+    fn nonce(self, nonce: &Nonce) -> Self {
+        self.text("nonce", &nonce.to_string())
+    }
+
+    fn correlation(self, correlation: Option<&CorrelationId>) -> Self {
+        self.maybe("correlation", correlation.map(CorrelationId::as_str))
     }
 }
 
