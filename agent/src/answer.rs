@@ -7,7 +7,7 @@ use countersign_protocol::binary::Binary;
 use countersign_protocol::ids::{CorrelationId, Digest, MessageId};
 use countersign_protocol::ledger::Outcome;
 use countersign_protocol::limits;
-use countersign_protocol::message::{Decision, InReplyTo, JobReply, JobRequest};
+use countersign_protocol::message::{Decision, EmergencyUse, InReplyTo, JobReply, JobRequest};
 use countersign_protocol::statement::{SignedStatement, Statement};
 
 use crate::agent::Agent;
@@ -89,11 +89,31 @@ impl Answer {
     }
 }
 
-/// What a card signed, and the body that goes with it.
+/// What makes a statement somebody's.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// Their card signed it.
+    Card(SignedStatement),
+    /// They typed their emergency code, which goes to the server beside it and nowhere else.
+    Code(EmergencyUse),
+}
+
+impl Proof {
+    /// The statement's bytes.
+    #[must_use]
+    pub fn statement(&self) -> &[u8] {
+        match self {
+            Self::Card(signed) => &signed.statement.0,
+            Self::Code(coded) => &coded.statement.0,
+        }
+    }
+}
+
+/// A statement and what proves it, and the body that goes with it.
 #[derive(Debug, Clone)]
 pub struct Question {
     /// The statement.
-    pub signed: SignedStatement,
+    pub proof: Proof,
     /// The body whose digest it names, if it names one.
     pub body: Option<Binary>,
     /// What the person is told to quote if no answer comes.
@@ -125,17 +145,17 @@ pub enum NoAnswer {
 /// back in time. Made only by [`ask`].
 #[derive(Debug)]
 pub struct Silence {
-    signed: SignedStatement,
+    proof: Proof,
     error: LinkError,
     /// Nobody asks what became of it until the host has decided.
     _flight: Flight,
 }
 
 impl Silence {
-    /// What the card signed.
+    /// What the server was asked with.
     #[must_use]
-    pub const fn signed(&self) -> &SignedStatement {
-        &self.signed
+    pub const fn proof(&self) -> &Proof {
+        &self.proof
     }
 
     /// What came instead of an answer.
@@ -147,7 +167,8 @@ impl Silence {
     #[cfg(test)]
     pub(crate) fn for_tests(signed: SignedStatement) -> Self {
         let flight = crate::unsettled::Flights::default().begin(Digest::of(&signed.statement.0), None);
-        Self { signed, error: LinkError::Unreachable("connection refused".to_owned()), _flight: flight }
+        let error = LinkError::Unreachable("connection refused".to_owned());
+        Self { proof: Proof::Card(signed), error, _flight: flight }
     }
 }
 
@@ -177,11 +198,11 @@ pub fn ask(
     let begun = Instant::now();
     let patience = Patience::until(begun + limits::SERVER_ANSWER);
     let patience = if wait.is_brief { patience.brief() } else { patience };
-    let signed = question.signed.clone();
-    let digest = Digest::of(&signed.statement.0);
+    let proof = question.proof.clone();
+    let digest = Digest::of(proof.statement());
     let flight = agent.flights.begin(digest, Some(&agent.keeper));
     let silence = |error: LinkError| {
-        NoAnswer::Silence(Silence { signed: signed.clone(), error, _flight: flight.clone() })
+        NoAnswer::Silence(Silence { proof: proof.clone(), error, _flight: flight.clone() })
     };
     let ended = |error: LinkError| if error.is_silence() { silence(error) } else { NoAnswer::Final(error) };
 
@@ -221,7 +242,7 @@ fn send(
     patience: Patience,
     is_wanted: &dyn Fn() -> bool,
 ) -> Result<Answer, LinkError> {
-    let Question { signed, body, correlation, uid } = question;
+    let Question { proof, body, correlation, uid } = question;
     let now = agent.wire.time.now();
     if link.session().is_none_or(|session| session.until() <= now) {
         // With keys that last the statement is sent, or it is not; without, nothing can be said at all.
@@ -232,11 +253,14 @@ fn send(
     }
     let internal = |error: String| LinkError::Internal(error);
     let Statement { operation, resource, login, service, account, .. } =
-        Statement::from_bytes(&signed.statement.0).map_err(|error| internal(error.to_string()))?;
-    let statement = Digest::of(&signed.statement.0);
+        Statement::from_bytes(proof.statement()).map_err(|error| internal(error.to_string()))?;
+    let statement = Digest::of(proof.statement());
     let means = agent.means(patience);
     let time = agent.wire.time.now();
-    let sealed = link.seal_at(means, time, &JobRequest { signed, body }, None)?;
+    let sealed = match proof {
+        Proof::Card(signed) => link.seal_at(means, time, &JobRequest { signed, body }, None),
+        Proof::Code(coded) => link.seal_at(means, time, &coded, None),
+    }?;
     let InReplyTo { id, digest } = sealed.in_reply_to();
     let job = SentJob {
         instance: Some(link.instance.fingerprint.clone()),

@@ -7,17 +7,21 @@ use std::time::Instant;
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate::{self, Cert};
+use countersign_protocol::emergency::{EmergencyCode, NotACode};
 use countersign_protocol::ids::{
     AccountName, CardIdent, CorrelationId, Digest, Fingerprint, LoginName, Nonce, Operation, ResourceName,
     ServiceName,
 };
 use countersign_protocol::ipc::NoteKind;
 use countersign_protocol::limits;
+use countersign_protocol::message::EmergencyUse;
 use countersign_protocol::roster::RosterAccount;
 use countersign_protocol::statement::{Purpose, SignedStatement, Statement};
 
+use secrecy::ExposeSecret as _;
+
 use crate::agent::Agent;
-use crate::answer::{self, NoAnswer, Question, Wait};
+use crate::answer::{self, NoAnswer, Proof, Question, Wait};
 use crate::card::{Ask, Asker, CardError, CardSeen, Pin, Sight, Told};
 use crate::card_pins;
 use crate::known::KnownKey;
@@ -108,6 +112,8 @@ pub struct Drive<'a> {
     pub link: &'a Arc<Link>,
     /// Keys that may sign.
     pub candidates: Vec<Candidate>,
+    /// Whose emergency code would do.
+    pub codes: Vec<AccountName>,
     /// What is signed.
     pub subject: Subject,
     /// No other card than this, if one was named.
@@ -125,7 +131,8 @@ impl Drive<'_> {
         whose.sort();
         whose.dedup();
         self.look_closer(whose.len(), person);
-        let (mut session, mut actions) = Session::begin(&whose, self.choices());
+        let (mut session, mut actions) =
+            Session::begin_with_codes(&whose, self.codes.clone(), self.choices());
         loop {
             if let Session::Decided(decided) = session {
                 return decided;
@@ -191,17 +198,24 @@ impl Drive<'_> {
                     Err(gone) => Event::Gone(gone),
                 }
             }
+            Action::AskCode(text) => self.ask_code(&text, person),
             Action::WaitForCard => self.wait_for_card(person),
             Action::ReadTries(card) => self.tries(card, person),
             // Nobody is there any more: a try is not spent for them.
-            Action::Sign(_) | Action::Send(_) | Action::DecideHere(..) if person.is_gone() => {
+            Action::Sign(_) | Action::Send(_) | Action::SendCode(..) | Action::DecideHere(..)
+                if person.is_gone() =>
+            {
                 Event::Gone(Gone::Cancelled)
             }
             Action::Sign(order) => match self.sign(order, person) {
                 Ok(signed) => Event::Signed(signed),
                 Err(error) => Event::Card(error),
             },
-            Action::Send(signed) => self.send(signed, person),
+            Action::Send(signed) => self.send(Proof::Card(signed), person),
+            Action::SendCode(account, code) => match self.coded(&account, code) {
+                Ok(coded) => self.send(Proof::Code(coded), person),
+                Err(error) => Event::Server(error),
+            },
             Action::DecideHere(silence, card) => match self.desk {
                 Some(desk) => Event::DecidedHere(desk.decide(&silence, card).map_err(|denial| {
                     let error = silence.error().clone();
@@ -212,11 +226,37 @@ impl Drive<'_> {
         })
     }
 
-    fn send(&self, signed: SignedStatement, person: &mut Person) -> Event {
+    /// The same request that a card would sign, with the code in place of a signature.
+    fn coded(&self, account: &AccountName, code: EmergencyCode) -> Result<EmergencyUse, LinkError> {
+        self.ask_the_time();
+        let bytes = self.statement(account)?.to_bytes();
+        let bytes = bytes.map_err(|error| LinkError::Internal(error.to_string()))?;
+        Ok(EmergencyUse { statement: Binary(bytes), code })
+    }
+
+    /// Enter alone is how people say that their card is in.
+    fn ask_code(&self, text: &str, person: &mut Person) -> Event {
+        let typed = match person.ask_hidden_or_enter(text) {
+            Ok(typed) => typed,
+            Err(gone) => return Event::Gone(gone),
+        };
+        let Some(typed) = typed else {
+            self.look_closer(1, person);
+            return Event::Cards(self.choices());
+        };
+        let code = card_pins::secret(&typed).map(|text| EmergencyCode::typed(text.expose_secret()));
+        match code {
+            Ok(Ok(code)) => Event::Code(code),
+            Ok(Err(NotACode)) => Event::NotACode,
+            Err(gone) => Event::Gone(gone),
+        }
+    }
+
+    fn send(&self, proof: Proof, person: &mut Person) -> Event {
         let Subject { body, correlation, uid, .. } = self.subject.clone();
-        let question = Question { signed, body, correlation, uid };
+        let question = Question { proof, body, correlation, uid };
         let deadline = person.deadline();
-        let is_brief = self.desk.is_some_and(|desk| desk.has_one_for(&question.signed));
+        let is_brief = self.desk.is_some_and(|desk| desk.has_one_for(&question.proof));
         let mut slow = || person.note(NoteKind::Info, WAITING);
         let wait = Wait { deadline, is_brief, slow: &mut slow };
         match answer::ask(self.agent, self.link, question, wait) {

@@ -54,9 +54,17 @@ pub fn job(
         person.note(NoteKind::Error, FORKED);
     }
     person.note(NoteKind::Info, &format!("To sign: {} {}", ask.operation, ask.resource));
-    let decided =
-        Drive { agent, link: &link, candidates, subject, only: ask.card, asker: peer.asker(), desk: None }
-            .run(person);
+    let decided = Drive {
+        agent,
+        link: &link,
+        candidates,
+        codes: Vec::new(),
+        subject,
+        only: ask.card,
+        asker: peer.asker(),
+        desk: None,
+    }
+    .run(person);
     let answer = match decided.verdict {
         Verdict::Answered(answer) => answer,
         // There is no desk at which a job could be decided.

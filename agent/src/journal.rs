@@ -1,6 +1,7 @@
 //! The host's own memory of what it decided, hash-chained, and the events the server has not confirmed yet.
 
 mod chain;
+mod emergency;
 mod faults;
 mod opening;
 mod outbox;
@@ -21,6 +22,7 @@ use rusqlite::{Connection, Transaction};
 use serde::Serialize;
 
 use self::chain::Place;
+pub use self::emergency::CountedTry;
 use self::faults::CrashPoint;
 pub use self::outbox::{Unsent, Which};
 pub use self::reading::Written;
@@ -160,6 +162,7 @@ impl Journal {
         connection.execute_batch(SCHEMA)?;
         connection.execute_batch(unsettled::SCHEMA)?;
         connection.execute_batch(sessions::SCHEMA)?;
+        connection.execute_batch(emergency::SCHEMA)?;
         for (column, kind) in LATER {
             let found = "SELECT count(*) FROM pragma_table_info('outbox') WHERE name = ?1";
             if connection.query_row(found, [column], |row| row.get::<_, i64>(0))? == 0 {

@@ -1,12 +1,13 @@
 //! A login: `Authenticate` and `Account`.
 
 mod candidates;
+mod emergency;
 mod new_pin;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use countersign_protocol::ids::{CorrelationId, LoginName, ServiceName};
+use countersign_protocol::ids::{AccountName, CorrelationId, LoginName, ServiceName};
 use countersign_protocol::ipc::{Account, Authenticate, Denial, DenyReason, Grant, NoteKind, Reply};
 use countersign_protocol::limits;
 use countersign_protocol::message::{HostEvent, HostEventKind};
@@ -72,11 +73,19 @@ pub fn authenticate(
         Ok(subject) => subject,
         Err(trouble) => return (login.deny(internal(&trouble), None), None),
     };
+    let codes = login.codes();
     let asker = login.asker(peer);
     let desk = login.desk(&link);
-    let decided = Drive { agent, link: &link, candidates, subject, only: None, asker, desk }.run(person);
-    if let Verdict::GrantedHere(granted) = &decided.verdict {
-        person.note(NoteKind::Info, &granted.in_words());
+    let decided = Drive { agent, link: &link, candidates, codes, subject, only: None, asker, desk };
+    let decided = decided.run(person);
+    match &decided.verdict {
+        Verdict::GrantedHere(granted) => person.note(NoteKind::Info, &granted.in_words()),
+        Verdict::Answered(answer) if answer.is_allowed() => {
+            for note in emergency::notes(answer, decided.code_of.is_some()) {
+                person.note(NoteKind::Info, &note);
+            }
+        }
+        Verdict::Answered(_) | Verdict::Refused(_) => {}
     }
     let (reply, handover) = login.conclude(decided, ask);
     if let (Reply::Granted(grant), Door::Pam) = (&reply, door) {
@@ -198,20 +207,29 @@ impl Login<'_> {
 
     fn conclude(self, decided: Decided, ask: &Authenticate) -> (Reply, Option<Handover>) {
         match decided.verdict {
-            Verdict::Refused(refused) => (self.deny(refused, decided.choice.as_ref()), None),
-            Verdict::GrantedHere(granted) => (self.grant_here(&granted, ask), None),
+            Verdict::Refused(refused) => {
+                (self.deny_of(refused, decided.choice.as_ref(), decided.code_of.as_ref()), None)
+            }
+            Verdict::GrantedHere(granted) => {
+                (self.grant_here(&granted, ask, decided.code_of.is_some()), None)
+            }
             Verdict::Answered(answer) => {
-                let account = decided.choice.map(|choice| choice.account);
+                let by_code = decided.code_of.is_some();
+                let account = decided.choice.map(|choice| choice.account).or(decided.code_of);
                 let login = Self { correlation: answer.correlation().clone(), ..self };
                 let name = account.as_ref().map(|account| account.as_str());
                 let index = answer.ledger_index();
-                let (event, told) = if answer.is_allowed() {
-                    ("login-allowed", None)
-                } else {
-                    ("login-denied", Some(answer.reason()))
+                let (event, told) = match (answer.is_allowed(), by_code) {
+                    (true, false) => ("login-allowed", None),
+                    (true, true) => ("emergency-code-used", Some(answer.reason())),
+                    (false, false) => ("login-denied", Some(answer.reason())),
+                    (false, true) => ("emergency-code-denied", Some(answer.reason())),
                 };
                 let entry = login.entry_of(event, name, Some(index), told);
                 login.log(&entry);
+                if by_code {
+                    login.warn_of_code(event, answer.reason());
+                }
                 if answer.is_allowed() {
                     let reply = Reply::Granted(Grant {
                         nonce: ask.nonce,
@@ -234,12 +252,13 @@ impl Login<'_> {
     }
 
     /// Written down already, in one step with the count.
-    fn grant_here(self, granted: &Granted, ask: &Authenticate) -> Reply {
+    fn grant_here(self, granted: &Granted, ask: &Authenticate, by_code: bool) -> Reply {
         self.agent.keeper.look();
         let told = granted.in_words();
         let account = granted.account();
+        let event = if by_code { "emergency-code-used-offline" } else { "login-allowed-offline" };
         self.agent.log.warn(
-            "login-allowed-offline",
+            event,
             &[
                 ("correlation", self.correlation.as_str()),
                 ("login", self.login.as_str()),
@@ -260,15 +279,20 @@ impl Login<'_> {
     }
 
     fn deny(&self, refused: Refused, choice: Option<&Choice>) -> Reply {
+        self.deny_of(refused, choice, None)
+    }
+
+    fn deny_of(&self, refused: Refused, choice: Option<&Choice>, code_of: Option<&AccountName>) -> Reply {
         // With a card and its PIN it is a person's doing; without one it can be had at will.
         let heed = match (choice, refused.event) {
-            (Some(_), _) => Heed::Record { missed: 0 },
+            // Somebody typed a code where one may be typed: there are few of these tries, and each is to be seen.
+            (Some(_), _) | (None, Some(HostEventKind::WrongEmergencyCode)) => Heed::Record { missed: 0 },
             (None, Some(HostEventKind::RemoteSession)) => self.heed("remote-session"),
             (None, Some(_)) => self.heed("no-answer"),
             (None, None) => self.heed("denied-here"),
         };
         if let Heed::Record { missed } = heed {
-            self.record(&refused, choice, missed);
+            self.record(&refused, choice, code_of, missed);
         }
         if heed != Heed::Count {
             self.agent.log.warn(
@@ -287,8 +311,8 @@ impl Login<'_> {
     }
 
     /// In the journal, and in the ledger if it is an event.
-    fn record(&self, refused: &Refused, choice: Option<&Choice>, missed: u64) {
-        let account = choice.map(|choice| choice.account.clone());
+    fn record(&self, refused: &Refused, choice: Option<&Choice>, code_of: Option<&AccountName>, missed: u64) {
+        let account = choice.map(|choice| choice.account.clone()).or_else(|| code_of.cloned());
         let Some(event) = refused.event else {
             let name = account.as_ref().map(|account| account.as_str());
             let entry = self.entry_of("denied-here", name, None, Some(&refused.message));

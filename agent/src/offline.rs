@@ -3,6 +3,7 @@
 //! Only silence leads here ([`Silence`]): whatever the server signed about a statement is the last word on it. Each
 //! use is counted and written down before anybody is let in, and told to the server as soon as it can be reached.
 
+mod code;
 mod denial;
 mod judge;
 #[cfg(test)]
@@ -17,7 +18,7 @@ use serde::Serialize;
 pub use self::denial::Denial;
 pub use self::judge::{Case, Permitted, judge, usable};
 use crate::agent::Agent;
-use crate::answer::Silence;
+use crate::answer::{Proof, Silence};
 use crate::journal::NewUse;
 use crate::server_link::Link;
 
@@ -43,9 +44,16 @@ pub struct Granted {
     account: AccountName,
     statement: Digest,
     journal_index: u64,
-    number: u32,
-    of: u32,
-    until: Timestamp,
+    by: By,
+}
+
+/// By what.
+#[derive(Debug, Clone, PartialEq)]
+enum By {
+    /// A card, and one of the roster's uses.
+    Card { number: u32, of: u32, until: Timestamp },
+    /// An emergency code.
+    Code,
 }
 
 impl Granted {
@@ -70,12 +78,13 @@ impl Granted {
     /// For the person.
     #[must_use]
     pub fn in_words(&self) -> String {
-        format!(
-            "The server cannot be reached. This host decided by itself (use {} of {}, until {}).",
-            self.number,
-            self.of,
-            denial::moment(self.until)
-        )
+        match self.by {
+            By::Card { number, of, until } => format!(
+                "The server cannot be reached. This host decided by itself (use {number} of {of}, until {}).",
+                denial::moment(until)
+            ),
+            By::Code => code::USED_HERE.to_owned(),
+        }
     }
 
     #[cfg(test)]
@@ -84,9 +93,7 @@ impl Granted {
             account: "ana".parse().unwrap(),
             statement: Digest::of(b"statement"),
             journal_index: 17,
-            number: 3,
-            of: 20,
-            until: Timestamp::from_seconds(1_790_000_000),
+            by: By::Card { number: 3, of: 20, until: Timestamp::from_seconds(1_790_000_000) },
         }
     }
 }
@@ -109,7 +116,14 @@ struct Journalled<'a> {
 impl Desk<'_> {
     /// Whether the roster has a use left for whoever signed this: then they need not wait long for the server.
     #[must_use]
-    pub fn has_one_for(&self, signed: &SignedStatement) -> bool {
+    pub fn has_one_for(&self, proof: &Proof) -> bool {
+        match proof {
+            Proof::Card(signed) => self.has_use_for(signed),
+            Proof::Code(coded) => self.may_try(coded),
+        }
+    }
+
+    fn has_use_for(&self, signed: &SignedStatement) -> bool {
         let Some(held) = self.agent.contacts.rosters.get() else { return false };
         let Ok(Statement { account, .. }) = Statement::from_bytes(&signed.statement.0) else { return false };
         let now = self.agent.wire.time.now();
@@ -126,12 +140,20 @@ impl Desk<'_> {
     ///
     /// # Errors
     /// [`Denial`], with what the person can do.
-    pub fn decide(&self, silence: &Silence, card: CardIdent) -> Result<Granted, Denial> {
+    pub fn decide(&self, silence: &Silence, card: Option<CardIdent>) -> Result<Granted, Denial> {
+        match (silence.proof(), card) {
+            (Proof::Card(signed), Some(card)) => self.decide_card(signed, card),
+            (Proof::Code(coded), None) => self.decide_code(coded),
+            _ => Err(Denial::Another("request")),
+        }
+    }
+
+    fn decide_card(&self, signed: &SignedStatement, card: CardIdent) -> Result<Granted, Denial> {
         let held = self.agent.contacts.rosters.get();
         let case = Case {
             roster: held.as_ref().map(|held| &held.verified),
             refused: self.is_refused(),
-            signed: silence.signed(),
+            signed,
             server: &self.link.server.fingerprint,
             instance: &self.link.instance.fingerprint,
             login: self.login,
@@ -156,7 +178,7 @@ impl Desk<'_> {
             uses,
         };
         let report = |use_number| OfflineUse {
-            statement: silence.signed().clone(),
+            statement: signed.clone(),
             roster: held.signed.clone(),
             use_number,
             at: now,
@@ -170,7 +192,7 @@ impl Desk<'_> {
         let counted = self.agent.journal.use_offline(new, entry, report);
         let counted = counted.map_err(|error| Denial::of(error, uses))?;
         let (number, journal_index) = (counted.number(), counted.index());
-        Ok(Granted { account, statement, journal_index, number, of: uses, until })
+        Ok(Granted { account, statement, journal_index, by: By::Card { number, of: uses, until } })
     }
 
     fn is_refused(&self) -> bool {

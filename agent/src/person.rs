@@ -91,6 +91,25 @@ impl Person {
         if frame.kind == FrameKind::Secret { Ok(frame.body) } else { Err(Gone::Cancelled) }
     }
 
+    /// The same where Enter alone is an answer, too: `None`. The module says that with its word for having given up,
+    /// which is all that an empty line can mean to it.
+    ///
+    /// # Errors
+    /// [`Gone`]; also for an answer that is not UTF-8.
+    pub fn ask_hidden_or_enter(&mut self, text: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Gone> {
+        self.ask(PromptKind::Hidden, text)?;
+        let frame = read_frame(&mut self.stream).map_err(gone)?;
+        match frame.kind {
+            FrameKind::Secret if frame.body.is_empty() => Ok(None),
+            FrameKind::Secret => Ok(Some(frame.body)),
+            FrameKind::Json => match serde_json::from_slice(&frame.body) {
+                Ok(Answer::Cancel) => Ok(None),
+                Ok(Answer::Text { .. }) | Err(_) => Err(Gone::Cancelled),
+            },
+            FrameKind::Body => Err(Gone::Cancelled),
+        }
+    }
+
     /// The last word.
     ///
     /// # Errors

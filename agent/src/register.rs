@@ -82,6 +82,7 @@ pub fn register(
         key_words: key_words(&record.certificate),
         certificate: record.certificate,
         ledger_index: index,
+        emergency_code: record.emergency_code,
     };
     agent.log.notice(
         "registered",

@@ -6,11 +6,13 @@
 //!
 //! ```text
 //! AwaitCard ─▶ AwaitPin ─▶ AwaitTouch ─▶ AwaitServer ─▶ Decided
+//!     └─▶ AwaitCode (an emergency code was typed: whose, the server, the host) ─▲
 //!     │            │            │             └─▶ AwaitHost ─▲   (the server says nothing)
 //!     └────────────┴────────────┴─────────────┴──────┴───────▲   (whatever goes wrong)
 //! ```
 
 mod await_card;
+mod await_code;
 mod await_host;
 mod await_pin;
 mod await_server;
@@ -18,12 +20,14 @@ mod await_touch;
 mod decided;
 
 pub use await_card::AwaitCard;
+pub use await_code::AwaitCode;
 pub use await_host::AwaitHost;
 pub use await_pin::AwaitPin;
 pub use await_server::AwaitServer;
 pub use await_touch::AwaitTouch;
 pub use decided::{Decided, Refused, Verdict};
 
+use countersign_protocol::emergency::EmergencyCode;
 use countersign_protocol::ids::{AccountName, CardIdent};
 use countersign_protocol::ipc::NoteKind;
 use countersign_protocol::statement::SignedStatement;
@@ -54,6 +58,8 @@ pub struct Choice {
 pub enum Session {
     /// No card is chosen.
     AwaitCard(AwaitCard),
+    /// An emergency code was typed.
+    AwaitCode(AwaitCode),
     /// A card is chosen, its PIN is not typed.
     AwaitPin(AwaitPin),
     /// The PIN is there; the card makes a signature when it is this request's turn, once it is touched.
@@ -75,6 +81,10 @@ pub enum Event {
     Typed(String),
     /// So many tries the chosen card has left.
     Tries(u8),
+    /// What was typed could be an emergency code.
+    Code(EmergencyCode),
+    /// What was typed is no emergency code.
+    NotACode,
     /// A PIN was typed.
     Pin(Pin),
     /// What was typed is no PIN.
@@ -104,6 +114,8 @@ pub enum Action {
     AskShown(String),
     /// Ask without echo.
     AskHidden(String),
+    /// Ask without echo for an emergency code. With no answer but Enter, look which cards are in.
+    AskCode(String),
     /// Wait until a card that could sign it is in a reader.
     WaitForCard,
     /// Ask the card how many tries are left.
@@ -113,8 +125,10 @@ pub enum Action {
     Sign(Order),
     /// Carry the signed statement to the server.
     Send(SignedStatement),
-    /// Decide without the server, by the roster.
-    DecideHere(Box<Silence>, CardIdent),
+    /// Carry an emergency code of this account to the server.
+    SendCode(AccountName, EmergencyCode),
+    /// Decide without the server, by the roster; with this card, or by the code that was sent.
+    DecideHere(Box<Silence>, Option<CardIdent>),
 }
 
 /// Neither the server nor this host lets somebody in.
@@ -165,7 +179,12 @@ pub type Step = (Session, Vec<Action>);
 impl Session {
     /// A request that one of `cards` could sign; `whose` names the people whose cards would do.
     pub fn begin(whose: &[AccountName], cards: Vec<Choice>) -> Step {
-        AwaitCard::new(whose).offered(cards)
+        Self::begin_with_codes(whose, Vec::new(), cards)
+    }
+
+    /// The same where an emergency code of one of `codes` would do, too.
+    pub fn begin_with_codes(whose: &[AccountName], codes: Vec<AccountName>, cards: Vec<Choice>) -> Step {
+        AwaitCard::new(whose, codes).offered(cards)
     }
 
     /// What happens next. An event that the state did not wait for denies.
@@ -176,6 +195,7 @@ impl Session {
         }
         match self {
             Self::AwaitCard(state) => state.step(event),
+            Self::AwaitCode(state) => state.step(event),
             Self::AwaitPin(state) => state.step(event),
             Self::AwaitTouch(state) => state.step(event),
             Self::AwaitServer(state) => state.step(event),
@@ -187,7 +207,7 @@ impl Session {
 
     fn choice(&self) -> Option<Choice> {
         match self {
-            Self::AwaitCard(_) => None,
+            Self::AwaitCard(_) | Self::AwaitCode(_) => None,
             Self::AwaitPin(state) => Some(state.choice().clone()),
             Self::AwaitTouch(state) => Some(state.choice().clone()),
             Self::AwaitServer(state) => Some(state.choice().clone()),

@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use countersign_protocol::ids::CardIdent;
 use countersign_protocol::ipc;
 
-use crate::commands::{admin, card, enroll, host, journal, ledger, login_try, register, ssh_keys};
+use crate::commands::{
+    admin, card, emergency_code, enroll, host, journal, ledger, login_try, register, ssh_keys,
+};
 use crate::failure::Failure;
 
 /// Log in, sign requests and administer with an OpenPGP card.
@@ -88,6 +90,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Host(host::Host),
     Register(register::Register),
+    EmergencyCode(emergency_code::New),
     /// Logins on this host.
     #[command(subcommand)]
     Login(Login),

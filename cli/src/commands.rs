@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod algorithm;
 pub(crate) mod card;
+pub(crate) mod emergency_code;
 pub(crate) mod enroll;
 pub(crate) mod host;
 pub(crate) mod journal;
@@ -23,6 +24,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Enroll(enroll) => enroll.run(global),
         Command::Host(host) => host.run(global),
         Command::Register(register) => register.run(global),
+        Command::EmergencyCode(code) => code.run(global),
         Command::Login(Login::Try(login)) => login.run(global),
         Command::Status => status::run(global),
         Command::Journal(journal) => journal.run(global),

@@ -10,6 +10,7 @@
 //! the very request we sent.
 
 mod detached;
+mod emergency;
 mod open;
 mod refusal;
 mod roster;
@@ -17,6 +18,7 @@ mod seal;
 pub mod statement;
 mod verified;
 
+pub use emergency::{VerifierError, is_code_of, verifier_of};
 pub use open::{Keyring, OpenError, Opened, Opening, SignedBy, open};
 pub use refusal::{read_refusal, refuse};
 pub use roster::{RosterError, VerifiedRoster, open_roster, sign_roster};

@@ -5,6 +5,7 @@
 //! | [`ids`] | names, fingerprints and numbers, each parsed once |
 //! | [`clock`], [`random`] | time and chance as parameters |
 //! | [`limits`] | every ceiling, and why it is that number |
+//! | [`crockford`], [`emergency`] | codes that people copy from paper |
 //! | [`managed`] | the root-owned file that says who needs a card here |
 //! | [`rescue`] | the root-owned file that ends all asking for cards here |
 //! | [`ipc`] | PAM module and command line ⇄ agent, over a Unix socket |
@@ -20,6 +21,8 @@
 
 pub mod binary;
 pub mod clock;
+pub mod crockford;
+pub mod emergency;
 pub mod ids;
 pub mod ipc;
 pub mod limits;

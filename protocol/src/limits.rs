@@ -61,6 +61,10 @@ pub const REPLAY_MEMORY: i64 = 3600;
 /// How often a one-time code may be tried.
 pub const CODE_TRIES: u32 = 5;
 
+/// How often an emergency code may be tried at the server, and how often at each host that cannot reach it. With 80 bits
+/// nobody guesses it; whoever tries this often has none, and is to be seen.
+pub const EMERGENCY_TRIES: u32 = 5;
+
 /// Life of a one-time code made by an administrator, in seconds: a day, so that it can be handed over.
 pub const CODE_LIFE: i64 = 24 * 3600;
 

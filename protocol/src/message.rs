@@ -16,8 +16,11 @@
 //! | [`HostEvent`] | instance → server | session subkey | [`HostEventReply`] |
 //! | [`Watch`] | instance → server | session subkey | [`WatchReply`], when there is something to tell |
 //! | [`OfflineUse`] | instance → server | session subkey (and the card, inside) | [`OfflineUseReply`] |
+//! | [`EmergencyUse`] | instance → server | session subkey (and the code, inside) | [`JobReply`] |
+//! | [`OfflineEmergency`] | instance → server | session subkey | [`OfflineUseReply`] |
 //! | [`Refusal`] | server → whoever asked | server; not encrypted | – |
 
+mod emergency;
 mod enrolment;
 mod host_event;
 mod job;
@@ -29,6 +32,7 @@ mod registration;
 mod rotation;
 mod watch;
 
+pub use emergency::{EmergencyUse, OfflineEmergency};
 pub use enrolment::{
     CheckIn, CheckInReply, EnrolmentRecord, Hello, HelloReply, InstanceKey, InstanceState, KeyStore,
 };
@@ -138,6 +142,8 @@ pub enum MessageKind {
     WatchReply,
     OfflineUse,
     OfflineUseReply,
+    EmergencyUse,
+    OfflineEmergency,
     Refusal,
 }
 
@@ -182,6 +188,8 @@ bodies!(
     WatchReply => WatchReply,
     OfflineUse => OfflineUse,
     OfflineUseReply => OfflineUseReply,
+    EmergencyUse => EmergencyUse,
+    OfflineEmergency => OfflineEmergency,
     Refusal => Refusal,
 );
 

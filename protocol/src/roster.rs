@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::binary::Binary;
 use crate::clock::Timestamp;
-use crate::ids::{AccountName, Fingerprint, LoginName, ServiceName};
+use crate::ids::{AccountName, Digest, Fingerprint, LoginName, ServiceName};
 use crate::limits;
 
 /// Whose cards may open which login name on one host.
@@ -71,6 +71,19 @@ pub struct RosterAccount {
     pub authentication: Option<Fingerprint>,
     /// By which services it may open the login name while the server cannot be reached.
     pub offline: OfflineServices,
+    /// How its emergency code is known again; none if it has none that could be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<EmergencyVerifier>,
+}
+
+/// What is kept of an emergency code (`envelope::verifier_of`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmergencyVerifier {
+    /// 8 random bytes, which also name the code.
+    pub salt: Binary,
+    /// SHA-256 of the key that OpenPGP's iterated and salted S2K makes of the code.
+    pub digest: Digest,
 }
 
 /// By which services an account may open a login name offline.

@@ -8,6 +8,7 @@
 
 mod administration;
 mod client;
+mod emergency;
 mod enrolment;
 mod envelopes;
 mod fixture;

@@ -2,10 +2,11 @@
 
 use countersign_protocol::envelope::Sealed;
 use countersign_protocol::ids::Digest;
-use countersign_protocol::message::{HostEvent, HostEventKind, OfflineUse};
+use countersign_protocol::message::{HostEvent, HostEventKind, OfflineEmergency, OfflineUse};
+use countersign_protocol::roster::SignedRoster;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::report::{Disputed, KeptUse, Report};
+use super::report::{Disputed, Kept, KeptEmergency, KeptUse, Report};
 use super::{Journal, JournalError};
 
 /// A report on its way to the server.
@@ -66,14 +67,31 @@ pub(super) fn add_use(
     roster: Digest,
 ) -> Result<(), JournalError> {
     let (kept, signed) = KeptUse::of(offline);
+    add_with_roster(connection, serde_json::to_string(&kept)?, &signed, roster)
+}
+
+/// The same of an emergency code: there are no more of these than codes.
+pub(super) fn add_emergency(
+    connection: &Connection,
+    offline: OfflineEmergency,
+    roster: Digest,
+) -> Result<(), JournalError> {
+    let (kept, signed) = KeptEmergency::of(offline);
+    add_with_roster(connection, serde_json::to_string(&kept)?, &signed, roster)
+}
+
+fn add_with_roster(
+    connection: &Connection,
+    kept: String,
+    signed: &SignedRoster,
+    roster: Digest,
+) -> Result<(), JournalError> {
     connection.execute(
         "INSERT OR IGNORE INTO used_roster (digest, signed) VALUES (?1, ?2)",
-        params![roster.as_bytes(), serde_json::to_string(&signed)?],
+        params![roster.as_bytes(), serde_json::to_string(signed)?],
     )?;
-    connection.execute(
-        "INSERT INTO outbox (event, roster) VALUES (?1, ?2)",
-        params![serde_json::to_string(&kept)?, roster.as_bytes()],
-    )?;
+    connection
+        .execute("INSERT INTO outbox (event, roster) VALUES (?1, ?2)", params![kept, roster.as_bytes()])?;
     Ok(())
 }
 
@@ -98,6 +116,7 @@ const fn is_flood(event: HostEventKind) -> bool {
         | HostEventKind::CardPulled
         | HostEventKind::PinTaken
         | HostEventKind::BadSignature
+        | HostEventKind::WrongEmergencyCode
         | HostEventKind::CardTwice
         | HostEventKind::BadAnswer
         | HostEventKind::LedgerAccepted
@@ -131,8 +150,8 @@ impl Row {
         }
         let roster =
             self.roster.as_deref().ok_or_else(|| JournalError::new("a roster is lost".to_owned()))?;
-        let kept: KeptUse = serde_json::from_str(&self.text)?;
-        Ok(Report::OfflineUse(Box::new(kept.with(serde_json::from_str(roster)?))))
+        let kept: Kept = serde_json::from_str(&self.text)?;
+        Ok(kept.with(serde_json::from_str(roster)?))
     }
 }
 
@@ -242,7 +261,7 @@ impl Journal {
         for row in rows {
             let (text, why) = row?;
             // One that cannot be read is counted, and hides no other.
-            if let Ok(kept) = serde_json::from_str::<KeptUse>(&text) {
+            if let Ok(kept) = serde_json::from_str::<Kept>(&text) {
                 disputed.push(Disputed::of(&kept, why));
             }
         }

@@ -91,13 +91,7 @@ impl Journal {
         entry: impl FnOnce(u32) -> E,
         report: impl FnOnce(u32) -> OfflineUse,
     ) -> Result<Counted, UseError> {
-        if self.in_memory {
-            let why = "it is kept in memory and would forget the use at the next start";
-            return Err(JournalError::new(why.to_owned()).into());
-        }
-        if self.is_broken() {
-            return Err(UseError::Broken);
-        }
+        self.keeps_counts()?;
         self.in_one_step(|transaction| {
             let Some(number) = count(transaction, new)? else {
                 let is_barred = is_barred(transaction, new.roster)?;
@@ -110,6 +104,15 @@ impl Journal {
             forget(transaction, new.roster)?;
             Ok(Counted { number, index })
         })
+    }
+
+    /// Whether what is counted here is still counted at the next start, and is true now.
+    pub(super) fn keeps_counts(&self) -> Result<(), UseError> {
+        if self.in_memory {
+            let why = "it is kept in memory and would forget the use at the next start";
+            return Err(JournalError::new(why.to_owned()).into());
+        }
+        if self.is_broken() { Err(UseError::Broken) } else { Ok(()) }
     }
 
     /// How many uses of this roster the account has left; none if nobody can tell.
@@ -160,7 +163,7 @@ fn forget(connection: &Connection, roster: Digest) -> Result<(), JournalError> {
     Ok(())
 }
 
-fn is_barred(connection: &Connection, roster: Digest) -> Result<bool, JournalError> {
+pub(super) fn is_barred(connection: &Connection, roster: Digest) -> Result<bool, JournalError> {
     let barred = "SELECT count(*) FROM barred_roster WHERE roster = ?1";
     Ok(connection.query_row(barred, [roster.as_bytes()], |row| row.get::<_, i64>(0))? > 0)
 }

@@ -6,7 +6,7 @@ use countersign_protocol::ids::{Digest, Fingerprint};
 use countersign_protocol::ledger::Entry;
 use countersign_protocol::limits;
 use countersign_protocol::message::{
-    HostEvent, HostEventReply, InstanceState, OfflineUse, OfflineUseReply, OfflineVerdict,
+    HostEvent, HostEventReply, InstanceState, OfflineEmergency, OfflineUse, OfflineUseReply, OfflineVerdict,
 };
 use countersign_protocol::statement::Statement;
 
@@ -42,7 +42,7 @@ pub(super) fn send_oldest(agent: &Agent) -> Result<bool, LinkError> {
         Delivered::Nothing => return Ok(false),
         Delivered::Handled => return Ok(true),
         Delivered::Parked(report @ Report::Event(_), why) => ("event-refused", report, why),
-        Delivered::Parked(report @ Report::OfflineUse(_), why) => ("offline-use-refused", report, why),
+        Delivered::Parked(report, why) => ("offline-use-refused", report, why),
         Delivered::Disputed(report, why) => ("offline-use-disputed", report, why),
     };
     let refused = agent.journal.refused().unwrap_or_default().to_string();
@@ -151,6 +151,7 @@ fn send(agent: &Agent, link: &Link, means: Means<'_>, unsent: &Unsent) -> Result
             let sealed = match &unsent.report {
                 Report::Event(event) => link.seal::<HostEvent>(means, event, None)?,
                 Report::OfflineUse(offline) => link.seal::<OfflineUse>(means, offline, None)?,
+                Report::OfflineEmergency(offline) => link.seal::<OfflineEmergency>(means, offline, None)?,
             };
             let kept = agent.journal.remember_sealed(unsent.id, Some(&sealed));
             kept.map_err(|error| LinkError::Internal(error.to_string()))?;
@@ -164,25 +165,27 @@ fn send(agent: &Agent, link: &Link, means: Means<'_>, unsent: &Unsent) -> Result
             link.prove(&reply.receipt)?.answers(&sealed.id(), None)?;
             Ok(Taken::Recorded)
         }
-        Report::OfflineUse(offline) => {
-            let reply: OfflineUseReply = reply.body()?;
-            // It may have been told before, in an envelope whose answer was lost: the entry is of that one then.
-            let proven = link.prove(&reply.receipt)?;
-            if !is_about(proven.entry(), offline, &link.instance.fingerprint) {
-                return Err(LinkError::Untrusted("the ledger entry is about another login".to_owned()));
-            }
-            Ok(match reply.verdict {
-                OfflineVerdict::Accepted => Taken::Recorded,
-                OfflineVerdict::Disputed => Taken::Disputed(reply.reason),
-            })
-        }
+        Report::OfflineUse(offline) => of_use(link, reply.body()?, &offline.statement.statement.0),
+        Report::OfflineEmergency(offline) => of_use(link, reply.body()?, &offline.statement.0),
     }
+}
+
+/// What the server makes of a use with this statement.
+fn of_use(link: &Link, reply: OfflineUseReply, statement: &[u8]) -> Result<Taken, LinkError> {
+    // It may have been told before, in an envelope whose answer was lost: the entry is of that one then.
+    let proven = link.prove(&reply.receipt)?;
+    if !is_about(proven.entry(), statement, &link.instance.fingerprint) {
+        return Err(LinkError::Untrusted("the ledger entry is about another login".to_owned()));
+    }
+    Ok(match reply.verdict {
+        OfflineVerdict::Accepted => Taken::Recorded,
+        OfflineVerdict::Disputed => Taken::Disputed(reply.reason),
+    })
 }
 
 /// Whether the entry is about this very statement and host, by the name that the host had when it was made: its key
 /// may have changed since. A server that does not know that name goes by the one of now.
-fn is_about(entry: &Entry, offline: &OfflineUse, now: &Fingerprint) -> bool {
-    let bytes = &offline.statement.statement.0;
+fn is_about(entry: &Entry, bytes: &[u8], now: &Fingerprint) -> bool {
     let then = Statement::from_bytes(bytes).ok().map(|statement| statement.instance);
     let names = [then.as_ref(), Some(now)];
     entry.statement == Some(Digest::of(bytes))
@@ -303,7 +306,7 @@ mod tests {
 
     #[test]
     fn an_offline_use_is_told_under_the_name_that_the_host_had_or_has_and_no_other() {
-        let offline = scene().offline_use(1);
+        let offline = scene().offline_use(1).statement.statement.0;
         let (then, now) = (fingerprint(&scene().host), fingerprint(&scene().ana));
         let entry = |statement: Digest, instance: Option<&Fingerprint>| Entry {
             statement: Some(statement),
@@ -341,6 +344,7 @@ mod tests {
         let carry = |unsent: &Unsent| match &unsent.report {
             Report::OfflineUse(_) => Ok(Taken::Recorded),
             Report::Event(_) => panic!("the server refuses it"),
+            Report::OfflineEmergency(_) => panic!("nobody typed a code"),
         };
         assert_eq!(deliver(&journal, which, &carry, &|| Ok(true)), Ok(Delivered::Handled));
         assert_eq!(deliver(&journal, which, &carry, &|| Ok(true)), Ok(Delivered::Nothing));

@@ -50,6 +50,17 @@ pub enum Denial {
         "the policy does not permit {0} without it. Wait for the server, or ask an administrator for another way in"
     )]
     OnlyOnline(ServiceName),
+    /// Not the code.
+    #[error(
+        "the emergency code is not the one that this host knows. It can be tried here only {max} times",
+        max = countersign_protocol::limits::EMERGENCY_TRIES
+    )]
+    WrongCode,
+    /// It cannot be used here any more, or never could.
+    #[error(
+        "the emergency code cannot be used here without it: it was used, or tried too often, or is not known here. Wait for the server, or ask an administrator for another way in"
+    )]
+    CodeSpent,
     /// There are no more.
     #[error(
         "all {0} uses that this account has without it are spent. The next contact with the server brings new ones: see to the network, then try again"
@@ -80,6 +91,14 @@ impl Denial {
             UseError::CountLost => Self::CountLost,
             UseError::Broken => Self::JournalBroken,
             UseError::NotKept(error) => Self::NotKept(error),
+        }
+    }
+
+    /// The same for an emergency code.
+    pub(super) fn of_code(error: UseError) -> Self {
+        match error {
+            UseError::Spent => Self::CodeSpent,
+            other => Self::of(other, 0),
         }
     }
 }

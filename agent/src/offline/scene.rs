@@ -7,7 +7,7 @@ use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::{self, BoxedSigner, VerifiedRoster, open_roster, sign_roster};
 use countersign_protocol::ids::{CardIdent, Digest, Fingerprint, Nonce};
-use countersign_protocol::message::OfflineUse;
+use countersign_protocol::message::{OfflineEmergency, OfflineUse};
 use countersign_protocol::roster::{
     OfflineServices, Roster, RosterAccount, RosterEntry, RosterPurpose, SignedRoster,
 };
@@ -50,6 +50,7 @@ impl Scene {
             keys: vec![fingerprint(&self.ana)],
             authentication: None,
             offline,
+            emergency: None,
         };
         let entry = |login: &str, offline| RosterEntry {
             login: login.parse().unwrap(),
@@ -124,6 +125,14 @@ impl Scene {
             service: "sudo".parse().unwrap(),
             card: card(),
         }
+    }
+
+    /// Always of the same statement and roster.
+    pub(crate) fn offline_emergency(&self) -> OfflineEmergency {
+        let OfflineUse { statement, roster, at, correlation, account, login, service, .. } =
+            self.offline_use(1);
+        let statement = statement.statement;
+        OfflineEmergency { statement, roster, at, correlation, account, login, service }
     }
 
     pub(crate) fn statement_digest(&self) -> Digest {

@@ -11,7 +11,7 @@ pub struct AwaitHost {
 
 impl AwaitHost {
     pub(super) fn begin(choice: Choice, silence: Box<Silence>) -> Step {
-        let card = choice.card;
+        let card = Some(choice.card);
         (Session::AwaitHost(Self { choice }), vec![Action::DecideHere(silence, card)])
     }
 

@@ -22,7 +22,7 @@ impl AwaitServer {
     pub(super) fn step(self, event: Event) -> Step {
         match event {
             Event::Answered(answer) => Decided::answered(answer, self.choice),
-            Event::Server(error) => Decided::server(error, self.choice),
+            Event::Server(error) => Decided::server(error, Some(self.choice)),
             Event::Silence(silence) => AwaitHost::begin(self.choice, silence),
             other => Decided::unexpected("await-server", &other, Some(self.choice)),
         }

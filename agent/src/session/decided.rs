@@ -1,6 +1,7 @@
 //! The end: the server's proven answer, the host's own yes where the server says nothing, or a denial with its reason
 //! and what to do next.
 
+use countersign_protocol::ids::AccountName;
 use countersign_protocol::ipc::DenyReason;
 use countersign_protocol::message::HostEventKind;
 
@@ -19,6 +20,8 @@ pub struct Decided {
     pub verdict: Verdict,
     /// The card, where one was chosen.
     pub choice: Option<Choice>,
+    /// Whose emergency code was typed instead, where one was.
+    pub code_of: Option<AccountName>,
 }
 
 /// How a request ended.
@@ -47,6 +50,10 @@ pub struct Refused {
 impl Decided {
     pub(super) fn answered(answer: Answer, choice: Choice) -> Step {
         end(Verdict::Answered(answer), Some(choice))
+    }
+
+    pub(super) fn answered_code(answer: Answer, account: AccountName) -> Step {
+        by_code(Verdict::Answered(answer), account)
     }
 
     pub(super) fn gone(gone: Gone, choice: Option<Choice>) -> Step {
@@ -107,7 +114,7 @@ impl Decided {
         refuse(reason, message, event, Some(choice))
     }
 
-    pub(super) fn server(error: LinkError, choice: Choice) -> Step {
+    pub(super) fn server(error: LinkError, choice: Option<Choice>) -> Step {
         let (reason, event) = match &error {
             LinkError::Unreachable(_)
             | LinkError::Full(_)
@@ -119,11 +126,25 @@ impl Decided {
             LinkError::NotEnrolled => (DenyReason::NotEnrolled, None),
             LinkError::Internal(_) => (DenyReason::Internal, None),
         };
-        refuse(reason, Trouble::from(error).message, event, Some(choice))
+        refuse(reason, Trouble::from(error).message, event, choice)
+    }
+
+    pub(super) fn granted_here_by_code(granted: offline::Granted, account: AccountName) -> Step {
+        by_code(Verdict::GrantedHere(granted), account)
     }
 
     pub(super) fn granted_here(granted: offline::Granted, choice: Choice) -> Step {
         end(Verdict::GrantedHere(granted), Some(choice))
+    }
+
+    /// A wrong code is somebody's doing, and to be seen; anything else is the network's.
+    pub(super) fn not_here_by_code(not_here: &NotHere, account: AccountName) -> Step {
+        let event = match not_here.denial {
+            offline::Denial::WrongCode | offline::Denial::CodeSpent => HostEventKind::WrongEmergencyCode,
+            _ => HostEventKind::NoAnswer,
+        };
+        let (reason, message) = (DenyReason::ServerUnavailable, not_here.in_words());
+        by_code(Verdict::Refused(Refused { reason, message, event: Some(event) }), account)
     }
 
     pub(super) fn not_here(not_here: &NotHere, choice: Choice) -> Step {
@@ -143,6 +164,7 @@ impl Decided {
         let what = match event {
             Event::Cards(_) => "cards",
             Event::Typed(_) => "typed text",
+            Event::Code(_) | Event::NotACode => "an emergency code",
             Event::Tries(_) => "tries",
             Event::Pin(_) | Event::NotAPin(_) => "a PIN",
             Event::Signed(_) => "a signature",
@@ -163,5 +185,9 @@ fn refuse(reason: DenyReason, message: String, event: Option<HostEventKind>, cho
 }
 
 fn end(verdict: Verdict, choice: Option<Choice>) -> Step {
-    (Session::Decided(Decided { verdict, choice }), Vec::new())
+    (Session::Decided(Decided { verdict, choice, code_of: None }), Vec::new())
+}
+
+fn by_code(verdict: Verdict, account: AccountName) -> Step {
+    (Session::Decided(Decided { verdict, choice: None, code_of: Some(account) }), Vec::new())
 }

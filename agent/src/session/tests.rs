@@ -1,4 +1,5 @@
 use countersign_protocol::binary::Binary;
+use countersign_protocol::emergency::EmergencyCode;
 use countersign_protocol::ipc::DenyReason;
 use countersign_protocol::message::HostEventKind;
 
@@ -35,6 +36,15 @@ fn states() -> Vec<(&'static str, Session)> {
         session
     };
     let one = || vec![choice(1, false)];
+    let with_code = |events: Vec<Event>, codes: &[&str]| {
+        let codes = codes.iter().map(|name| name.parse().unwrap()).collect();
+        let mut session = Session::begin_with_codes(&ana(), codes, vec![]).0;
+        for event in events {
+            session = session.step(event).0;
+        }
+        session
+    };
+    let asked = || Event::Code(code());
     vec![
         ("waiting", path(vec![], vec![])),
         ("choosing", path(vec![choice(1, false), choice(2, false)], vec![])),
@@ -45,6 +55,11 @@ fn states() -> Vec<(&'static str, Session)> {
         ("server", path(one(), vec![Event::Tries(3), Event::Pin(pin()), Event::Signed(signed())])),
         ("host", path(one(), vec![Event::Tries(3), Event::Pin(pin()), Event::Signed(signed()), silence()])),
         ("decided", path(one(), vec![Event::Gone(Gone::Cancelled)])),
+        ("code", with_code(vec![], &["ana"])),
+        ("entered", with_code(vec![Event::Cards(vec![])], &["ana"])),
+        ("whose", with_code(vec![asked()], &["ana", "ben"])),
+        ("code at server", with_code(vec![asked()], &["ana"])),
+        ("code at host", with_code(vec![asked(), silence()], &["ana"])),
     ]
 }
 
@@ -55,6 +70,8 @@ fn events() -> Vec<(&'static str, Event)> {
         ("two cards", Event::Cards(vec![choice(1, false), choice(2, false)])),
         ("typed yes", Event::Typed("yes".to_owned())),
         ("typed 2", Event::Typed("2".to_owned())),
+        ("a code", Event::Code(code())),
+        ("no code", Event::NotACode),
         ("no tries", Event::Tries(0)),
         ("one try", Event::Tries(1)),
         ("tries", Event::Tries(3)),
@@ -72,6 +89,10 @@ fn events() -> Vec<(&'static str, Event)> {
     ]
 }
 
+fn code() -> EmergencyCode {
+    EmergencyCode::typed("7K3M-Q2ZD-04XR-9HFT").unwrap()
+}
+
 fn silence() -> Event {
     Event::Silence(Box::new(Silence::for_tests(signed())))
 }
@@ -84,6 +105,7 @@ fn not_here() -> NotHere {
 fn name(session: &Session) -> String {
     match session {
         Session::AwaitCard(_) => "card".to_owned(),
+        Session::AwaitCode(_) => "code".to_owned(),
         Session::AwaitPin(_) => "pin".to_owned(),
         Session::AwaitTouch(_) => "touch".to_owned(),
         Session::AwaitServer(_) => "server".to_owned(),
@@ -103,8 +125,17 @@ fn every_event_in_every_state_leads_exactly_here() {
         match (state, event) {
             ("decided", _) => "Cancelled",
             (_, "cancelled") => "Cancelled",
-            ("waiting", "a card") => "pin",
-            ("waiting", "two cards") => "card",
+            ("waiting" | "entered" | "code", "a card") => "pin",
+            ("waiting" | "entered" | "code", "two cards") => "card",
+            ("code", "no cards" | "no code") => "card",
+            ("code", "a code") => "code",
+            ("entered", "wrong pin" | "spent") => "CardFailed",
+            ("whose", "typed yes" | "typed 2") => "code",
+            ("code at server", "answered") => "answered",
+            ("code at server", "server") => "ServerUnavailable",
+            ("code at server", "silence") => "code",
+            ("code at host", "granted here") => "granted",
+            ("code at host", "denied here") => "ServerUnavailable",
             ("waiting", "wrong pin" | "spent") => "CardFailed",
             ("choosing", "typed 2") => "pin",
             ("choosing", "typed yes") => "card",
@@ -146,10 +177,12 @@ fn no_event_but_a_proven_answer_or_a_counted_use_lets_anybody_in() {
             match state.step(event).0 {
                 Session::Decided(Decided { verdict: Verdict::Answered(answer), .. }) => {
                     assert!(answer.is_allowed());
-                    assert_eq!((state_name, event_name), ("server", "answered"));
+                    assert!(matches!(state_name, "server" | "code at server"));
+                    assert_eq!(event_name, "answered");
                 }
                 Session::Decided(Decided { verdict: Verdict::GrantedHere(_), .. }) => {
-                    assert_eq!((state_name, event_name), ("host", "granted here"));
+                    assert!(matches!(state_name, "host" | "code at host"));
+                    assert_eq!(event_name, "granted here");
                 }
                 _ => {}
             }
@@ -275,4 +308,43 @@ fn two_cards_are_named_and_one_is_chosen() {
     assert_eq!(asked(&actions), "Which card? 1 = YubiKey …0001 of ana, 2 = YubiKey …0002 of ana (number): ");
     let (_, actions) = state.step(Event::Typed(" 2 ".to_owned()));
     assert!(matches!(actions.as_slice(), [Action::ReadTries(card)] if *card == CardIdent::new(6, 2)));
+}
+
+#[test]
+fn a_code_is_asked_for_only_where_one_would_do_and_never_of_a_card_that_is_in() {
+    let asks_for_code =
+        |actions: &[Action]| actions.iter().any(|action| matches!(action, Action::AskCode(_)));
+    let (_, actions) = Session::begin(&ana(), vec![]);
+    assert!(!asks_for_code(&actions));
+    let (_, actions) = Session::begin_with_codes(&ana(), ana(), vec![choice(1, false)]);
+    assert!(!asks_for_code(&actions));
+    let (state, actions) = Session::begin_with_codes(&ana(), ana(), vec![]);
+    let [Action::AskCode(question)] = actions.as_slice() else { panic!("{actions:?}") };
+    assert_eq!(question, "Insert the card of ana and press Enter, or type your emergency code: ");
+    // A PIN, say: told what a code looks like, and asked again.
+    let (state, actions) = state.step(Event::NotACode);
+    assert!(matches!(actions.as_slice(), [Action::Note(NoteKind::Error, _), Action::AskCode(_)]));
+    // Enter before the card was seen: from now on it is noticed without.
+    let (_, actions) = state.step(Event::Cards(vec![]));
+    assert!(matches!(actions.as_slice(), [Action::Note(..), Action::WaitForCard]), "{actions:?}");
+}
+
+#[test]
+fn a_code_goes_to_the_server_for_the_one_account_that_it_was_said_to_be_of() {
+    let (_, actions) = states().swap_remove(11).1.step(Event::Typed("2".to_owned()));
+    let [Action::SendCode(account, sent)] = actions.as_slice() else { panic!("{actions:?}") };
+    assert_eq!((account.as_str(), sent), ("ben", &code()));
+    assert!(!format!("{actions:?}").contains("Q2ZD"), "no code in any debug output");
+    let (_, actions) = states().swap_remove(11).1.step(Event::Typed("7".to_owned()));
+    assert!(matches!(actions.as_slice(), [Action::Note(NoteKind::Error, _), Action::AskShown(_)]));
+}
+
+#[test]
+fn a_wrong_code_without_the_server_is_an_event_of_its_own_and_of_its_account() {
+    let error = LinkError::Unreachable("connection refused".to_owned());
+    let denied = Event::DecidedHere(Err(NotHere { error, denial: offline::Denial::WrongCode }));
+    let Session::Decided(decided) = states().swap_remove(13).1.step(denied).0 else { panic!() };
+    assert_eq!(decided.code_of.as_ref().map(AccountName::as_str), Some("ana"));
+    let Verdict::Refused(refused) = decided.verdict else { panic!() };
+    assert_eq!(refused.event, Some(HostEventKind::WrongEmergencyCode));
 }

@@ -12,6 +12,7 @@ use crate::agent;
 use crate::args::{CardChoice, Global};
 use crate::certificate_source::{Authority, at_the_cards_url, in_file};
 use crate::commands::algorithm::Algorithm;
+use crate::commands::emergency_code::Paper;
 use crate::failure::Failure;
 use crate::output::Report;
 
@@ -71,6 +72,9 @@ impl fmt::Display for Shown {
         writeln!(f, "  certificate {}", registered.certificate.spaced())?;
         writeln!(f, "  key words   {}", registered.key_words)?;
         writeln!(f, "  recorded    entry {} of the ledger", registered.ledger_index)?;
+        if let Some(code) = &registered.emergency_code {
+            writeln!(f, "{}", Paper(code))?;
+        }
         writeln!(
             f,
             "Next: see whether it opens your login, before anything depends on it:\n  countersign login try"

@@ -238,6 +238,7 @@ fn adopting(signing: &Fingerprint, url: &str, authority: &Path, input: &str) -> 
             certificate: signing.clone(),
             key_words: "abandon-ability-able".to_owned(),
             ledger_index: 7,
+            emergency_code: None,
         });
         say(stream, if call == 0 { &shown } else { &registered });
         String::from_utf8(frame.body.to_vec()).unwrap()

@@ -5,6 +5,7 @@ use crate::program::countersign;
 const COMMANDS: &[&[&str]] = &[
     &["enroll"],
     &["register"],
+    &["emergency-code"],
     &["login", "try"],
     &["status"],
     &["journal"],

@@ -96,6 +96,29 @@ impl VerifiedRoster {
     }
 }
 
+impl VerifiedRoster {
+    /// Whether the emergency code of `account` may open `login` by `service` at `now` without the server being asked:
+    /// everything but the code itself, and whether it was used here before.
+    #[must_use]
+    pub fn permits_emergency(
+        &self,
+        login: &LoginName,
+        account: &AccountName,
+        service: &ServiceName,
+        now: Timestamp,
+    ) -> bool {
+        !self.is_expired(now)
+            && self.roster.offline_uses > 0
+            && self.entry(login).is_some_and(|entry| {
+                entry.accounts.iter().any(|one| {
+                    one.account == *account
+                        && one.emergency.is_some()
+                        && one.offline.contains(service, &self.roster.services)
+                })
+            })
+    }
+}
+
 /// Signs `roster` for its instance.
 ///
 /// # Errors

@@ -113,7 +113,16 @@ pub fn verify(
     cert: &Cert,
     rules: StatementRules<'_>,
 ) -> Result<VerifiedStatement, StatementProofError> {
-    let statement = Statement::from_bytes(&signed.statement.0)?;
+    let statement = read(&signed.statement.0, rules)?;
+    check_signature(signed, statement, cert, rules.now)
+}
+
+/// Reads a statement that nobody signed, and checks all but that: who brings it must prove in another way whose it is.
+///
+/// # Errors
+/// [`StatementProofError`], the first check that failed.
+pub fn read(bytes: &[u8], rules: StatementRules<'_>) -> Result<Statement, StatementProofError> {
+    let statement = Statement::from_bytes(bytes)?;
     if statement.server != *rules.server {
         return Err(StatementProofError::Server(statement.server));
     }
@@ -125,7 +134,7 @@ pub fn verify(
     if early || late {
         return Err(StatementProofError::NotNow { made: statement.time, expires: statement.expires });
     }
-    check_signature(signed, statement, cert, rules.now)
+    Ok(statement)
 }
 
 /// Checks a statement long after: was it signed by this certificate, valid at the statement's own time?

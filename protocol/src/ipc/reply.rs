@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::card::{CardChanged, CardChecked, CardDetails, CardMade};
 use super::{JournalChecked, JournalPage, Noted, SshKeysFound, StatusReport};
+use crate::emergency::EmergencyCode;
 use crate::ids::{AccountName, CardIdent, CorrelationId, Digest, Fingerprint, Nonce};
 
 /// One frame from the agent.
@@ -214,6 +215,9 @@ pub struct Registered {
     pub key_words: String,
     /// Where it lies in the ledger.
     pub ledger_index: u64,
+    /// For the person, to be written down; none if the account has one already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency_code: Option<EmergencyCode>,
 }
 
 /// A job's answer.

@@ -21,6 +21,8 @@ pub mod detail {
     pub const OF_ACCOUNT: &str = "of-account";
     /// When a host let somebody in without the server, by its own clock.
     pub const AT: &str = "at";
+    /// An emergency code was typed: what became of it. Only in entries about that.
+    pub const EMERGENCY_CODE: &str = "emergency-code";
 }
 
 /// What happened, to whom, where, and why: the JSON that is hashed into the tree.

@@ -46,6 +46,8 @@ pub enum HostEventKind {
     BadSignature,
     /// Two cards bore one number.
     CardTwice,
+    /// An emergency code that was typed while the server could not be reached was not accepted.
+    WrongEmergencyCode,
     /// The card went away while it was needed.
     CardPulled,
     /// A person away from the card's seat asked for it.

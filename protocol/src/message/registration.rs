@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::binary::Binary;
 use crate::clock::Timestamp;
+use crate::emergency::EmergencyCode;
 use crate::ids::{AccountName, CardIdent, Digest, Fingerprint, MessageId, Nonce};
 use crate::message::job::Receipt;
 use crate::statement::SignedStatement;
@@ -83,4 +84,7 @@ pub struct RegistrationRecord {
     pub transcript: Digest,
     /// The proof that it is in the ledger.
     pub receipt: Receipt,
+    /// For the person, to be written down: what opens one login if the card is lost. None if the account has one already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency_code: Option<EmergencyCode>,
 }

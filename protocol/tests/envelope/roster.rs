@@ -34,6 +34,7 @@ pub(crate) fn roster() -> Roster {
         keys: vec![fingerprint(&other)],
         authentication: None,
         offline,
+        emergency: None,
     };
     Roster {
         countersign: RosterPurpose::Roster,

@@ -2,6 +2,7 @@
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::clock::Timestamp;
+use countersign_protocol::emergency::EmergencyCode;
 use countersign_protocol::ids::{Digest, Nonce};
 use countersign_protocol::ipc::{
     Account, Answer, Authenticate, CardReport, Denial, DenyReason, Enroll, EnrollKeyStore, Enrolled,
@@ -233,6 +234,18 @@ fn replies() -> Vec<(&'static str, Reply)> {
                 certificate: FINGERPRINT.parse().unwrap(),
                 key_words: "abandon ability able about above absent".into(),
                 ledger_index: 8,
+                emergency_code: None,
+            }),
+        ),
+        (
+            "registered-with-code",
+            Reply::Registered(Registered {
+                account: "ana".parse().unwrap(),
+                card: CARD.parse().unwrap(),
+                certificate: FINGERPRINT.parse().unwrap(),
+                key_words: "abandon ability able about above absent".into(),
+                ledger_index: 8,
+                emergency_code: Some(EmergencyCode::typed("7K3M-Q2ZD-04XR-9HFT").unwrap()),
             }),
         ),
         (

@@ -3,6 +3,7 @@
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{AccountName, CardIdent, Fingerprint, LoginName};
+use countersign_protocol::roster::EmergencyVerifier;
 
 use crate::policy::AccountFacts;
 use crate::refusal::Reason;
@@ -21,6 +22,8 @@ pub struct Account {
     pub roles: Vec<String>,
     /// When a request of it was last taken, to the hour.
     pub seen: Option<Timestamp>,
+    /// What is kept of its emergency code, if it has one that can be used.
+    pub emergency: Option<EmergencyVerifier>,
 }
 
 /// Where an account stands.
@@ -79,7 +82,7 @@ impl Account {
     /// An account that waits for its key.
     #[must_use]
     pub const fn invited(name: AccountName, logins: Vec<LoginName>, roles: Vec<String>) -> Self {
-        Self { name, state: AccountState::Invited, logins, roles, seen: None }
+        Self { name, state: AccountState::Invited, logins, roles, seen: None, emergency: None }
     }
 
     /// The key arrived: the account may ask from now on.

@@ -1,16 +1,14 @@
 //! One-time codes: eight Crockford characters, 40 bits, five tries (W10).
 
 use countersign_protocol::clock::Timestamp;
+use countersign_protocol::crockford;
 use countersign_protocol::ids::AccountName;
-use countersign_protocol::random::{self, NoRandomness, Random};
-use secrecy::{ExposeSecret as _, SecretBox, SecretString};
+use countersign_protocol::random::{NoRandomness, Random};
+use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 
 use crate::secrets::Pepper;
 use crate::store::StoreError;
-
-/// Digits and letters without I, L, O, U, which people confuse.
-const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// A code as it was made or typed, in its one spelling: upper case, no separators.
 pub struct Code(SecretString);
@@ -24,44 +22,19 @@ impl Code {
     /// # Errors
     /// No randomness.
     pub fn new(random: &dyn Random, groups: usize) -> Result<Self, NoRandomness> {
-        let mut text = String::with_capacity(groups * 4);
-        for _ in 0..groups {
-            let bytes = SecretBox::new(Box::new(random::array::<4>(random)?));
-            for byte in bytes.expose_secret() {
-                // 256 is a multiple of 32: every character is equally likely.
-                text.extend(ALPHABET.get(usize::from(byte % 32)).map(|&c| char::from(c)));
-            }
-        }
-        Ok(Self(text.into()))
+        crockford::fresh(random, groups).map(Self)
     }
 
     /// What a person typed: any case, with spaces and dashes, and I, L, O for what they look like.
     #[must_use]
     pub fn typed(text: &str) -> Self {
-        let plain: String = text
-            .chars()
-            .filter(|c| !c.is_whitespace() && *c != '-')
-            .take(64)
-            .map(|c| match c.to_ascii_uppercase() {
-                'I' | 'L' => '1',
-                'O' => '0',
-                other => other,
-            })
-            .collect();
-        Self(plain.into())
+        Self(crockford::typed(text))
     }
 
     /// For the person who hands it over: groups of four, `7K3M-Q2ZD`.
     #[must_use]
     pub fn spelled(&self) -> SecretString {
-        let mut text = String::new();
-        for (at, c) in self.0.expose_secret().chars().enumerate() {
-            if at > 0 && at % 4 == 0 {
-                text.push('-');
-            }
-            text.push(c);
-        }
-        text.into()
+        crockford::spelled(&self.0)
     }
 
     /// What the store keeps for registering `account`.

@@ -25,6 +25,7 @@ use countersign_protocol::random::Random;
 use crate::changes::Changes;
 use crate::context::Context;
 use crate::draft::Draft;
+use crate::emergency;
 use crate::enrolment;
 use crate::forgetting::{self, Steady};
 use crate::host_event;
@@ -262,6 +263,10 @@ fn dispatch(ctx: &mut Context<'_>, sender: Sender, prepared: Prepared) -> Result
         }
         (MessageKind::OfflineUse, Sender::Instance(instance)) => {
             offline_use::offline_use(ctx, &instance, prepared)
+        }
+        (MessageKind::EmergencyUse, Sender::Instance(instance)) => emergency::emergency_use(ctx, &instance),
+        (MessageKind::OfflineEmergency, Sender::Instance(instance)) => {
+            emergency::offline_emergency(ctx, &instance, prepared)
         }
         (MessageKind::HostEvent, Sender::Instance(instance)) => host_event::host_event(ctx, &instance),
         _ => Err(Reason::UnknownSender.into()),

@@ -9,6 +9,7 @@ mod create_enrolment_token;
 mod list;
 mod open_session;
 mod read_ledger;
+mod renew_emergency_code;
 mod revoke_key;
 
 pub use create_account::{invite, new_code};
@@ -194,7 +195,8 @@ fn is_harmless(statement: &Statement) -> bool {
 /// The table of jobs.
 fn perform(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
     match (job.statement.operation.as_str(), job.statement.resource.collection()) {
-        (OPEN_SESSION, "session") => open_session::perform(job),
+        (OPEN_SESSION, "session") => open_session::perform(ctx, job),
+        ("renew-emergency-code", "account") => renew_emergency_code::perform(ctx, job),
         ("create", "account") => create_account::perform(ctx, job),
         ("create", "application") => create_application::perform(ctx, job),
         ("create", "enrolment-token") => create_enrolment_token::perform(ctx, job),

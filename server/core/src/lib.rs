@@ -6,7 +6,7 @@
 //! | [`sender`] | who may send what, in which state: one table |
 //! | [`enrolment`], [`rotation`], [`registration`], [`jobs`], [`job_outcome`], [`host_event`] | the handlers, one file for each message or job |
 //! | [`accounts`], [`applications`], [`instances`], [`keys`] | identities, their states, and whose key is whose |
-//! | [`codes`], [`tokens`] | one-time secrets |
+//! | [`codes`], [`tokens`], [`emergency`] | one-time secrets |
 //! | [`policy`] | may this account do this, here? |
 //! | [`roster`] | whom a host may ask, and let in while the server cannot be reached |
 //! | [`ledger`] | the append-only log, and the proofs that a reply needs |
@@ -24,6 +24,7 @@ pub mod codes;
 mod context;
 pub mod core;
 mod draft;
+pub mod emergency;
 pub mod enrolment;
 pub mod forgetting;
 mod host_event;

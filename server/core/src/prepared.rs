@@ -5,9 +5,12 @@ use countersign_protocol::envelope::Opened;
 use countersign_protocol::envelope::statement::VerifiedStatement;
 use countersign_protocol::ids::Fingerprint;
 use countersign_protocol::limits;
-use countersign_protocol::message::{JobOutcome, JobReply, JobRequest, MessageKind, OfflineUse, Receipt};
+use countersign_protocol::message::{
+    JobOutcome, JobReply, JobRequest, MessageKind, OfflineEmergency, OfflineUse, OfflineUseReply, Receipt,
+};
 
 use crate::core::Core;
+use crate::emergency;
 use crate::instances::Instance;
 use crate::job_outcome;
 use crate::offline_use::Examined;
@@ -29,6 +32,8 @@ pub(crate) enum Prepared {
     NeverHappened(Receipt),
     /// An offline use's signatures, and what was said of it before.
     OfflineUse(Result<Box<Examined>, Reason>),
+    /// What was said of an offline use of an emergency code before.
+    OfflineEmergency(Option<OfflineUseReply>),
 }
 
 /// A statement whose signature is good.
@@ -46,7 +51,13 @@ impl Prepared {
     /// nobody's signatures checked, nor learns from it who has an account.
     pub(crate) fn of(core: &Core, opened: &Opened, now: Timestamp) -> Result<Self, Failure> {
         let kind = opened.message().kind;
-        if !matches!(kind, MessageKind::JobRequest | MessageKind::JobOutcome | MessageKind::OfflineUse) {
+        if !matches!(
+            kind,
+            MessageKind::JobRequest
+                | MessageKind::JobOutcome
+                | MessageKind::OfflineUse
+                | MessageKind::OfflineEmergency
+        ) {
             return Ok(Self::Nothing);
         }
         let view = core.view()?;
@@ -63,6 +74,10 @@ impl Prepared {
             }
             (MessageKind::OfflineUse, Sender::Instance(instance)) => {
                 Self::offline_use(core, &*view, &instance, opened)
+            }
+            (MessageKind::OfflineEmergency, Sender::Instance(instance)) => {
+                let Ok(told) = opened.message().body::<OfflineEmergency>() else { return Ok(Self::Nothing) };
+                emergency::said_before(core, &*view, &instance, &told).map(Self::OfflineEmergency)
             }
             _ => Self::job(core, &*view, opened, now),
         }

@@ -139,13 +139,15 @@ fn size_at_most(entry: &RosterEntry) -> usize {
     const WORDS: usize = 128;
     /// The longest fingerprint, and what stands around it.
     const KEY: usize = 68;
+    /// A salt and a digest, and what stands around them.
+    const EMERGENCY: usize = 128;
     let account = |one: &RosterAccount| {
         let services = match &one.offline {
             OfflineServices::These(these) => these.iter().map(|service| service.as_str().len() + 3).sum(),
             OfflineServices::None | OfflineServices::All => 0,
         };
         let base64 = one.certificate.0.len().div_ceil(3) * 4;
-        WORDS + one.account.as_str().len() + base64 + KEY * (one.keys.len() + 1) + services
+        WORDS + one.account.as_str().len() + base64 + KEY * (one.keys.len() + 1) + services + EMERGENCY
     };
     WORDS + entry.login.as_str().len() + entry.accounts.iter().map(account).sum::<usize>()
 }
@@ -187,6 +189,7 @@ impl<'a> Question<'a> {
                     keys: key.signing.clone(),
                     authentication: key.authentication.clone().filter(|_| self.opens_by_ssh(facts)),
                     offline: self.offline(facts),
+                    emergency: account.emergency.clone(),
                 });
             }
         }

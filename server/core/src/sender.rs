@@ -108,7 +108,10 @@ impl Sender {
             }
             // What it sent or did before it was barred, it may settle. Anyone can let hosts wait for approval, and they
             // would take the places of those that watch.
-            (Self::Instance(instance), Kind::JobOutcome | Kind::OfflineUse | Kind::Watch) => {
+            (
+                Self::Instance(instance),
+                Kind::JobOutcome | Kind::OfflineUse | Kind::OfflineEmergency | Kind::Watch,
+            ) => {
                 matches!(instance.state, Active | Suspended)
             }
             // Without session keys it could neither ask nor settle.
@@ -123,6 +126,7 @@ impl Sender {
                 | Kind::RegistrationCode
                 | Kind::UserKey
                 | Kind::JobRequest
+                | Kind::EmergencyUse
                 | Kind::HostEvent,
             ) => instance.state == Active,
             _ => false,

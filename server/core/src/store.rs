@@ -7,6 +7,7 @@
 use crate::accounts::{AccountRead, AccountStore};
 use crate::applications::{ApplicationRead, ApplicationStore};
 use crate::codes::CodeStore;
+use crate::emergency::EmergencyStore;
 use crate::enrolment::HandshakeStore;
 use crate::forgetting::ForgettingStore;
 use crate::instances::{InstanceRead, InstanceStore};
@@ -44,6 +45,7 @@ pub trait Transaction:
     AccountStore
     + ApplicationStore
     + CodeStore
+    + EmergencyStore
     + ForgettingStore
     + HandshakeStore
     + InstanceStore

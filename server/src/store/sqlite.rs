@@ -7,6 +7,7 @@
 mod accounts;
 mod applications;
 mod codes;
+mod emergency;
 mod faults;
 mod forgetting;
 mod handshakes;

@@ -1,11 +1,14 @@
 //! What jobs yield, and the bodies they take.
 
 mod administration;
+mod emergency;
 
 pub use administration::{
     AccountChanged, AccountList, AccountShown, InstanceChanged, InstanceList, InstanceShown, KeyRevoked,
     KeyShown, ListAfter,
 };
+
+pub use emergency::{EmergencyCodeMade, EmergencyUsed, SessionOpened};
 
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{Fingerprint, MessageId};
-use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
+use countersign_protocol::ledger::{Entry, EntryKind, Outcome, detail};
 use countersign_protocol::limits;
 use countersign_protocol::message::{Decision, JobOutcome, JobReply};
 
@@ -53,9 +53,18 @@ pub(crate) fn recall(
 }
 
 fn is_about(entry: &Entry, names: &[Fingerprint], message: &MessageId) -> bool {
-    entry.kind == EntryKind::Job
+    is_decision(entry)
         && entry.message.as_ref() == Some(message)
         && entry.instance.as_ref().is_some_and(|name| names.contains(name))
+}
+
+/// A request, or a login by an emergency code.
+fn is_decision(entry: &Entry) -> bool {
+    match entry.kind {
+        EntryKind::Job => true,
+        EntryKind::Alarm => entry.detail.contains_key(detail::EMERGENCY_CODE) && entry.operation.is_some(),
+        _ => false,
+    }
 }
 
 /// The index of the first entry that is not before `time`.

@@ -1,10 +1,14 @@
 //! A login.
 
+use countersign_protocol::message::result::SessionOpened;
+
 use super::{Effect, Job, Performed};
+use crate::context::Context;
 use crate::stop::Stop;
 
-/// Nothing is changed here: the entry and its receipt are the session's beginning.
-pub(super) fn perform(job: &Job<'_>) -> Result<Performed, Stop> {
+/// The entry and its receipt are the session's beginning. Whose emergency code was used is told of it now: this request
+/// was signed by their card.
+pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
     // Policies say so too; this one cannot be edited away.
     if job.statement.resource.name() != job.instance.fingerprint.to_string() {
         return Ok(Performed::Unknown);
@@ -19,5 +23,9 @@ pub(super) fn perform(job: &Job<'_>) -> Result<Performed, Stop> {
     if job.statement.service.is_none() {
         return Ok(Performed::Impossible("The request names no service.".into()));
     }
-    Ok(Performed::Done(Effect::default()))
+    let emergency_uses = ctx.tx().tell_emergency_uses(&job.statement.account, ctx.now)?;
+    if emergency_uses.is_empty() {
+        return Ok(Performed::Done(Effect::default()));
+    }
+    Performed::yielding(&SessionOpened { emergency_uses })
 }

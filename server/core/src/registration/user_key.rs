@@ -12,6 +12,7 @@ use super::Registration;
 use crate::accounts::AccountKey;
 use crate::context::Context;
 use crate::draft::Draft;
+use crate::emergency;
 use crate::instances::Instance;
 use crate::keys::{self, Owner};
 use crate::refusal::Reason;
@@ -48,6 +49,8 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
     if !ctx.tx().bind_account(&account.name, &key)? {
         return Err(Reason::AccountNotInvited.into());
     }
+    // Whoever is without a card one day has this in a drawer.
+    let emergency_code = Some(emergency::new_code(ctx.tx(), ctx.random(), &account.name, ctx.now)?);
 
     let transcript = Transcript::resume(registration.transcript).then(ctx.literal()).digest();
     let evidence = Evidence { salt: Binary(random::array::<32>(ctx.random())?.to_vec()), signed: body.proof };
@@ -68,6 +71,7 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
         certificate: key.primary,
         transcript,
         receipt,
+        emergency_code,
     });
     Ok(draft.with_transcript(transcript))
 }

@@ -5,9 +5,11 @@ use countersign_protocol::ids::{AccountName, Fingerprint, LoginName};
 use countersign_server_core::accounts::{
     Account, AccountKey, AccountRead, AccountState, AccountStore, RevokedKey,
 };
+use countersign_server_core::emergency::EmergencyStore as _;
 use countersign_server_core::store::StoreError;
 use rusqlite::{Connection, Row};
 
+use super::emergency;
 use super::rows::{corrupt, json, number, optional, parsed, time, to_json};
 use super::transaction::SqliteTransaction;
 use super::unavailable;
@@ -95,6 +97,7 @@ impl Columns {
             logins,
             roles: json(&self.roles, "an account's roles")?,
             seen: self.seen_at.map(Timestamp::from_seconds),
+            emergency: emergency::live(connection, &self.name)?,
         })
     }
 }
@@ -258,6 +261,8 @@ impl AccountStore for SqliteTransaction<'_> {
         if revoked == 0 {
             return Ok(false);
         }
+        // Who has the lost card may have had a code made with it.
+        self.end_emergency_code(name, at)?;
         self.write(
             "INSERT INTO revoked_keys (primary_key, account, certificate, signing_keys, card, registered_at, revoked_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -289,6 +294,9 @@ impl AccountStore for SqliteTransaction<'_> {
             ),
             (name.as_str(), time(at), keep),
         )?;
+        if suspended == 1 {
+            self.end_emergency_code(name, at)?;
+        }
         Ok(suspended == 1)
     }
 

@@ -1,0 +1,156 @@
+//! The emergency code of an account: on paper, for one login at the console of one host, when the card is not at hand.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::crockford;
+use crate::ids::ServiceName;
+use crate::random::{NoRandomness, Random};
+
+/// Groups of four characters, 20 bits each: 80 bits.
+const GROUPS: usize = 4;
+
+/// An emergency code, in its one spelling. It shows itself nowhere but on the wire and where [`Self::spelled`] is asked.
+#[derive(Clone)]
+pub struct EmergencyCode(SecretString);
+
+/// What was typed has another length, or characters that no code has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an emergency code has 16 digits and letters, such as 7K3M-Q2ZD-04XR-9HFT")]
+pub struct NotACode;
+
+impl EmergencyCode {
+    /// A fresh one.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn new(random: &dyn Random) -> Result<Self, NoRandomness> {
+        crockford::fresh(random, GROUPS).map(Self)
+    }
+
+    /// What a person typed: any case, with spaces and dashes.
+    ///
+    /// # Errors
+    /// [`NotACode`].
+    pub fn typed(text: &str) -> Result<Self, NotACode> {
+        let plain = crockford::typed(text);
+        if crockford::is_code(&plain, GROUPS) { Ok(Self(plain)) } else { Err(NotACode) }
+    }
+
+    /// For the paper: `7K3M-Q2ZD-04XR-9HFT`.
+    #[must_use]
+    pub fn spelled(&self) -> SecretString {
+        crockford::spelled(&self.0)
+    }
+
+    /// Its 16 characters, for whoever makes a verifier of them.
+    #[cfg(feature = "envelope")]
+    pub(crate) fn plain(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for EmergencyCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EmergencyCode")
+    }
+}
+
+/// For bodies of messages and replies, which compare as a whole in tests.
+impl PartialEq for EmergencyCode {
+    fn eq(&self, other: &Self) -> bool {
+        subtle::ConstantTimeEq::ct_eq(self.0.expose_secret().as_bytes(), other.0.expose_secret().as_bytes())
+            .into()
+    }
+}
+
+impl Eq for EmergencyCode {}
+
+/// Only ever into an envelope, or into the reply to the person whose it is.
+impl Serialize for EmergencyCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.spelled().expose_secret())
+    }
+}
+
+impl<'de> Deserialize<'de> for EmergencyCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = SecretString::deserialize(deserializer)?;
+        let code = Self::typed(text.expose_secret()).map_err(serde::de::Error::custom)?;
+        // One spelling on the wire. The text itself is in no error.
+        if code.spelled().expose_secret() == text.expose_secret() {
+            Ok(code)
+        } else {
+            Err(serde::de::Error::custom(NotACode))
+        }
+    }
+}
+
+/// Whether a code may be typed for this PAM service: the console's own login, `su`, and the login screens of display
+/// managers. Neither sudo, which asks many times a day, nor anything that serves people far away.
+#[must_use]
+pub fn is_console_service(service: &ServiceName) -> bool {
+    const SERVICES: [&str; 12] = [
+        "gdm-password",
+        "gdm3",
+        "greetd",
+        "lightdm",
+        "login",
+        "lxdm",
+        "ly",
+        "sddm",
+        "slim",
+        "su",
+        "su-l",
+        "xdm",
+    ];
+    SERVICES.contains(&service.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::SystemRandom;
+
+    #[test]
+    fn an_emergency_code_has_eighty_bits_and_may_be_typed_as_people_type() {
+        let code = EmergencyCode::new(&SystemRandom).unwrap();
+        let spelled = code.spelled();
+        let spelled = spelled.expose_secret();
+        assert_eq!((spelled.len(), spelled.matches('-').count()), (19, 3));
+        for typed in [spelled.to_lowercase(), spelled.replace('-', ""), spelled.replace('-', " ") + "\n"] {
+            assert_eq!(EmergencyCode::typed(&typed).unwrap(), code);
+        }
+        assert_ne!(EmergencyCode::new(&SystemRandom).unwrap(), code);
+        for none in ["", "123456", "7K3M-Q2ZD-04XR-9HF", "7K3M-Q2ZD-04XR-9HFTT", "7K3M-Q2ZD-04XR-9HFU"] {
+            assert_eq!(EmergencyCode::typed(none), Err(NotACode), "{none}");
+        }
+    }
+
+    #[test]
+    fn an_emergency_code_shows_itself_nowhere_and_has_one_spelling_on_the_wire() {
+        let code = EmergencyCode::typed("7k3m q2zd 04xr 9hft").unwrap();
+        assert_eq!(format!("{code:?}"), "EmergencyCode");
+        let wire = serde_json::to_string(&code).unwrap();
+        assert_eq!(wire, "\"7K3M-Q2ZD-04XR-9HFT\"");
+        assert_eq!(serde_json::from_str::<EmergencyCode>(&wire).unwrap(), code);
+        for other in ["\"7k3m-q2zd-04xr-9hft\"", "\"7K3MQ2ZD04XR9HFT\"", "\"\"", "7"] {
+            let error = serde_json::from_str::<EmergencyCode>(other).unwrap_err().to_string();
+            assert!(!error.to_uppercase().contains("Q2ZD-04XR-9HFU"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_code_opens_the_console_and_nothing_that_serves_people_far_away() {
+        for service in ["login", "su", "su-l", "gdm-password", "sddm"] {
+            assert!(is_console_service(&service.parse().unwrap()), "{service}");
+        }
+        for service in
+            ["sudo", "sudo-i", "sshd", "remote", "polkit-1", "vlock", "cron", "systemd-user", "other"]
+        {
+            assert!(!is_console_service(&service.parse().unwrap()), "{service}");
+        }
+    }
+}
