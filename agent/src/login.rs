@@ -208,14 +208,17 @@ impl Login<'_> {
     fn conclude(self, decided: Decided, ask: &Authenticate) -> (Reply, Option<Handover>) {
         match decided.verdict {
             Verdict::Refused(refused) => {
-                (self.deny_of(refused, decided.choice.as_ref(), decided.code_of.as_ref()), None)
+                (self.deny_of(refused, decided.choice.as_ref(), decided.code_of.as_deref()), None)
             }
             Verdict::GrantedHere(granted) => {
                 (self.grant_here(&granted, ask, decided.code_of.is_some()), None)
             }
             Verdict::Answered(answer) => {
                 let by_code = decided.code_of.is_some();
-                let account = decided.choice.map(|choice| choice.account).or(decided.code_of);
+                let account = decided
+                    .choice
+                    .map(|choice| choice.account)
+                    .or_else(|| decided.code_of.map(|account| *account));
                 let login = Self { correlation: answer.correlation().clone(), ..self };
                 let name = account.as_ref().map(|account| account.as_str());
                 let index = answer.ledger_index();

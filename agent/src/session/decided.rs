@@ -20,8 +20,8 @@ pub struct Decided {
     pub verdict: Verdict,
     /// The card, where one was chosen.
     pub choice: Option<Choice>,
-    /// Whose emergency code was typed instead, where one was.
-    pub code_of: Option<AccountName>,
+    /// Whose emergency code was typed instead, where one was. Rare, so that it takes no room elsewhere.
+    pub code_of: Option<Box<AccountName>>,
 }
 
 /// How a request ended.
@@ -189,5 +189,5 @@ fn end(verdict: Verdict, choice: Option<Choice>) -> Step {
 }
 
 fn by_code(verdict: Verdict, account: AccountName) -> Step {
-    (Session::Decided(Decided { verdict, choice: None, code_of: Some(account) }), Vec::new())
+    (Session::Decided(Decided { verdict, choice: None, code_of: Some(Box::new(account)) }), Vec::new())
 }

@@ -344,7 +344,7 @@ fn a_wrong_code_without_the_server_is_an_event_of_its_own_and_of_its_account() {
     let error = LinkError::Unreachable("connection refused".to_owned());
     let denied = Event::DecidedHere(Err(NotHere { error, denial: offline::Denial::WrongCode }));
     let Session::Decided(decided) = states().swap_remove(13).1.step(denied).0 else { panic!() };
-    assert_eq!(decided.code_of.as_ref().map(AccountName::as_str), Some("ana"));
+    assert_eq!(decided.code_of.as_deref().map(AccountName::as_str), Some("ana"));
     let Verdict::Refused(refused) = decided.verdict else { panic!() };
     assert_eq!(refused.event, Some(HostEventKind::WrongEmergencyCode));
 }
