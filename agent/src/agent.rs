@@ -14,6 +14,7 @@ use countersign_protocol::random::Random;
 use serde::Serialize;
 
 use crate::card::{CardError, CardSeen, Cards};
+use crate::card_removal::CardSessions;
 use crate::check_in::Contacts;
 use crate::config::Config;
 use crate::courier::{Courier, CourierSpec};
@@ -67,6 +68,8 @@ pub struct Agent {
     pub floods: Floods,
     /// Logins whose session may begin in another process.
     pub recent_logins: RecentLogins,
+    /// Sessions that end or are locked without their card.
+    pub card_sessions: CardSessions,
     /// Keeps those who look at the journal out of the way of those who log in.
     pub lookers: Lookers,
     /// The thread that keeps in touch.
@@ -142,7 +145,9 @@ impl Agent {
             time.remember(at);
         }
         let known = Known::load(state.clone())?;
-        for trouble in contacts.services.trouble().into_iter().chain(known.trouble()) {
+        let card_sessions = CardSessions::load(state.clone())?;
+        let troubles = [contacts.services.trouble(), known.trouble(), card_sessions.trouble()];
+        for trouble in troubles.into_iter().flatten() {
             log.warn("file-set-aside", &[("what", trouble)]);
         }
         let agent = Self {
@@ -161,6 +166,7 @@ impl Agent {
             unwritten: Unwritten::default(),
             floods: Floods::default(),
             recent_logins: RecentLogins::default(),
+            card_sessions,
             lookers: Lookers::default(),
             keeper,
             bell: Arc::default(),

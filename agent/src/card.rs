@@ -192,6 +192,11 @@ impl Cards {
         self.readers.wake();
     }
 
+    /// Waits until something happens to a reader or card, and at most so long.
+    pub fn wait_for_change(&self, most: Duration) {
+        self.readers.wait_for_change(most);
+    }
+
     /// Tries left for the user's PIN, asked from the card now.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! `/etc/countersign/agent.toml`. Every key may be left out; a key that is not known is refused, because it
 //! may be a misspelt one that mattered.
 
+mod card_removal;
+
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -9,6 +11,7 @@ use std::path::{Path, PathBuf};
 use countersign_protocol::{ipc, managed};
 use serde::Deserialize;
 
+pub use self::card_removal::{CardRemoval, OnRemoval};
 use crate::seat::{SeatRule, WithoutLogind};
 
 /// Where the file lies unless `--config` says otherwise.
@@ -42,6 +45,8 @@ pub struct Config {
     pub share_cards: bool,
     /// Where the cards are.
     pub seat: Seat,
+    /// What becomes of a session whose card is taken out.
+    pub card_removal: CardRemoval,
 }
 
 /// The section `[seat]`.
@@ -67,6 +72,7 @@ impl Default for Config {
             check_in_seconds: 300,
             share_cards: false,
             seat: Seat::default(),
+            card_removal: CardRemoval::default(),
         }
     }
 }
@@ -187,7 +193,7 @@ impl Config {
         if self.seat.name.is_empty() {
             return Err(("name", "the name of a seat, such as seat0"));
         }
-        Ok(())
+        self.card_removal.check()
     }
 }
 

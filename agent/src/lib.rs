@@ -9,6 +9,7 @@
 //! | [`session`], [`drive`] | card, PIN, touch, server, decision: the pure machine, and what runs it |
 //! | [`card`], [`card_pins`], [`card_choice`] | the cards |
 //! | [`card_admin`], [`made_keys`] | looking after them |
+//! | [`card_removal`] | sessions whose card is taken out |
 //! | [`queue`], [`holder`] | whose turn it is with a card, and other programs that have it |
 //! | [`answer`], [`server_link`], [`wire`], [`reach`], [`courier`], [`server_time`] | the way to the server and back |
 //! | [`instance_key`], [`vault`] | this host's own keys |
@@ -26,6 +27,7 @@ pub mod card;
 pub mod card_admin;
 pub mod card_choice;
 pub mod card_pins;
+pub mod card_removal;
 pub mod check_in;
 pub mod config;
 pub mod courier;

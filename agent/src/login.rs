@@ -15,6 +15,8 @@ use serde::Serialize;
 
 use crate::agent::{Agent, with_missed};
 use crate::card::Asker;
+use crate::card_removal::ByCard;
+use crate::config::OnRemoval;
 use crate::drive::{Drive, Subject};
 use crate::flood::{Heed, Source};
 use crate::offline::{Desk, Granted};
@@ -87,9 +89,14 @@ pub fn authenticate(
         }
         Verdict::Answered(_) | Verdict::Refused(_) => {}
     }
+    let choice = decided.choice.clone();
     let (reply, handover) = login.conclude(decided, ask);
     if let (Reply::Granted(grant), Door::Pam) = (&reply, door) {
         agent.recent_logins.granted(peer, &grant.correlation, &ask.login, &ask.service);
+        let is_watched = agent.config.card_removal.of(&ask.service) != OnRemoval::Nothing;
+        if let Some(Choice { card, account, .. }) = choice.filter(|_| is_watched) {
+            agent.card_sessions.granted(ByCard { correlation: grant.correlation.clone(), card, account });
+        }
     }
     (reply, handover)
 }

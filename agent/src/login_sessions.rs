@@ -98,6 +98,13 @@ pub fn opened(agent: &Agent, door: Door, peer: &Peer, ask: &SessionOpened) -> Re
         Door::Pam => ask.correlation.clone().or_else(recent),
         Door::User => None,
     };
+    if let Some(correlation) = &of_login {
+        match agent.card_sessions.opened(peer, correlation, login, service) {
+            Ok(is_watched) if is_watched => agent.cards.wake(),
+            Ok(_) => {}
+            Err(error) => agent.log.warn("card-sessions-not-kept", &[("why", &error.to_string())]),
+        }
+    }
     let missed = heed(agent, door, peer, login)?;
     let correlation = of_login.clone().map_or_else(|| agent.correlation(), Ok)?;
     let told = told_opened(ask, of_login.is_some());
@@ -114,6 +121,11 @@ pub fn opened(agent: &Agent, door: Door, peer: &Peer, ask: &SessionOpened) -> Re
 /// It is not written down: too many, or the journal cannot be written.
 pub fn closed(agent: &Agent, door: Door, peer: &Peer, ask: &SessionClosed) -> Result<Noted, Trouble> {
     let (login, service) = (&ask.login, &ask.service);
+    if let (Some(correlation), Door::Pam) = (&ask.correlation, door)
+        && let Err(error) = agent.card_sessions.closed(correlation)
+    {
+        agent.log.warn("card-sessions-not-kept", &[("why", &error.to_string())]);
+    }
     let correlation = ask.correlation.clone().map_or_else(|| agent.correlation(), Ok)?;
     let (now, mut refused) = (agent.wire.time.now(), None);
     let end = |opened: Option<Timestamp>| {

@@ -16,7 +16,7 @@ use countersign_agent::listener::{self, Service};
 use countersign_agent::log::Log;
 use countersign_agent::permit::Door;
 use countersign_agent::serve::Served;
-use countersign_agent::{enrollment, harden, keeper, peer, watch};
+use countersign_agent::{card_removal, enrollment, harden, keeper, peer, watch};
 use countersign_protocol::clock::SystemClock;
 use countersign_protocol::random::SystemRandom;
 
@@ -86,6 +86,7 @@ fn run() -> Result<(), String> {
     agent.journal.crash_at(crash_point());
     enrollment::clean_up(&agent).map_err(|trouble| trouble.message)?;
     keeper::start(ear, &agent).map_err(|error| format!("no thread: {error}"))?;
+    card_removal::start(&agent).map_err(|error| format!("no thread: {error}"))?;
     watch::start(&agent).map_err(|error| format!("no thread: {error}"))?;
 
     let service: Arc<dyn Service> = Arc::new(Served(agent));

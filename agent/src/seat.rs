@@ -44,6 +44,8 @@ pub struct LoginSession {
     pub seat: Option<String>,
     /// `CLASS=greeter`.
     pub greeter: bool,
+    /// `LEADER=`, the process that opened it.
+    pub leader: Option<i32>,
 }
 
 /// What to do on a host where logind keeps no sessions.

@@ -71,6 +71,10 @@ impl Readers {
         self.lock().service.clone()
     }
 
+    pub(super) fn wait_for_change(&self, most: Duration) {
+        drop(self.changed.wait_timeout(self.lock(), most));
+    }
+
     pub(super) fn wake(&self) {
         self.changed.notify_all();
     }

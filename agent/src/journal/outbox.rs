@@ -121,6 +121,8 @@ const fn is_flood(event: HostEventKind) -> bool {
         | HostEventKind::BadAnswer
         | HostEventKind::LedgerAccepted
         | HostEventKind::NeverOpened
+        | HostEventKind::CardRemoved
+        | HostEventKind::ConsentReused
         | HostEventKind::PinChanged
         | HostEventKind::CardUnblocked
         | HostEventKind::RescueBegan

@@ -77,5 +77,6 @@ pub(super) fn parse(text: &str) -> LoginSession {
         active: value("ACTIVE") == Some("1") && value("STATE") != Some("closing"),
         seat: value("SEAT").map(str::to_owned),
         greeter: value("CLASS") == Some("greeter"),
+        leader: value("LEADER").and_then(|leader| leader.parse().ok()),
     }
 }

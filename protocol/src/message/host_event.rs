@@ -64,6 +64,10 @@ pub enum HostEventKind {
     SessionOpened,
     /// A session ended.
     SessionClosed,
+    /// A card was taken out whose session is locked or ended without it.
+    CardRemoved,
+    /// A login went without a card, because one a moment ago had it: as root set this host up.
+    ConsentReused,
     /// The person of a login gave their card another PIN.
     PinChanged,
     /// The person of a login gave their blocked card another PIN.
