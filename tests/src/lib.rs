@@ -16,6 +16,7 @@ mod dialogue;
 mod machine;
 pub mod matrix;
 pub mod memory;
+pub mod pam_stack;
 mod ports;
 mod running;
 pub mod site;
