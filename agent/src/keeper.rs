@@ -28,6 +28,7 @@ use self::settling::settle_oldest;
 pub use self::settling::{Untold, Unwritten};
 use crate::agent::Agent;
 use crate::reach::Patience;
+use crate::rescue;
 use crate::rotation;
 use crate::server_link::{Link, Means};
 use crate::server_time::Uptime;
@@ -179,7 +180,7 @@ fn keep(calls: &Receiver<Call>, agent: &Weak<Agent>) {
         let (agent, error) = error;
         agent.log.warn("journal-damaged", &[("why", &error.to_string())]);
     }
-    let mut rounds = Rounds::new();
+    let (mut rounds, mut rescue) = (Rounds::new(), rescue::Watch::default());
     loop {
         let heard = match calls.recv_timeout(rounds.pause()) {
             Ok(call) => gather(call, calls),
@@ -192,6 +193,7 @@ fn keep(calls: &Receiver<Call>, agent: &Weak<Agent>) {
             // A bug in there must not end the only keeper; who waits for it hears that it ended.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(agent.as_ref())));
         }
+        rescue.look(agent.as_ref());
         rounds.turn(agent.as_ref(), heard);
     }
 }

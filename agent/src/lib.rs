@@ -15,6 +15,7 @@
 //! | [`instance_key`], [`vault`] | this host's own keys |
 //! | [`keeper`], [`check_in`], [`known`] | staying in touch: session keys, roster, events |
 //! | [`unsettled`] | requests whose answer was lost |
+//! | [`rescue`] | root switched the asking for cards off |
 //! | [`agent`], [`state`], [`journal`], [`flood`], [`log`], [`body`] | what all of them share |
 #![deny(unsafe_code)]
 
@@ -57,6 +58,7 @@ pub mod person;
 pub mod queue;
 pub mod reach;
 pub mod register;
+pub mod rescue;
 pub mod rosters;
 pub mod rotation;
 pub mod seat;

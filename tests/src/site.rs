@@ -16,7 +16,7 @@ mod turned_clock;
 
 use std::time::Duration;
 
-pub use pam::{SILENT_REST, module_path, stack};
+pub use pam::{SILENT_REST, module_path, stack, whole_stack};
 pub use pam_client::{PamAnswer, PamClient};
 pub use people::{Person, Seat};
 pub use road::{Road, Weather};

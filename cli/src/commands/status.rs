@@ -4,8 +4,10 @@ mod findings;
 mod table;
 
 use std::fmt;
+use std::path::Path;
 
 use countersign_protocol::ipc::{Reply, Request, StatusReport};
+use countersign_protocol::rescue;
 use serde::Serialize;
 
 use self::findings::{Finding, findings};
@@ -17,9 +19,18 @@ use crate::failure::Failure;
 use crate::output::{Report, Tone};
 
 pub(crate) fn run(global: &Global) -> Result<Report, Failure> {
-    match agent::ask(global, &Request::Status)?.reply {
+    let rescued = findings::rescued(Path::new(rescue::PATH));
+    let answer = match (agent::ask(global, &Request::Status), &rescued) {
+        (Err(failure), Some(rescued)) => {
+            let message = format!("{} {}", rescued.what, failure.message);
+            return Err(Failure { message, ..failure });
+        }
+        (answer, _) => answer?,
+    };
+    match answer.reply {
         Reply::Status(report) => {
-            let shown = Shown { findings: findings(&report), report: *report };
+            let findings = rescued.into_iter().chain(findings(&report)).collect();
+            let shown = Shown { findings, report: *report };
             let (exit, tone) = match shown.findings.as_slice() {
                 [] => (Exit::Done, Tone::Good),
                 _ => (Exit::Attention, Tone::Attention),

@@ -40,3 +40,18 @@ pub fn stack(rest: &str) -> Result<String, Trouble> {
          {rest}"
     ))
 }
+
+/// The same with lines for sessions and for `passwd`.
+///
+/// # Errors
+/// [`Trouble::NotBuilt`].
+pub fn whole_stack(rest: &str) -> Result<String, Trouble> {
+    let module = module_path()?;
+    let module = module.display();
+    Ok(format!(
+        "{}session optional {module}\n\
+         password [success=done ignore=ignore default=die] {module}\n\
+         password required pam_deny.so\n",
+        stack(rest)?
+    ))
+}

@@ -43,6 +43,9 @@ impl Story {
         let login = self.entries.iter().find_map(|entry| entry.login.as_ref());
         let service = self.entries.iter().find_map(|entry| entry.service.as_ref());
         let asked = match (login, service) {
+            (Some(login), Some(service)) if self.decision().is_none() => {
+                format!("a session of {login} through {service}")
+            }
             (Some(login), Some(service)) => format!("a login as {login} through {service}"),
             (Some(login), None) => format!("a login as {login}"),
             (None, _) => match self.entries.iter().find_map(|entry| entry.more.get("operation")) {
@@ -54,6 +57,13 @@ impl Story {
             },
         };
         format!("{id} is {asked}. {}", self.ending())
+    }
+
+    /// The last entry that is not about the session that followed; none if it is about nothing else.
+    fn decision(&self) -> Option<&JournalEntry> {
+        let is_session =
+            |entry: &JournalEntry| matches!(entry.event.as_str(), "session-opened" | "session-closed");
+        self.entries.iter().rev().find(|entry| !is_session(entry))
     }
 
     /// How it ended, as far as this host knows.
@@ -72,7 +82,11 @@ impl Story {
                 _ => "Its answer was lost, and it is too long ago to find out here.".to_owned(),
             };
         }
-        let Some(last) = self.entries.last() else { return String::new() };
+        let Some(last) = self.decision() else {
+            let has_ended = self.entries.iter().any(|entry| entry.event == "session-closed");
+            return if has_ended { "It has ended." } else { "It goes on, as far as this host knows." }
+                .to_owned();
+        };
         match (last.event.as_str(), last.outcome.as_deref()) {
             ("login-allowed", _) | (_, Some("allowed")) => format!("It was allowed{}.", ledger(last)),
             ("login-denied", _) | (_, Some("denied")) => {

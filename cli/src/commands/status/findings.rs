@@ -1,7 +1,11 @@
 //! What of a status needs somebody, the worst first, each with what to do.
 
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
 use countersign_protocol::ipc::{CardReport, JournalReport, ServerReport, StatusReport};
 use countersign_protocol::limits;
+use countersign_protocol::rescue;
 use serde::Serialize;
 
 use crate::column::span;
@@ -12,6 +16,22 @@ use crate::commands::journal::BEGIN_ANEW;
 pub(super) struct Finding {
     pub(super) what: String,
     pub(super) next: String,
+}
+
+/// The rescue file, which is to be seen whatever the agent says, and without it too.
+pub(super) fn rescued(path: &Path) -> Option<Finding> {
+    let meta = std::fs::symlink_metadata(path).ok()?;
+    let path = path.display();
+    Some(match rescue::judge(meta.is_file(), meta.uid(), meta.mode()) {
+        Ok(()) => Finding {
+            what: format!("ALARM: the rescue file {path} is there: this host asks nobody for a card."),
+            next: format!("When people can log in with their cards again, as root: rm {path}"),
+        },
+        Err(why) => Finding {
+            what: format!("There is a {path}, and it rescues nobody: {why}. Cards are asked for as ever."),
+            next: format!("Look at who made it, then as root: rm {path}"),
+        },
+    })
 }
 
 /// All of them; none means that all is well.
@@ -273,4 +293,25 @@ fn sentence(text: &str) -> String {
     let Some(first) = chars.next() else { return String::new() };
     let stop = if text.ends_with(['.', '?', '!']) { "" } else { "." };
     format!("{}{}{stop}", first.to_uppercase(), chars.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_rescue_file_is_told_and_one_that_rescues_nobody_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rescue");
+        assert!(rescued(&path).is_none());
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let told = rescued(&path).unwrap();
+        assert!(told.what.starts_with("ALARM") && told.next.contains("rm "), "{told:?}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(rescued(&path).unwrap().what.contains("rescues nobody"));
+    }
 }
