@@ -4,9 +4,11 @@ use std::io::{self, Read, Write};
 
 use countersign_protocol::ids::Nonce;
 use countersign_protocol::ipc::{
-    Account, Authenticate, Client, Conversation, FrameKind, LoginReply, LoginRequest, NoteKind, read_frame,
+    Account, Authenticate, Client, Conversation, FrameKind, LoginReply, LoginRequest, NoteKind, PinChange,
+    SessionOpened, read_frame,
 };
 use secrecy::SecretString;
+use serde_json::Value;
 
 use crate::script::{Flow, Said, Script, holds_grant};
 
@@ -26,6 +28,9 @@ pub fn play(bytes: &[u8]) -> Option<LoginReply> {
             || holds_grant(&sent, &nonce),
         "a grant that nobody sent"
     );
+    for body in bodies(&sent) {
+        same_as_any_json(body);
+    }
     let asked = person.asked;
     assert_eq!(frames(&wire.written), 1 + asked, "one request, and one answer to each question");
     reply
@@ -34,17 +39,62 @@ pub fn play(bytes: &[u8]) -> Option<LoginReply> {
 fn request(flow: Flow, nonce: Nonce) -> LoginRequest {
     // Names that are names: parsed once, so that this cannot fail.
     let (Ok(login), Ok(service)) = ("ana".parse(), "login".parse()) else { std::process::abort() };
+    let (tty, remote_host, remote_user) = (None, None, None);
     match flow {
         Flow::AccountAlone => LoginRequest::Account(Account { login, service, nonce }),
-        Flow::Login | Flow::Twice | Flow::PasswordAllowed => LoginRequest::Authenticate(Authenticate {
+        Flow::Session => LoginRequest::SessionOpened(SessionOpened {
             login,
             service,
-            tty: None,
-            remote_host: None,
-            remote_user: None,
-            nonce,
+            tty,
+            remote_host,
+            remote_user,
+            correlation: None,
         }),
+        Flow::Pin => {
+            LoginRequest::PinChange(PinChange { login, service, tty, remote_host, remote_user, nonce })
+        }
+        Flow::Login | Flow::Twice | Flow::PasswordAllowed => {
+            LoginRequest::Authenticate(Authenticate { login, service, tty, remote_host, remote_user, nonce })
+        }
     }
+}
+
+/// The module reads JSON by its own, smaller reader: what that takes must mean the same to one that reads all of it.
+fn same_as_any_json(body: &[u8]) {
+    let Some(reply) = LoginReply::from_json(body) else { return };
+    let read = serde_json::from_slice::<Value>(body);
+    assert!(read.is_ok(), "read what is not JSON");
+    let value = read.unwrap_or_default();
+    let is = |field: &str, text: &str| value.get(field).and_then(Value::as_str) == Some(text);
+    let same = match &reply {
+        LoginReply::Note { text, .. } => is("reply", "note") && is("text", text),
+        LoginReply::Prompt(prompt) => is("reply", "prompt") && is("text", &prompt.text),
+        LoginReply::Granted(grant) => {
+            let index = |field: &str| value.get(field).and_then(Value::as_u64);
+            is("reply", "granted")
+                && is("nonce", &grant.nonce.to_string())
+                && grant.account.as_ref().is_none_or(|account| is("account", account.as_str()))
+                && index("ledger_index") == grant.ledger_index
+                && index("journal_index") == grant.journal_index
+        }
+        LoginReply::Denied(denial) => is("reply", "denied") && is("message", &denial.message),
+        LoginReply::Noted(noted) => is("reply", "noted") && is("correlation", noted.correlation.as_str()),
+        LoginReply::Failed { message, .. } => is("reply", "failed") && is("message", message),
+    };
+    assert!(same, "another meaning: {reply:?} of {value}");
+}
+
+/// The bodies of all whole frames.
+fn bodies(mut sent: &[u8]) -> Vec<&[u8]> {
+    let mut bodies = Vec::new();
+    while let Some((header, after)) = sent.split_first_chunk::<6>() {
+        let [_, _, length @ ..] = *header;
+        let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+        let Some((body, next)) = after.split_at_checked(length) else { break };
+        bodies.push(body);
+        sent = next;
+    }
+    bodies
 }
 
 /// How many whole frames these are.

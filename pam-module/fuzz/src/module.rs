@@ -13,8 +13,8 @@ use countersign_protocol::ipc::{Request, read_frame};
 use crate::libpam::{self, Program, Say, Transaction};
 use crate::script::{Flow, Said, Script, holds_grant};
 
-/// ana needs her card; bob may use his password while the agent is down; cron authenticates otherwise.
-const MANAGED: &str = "user ana card\nuser bob card-or-password\nservice cron other-auth\n";
+/// ana and root need their cards; bob may use his password while the agent is down; cron authenticates otherwise.
+const MANAGED: &str = "user root card\nuser ana card\nuser bob card-or-password\nservice cron other-auth\n";
 
 /// A folder with stacks, and an agent.
 pub struct Stage {
@@ -26,8 +26,8 @@ pub struct Stage {
 #[derive(Default)]
 struct Agent {
     script: Script,
-    /// Whether a grant bound to its request was among what it sent.
-    granted: bool,
+    /// To how many requests a grant bound to the request was among what it sent.
+    grants: usize,
 }
 
 /// What the hooks answered, in the order of the calls.
@@ -52,7 +52,11 @@ impl Stage {
             "auth {control} {module} {arguments}\n\
              auth [default=die] pam_debug.so auth=cred_expired cred=cred_expired\n\
              account {control} {module} {arguments}\n\
-             account [default=die] pam_debug.so acct=cred_expired\n"
+             account [default=die] pam_debug.so acct=cred_expired\n\
+             session {control} {module} {arguments}\n\
+             session [default=die] pam_debug.so open_session=cred_expired close_session=cred_expired\n\
+             password {control} {module} {arguments}\n\
+             password [default=die] pam_debug.so prechauthtok=cred_expired chauthtok=cred_expired\n"
         );
         for service in ["login", "cron"] {
             fs::write(at(service), &stack)?;
@@ -76,7 +80,9 @@ impl Stage {
     pub fn play(&self, bytes: &[u8]) -> Codes {
         let script = Script::parse(bytes);
         let (service, user) = match script.flow {
-            Flow::Login | Flow::Twice => ("login", "ana"),
+            Flow::Login | Flow::Twice | Flow::Session => ("login", "ana"),
+            // Root changes its own PIN, and others' passwords.
+            Flow::Pin => ("login", "root"),
             Flow::PasswordAllowed => ("login", "bob"),
             Flow::AccountAlone => ("cron", "ana"),
         };
@@ -103,18 +109,27 @@ impl Stage {
         let mut pam = Transaction::start(service, Some(user), self.folder.path(), Some(Box::new(person)));
         self.put_in(script);
         let mut codes = Codes::new();
+        if flow == Flow::Pin {
+            let code = pam.chauthtok(flags);
+            let grants = self.take_grants();
+            assert!(
+                code != libpam::SUCCESS || grants == 2,
+                "a PIN was changed without a grant for both steps"
+            );
+            return vec![code];
+        }
         let rounds = if flow == Flow::Twice { 2 } else { 1 };
         for _ in 0..rounds {
             let mut yes = false;
             if flow != Flow::AccountAlone {
                 let code = pam.authenticate(flags);
                 yes = code == libpam::SUCCESS;
-                let granted = self.take_granted();
+                let granted = self.take_grants() > 0;
                 assert!(!yes || granted, "authenticate said yes without a grant");
                 codes.push(code);
             }
             let code = pam.account();
-            let may = if flow == Flow::AccountAlone { self.take_granted() } else { yes };
+            let may = if flow == Flow::AccountAlone { self.take_grants() > 0 } else { yes };
             assert!(code != libpam::SUCCESS || may, "account said yes without a grant");
             codes.push(code);
             let code = pam.setcred();
@@ -123,17 +138,20 @@ impl Stage {
             assert!(code != libpam::SUCCESS || may, "credentials were set without a login");
             codes.push(code);
         }
+        if flow == Flow::Session {
+            codes.extend([pam.open_session(), pam.close_session()]);
+        }
         codes
     }
 
     fn put_in(&self, script: Script) {
         let mut agent = self.agent.lock().unwrap_or_else(PoisonError::into_inner);
-        *agent = Agent { script, granted: false };
+        *agent = Agent { script, grants: 0 };
     }
 
-    /// Whether a grant was sent since this was asked last.
-    fn take_granted(&self) -> bool {
-        std::mem::take(&mut self.agent.lock().unwrap_or_else(PoisonError::into_inner).granted)
+    /// How many grants were sent since this was asked last.
+    fn take_grants(&self) -> usize {
+        std::mem::take(&mut self.agent.lock().unwrap_or_else(PoisonError::into_inner).grants)
     }
 }
 
@@ -143,12 +161,13 @@ fn take_call(mut stream: UnixStream, agent: &Mutex<Agent>) {
     let nonce = match serde_json::from_slice::<Request>(&frame.body) {
         Ok(Request::Authenticate(ask)) => ask.nonce,
         Ok(Request::Account(ask)) => ask.nonce,
+        Ok(Request::PinCheck(ask) | Request::PinChange(ask)) => ask.nonce,
         _ => Nonce::from_bytes([0; 32]),
     };
     let bytes = {
         let mut agent = agent.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = agent.script.agent_bytes(&nonce);
-        agent.granted |= holds_grant(&bytes, &nonce);
+        agent.grants += usize::from(holds_grant(&bytes, &nonce));
         bytes
     };
     // The module may have hung up already, or hang up in the middle.

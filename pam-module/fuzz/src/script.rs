@@ -3,7 +3,7 @@
 //!
 //! | line begins with | means |
 //! |---|---|
-//! | first line | `l` login, `a` account check alone, `p` password allowed, `t` login twice, `s` silent (any of them) |
+//! | first line | `l` login, `a` account check alone, `p` password allowed, `t` login twice, `o` a session, `c` another PIN, `s` silent (any of them) |
 //! | `{` | the agent sends this line as a frame of JSON |
 //! | `<` | the agent sends the rest of the line as it is, 0x1E standing for a line's end |
 //! | `>` | the person answers the rest of the line |
@@ -39,6 +39,10 @@ pub enum Flow {
     PasswordAllowed,
     /// account alone, by a service that authenticates otherwise.
     AccountAlone,
+    /// open_session and close_session after a login.
+    Session,
+    /// chauthtok, which libpam calls twice.
+    Pin,
 }
 
 #[derive(Debug, Clone)]
@@ -73,6 +77,8 @@ impl Script {
                 b'a' => script.flow = Flow::AccountAlone,
                 b'p' => script.flow = Flow::PasswordAllowed,
                 b't' => script.flow = Flow::Twice,
+                b'o' => script.flow = Flow::Session,
+                b'c' => script.flow = Flow::Pin,
                 b's' => script.silent = true,
                 _ => {}
             }

@@ -7,11 +7,12 @@ use countersign_pam_fuzz::frames;
 use countersign_pam_fuzz::module::Stage;
 use countersign_protocol::ipc::LoginReply;
 
-/// PAM codes: yes, permission denied, authentication error, credentials unavailable.
+/// PAM codes: yes, permission denied, authentication error, credentials unavailable, PIN not changed.
 const SUCCESS: i32 = 0;
 const PERM_DENIED: i32 = 6;
 const AUTH_ERR: i32 = 7;
 const CRED_UNAVAIL: i32 = 15;
+const AUTHTOK_ERR: i32 = 20;
 
 fn seed(target: &str, name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target).join(name)).unwrap()
@@ -50,6 +51,9 @@ fn seeds_of_the_module_are_granted_denied_and_refused() {
     assert_eq!(play("login-twice")[..3], [SUCCESS; 3]);
     assert_eq!(play("account-granted"), [SUCCESS; 2]);
     assert_eq!(play("account-denied")[0], PERM_DENIED);
+    assert_eq!(play("session")[3..], [SUCCESS; 2]);
+    assert_eq!(play("pin-changed"), [SUCCESS]);
+    assert_eq!(play("pin-kept"), [AUTHTOK_ERR]);
     let refused = [AUTH_ERR, PERM_DENIED, CRED_UNAVAIL];
     for name in ["denied-silent", "failed", "oversize", "a-secret-from-the-agent", "user-changed", "escapes"]
     {
