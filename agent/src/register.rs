@@ -16,7 +16,7 @@ use std::time::Instant;
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate;
 use countersign_protocol::ids::{AccountName, Nonce};
-use countersign_protocol::ipc::{NoteKind, ProblemKind, Register, RegisterKey, Registered};
+use countersign_protocol::ipc::{NoteKind, OneTimeCode, ProblemKind, Register, RegisterKey, Registered};
 use countersign_protocol::key_words::key_words;
 use countersign_protocol::limits;
 use countersign_protocol::message::{
@@ -68,7 +68,8 @@ pub fn register(
             key
         }
     };
-    let registration = Registration { agent, link, account: &ask.account, card, key, asker };
+    let (account, known_code) = (&ask.account, ask.code.as_ref());
+    let registration = Registration { agent, link, account, card, key, asker, known_code };
     let (record, index) = registration.run(person)?;
     agent.made_keys.forget(registration.card.card)?;
     agent.known.add(KnownKey {
@@ -108,6 +109,7 @@ struct Registration<'a> {
     card: Choice,
     key: CardKey,
     asker: Asker,
+    known_code: Option<&'a OneTimeCode>,
 }
 
 impl Registration<'_> {
@@ -164,8 +166,13 @@ impl Registration<'_> {
         person: &mut Person,
     ) -> Result<(Nonce, Transcript), Trouble> {
         for left in (0..limits::CODE_TRIES).rev() {
-            let typed = person.ask_hidden("One-time code from your administrator: ")?;
-            let code = card_pins::secret(&typed)?.expose_secret().trim().to_owned();
+            let code = match self.known_code {
+                Some(code) => code.expose().to_owned(),
+                None => {
+                    let typed = person.ask_hidden("One-time code from your administrator: ")?;
+                    card_pins::secret(&typed)?.expose_secret().trim().to_owned()
+                }
+            };
             let body = RegistrationCode { registration: reply.registration, code };
             let exchange = self.ask(&body, Some(begun.digest()))?;
             let heard = begun.then(exchange.sealed.literal());
@@ -174,6 +181,7 @@ impl Registration<'_> {
                 RegistrationCodeReply::Accepted { server_nonce } => {
                     return Ok((server_nonce, heard.then(exchange.reply.literal())));
                 }
+                RegistrationCodeReply::Rejected if self.known_code.is_some() => break,
                 RegistrationCodeReply::Rejected if left > 0 => {
                     person.note(
                         NoteKind::Error,

@@ -19,7 +19,7 @@ use crate::{agent, files, web};
 const SENT: usize = limits::FRAME_BODY / 4 * 3 - 4096;
 
 /// Whom to believe about a web server's name.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Authority {
     /// Believe only these certificate authorities (PEM) about the web server, such as a company's own.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

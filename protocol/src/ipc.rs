@@ -10,6 +10,7 @@ mod flat;
 mod frame;
 mod journal;
 mod login;
+mod one_time_code;
 mod reply;
 mod request;
 mod session;
@@ -25,6 +26,7 @@ pub use client::{Client, ClientError, Conversation};
 pub use frame::{Frame, FrameError, FrameKind, read_frame, write_frame};
 pub use journal::{JournalAsk, JournalChecked, JournalEntry, JournalPage, ReportState};
 pub use login::{LoginReply, LoginRequest};
+pub use one_time_code::OneTimeCode;
 pub use reply::{
     CardReport, Denial, DenyReason, Enrolled, Grant, JobDone, NoteKind, Problem, ProblemKind, Prompt,
     PromptKind, Registered, Reply,

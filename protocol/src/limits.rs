@@ -68,6 +68,9 @@ pub const EMERGENCY_TRIES: u32 = 5;
 /// Life of a one-time code made by an administrator, in seconds: a day, so that it can be handed over.
 pub const CODE_LIFE: i64 = 24 * 3600;
 
+/// Life of a one-time code that somebody has made for their own second card, in seconds: time to fetch it.
+pub const OWN_CODE_LIFE: i64 = 3600;
+
 /// Life of an enrolment token, in seconds.
 pub const TOKEN_LIFE: i64 = 24 * 3600;
 

@@ -55,7 +55,7 @@ pub struct RosterEntry {
     pub accounts: Vec<RosterAccount>,
 }
 
-/// One account that may open a login name.
+/// One account that may open a login name, with one of its cards. An account with two cards is there twice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RosterAccount {
@@ -178,9 +178,10 @@ impl Roster {
             return contradiction("a login name is there twice".into());
         }
         for entry in &self.entries {
-            let accounts: BTreeSet<_> = entry.accounts.iter().map(|one| &one.account).collect();
-            if accounts.len() != entry.accounts.len() {
-                return contradiction(format!("an account is there twice for {}", entry.login));
+            let cards: BTreeSet<_> =
+                entry.accounts.iter().map(|one| (&one.account, &one.certificate.0)).collect();
+            if cards.len() != entry.accounts.len() {
+                return contradiction(format!("a card of an account is there twice for {}", entry.login));
             }
             let named = entry.accounts.iter().flat_map(|one| match &one.offline {
                 OfflineServices::These(named) => named.as_slice(),

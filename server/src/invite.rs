@@ -6,7 +6,7 @@ use countersign_protocol::ids::{AccountName, CorrelationId, Fingerprint};
 use countersign_protocol::ledger::{Entry, EntryKind, Outcome, detail};
 use countersign_protocol::message::result::AccountCreated;
 use countersign_protocol::random::{NoRandomness, Random};
-use countersign_server_core::accounts::AccountState;
+use countersign_server_core::accounts::{AccountKey, AccountState};
 use countersign_server_core::jobs;
 use countersign_server_core::ledger::{LedgerWriteError, StorageFailure};
 use countersign_server_core::stop::Stop;
@@ -138,12 +138,21 @@ pub fn replace_key(
     let mut entry = Entry::new(EntryKind::Alarm, now, CorrelationId::new(random)?, Outcome::Noted, reason);
     entry.account = Some(name.clone());
     let revoked = account.key().map(|key| key.primary.clone());
+    // First the one that would take the place of the other; an entry names one key.
+    if let Some(key) = &account.second {
+        let mut entry = Entry::new(
+            EntryKind::Alarm,
+            now,
+            CorrelationId::new(random)?,
+            Outcome::Noted,
+            "the key of an administrator's second card was revoked on the server's own machine",
+        );
+        entry.account = Some(name.clone());
+        end(&*tx, name, key, &mut entry)?;
+        let _beside = keys.ledger.append(&mut *tx, &entry, None)?;
+    }
     if let Some(key) = account.key() {
-        if !tx.revoke_key(name, key, KEEP_NOBODY, now)? {
-            return Err(StoreError::Unavailable(format!("the key of {name} was changed a moment ago")).into());
-        }
-        entry.detail.insert(detail::REVOKED_KEY.into(), key.primary.to_string());
-        entry.detail.insert(detail::OF_ACCOUNT.into(), name.to_string());
+        end(&*tx, name, key, &mut entry)?;
     }
     let created = jobs::new_code(&*tx, random, &keys.pepper, name, now)?;
     let _beside = keys.ledger.append(&mut *tx, &entry, None)?;
@@ -151,6 +160,20 @@ pub fn replace_key(
         keys.ledger.seal(&mut *tx)?.commit(|| tx.commit().map_err(|error| StorageFailure(error.into())))?;
     drop(proof);
     Ok(Replaced { created, revoked })
+}
+
+fn end(
+    tx: &dyn Transaction,
+    name: &AccountName,
+    key: &AccountKey,
+    entry: &mut Entry,
+) -> Result<(), InviteError> {
+    if !tx.revoke_key(name, key, KEEP_NOBODY, entry.time)? {
+        return Err(StoreError::Unavailable(format!("the key of {name} was changed a moment ago")).into());
+    }
+    entry.detail.insert(detail::REVOKED_KEY.into(), key.primary.to_string());
+    entry.detail.insert(detail::OF_ACCOUNT.into(), name.to_string());
+    Ok(())
 }
 
 fn first_administrator(tx: &dyn Transaction) -> Result<AccountName, InviteError> {

@@ -20,4 +20,5 @@ mod program;
 mod registration;
 mod roster;
 mod rotation;
+mod second_card;
 mod watch;

@@ -154,7 +154,8 @@ fn card_with_keys_of_its_own_keeps_them_when_it_is_adopted() {
     assert!(ending.shown.contains("--adopt"), "{}", ending.shown);
 
     let adopt = ["register", &site.server.administrator, "--adopt", "/home/carla.asc"];
-    let answers = [("One-time code", site.server.code.as_str()), ("PIN for", Person::PIN)];
+    let code = site.server.code.as_str();
+    let answers = [("One-time code", code), ("PIN for", Person::PIN), ("Register a second card now", "n")];
     talk(&carla.countersign(&adopt).unwrap(), &answers, SOON).unwrap().success().unwrap();
     carla.administer(&["admin", "user", "add", "dora"]).unwrap();
 }

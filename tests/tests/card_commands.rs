@@ -121,7 +121,8 @@ fn a_card_lives_from_init_to_factory_reset_by_these_commands_and_gpg_agrees() {
     let register = ana.countersign(&["register", "ana", "--card", &ident]).unwrap();
     let mut left_open = Dialogue::start(&register).unwrap();
     left_open.expect("One-time code", SOON).unwrap();
-    let answers = [("One-time code", newcomer.code.as_str()), ("PIN for", PIN)];
+    let code = newcomer.code.as_str();
+    let answers = [("One-time code", code), ("PIN for", PIN), ("Register a second card now", "n")];
     let shown = done(talk(&register, &answers, KEY_GENERATION).unwrap());
     assert!(shown.contains("Going on with the keys"), "{shown}");
     newcomer.login(&[("PIN for", PIN)]).success().unwrap();
@@ -409,7 +410,12 @@ fn keys_made_elsewhere_are_adopted_from_the_address_on_the_card() {
 
     let register = ana.countersign(&["register", "ana", "--adopt-url", "--ca-file", &authority]).unwrap();
     let code = newcomer.code.as_str();
-    let answers = [("Fetch it? Type yes", "yes"), ("One-time code", code), ("PIN for", PIN)];
+    let answers = [
+        ("Fetch it? Type yes", "yes"),
+        ("One-time code", code),
+        ("PIN for", PIN),
+        ("Register a second card now", "n"),
+    ];
     done(talk(&register, &answers, KEY_GENERATION).unwrap());
     newcomer.login(&[("PIN for", PIN)]).success().unwrap();
     drop(newcomer.site);

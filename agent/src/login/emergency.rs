@@ -16,7 +16,11 @@ impl Login<'_> {
             return Vec::new();
         }
         let accounts = self.entry().map_or_else(|_| Vec::new(), |entry| entry.accounts);
-        accounts.into_iter().filter(|one| one.emergency.is_some()).map(|one| one.account).collect()
+        let mut codes: Vec<AccountName> =
+            accounts.into_iter().filter(|one| one.emergency.is_some()).map(|one| one.account).collect();
+        // Once for all of their cards.
+        codes.dedup();
+        codes
     }
 
     /// In the log as what it is, beside the line that every decision has.

@@ -3,9 +3,10 @@
 use countersign_protocol::certificate;
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::VerifiedRoster;
-use countersign_protocol::envelope::statement::{self, StatementRules};
+use countersign_protocol::envelope::statement::{self, StatementRules, VerifiedStatement};
 use countersign_protocol::ids::{AccountName, Digest, Fingerprint, LoginName, ServiceName};
 use countersign_protocol::limits;
+use countersign_protocol::roster::{RosterAccount, RosterEntry};
 use countersign_protocol::statement::{SignedStatement, Statement, StatementError};
 
 use super::Denial;
@@ -62,11 +63,7 @@ pub fn judge(case: Case<'_>) -> Result<Permitted, Denial> {
     // Who says it is: not believed before the signature is checked with that account's certificate.
     let claimed = Statement::from_bytes(&case.signed.statement.0).map_err(unreadable)?.account;
     let entry = verified.entry(case.login).ok_or(Denial::NotInRoster)?;
-    let account = entry.accounts.iter().find(|one| one.account == claimed).ok_or(Denial::NotInRoster)?;
-    let certificate =
-        certificate::parse(&account.certificate.0).map_err(|error| Denial::Certificate(error.to_string()))?;
-    let rules = StatementRules { server: case.server, instance: case.instance, now: case.now };
-    let proof = statement::verify(case.signed, &certificate, rules)?;
+    let (account, proof) = signatory(entry, &claimed, case)?;
     let statement = proof.statement();
     for (same, what) in [
         (statement.operation.as_str() == OPEN_SESSION, "operation"),
@@ -96,6 +93,27 @@ pub fn judge(case: Case<'_>) -> Result<Permitted, Denial> {
         until: roster.expires,
         uses: roster.offline_uses,
     })
+}
+
+/// With which of the account's cards it was signed: with none, what is wrong with the first of them.
+fn signatory<'a>(
+    entry: &'a RosterEntry,
+    claimed: &AccountName,
+    case: Case<'_>,
+) -> Result<(&'a RosterAccount, VerifiedStatement), Denial> {
+    let rules = StatementRules { server: case.server, instance: case.instance, now: case.now };
+    let mut first = None;
+    for account in entry.accounts.iter().filter(|one| one.account == *claimed) {
+        let certificate = certificate::parse(&account.certificate.0);
+        let proof = certificate
+            .map_err(|error| Denial::Certificate(error.to_string()))
+            .and_then(|certificate| Ok(statement::verify(case.signed, &certificate, rules)?));
+        match proof {
+            Ok(proof) => return Ok((account, proof)),
+            Err(denial) => first = first.or(Some(denial)),
+        }
+    }
+    Err(first.unwrap_or(Denial::NotInRoster))
 }
 
 /// A roster that is worth something now.

@@ -1,11 +1,13 @@
-//! `countersign register`: make a card the key of an account.
+//! `countersign register`: make a card the key of an account, and another one to keep somewhere else.
+
+mod second;
 
 use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use countersign_protocol::ids::AccountName;
-use countersign_protocol::ipc::{self, RegisterKey, Reply, Request};
+use countersign_protocol::ids::{AccountName, CardIdent};
+use countersign_protocol::ipc::{self, OneTimeCode, RegisterKey, Reply, Request};
 use serde::Serialize;
 
 use crate::agent;
@@ -14,16 +16,22 @@ use crate::certificate_source::{Authority, at_the_cards_url, in_file};
 use crate::commands::algorithm::Algorithm;
 use crate::commands::emergency_code::Paper;
 use crate::failure::Failure;
-use crate::output::Report;
+use crate::output::{Output, Report};
+use crate::terminal;
 
 /// Make a card the key of an account, with the one-time code from an administrator.
 ///
 /// New keys are generated on the card and both factory PINs are replaced. A card that holds keys already
-/// keeps them with --adopt or --adopt-url.
+/// keeps them with --adopt or --adopt-url. With --second the card that the account has vouches for another
+/// one, which needs no administrator; keep it somewhere else.
 #[derive(Debug, Args)]
 pub(crate) struct Register {
     /// The account, as the administrator named it.
     account: AccountName,
+
+    /// Register a second card, with the account's own card in place of a code.
+    #[arg(long)]
+    second: bool,
 
     #[command(flatten)]
     card: CardChoice,
@@ -46,19 +54,76 @@ pub(crate) struct Register {
 
 impl Register {
     pub(crate) fn run(&self, global: &Global) -> Result<Report, Failure> {
+        if self.second {
+            return second::register(self, global, None);
+        }
+        let registered = self.ask(global, &self.card, None)?;
+        let first = registered.card;
+        let report = Report::of(&Shown(registered))?;
+        if !second::can_be_offered(global) {
+            return Ok(report);
+        }
+        // Before anything else is asked: the code in it must be written down.
+        Output::human().report(&report)?;
+        if !second::is_wanted() {
+            return Report::of(&self.later());
+        }
+        let second = second::register(&self.with_new_keys(), global, Some(first));
+        if second.is_err() {
+            terminal::tell(&format!("Card {first} is registered all the same, and works. {}", self.later()));
+        }
+        second
+    }
+
+    /// The same for another card. What was said of the first one's keys is said of no other.
+    fn with_new_keys(&self) -> Self {
+        Self {
+            account: self.account.clone(),
+            second: true,
+            card: CardChoice { card: None },
+            algorithm: self.algorithm,
+            adopt: None,
+            adopt_url: false,
+            authority: Authority::default(),
+        }
+    }
+
+    fn later(&self) -> Later {
+        Later { account: self.account.clone() }
+    }
+
+    /// Has the agent register this card, with this code or one that the person types.
+    fn ask(
+        &self,
+        global: &Global,
+        choice: &CardChoice,
+        code: Option<OneTimeCode>,
+    ) -> Result<ipc::Registered, Failure> {
         let (card, key) = match &self.adopt {
-            Some(path) => (self.card.card, RegisterKey::Adopt { certificate: in_file(path)? }),
+            Some(path) => (choice.card, RegisterKey::Adopt { certificate: in_file(path)? }),
             None if self.adopt_url => {
-                let (card, certificate) = at_the_cards_url(global, &self.card, &self.authority)?;
+                let (card, certificate) = at_the_cards_url(global, choice, &self.authority)?;
                 (Some(card), RegisterKey::Adopt { certificate })
             }
-            None => (self.card.card, RegisterKey::Generate { algorithm: self.algorithm.word().to_owned() }),
+            None => (choice.card, RegisterKey::Generate { algorithm: self.algorithm.word().to_owned() }),
         };
-        let request = Request::Register(ipc::Register { account: self.account.clone(), card, key });
+        let request = Request::Register(ipc::Register { account: self.account.clone(), card, key, code });
         match agent::ask(global, &request)?.reply {
-            Reply::Registered(registered) => Report::of(&Shown(registered)),
+            Reply::Registered(registered) => Ok(registered),
             other => Err(agent::unexpected(&other)),
         }
+    }
+}
+
+/// Nobody wanted a second card now.
+#[derive(Serialize)]
+struct Later {
+    account: AccountName,
+}
+
+impl fmt::Display for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "For a second card, whenever you like: countersign register {} --second", self.account)
     }
 }
 
@@ -69,15 +134,41 @@ impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(registered) = self;
         writeln!(f, "Card {} is the key of {} now.", registered.card, registered.account)?;
-        writeln!(f, "  certificate {}", registered.certificate.spaced())?;
-        writeln!(f, "  key words   {}", registered.key_words)?;
-        writeln!(f, "  recorded    entry {} of the ledger", registered.ledger_index)?;
+        recorded(f, registered)?;
         if let Some(code) = &registered.emergency_code {
             writeln!(f, "{}", Paper(code))?;
         }
         writeln!(
             f,
             "Next: see whether it opens your login, before anything depends on it:\n  countersign login try"
+        )
+    }
+}
+
+fn recorded(f: &mut fmt::Formatter<'_>, registered: &ipc::Registered) -> fmt::Result {
+    writeln!(f, "  certificate {}", registered.certificate.spaced())?;
+    writeln!(f, "  key words   {}", registered.key_words)?;
+    writeln!(f, "  recorded    entry {} of the ledger", registered.ledger_index)
+}
+
+/// Of a second card.
+#[derive(Serialize)]
+struct ShownSecond {
+    #[serde(flatten)]
+    registered: ipc::Registered,
+    first: Option<CardIdent>,
+}
+
+impl fmt::Display for ShownSecond {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { registered, first } = self;
+        writeln!(f, "Card {} is a key of {}, too.", registered.card, registered.account)?;
+        recorded(f, registered)?;
+        let first = first.map_or_else(|| "the first card".to_owned(), |first| format!("card {first}"));
+        writeln!(
+            f,
+            "Either opens your logins. Keep one where the other is not. If {first} is lost, an administrator ends it by \
+             its number, and this one goes on: write both numbers down."
         )
     }
 }

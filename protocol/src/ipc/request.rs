@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::card::{
     CardChangePin, CardCheck, CardFactoryReset, CardGenerate, CardInit, CardSetTouch, CardShow, CardUnblock,
 };
-use super::{JournalAsk, PinChange, SessionClosed, SessionOpened, SshKeys};
+use super::{JournalAsk, OneTimeCode, PinChange, SessionClosed, SessionOpened, SshKeys};
 use crate::binary::Binary;
 use crate::ids::{
     AccountName, CardIdent, Fingerprint, LoginName, Nonce, Operation, ResourceName, ServiceName,
@@ -162,6 +162,9 @@ pub struct Register {
     pub card: Option<CardIdent>,
     /// New keys or the card's own.
     pub key: RegisterKey,
+    /// The code, if it is known already. Otherwise the person is asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<OneTimeCode>,
 }
 
 /// Which key is registered.

@@ -6,9 +6,9 @@ use countersign_protocol::emergency::EmergencyCode;
 use countersign_protocol::ids::{Digest, Nonce};
 use countersign_protocol::ipc::{
     Account, Answer, Authenticate, CardReport, Denial, DenyReason, Enroll, EnrollKeyStore, Enrolled,
-    FrameKind, Grant, Job, JobDone, JournalAsk, JournalChecked, JournalPage, NoteKind, Noted, PinChange,
-    Problem, ProblemKind, Prompt, PromptKind, Register, RegisterKey, Registered, ReplaceHost, Reply, Request,
-    RotateKey, SessionClosed, SessionOpened, SshKey, SshKeys, SshKeysFound,
+    FrameKind, Grant, Job, JobDone, JournalAsk, JournalChecked, JournalPage, NoteKind, Noted, OneTimeCode,
+    PinChange, Problem, ProblemKind, Prompt, PromptKind, Register, RegisterKey, Registered, ReplaceHost,
+    Reply, Request, RotateKey, SessionClosed, SessionOpened, SshKey, SshKeys, SshKeysFound,
 };
 use countersign_protocol::message::result::ApplicationBundle;
 use serde::Serialize;
@@ -107,11 +107,14 @@ fn requests() -> Vec<(&'static str, Request)> {
         account: "ana".parse().unwrap(),
         card: Some(CARD.parse().unwrap()),
         key: RegisterKey::Generate { algorithm: "curve25519".into() },
+        code: None,
     };
+    let second = Register { code: Some(OneTimeCode::new(REFERENCE.to_owned().into())), ..register.clone() };
     let adopt = Register {
         account: "ana".parse().unwrap(),
         card: None,
         key: RegisterKey::Adopt { certificate: Binary(vec![0xC6; 4]) },
+        code: None,
     };
     let job = Job {
         operation: "create".parse().unwrap(),
@@ -149,6 +152,7 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("accept-ledger", Request::AcceptLedger),
         ("register-generate", Request::Register(register)),
         ("register-adopt", Request::Register(adopt)),
+        ("register-second", Request::Register(second)),
         ("ssh-keys", Request::SshKeys(SshKeys { login: "ana".parse().unwrap() })),
         ("job", Request::Job(job)),
     ]

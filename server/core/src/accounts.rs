@@ -1,4 +1,4 @@
-//! Persons and services known to the server, and the one key each of them signs with.
+//! Persons and services known to the server, and the key each of them signs with; or two, on two cards.
 
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::Timestamp;
@@ -14,8 +14,10 @@ use crate::store::StoreError;
 pub struct Account {
     /// Its name.
     pub name: AccountName,
-    /// Where it stands.
+    /// Where it stands, with its key.
     pub state: AccountState,
+    /// The key on its second card. Only an account with a key has one.
+    pub second: Option<AccountKey>,
     /// The login names it may open, on any host whose policy lets it.
     pub logins: Vec<LoginName>,
     /// Its roles, in the words of the policy.
@@ -82,7 +84,7 @@ impl Account {
     /// An account that waits for its key.
     #[must_use]
     pub const fn invited(name: AccountName, logins: Vec<LoginName>, roles: Vec<String>) -> Self {
-        Self { name, state: AccountState::Invited, logins, roles, seen: None, emergency: None }
+        Self { name, state: AccountState::Invited, logins, roles, second: None, seen: None, emergency: None }
     }
 
     /// The key arrived: the account may ask from now on.
@@ -106,6 +108,16 @@ impl Account {
             AccountState::Suspended(key) => key.as_ref(),
             AccountState::Invited | AccountState::Closed => None,
         }
+    }
+
+    /// Its keys, whether or not it may use them now: none, one, or one on each of two cards.
+    pub fn keys(&self) -> impl Iterator<Item = &AccountKey> {
+        self.key().into_iter().chain(self.key().and(self.second.as_ref()))
+    }
+
+    /// The keys it may use now.
+    pub fn active_keys(&self) -> impl Iterator<Item = &AccountKey> {
+        self.active_key().into_iter().chain(self.active_key().and(self.second.as_ref()))
     }
 
     /// Its key, if it may use it now.
@@ -132,6 +144,13 @@ impl AccountState {
 }
 
 impl AccountKey {
+    /// Whether `key` is any of the certificate's.
+    #[must_use]
+    pub fn contains(&self, key: &Fingerprint) -> bool {
+        let cert = certificate::parse(&self.certificate);
+        cert.is_ok_and(|cert| cert.keys().any(|one| one.key().fingerprint().as_bytes() == key.as_bytes()))
+    }
+
     /// Whether `key` is its primary key, or one that signs for the account.
     #[must_use]
     pub fn holds(&self, key: &Fingerprint) -> bool {
@@ -198,8 +217,15 @@ pub trait AccountStore: AccountRead {
     /// [`StoreError`].
     fn bind_account(&self, name: &AccountName, key: &AccountKey) -> Result<bool, StoreError>;
 
+    /// Gives an active account a second key, if it has none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn bind_second_key(&self, name: &AccountName, key: &AccountKey) -> Result<bool, StoreError>;
+
     /// Takes `key` away from an account for ever, if it has it, and unless nobody who is active would have the role
-    /// `keep` afterwards. The account is invited again; a bar on it stays.
+    /// `keep` afterwards. An account with another key goes on with that one; any other is invited again. A bar on it
+    /// stays. Codes of the account end: whoever has the card may have had some made with it.
     ///
     /// # Errors
     /// [`StoreError`].

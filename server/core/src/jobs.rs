@@ -1,5 +1,6 @@
 //! What a person asks for by signing a statement: one pipeline for logins and administration.
 
+mod add_key;
 mod approve_instance;
 mod change_account;
 mod change_instance;
@@ -90,9 +91,9 @@ pub(crate) fn job_request(
     let statement = proof.statement();
     let account = ctx.tx().account(&statement.account)?;
     let account = account.ok_or_else(|| Reason::Statement("the account is gone".into()))?;
-    let primary = match account.key() {
-        Some(key) if key.certificate == certificate => key.primary.clone(),
-        _ => return Err(Reason::Statement("the account's key changed".into()).into()),
+    let primary = match account.keys().find(|key| key.certificate == certificate) {
+        Some(key) => key.primary.clone(),
+        None => return Err(Reason::Statement("the account's key changed".into()).into()),
     };
     if statement.body != request.body_digest() {
         return Err(Reason::BodyDigest.into());
@@ -196,6 +197,7 @@ fn is_harmless(statement: &Statement) -> bool {
 fn perform(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
     match (job.statement.operation.as_str(), job.statement.resource.collection()) {
         (OPEN_SESSION, "session") => open_session::perform(ctx, job),
+        ("add-key", "account") => add_key::perform(ctx, job),
         ("renew-emergency-code", "account") => renew_emergency_code::perform(ctx, job),
         ("create", "account") => create_account::perform(ctx, job),
         ("create", "application") => create_application::perform(ctx, job),

@@ -180,18 +180,18 @@ impl<'a> Question<'a> {
     fn entry<R: AccountRead + ?Sized>(&self, accounts: &R, login: &LoginName) -> Result<RosterEntry, Stop> {
         let mut permitted = Vec::new();
         for account in accounts.accounts_of_login(login)? {
-            let Some(key) = account.active_key() else { continue };
             let facts = self.facts(&account, login);
-            if self.policy.could_permit_session(&facts) {
-                permitted.push(RosterAccount {
-                    account: account.name.clone(),
-                    certificate: Binary(key.short.clone()),
-                    keys: key.signing.clone(),
-                    authentication: key.authentication.clone().filter(|_| self.opens_by_ssh(facts)),
-                    offline: self.offline(facts),
-                    emergency: account.emergency.clone(),
-                });
+            if !self.policy.could_permit_session(&facts) {
+                continue;
             }
+            permitted.extend(account.active_keys().map(|key| RosterAccount {
+                account: account.name.clone(),
+                certificate: Binary(key.short.clone()),
+                keys: key.signing.clone(),
+                authentication: key.authentication.clone().filter(|_| self.opens_by_ssh(facts)),
+                offline: self.offline(facts),
+                emergency: account.emergency.clone(),
+            }));
         }
         Ok(RosterEntry { login: login.clone(), accounts: permitted })
     }

@@ -6,7 +6,7 @@ use countersign_protocol::envelope::statement::{self, StatementRules, VerifiedSt
 use countersign_protocol::ids::{AccountName, Fingerprint};
 use countersign_protocol::statement::{SignedStatement, Statement};
 
-use crate::accounts::{AccountKey, RevokedKey};
+use crate::accounts::{Account, AccountKey, RevokedKey};
 use crate::core::Core;
 use crate::stop::Failure;
 use crate::store::View;
@@ -41,7 +41,17 @@ impl Signatory {
             Err(error) => return Ok(Self::Nobody(error.to_string())),
         };
         let account = view.account(&claimed.account)?;
-        let key = account.as_ref().and_then(|account| account.key());
+        let keys = account.iter().flat_map(Account::keys).collect::<Vec<_>>();
+        let rules = StatementRules { server: core.identity().fingerprint(), instance, now: when };
+        // Of two cards it is the second one's, if the first one's says no.
+        if let [_, second] = keys.as_slice()
+            && let Ok(cert) = certificate::parse(&second.certificate)
+            && let Ok(statement) = statement::verify(signed, &cert, rules)
+            && second.signing.contains(statement.key())
+        {
+            return Ok(Self::Account(Box::new((statement, (*second).clone()))));
+        }
+        let key = keys.first().copied();
         // For nobody, the same work with a certificate that nobody signs with: time does not tell who has an account.
         let certificate = match key {
             Some(key) => Ok(key.certificate.clone()),
@@ -51,7 +61,6 @@ impl Signatory {
             Ok(cert) => cert,
             Err(error) => return Ok(Self::Nobody(error.to_string())),
         };
-        let rules = StatementRules { server: core.identity().fingerprint(), instance, now: when };
         let why = match (key, statement::verify(signed, &cert, rules)) {
             // Exactly the keys that were enrolled, whatever the certificate says (W26).
             (Some(key), Ok(statement)) if key.signing.contains(statement.key()) => {

@@ -90,6 +90,7 @@ impl Person<'_> {
             ("New admin PIN (", admin_pin),
             ("New admin PIN again", admin_pin),
             ("One-time code", code),
+            ("Register a second card now", ""),
         ];
         talk(&command, &answers, KEY_GENERATION)?.success()
     }

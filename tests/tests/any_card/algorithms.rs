@@ -89,6 +89,7 @@ fn makes_keys(person: &Person<'_>, algorithm: &str, code: &str) -> Ending {
         ("New admin PIN (", Person::ADMIN_PIN),
         ("New admin PIN again", Person::ADMIN_PIN),
         ("One-time code", code),
+        ("Register a second card now", "n"),
     ];
     // Three keys; how long the search for RSA primes takes is a matter of luck.
     talk(&command, &answers, 3 * KEY_GENERATION).unwrap().success().unwrap()
@@ -102,6 +103,6 @@ fn brings_keys(scene: &Scene<'_>, person: &Person<'_>, bits: usize, code: &str) 
     person.card.change_pin("123456", Person::PIN).unwrap();
     let file = file.to_str().unwrap();
     let words = ["register", login, "--card", &ident, "--adopt", file];
-    let answers = [("One-time code", code), ("PIN for", Person::PIN)];
+    let answers = [("One-time code", code), ("PIN for", Person::PIN), ("Register a second card now", "n")];
     talk(&person.countersign(&words).unwrap(), &answers, KEY_GENERATION).unwrap().success().unwrap()
 }

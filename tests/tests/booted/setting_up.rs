@@ -71,6 +71,8 @@ fn register(stage: &mut Stage<'_>, account: &str, code: String) -> Result<(), Tr
     ])?;
     console.question("One-time code")?;
     console.hidden_word("the code", &code)?;
+    console.expect("keep somewhere else? [y/N] ")?;
+    console.line("n")?;
     console.prompt_again()
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use countersign_protocol::ids::{AccountName, CardIdent, Fingerprint};
-use countersign_protocol::message::result::{AccountShown, KeyRevoked};
+use countersign_protocol::message::result::{AccountShown, KeyRevoked, KeyShown};
 use serde::Serialize;
 
 use super::{user_list, user_show};
@@ -57,6 +57,7 @@ impl FromStr for Target {
 }
 
 /// One key to be revoked, and what is known of it.
+#[derive(Clone)]
 struct Found {
     key: Fingerprint,
     about: String,
@@ -65,7 +66,7 @@ struct Found {
 impl Revoke {
     pub(crate) fn run(&self, global: &Global) -> Result<Report, Failure> {
         let found = self.targets.iter().map(|target| self.find(global, target));
-        let found = found.collect::<Result<Vec<_>, _>>()?;
+        let found = found.collect::<Result<Vec<_>, _>>()?.concat();
         terminal::tell("To be revoked, for good:");
         for one in &found {
             terminal::tell(&format!("  key {}\n    {}", one.key.spaced(), one.about));
@@ -85,17 +86,18 @@ impl Revoke {
         Ok(Done { revoked: done.result, recorded: done.recorded })
     }
 
-    fn find(&self, global: &Global, target: &Target) -> Result<Found, Failure> {
+    /// An account is named for all of its keys.
+    fn find(&self, global: &Global, target: &Target) -> Result<Vec<Found>, Failure> {
         match target {
             Target::Key(key) => {
-                Ok(Found { key: key.clone(), about: "of whichever account it belongs to".to_owned() })
+                Ok(vec![Found { key: key.clone(), about: "of whichever account it belongs to".to_owned() }])
             }
             Target::Account(name) => {
-                terminal::tell(&format!("Looking up the key of account {name}."));
-                of(user_show::account(global, &self.card, name)?)
+                terminal::tell(&format!("Looking up the keys of account {name}."));
+                of(&user_show::account(global, &self.card, name)?)
             }
             // Also if it is in a reader here: a card could claim any number and anybody's key.
-            Target::Card(card) => self.by_card(global, *card),
+            Target::Card(card) => Ok(vec![self.by_card(global, *card)?]),
         }
     }
 
@@ -106,9 +108,10 @@ impl Revoke {
         loop {
             let list = user_list::page(global, &self.card, after)?;
             after = list.accounts.last().map(|last| last.account.to_string()).filter(|_| list.more);
-            let has_it = |one: &AccountShown| one.key.as_ref().is_some_and(|key| key.card == Some(card));
-            if let Some(one) = list.accounts.into_iter().find(has_it) {
-                return of(one);
+            let of_card =
+                |one: &AccountShown| keys(one).find(|key| key.card == Some(card)).map(|key| found(one, key));
+            if let Some(found) = list.accounts.iter().find_map(of_card) {
+                return Ok(found);
             }
             if after.is_none() {
                 return Err(Failure::usage(format!("no account's key was registered from the card {card}"))
@@ -118,17 +121,30 @@ impl Revoke {
     }
 }
 
-fn of(account: AccountShown) -> Result<Found, Failure> {
-    let name = &account.account;
-    let Some(key) = account.key else {
+fn of(account: &AccountShown) -> Result<Vec<Found>, Failure> {
+    let found: Vec<Found> = keys(account).map(|key| found(account, key)).collect();
+    if found.is_empty() {
+        let name = &account.account;
         return Err(Failure::usage(format!("the account {name} has no key; it is {}", account.state))
             .then(format!("What it had before: countersign admin user show {name}")));
-    };
+    }
+    Ok(found)
+}
+
+fn keys(account: &AccountShown) -> impl Iterator<Item = &KeyShown> {
+    account.key.iter().chain(&account.second)
+}
+
+fn found(account: &AccountShown, key: &KeyShown) -> Found {
     let card = key.card.map_or_else(|| "a card".to_owned(), |card| format!("card {card}"));
     let logins: Vec<&str> = account.logins.iter().map(|login| login.as_str()).collect();
-    let about =
-        format!("of account {name} (logins {}), on {card}, registered {}", logins.join(", "), key.registered);
-    Ok(Found { key: key.key, about })
+    let about = format!(
+        "of account {} (logins {}), on {card}, registered {}",
+        account.account,
+        logins.join(", "),
+        key.registered
+    );
+    Found { key: key.key.clone(), about }
 }
 
 /// Nothing that was done may go unsaid because the next one failed.

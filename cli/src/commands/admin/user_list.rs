@@ -3,7 +3,7 @@
 use std::fmt;
 
 use clap::Args;
-use countersign_protocol::message::result::{AccountList, AccountShown, ListAfter};
+use countersign_protocol::message::result::{AccountList, KeyShown, ListAfter};
 use serde::Serialize;
 
 use crate::args::{CardChoice, Global};
@@ -51,8 +51,12 @@ impl fmt::Display for Shown {
         writeln!(f, "{:width$}  {:9}  {:20}  {:14}  KEY", "ACCOUNT", "STATE", "LAST SEEN", "CARD")?;
         for one in accounts {
             let seen = one.seen.map_or_else(|| "never".to_owned(), |at| at.to_string());
-            let (card, key) = card_and_key(one);
+            let (card, key) = card_and_key(one.key.as_ref());
             writeln!(f, "{:width$}  {:9}  {seen:20}  {card:14}  {key}", one.account.as_str(), one.state)?;
+            if one.second.is_some() {
+                let (card, key) = card_and_key(one.second.as_ref());
+                writeln!(f, "{:width$}  {:9}  {:20}  {card:14}  {key}", "", "", "")?;
+            }
         }
         match accounts.last().filter(|_| self.list.more) {
             Some(last) => writeln!(f, "There are more: countersign admin user list --after {}", last.account),
@@ -61,8 +65,8 @@ impl fmt::Display for Shown {
     }
 }
 
-fn card_and_key(one: &AccountShown) -> (String, String) {
-    match &one.key {
+fn card_and_key(key: Option<&KeyShown>) -> (String, String) {
+    match key {
         Some(key) => {
             (key.card.map_or_else(|| "unknown".to_owned(), |card| card.to_string()), key.key.to_string())
         }

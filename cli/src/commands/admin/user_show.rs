@@ -65,6 +65,9 @@ impl fmt::Display for Shown {
             Some(key) => write_key(f, "key", key)?,
             None => writeln!(f, "  key         none")?,
         }
+        if let Some(second) = &account.second {
+            write_key(f, "second", second)?;
+        }
         account.revoked.iter().try_for_each(|key| write_key(f, "revoked", key))
     }
 }

@@ -285,7 +285,7 @@ impl<'a> Check<'a> {
             EntryKind::Alarm => Ok(()),
             // Told of later, when the account may have another key by then.
             EntryKind::OfflineUse => was_its_key(&held, entry, signed.time),
-            _ if newest.until.is_some() || keys.last().is_none_or(|last| last.key != *key) => {
+            _ if newest.until.is_some() || !is_of_one_of_two_cards(keys, key) => {
                 Err(format!("the key {key} of account {} had ended before it", signed.account))
             }
             _ => Ok(()),
@@ -311,4 +311,9 @@ impl<'a> Check<'a> {
         self.problems.sort_by_key(|problem| problem.line);
         Err(LedgerError::Export { problems: self.problems, more: self.more })
     }
+}
+
+/// An account has two cards at most: of its keys that were not ended, the newest two.
+fn is_of_one_of_two_cards(keys: &[Registered], key: &Fingerprint) -> bool {
+    keys.iter().rev().filter(|one| one.until.is_none()).take(2).any(|one| one.key == *key)
 }

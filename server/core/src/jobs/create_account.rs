@@ -21,7 +21,7 @@ use crate::store::Transaction;
 const ROLES: [&str; 5] = [ADMINISTRATOR, "developer", "resource-administrator", "user", "auditor"];
 
 /// Groups of four characters in a registration code: 40 bits.
-const CODE_GROUPS: usize = 2;
+pub(super) const CODE_GROUPS: usize = 2;
 
 /// Most login names of one account.
 const LOGINS: usize = 100;

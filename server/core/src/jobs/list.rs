@@ -103,6 +103,7 @@ fn show_account(ctx: &Context<'_>, account: Account) -> Result<AccountShown, Sto
     Ok(AccountShown {
         state: account.state.as_str().to_owned(),
         key: account.key().map(|key| show_key(key, None)),
+        second: account.second.as_ref().map(|key| show_key(key, None)),
         revoked: revoked.iter().map(|gone| show_key(&gone.key, Some(gone.at))).collect(),
         account: account.name,
         roles: account.roles,

@@ -33,8 +33,10 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
             return Performed::noting(&result, [("nothing-changed", format!("revoked on {}", gone.at))]);
         }
     }
-    let Some(key) = account.key() else {
-        return Ok(Performed::impossible(format!("The account {owner} has no key.")));
+    let mut keys = account.keys();
+    // Another fingerprint of a certificate names it, too.
+    let Some(key) = keys.find(|key| key.holds(&wanted) || key.contains(&wanted)) else {
+        return Ok(Performed::impossible(format!("The account {owner} has no key {wanted} any more.")));
     };
     if !ctx.tx().revoke_key(&owner, key, ADMINISTRATOR, ctx.now)? {
         return Ok(Performed::impossible(format!(

@@ -45,12 +45,20 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
     let account = ctx.tx().account(&registration.account)?.ok_or(Reason::AccountNotInvited)?;
     let key = AccountKey::pin(&cert, proof.key().clone(), body.authentication, body.card, ctx.now)?;
     keys::claim_all(ctx.tx(), &cert, &Owner::Account(account.name.clone()), ctx.now)?;
-    let account = account.bind(key.clone())?;
-    if !ctx.tx().bind_account(&account.name, &key)? {
-        return Err(Reason::AccountNotInvited.into());
-    }
-    // Whoever is without a card one day has this in a drawer.
-    let emergency_code = Some(emergency::new_code(ctx.tx(), ctx.random(), &account.name, ctx.now)?);
+    let emergency_code = if account.active_key().is_some() {
+        // Its own card had the code made. What is on paper stays as it is.
+        if !ctx.tx().bind_second_key(&account.name, &key)? {
+            return Err(Reason::AccountNotInvited.into());
+        }
+        None
+    } else {
+        let account = account.clone().bind(key.clone())?;
+        if !ctx.tx().bind_account(&account.name, &key)? {
+            return Err(Reason::AccountNotInvited.into());
+        }
+        // Whoever is without a card one day has this in a drawer.
+        Some(emergency::new_code(ctx.tx(), ctx.random(), &account.name, ctx.now)?)
+    };
 
     let transcript = Transcript::resume(registration.transcript).then(ctx.literal()).digest();
     let evidence = Evidence { salt: Binary(random::array::<32>(ctx.random())?.to_vec()), signed: body.proof };

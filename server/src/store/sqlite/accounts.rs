@@ -1,5 +1,6 @@
 //! Accounts.
 
+use countersign_protocol::certificate;
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{AccountName, Fingerprint, LoginName};
 use countersign_server_core::accounts::{
@@ -55,15 +56,7 @@ impl Columns {
         let certificate: Option<Vec<u8>> = row.get("certificate")?;
         let key = match certificate {
             None => None,
-            Some(certificate) => Some(KeyColumns {
-                certificate,
-                short: row.get("short_certificate")?,
-                primary: row.get("primary_key")?,
-                signing: row.get("signing_keys")?,
-                authentication: row.get("authentication_key")?,
-                card: row.get("key_card")?,
-                registered_at: row.get("key_at")?,
-            }),
+            Some(_) => Some(KeyColumns::read(row)?),
         };
         Ok(Self {
             name: row.get("name")?,
@@ -97,12 +90,26 @@ impl Columns {
             logins,
             roles: json(&self.roles, "an account's roles")?,
             seen: self.seen_at.map(Timestamp::from_seconds),
+            second: second_key(connection, &self.name)?,
             emergency: emergency::live(connection, &self.name)?,
         })
     }
 }
 
 impl KeyColumns {
+    /// Of a row of `accounts` or `second_keys`.
+    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        Ok(Self {
+            certificate: row.get("certificate")?,
+            short: row.get("short_certificate")?,
+            primary: row.get("primary_key")?,
+            signing: row.get("signing_keys")?,
+            authentication: row.get("authentication_key")?,
+            card: row.get("key_card")?,
+            registered_at: row.get("key_at")?,
+        })
+    }
+
     fn key(self) -> Result<AccountKey, StoreError> {
         Ok(AccountKey {
             short: self.short.unwrap_or_else(|| self.certificate.clone()),
@@ -125,6 +132,13 @@ fn account(connection: &Connection, name: &AccountName) -> Result<Option<Account
         .prepare_cached(&sql)
         .and_then(|mut statement| statement.query_row([name.as_str()], Columns::read));
     optional(row)?.map(|columns| columns.account(connection)).transpose()
+}
+
+fn second_key(connection: &Connection, account: &str) -> Result<Option<AccountKey>, StoreError> {
+    let row = connection
+        .prepare_cached("SELECT * FROM second_keys WHERE account = ?1")
+        .and_then(|mut statement| statement.query_row([account], KeyColumns::read));
+    optional(row)?.map(KeyColumns::key).transpose()
 }
 
 fn revoked_keys(connection: &Connection, name: &AccountName) -> Result<Vec<RevokedKey>, StoreError> {
@@ -199,6 +213,7 @@ impl AccountStore for SqliteTransaction<'_> {
     fn account_certificate(&self, primary: &Fingerprint) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(
             "SELECT certificate FROM accounts WHERE primary_key = ?1
+             UNION ALL SELECT certificate FROM second_keys WHERE primary_key = ?1
              UNION ALL SELECT certificate FROM revoked_keys WHERE primary_key = ?1",
             [primary.to_string()],
             |row| row.get(0),
@@ -242,6 +257,27 @@ impl AccountStore for SqliteTransaction<'_> {
         Ok(bound == 1)
     }
 
+    fn bind_second_key(&self, name: &AccountName, key: &AccountKey) -> Result<bool, StoreError> {
+        let bound = self.write(
+            "INSERT INTO second_keys (account, certificate, primary_key, signing_keys, key_card, key_at,
+                                      short_certificate, authentication_key)
+             SELECT name, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM accounts
+             WHERE name = ?1 AND state = 'active' AND suspended_at IS NULL
+             ON CONFLICT DO NOTHING",
+            (
+                name.as_str(),
+                &key.certificate,
+                key.primary.to_string(),
+                to_json(&key.signing)?,
+                key.card.map(|card| card.to_string()),
+                time(key.registered),
+                &key.short,
+                key.authentication.as_ref().map(ToString::to_string),
+            ),
+        )?;
+        Ok(bound == 1)
+    }
+
     fn revoke_key(
         &self,
         name: &AccountName,
@@ -249,20 +285,42 @@ impl AccountStore for SqliteTransaction<'_> {
         keep: &str,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let revoked = self.write(
-            &format!(
-                "UPDATE accounts SET state = 'invited', certificate = NULL, primary_key = NULL, signing_keys = NULL,
-                                     key_card = NULL, key_at = NULL, short_certificate = NULL,
-                                     authentication_key = NULL
-                 WHERE name = ?1 AND primary_key = ?2 AND ({HAS_IT_NOT} OR {ANOTHER_HAS_ROLE})"
-            ),
-            (name.as_str(), key.primary.to_string(), keep),
+        // Either the second card's, or the first one's, whose place the second one takes.
+        let second = self.write(
+            "DELETE FROM second_keys WHERE account = ?1 AND primary_key = ?2",
+            (name.as_str(), key.primary.to_string()),
         )?;
-        if revoked == 0 {
-            return Ok(false);
+        if second == 0 {
+            let first = self.write(
+                &format!(
+                    "UPDATE accounts
+                     SET (state, certificate, primary_key, signing_keys, key_card, key_at, short_certificate,
+                          authentication_key) =
+                         (SELECT CASE WHEN max(account) IS NULL THEN 'invited' ELSE 'active' END, max(certificate),
+                                 max(primary_key), max(signing_keys), max(key_card), max(key_at),
+                                 max(short_certificate), max(authentication_key)
+                          FROM second_keys WHERE account = ?1)
+                     WHERE name = ?1 AND primary_key = ?2
+                       AND ({HAS_IT_NOT} OR {ANOTHER_HAS_ROLE}
+                            OR EXISTS (SELECT 1 FROM second_keys WHERE account = ?1))"
+                ),
+                (name.as_str(), key.primary.to_string(), keep),
+            )?;
+            if first == 0 {
+                return Ok(false);
+            }
+            self.write("DELETE FROM second_keys WHERE account = ?1", [name.as_str()])?;
         }
-        // Who has the lost card may have had a code made with it.
+        // Who has the lost card may have had codes made with it.
         self.end_emergency_code(name, at)?;
+        self.write(
+            "UPDATE codes SET used_at = ?2 WHERE account = ?1 AND used_at IS NULL",
+            (name.as_str(), time(at)),
+        )?;
+        self.write(
+            "UPDATE registrations SET ended_at = ?2 WHERE account = ?1 AND ended_at IS NULL",
+            (name.as_str(), time(at)),
+        )?;
         self.write(
             "INSERT INTO revoked_keys (primary_key, account, certificate, signing_keys, card, registered_at, revoked_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -276,12 +334,14 @@ impl AccountStore for SqliteTransaction<'_> {
                 time(at),
             ),
         )?;
-        // An account has one key at a time, so these are its parts.
-        self.write(
-            "UPDATE known_keys SET revoked_at = ?2
-             WHERE owner_kind = 'account' AND owner = ?1 AND revoked_at IS NULL",
-            (name.as_str(), time(at)),
-        )?;
+        let parts = certificate::parse(&key.certificate).map_err(|_| corrupt("an account's certificate"))?;
+        for part in parts.keys() {
+            self.write(
+                "UPDATE known_keys SET revoked_at = ?2
+                 WHERE fingerprint = ?3 AND owner_kind = 'account' AND owner = ?1 AND revoked_at IS NULL",
+                (name.as_str(), time(at), format!("{:X}", part.key().fingerprint())),
+            )?;
+        }
         Ok(true)
     }
 

@@ -80,6 +80,9 @@ pub struct AccountShown {
     /// The key it signs with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyShown>,
+    /// The key on its second card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<KeyShown>,
     /// Keys that were revoked, the newest first.
     pub revoked: Vec<KeyShown>,
     /// When a request of it was last taken, to the hour.
