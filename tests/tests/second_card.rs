@@ -1,5 +1,4 @@
 //! A second card, offered as soon as the first is registered; and the day on which the first is lost.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use countersign_tests::site::{
     HostKey, KEY_GENERATION, Person, SERVICE, SILENT_REST, SOON, Site, stack, talk,
