@@ -24,7 +24,6 @@ use crate::journal::Journal;
 use crate::keeper::{Ear, Keeper, Untold, Unwritten};
 use crate::known::Known;
 use crate::log::Log;
-use crate::login_sessions::RecentLogins;
 use crate::lookers::Lookers;
 use crate::made_keys::MadeKeys;
 use crate::permit::HostState;
@@ -66,8 +65,6 @@ pub struct Agent {
     pub unwritten: Unwritten,
     /// Keeps what strangers cause from filling all three.
     pub floods: Floods,
-    /// Logins whose session may begin in another process.
-    pub recent_logins: RecentLogins,
     /// Sessions that end or are locked without their card.
     pub card_sessions: CardSessions,
     /// Keeps those who look at the journal out of the way of those who log in.
@@ -165,7 +162,6 @@ impl Agent {
             untold: Untold::default(),
             unwritten: Unwritten::default(),
             floods: Floods::default(),
-            recent_logins: RecentLogins::default(),
             card_sessions,
             lookers: Lookers::default(),
             keeper,

@@ -92,7 +92,6 @@ pub fn authenticate(
     let choice = decided.choice.clone();
     let (reply, handover) = login.conclude(decided, ask);
     if let (Reply::Granted(grant), Door::Pam) = (&reply, door) {
-        agent.recent_logins.granted(peer, &grant.correlation, &ask.login, &ask.service);
         let is_watched = agent.config.card_removal.of(&ask.service) != OnRemoval::Nothing;
         if let Some(Choice { card, account, .. }) = choice.filter(|_| is_watched) {
             agent.card_sessions.granted(ByCard { correlation: grant.correlation.clone(), card, account });

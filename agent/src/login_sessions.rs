@@ -3,9 +3,7 @@
 //! The login was decided before. What is told here is written down and grants nothing: a session that could not be
 //! written down goes on.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{CorrelationId, LoginName, ServiceName};
@@ -25,77 +23,15 @@ const A_MINUTE: u64 = 30;
 /// The same where anybody may call, for themselves.
 const A_MINUTE_FOR_ONESELF: u64 = 4;
 
-/// How long after a login its session may begin.
-const SOON: Duration = Duration::from_secs(300);
-
-/// Logins remembered.
-const LOGINS: usize = 64;
-
-/// Logins that were granted a moment ago, for programs that authenticate in one process and open the session in
-/// another, as sshd does.
-#[derive(Debug, Default)]
-pub struct RecentLogins(Mutex<VecDeque<RecentLogin>>);
-
-#[derive(Debug)]
-struct RecentLogin {
-    correlation: CorrelationId,
-    login: LoginName,
-    service: ServiceName,
-    /// Who asked, and who started that process.
-    process: i32,
-    parent: Option<i32>,
-    at: Instant,
-}
-
-impl RecentLogins {
-    /// This login was granted to the program of `peer`.
-    pub fn granted(
-        &self,
-        peer: &Peer,
-        correlation: &CorrelationId,
-        login: &LoginName,
-        service: &ServiceName,
-    ) {
-        let mut logins = self.lock();
-        if logins.len() >= LOGINS {
-            logins.pop_front();
-        }
-        logins.push_back(RecentLogin {
-            correlation: correlation.clone(),
-            login: login.clone(),
-            service: service.clone(),
-            process: peer.pid,
-            parent: peer.parent(),
-            at: Instant::now(),
-        });
-    }
-
-    /// The login that this session belongs to: asked for by the same process, or by one that it started.
-    fn take(&self, pid: i32, login: &LoginName, service: &ServiceName) -> Option<CorrelationId> {
-        let mut logins = self.lock();
-        logins.retain(|recent| recent.at.elapsed() < SOON);
-        let at = logins.iter().rposition(|recent| {
-            let same = recent.login == *login && recent.service == *service;
-            same && (recent.process == pid || recent.parent == Some(pid))
-        })?;
-        logins.remove(at).map(|recent| recent.correlation)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<RecentLogin>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Answers one [`SessionOpened`].
 ///
 /// # Errors
 /// It is not written down: too many, or the journal cannot be written.
 pub fn opened(agent: &Agent, door: Door, peer: &Peer, ask: &SessionOpened) -> Result<Noted, Trouble> {
     let (login, service) = (&ask.login, &ask.service);
-    let recent = || agent.recent_logins.take(peer.pid, login, service);
     // The id of a login makes the two one story. Only root's programs are believed about it.
     let of_login = match door {
-        Door::Pam => ask.correlation.clone().or_else(recent),
+        Door::Pam => ask.correlation.clone(),
         Door::User => None,
     };
     if let Some(correlation) = &of_login {
@@ -237,35 +173,6 @@ fn span(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn peer(pid: i32) -> Peer {
-        Peer { uid: 0, gid: 0, pid, started: 0 }
-    }
-
-    #[test]
-    fn a_session_belongs_to_the_login_of_its_own_process_or_of_one_it_started_and_to_no_other() {
-        let recent = RecentLogins::default();
-        let (ana, bob): (LoginName, LoginName) = ("ana".parse().unwrap(), "bob".parse().unwrap());
-        let (sshd, su): (ServiceName, ServiceName) = ("sshd".parse().unwrap(), "su".parse().unwrap());
-        let id: CorrelationId = "7K3M-Q2ZD".parse().unwrap();
-        // This very process, whose parent is known.
-        let pid = i32::try_from(std::process::id()).unwrap();
-        let started = crate::peer::Stat::read(pid).unwrap().started;
-        let own = Peer { started, ..peer(pid) };
-        let parent = nix::unistd::getppid().as_raw();
-        recent.granted(&own, &id, &ana, &sshd);
-        assert_eq!(recent.take(1_000_000, &ana, &sshd), None, "a stranger's process");
-        assert_eq!(recent.take(parent, &bob, &sshd), None, "another login");
-        assert_eq!(recent.take(parent, &ana, &su), None, "another service");
-        assert_eq!(recent.take(parent, &ana, &sshd), Some(id.clone()));
-        assert_eq!(recent.take(parent, &ana, &sshd), None, "it has its session");
-        recent.granted(&own, &id, &ana, &sshd);
-        assert_eq!(recent.take(pid, &ana, &sshd), Some(id));
-        for _ in 0..200 {
-            recent.granted(&peer(-1), &"8K3M-Q2ZD".parse().unwrap(), &ana, &sshd);
-        }
-        assert_eq!(recent.lock().len(), LOGINS);
-    }
 
     #[test]
     fn a_session_is_told_in_one_sentence() {

@@ -74,12 +74,6 @@ impl Peer {
         self.is_still_there().then_some(real)
     }
 
-    /// The process that started this one.
-    #[must_use]
-    pub fn parent(&self) -> Option<i32> {
-        Stat::read(self.pid).filter(|stat| stat.started == self.started).map(|stat| stat.parent)
-    }
-
     /// The peer's own login name, as this host's databases know it.
     #[must_use]
     pub fn login(&self) -> Option<String> {
@@ -138,8 +132,6 @@ fn readable(cmdline: &[u8]) -> String {
 /// The numbers of `/proc/PID/stat` (proc_pid_stat(5)) that matter here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
-    /// Field 4: the process that started it, or that took it over.
-    pub parent: i32,
     /// Field 7: device number of the controlling terminal, 0 for none.
     pub terminal: u32,
     /// Field 22: start, in clock ticks since boot.
@@ -170,8 +162,7 @@ impl Stat {
         let (_, rest) = line.rsplit_once(')')?;
         let fields: Vec<&str> = rest.split_whitespace().collect();
         let terminal: i32 = fields.get(4)?.parse().ok()?;
-        let (parent, started) = (fields.get(1)?.parse().ok()?, fields.get(19)?.parse().ok()?);
-        Some(Self { parent, terminal: terminal.cast_unsigned(), started })
+        Some(Self { terminal: terminal.cast_unsigned(), started: fields.get(19)?.parse().ok()? })
     }
 }
 
@@ -182,13 +173,13 @@ mod tests {
     #[test]
     fn a_program_cannot_shift_the_fields_by_its_name() {
         let line = "7 (a) 1 2 (b) S 1 7 7 1025 7 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1";
-        assert_eq!(Stat::parse(line), Some(Stat { parent: 1, terminal: 1025, started: 4242 }));
+        assert_eq!(Stat::parse(line), Some(Stat { terminal: 1025, started: 4242 }));
         assert_eq!(Stat::parse("nonsense"), None);
     }
 
     #[test]
     fn a_terminal_is_named_as_people_name_it() {
-        let name = |terminal| Stat { parent: 1, terminal, started: 0 }.terminal_name();
+        let name = |terminal| Stat { terminal, started: 0 }.terminal_name();
         let names = [
             (0x8803, "pts/3"),
             (0x0010_8801, "pts/257"),

@@ -471,7 +471,7 @@ fn the_last_try_of_an_admin_pin_is_asked_about_and_a_reset_code_unblocks() {
         ("Resetting code for", "57721566"),
         ("New PIN (", "12345"),
         ("nothing was sent to the card.\r\nNew PIN (", "123456"),
-        ("comes with", NEW),
+        ("first one tried.\r\nNew PIN (", NEW),
         ("New PIN again", NEW),
     ];
     let shown = done(card(&ana, &["unblock"], &answers));

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use countersign_tests::site::{HostKey, Person, SERVICE, SOON, Scene, Site, stack, talk};
-use countersign_tests::{Dialogue, Machine, SessionSpec};
+use countersign_tests::{Dialogue, Machine, SessionSpec, wait_until};
 
 const AUTH: &[&str] = &["authenticate"];
 
@@ -45,8 +45,14 @@ fn wrong_pin_is_denied_and_the_tries_left_are_shown() {
     assert_eq!(scene.ana.card.counts().unwrap().of("VERIFY"), 1, "one PIN, one VERIFY");
     // The next prompt says so, and the right PIN brings the tries back.
     scene.login(AUTH, &[("(2 tries left)", Person::PIN)]).unwrap().success().unwrap();
-    let listed = scene.ledger("wrong-pin.jsonl").unwrap();
-    assert!(listed.contains("wrong-pin") || listed.contains("Wrong PIN"), "{listed}");
+    // It is reported while the next login goes on.
+    let mut exports = 0;
+    wait_until("the wrong PIN to be in the ledger", SOON, || {
+        exports += 1;
+        let listed = scene.ledger(&format!("wrong-pin-{exports}.jsonl"))?;
+        Ok((listed.contains("wrong-pin") || listed.contains("Wrong PIN")).then_some(()))
+    })
+    .unwrap();
 }
 
 #[test]
