@@ -4,12 +4,13 @@ use std::path::Path;
 
 use crate::workspace::root;
 
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/exit-codes.md",
+    "docs/past-cves.md",
     "docs/protocol-envelope.md",
     "docs/protocol-ipc.md",
     "docs/threats.md",
@@ -66,12 +67,29 @@ fn sources(folder: &Path, into: &mut String) {
 }
 
 #[test]
-fn every_test_that_the_threats_name_exists() {
+fn every_test_that_the_threats_and_past_cves_name_exists() {
     let mut all = String::new();
     sources(&root(), &mut all);
-    let threats = std::fs::read_to_string(root().join("docs/threats.md")).unwrap();
-    assert!(tests_in(&threats).count() > 30);
-    for test in tests_in(&threats) {
-        assert!(all.contains(&format!("fn {test}()")), "docs/threats.md names {test}, which does not exist");
+    for document in ["docs/threats.md", "docs/past-cves.md"] {
+        let text = std::fs::read_to_string(root().join(document)).unwrap();
+        assert!(tests_in(&text).count() > 30);
+        for test in tests_in(&text) {
+            assert!(all.contains(&format!("fn {test}()")), "{document} names {test}, which does not exist");
+        }
     }
+}
+
+/// Each rule has its row, and each row a test.
+#[test]
+fn every_rule_that_past_cves_taught_has_a_test() {
+    let text = std::fs::read_to_string(root().join("docs/past-cves.md")).unwrap();
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| R")).collect();
+    for number in 1..=26 {
+        let begins = format!("| R{number} |");
+        let [row] = rows.iter().filter(|row| row.starts_with(&begins)).collect::<Vec<_>>()[..] else {
+            panic!("R{number} has no row, or two")
+        };
+        assert!(tests_in(row).next().is_some(), "R{number} names no test");
+    }
+    assert_eq!(rows.len(), 26);
 }

@@ -10,6 +10,8 @@ mod lint;
 mod module;
 mod packages;
 mod soak;
+#[cfg(test)]
+mod sources;
 mod step;
 mod summary;
 mod test;

@@ -107,3 +107,41 @@ fn a_program_that_cannot_show_a_note_is_not_harmed() {
         assert_eq!(pam.authenticate(0), AUTH_ERR, "the agent is down, and the message goes nowhere");
     }
 }
+
+/// What descriptors of this process lead to a socket and would pass on to a program that is started now.
+fn sockets_passed_on() -> Vec<String> {
+    let found = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let passes_on = |fd: &std::ffi::OsStr| {
+        let info = std::fs::read_to_string(std::path::Path::new("/proc/self/fdinfo").join(fd));
+        let flags = info.ok().and_then(|info| Some(info.lines().nth(1)?.rsplit('\t').next()?.to_owned()));
+        // O_CLOEXEC is 02000000.
+        flags.is_some_and(|flags| i64::from_str_radix(&flags, 8).is_ok_and(|flags| flags & 0o2_000_000 == 0))
+    };
+    found
+        .filter(|entry| passes_on(&entry.file_name()))
+        .filter_map(|entry| Some(std::fs::read_link(entry.path()).ok()?.to_string_lossy().into_owned()))
+        .filter(|link| link.starts_with("socket:"))
+        .collect()
+}
+
+/// CVE-2019-12210 was a log file left to whatever sudo started.
+#[test]
+fn nothing_the_module_opens_passes_on_to_a_program_that_is_started_meanwhile() {
+    let before = sockets_passed_on();
+    let bench = Bench::new();
+    let (_peer, _told) = prompting(&bench, PromptKind::Hidden, "PIN: ");
+    let (tell, told) = mpsc::channel();
+    let mut pam = bench.start_with("test", "ana", move |_, style, _| {
+        if style == ECHO_OFF {
+            let all = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+            let sockets = all.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+            let sockets = sockets.filter(|link| link.to_string_lossy().starts_with("socket:")).count();
+            tell.send((sockets, sockets_passed_on())).unwrap();
+        }
+        text("123456")
+    });
+    assert_eq!(pam.authenticate(0), AUTH_ERR);
+    let (sockets, passed_on) = told.recv().unwrap();
+    assert!(sockets > 0, "the module is connected while it asks");
+    assert!(passed_on.iter().all(|link| before.contains(link)), "{passed_on:?}");
+}
