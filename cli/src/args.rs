@@ -8,7 +8,7 @@ use countersign_protocol::ids::CardIdent;
 use countersign_protocol::ipc;
 
 use crate::commands::{
-    admin, card, emergency_code, enroll, host, journal, ledger, login_try, register, ssh_keys,
+    admin, card, emergency_code, enroll, host, journal, ledger, login_try, pam, register, ssh_keys,
 };
 use crate::failure::Failure;
 
@@ -94,6 +94,9 @@ pub(crate) enum Command {
     /// Logins on this host.
     #[command(subcommand)]
     Login(Login),
+    /// Cards for the programs of this host: login, sudo, sshd.
+    #[command(subcommand)]
+    Pam(pam::Pam),
     /// Show whether all is well, and how this host, its server and its cards stand.
     ///
     /// Ends with 0 if all is well, and with 10 if something needs attention.

@@ -9,6 +9,7 @@ pub(crate) mod host;
 pub(crate) mod journal;
 pub(crate) mod ledger;
 pub(crate) mod login_try;
+pub(crate) mod pam;
 pub(crate) mod register;
 pub(crate) mod ssh_keys;
 pub(crate) mod status;
@@ -26,6 +27,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Register(register) => register.run(global),
         Command::EmergencyCode(code) => code.run(global),
         Command::Login(Login::Try(login)) => login.run(global),
+        Command::Pam(pam) => pam.run(global),
         Command::Status => status::run(global),
         Command::Journal(journal) => journal.run(global),
         Command::SshKeys(ssh_keys) => ssh_keys.run(global),

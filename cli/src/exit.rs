@@ -142,6 +142,8 @@ impl From<LocalKind> for Exit {
             | LocalKind::File
             | LocalKind::NotFetched
             | LocalKind::NoTerminal
+            | LocalKind::Unconfirmed
+            | LocalKind::TrialFailed
             | LocalKind::NotFound
             | LocalKind::Output => Self::Failed,
         }

@@ -43,6 +43,10 @@ pub(crate) enum LocalKind {
     NotFound,
     /// A certificate could not be fetched from the web.
     NotFetched,
+    /// A change of PAM waits to be confirmed.
+    Unconfirmed,
+    /// With PAM changed, somebody who should get in does not.
+    TrialFailed,
     /// A question, and nobody to ask.
     NoTerminal,
     /// Standard output could not be written.

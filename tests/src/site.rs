@@ -3,6 +3,7 @@
 //! Everything is done as an administrator does it: with the programs' own commands, typed into a terminal.
 
 mod agent;
+mod installed;
 mod offline_rules;
 mod pam;
 mod pam_client;

@@ -70,6 +70,12 @@ impl Machine {
             .attempt(|| format!("write the machine's {}", inside.as_ref().display()))
     }
 
+    /// A file of the machine as text; empty if it cannot be read.
+    #[must_use]
+    pub fn text(&self, inside: &str) -> String {
+        std::fs::read_to_string(self.path(inside)).unwrap_or_default()
+    }
+
     fn append(&self, inside: &str, line: &str) -> Result<(), Trouble> {
         File::options()
             .append(true)

@@ -1,0 +1,126 @@
+//! Our lines in PAM's files. `docs/pam.md` says what each word does; `tests/pam_stacks` proves them.
+
+use crate::failure::Failure;
+
+/// In every line of ours.
+pub(crate) const MODULE: &str = "pam_countersign.so";
+
+/// Behind `auth`; what follows `success=` is a number of lines or `done`.
+const AUTH_REST: &str = "ignore=ignore authinfo_unavail=ignore default=die]";
+
+/// Behind `account`.
+pub(crate) const ACCOUNT: &str = "[success=ok ignore=ignore default=die] pam_countersign.so";
+
+/// Behind `password`, in the file of `passwd`.
+pub(crate) const PASSWORD: &str = "[success=done ignore=ignore default=die] pam_countersign.so";
+
+/// Behind `auth`, in a file that is written by hand.
+pub(crate) fn by_hand_auth() -> String {
+    format!("[success=done {AUTH_REST} {MODULE}")
+}
+
+/// Holds what `pam-auth-update` wrote to what was proven: our line is first, and its jump lands on `pam_permit`.
+pub(crate) fn check_auth(text: &str) -> Result<(), Failure> {
+    let lines = of_kind(text, "auth");
+    let wrong = |what: &str| Failure::file(format!("pam-auth-update wrote a common-auth that {what}"));
+    let first = lines.first().ok_or_else(|| wrong("has no line"))?;
+    let rest =
+        first.strip_prefix("[success=").ok_or_else(|| wrong("does not begin with Countersign's line"))?;
+    let (jump, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    if rest != format!("{AUTH_REST} {MODULE}") {
+        return Err(wrong("does not begin with Countersign's line").then(
+            "Another profile of pam-auth-update stands above it, or its line was edited. See: pam-auth-update",
+        ));
+    }
+    let landed = jump.parse::<usize>().ok().and_then(|jump| lines.get(jump.checked_add(1)?));
+    if landed.is_some_and(|line| line == "required pam_permit.so") {
+        Ok(())
+    } else {
+        Err(wrong("does not lead a card to where a password leads"))
+    }
+}
+
+/// The same for the account check: before everything that could end it.
+pub(crate) fn check_account(text: &str) -> Result<(), Failure> {
+    if of_kind(text, "account").first().is_some_and(|line| line == ACCOUNT) {
+        return Ok(());
+    }
+    Err(Failure::file("pam-auth-update wrote a common-account that does not begin with Countersign's line")
+        .then("Another profile of pam-auth-update stands above it. See: pam-auth-update"))
+}
+
+/// Whether a file has a line of ours.
+pub(crate) fn has_ours(text: &str) -> bool {
+    text.lines().any(|line| line.split('#').next().unwrap_or_default().contains(MODULE))
+}
+
+/// The file of `passwd` with our line first; `None` if it has one.
+pub(crate) fn with_password_line(text: &str) -> Option<String> {
+    if has_ours(text) {
+        return None;
+    }
+    let is_first = |line: &&str| {
+        let word = line.split_whitespace().next().unwrap_or_default().trim_start_matches('-');
+        word == "password" || word == "@include"
+    };
+    let at = text.lines().position(|line| is_first(&line)).unwrap_or_else(|| text.lines().count());
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.insert(at, format!("password\t{PASSWORD}"));
+    Some(lines.join("\n") + "\n")
+}
+
+/// The file without any line of ours.
+pub(crate) fn without_ours(text: &str) -> String {
+    text.lines().filter(|line| !has_ours(line)).map(|line| format!("{line}\n")).collect()
+}
+
+/// The lines of a kind in their order, spaces made one, without the kind.
+fn of_kind(text: &str, kind: &str) -> Vec<String> {
+    text.lines()
+        .filter_map(|line| {
+            let mut words = line.split('#').next()?.split_whitespace();
+            (words.next()?.trim_start_matches('-') == kind).then(|| words.collect::<Vec<_>>().join(" "))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "# here are the per-package modules\n\
+        auth\t[success=2 ignore=ignore authinfo_unavail=ignore default=die]\tpam_countersign.so \n\
+        auth\t[success=1 default=ignore]\tpam_unix.so nullok try_first_pass\n\
+        auth\trequisite\t\t\tpam_deny.so\nauth\trequired\t\t\tpam_permit.so\nauth\toptional pam_cap.so\n";
+
+    #[test]
+    fn what_pam_auth_update_writes_is_taken_only_in_the_form_that_was_proven() {
+        assert!(check_auth(GOOD).is_ok());
+        for (from, to) in [
+            ("success=2", "success=3"),
+            ("success=2", "success=1"),
+            ("success=2", "success=done"),
+            ("default=die", "default=ignore"),
+            ("[success=2 ignore=ignore", "[success=2 ignore=2"),
+            ("auth\t[success=2", "auth required pam_x.so\nauth\t[success=2"),
+            ("pam_countersign.so", "pam_countersign.so debug"),
+        ] {
+            assert!(check_auth(&GOOD.replacen(from, to, 1)).is_err(), "{from} {to}");
+        }
+        assert!(check_auth("").is_err());
+        let account = "account [success=ok  ignore=ignore default=die]\tpam_countersign.so \naccount required pam_unix.so\n";
+        assert!(check_account(account).is_ok());
+        assert!(check_account(&account.replace("default=die", "default=ignore")).is_err());
+        assert!(check_account(&format!("account required pam_unix.so\n{account}")).is_err());
+    }
+
+    #[test]
+    fn passwd_gets_our_line_first_and_once() {
+        let text = "#\n# The PAM configuration file for `passwd`\n\n@include common-password\n\n";
+        let with = with_password_line(text).unwrap();
+        let ours = with.find(MODULE).unwrap();
+        assert!(ours < with.find("@include").unwrap(), "{with}");
+        assert!(with_password_line(&with).is_none());
+        assert_eq!(without_ours(&with), text);
+    }
+}
