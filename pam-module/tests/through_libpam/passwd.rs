@@ -38,8 +38,9 @@ fn a_pin_is_checked_for_first_and_changed_then() {
             let text = "The PIN of Test …AAAA is changed.".into();
             peer::reply(&mut stream, &Reply::Note { kind: NoteKind::Info, text });
         }
-        peer::reply(&mut stream, &peer::account_grant(peer::nonce(&request)));
+        let grant = peer::account_grant(peer::nonce(&request));
         seen.lock().unwrap().push(request);
+        peer::reply(&mut stream, &grant);
     });
     let mut pam = bench.start_with("su", "root", |_, style, _| match style {
         ECHO_OFF => text("123456"),
