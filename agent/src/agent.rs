@@ -17,6 +17,7 @@ use crate::card::{CardError, CardSeen, Cards};
 use crate::card_removal::CardSessions;
 use crate::check_in::Contacts;
 use crate::config::Config;
+use crate::consent::Consents;
 use crate::courier::{Courier, CourierSpec};
 use crate::flood::{Floods, Heed, Source};
 use crate::harden::Weaknesses;
@@ -65,6 +66,8 @@ pub struct Agent {
     pub unwritten: Unwritten,
     /// Keeps what strangers cause from filling all three.
     pub floods: Floods,
+    /// Logins with a card that stand for the next ones.
+    pub consents: Consents,
     /// Sessions that end or are locked without their card.
     pub card_sessions: CardSessions,
     /// Keeps those who look at the journal out of the way of those who log in.
@@ -162,6 +165,7 @@ impl Agent {
             untold: Untold::default(),
             unwritten: Unwritten::default(),
             floods: Floods::default(),
+            consents: Consents::default(),
             card_sessions,
             lookers: Lookers::default(),
             keeper,

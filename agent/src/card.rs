@@ -192,6 +192,13 @@ impl Cards {
         self.readers.wake();
     }
 
+    /// Which insertion of this card it is that lasts; none while it is in no reader. No two have one number, and a card that
+    /// is read anew after another program had it has another.
+    #[must_use]
+    pub fn insertion(&self, card: CardIdent) -> Option<u64> {
+        self.readers.insertion_of(card)
+    }
+
     /// Waits until something happens to a reader or card, and at most so long.
     pub fn wait_for_change(&self, most: Duration) {
         self.readers.wait_for_change(most);

@@ -2,6 +2,7 @@
 //! may be a misspelt one that mattered.
 
 mod card_removal;
+mod consent;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -12,6 +13,7 @@ use countersign_protocol::{ipc, managed};
 use serde::Deserialize;
 
 pub use self::card_removal::{CardRemoval, OnRemoval};
+pub use self::consent::Consent;
 use crate::seat::{SeatRule, WithoutLogind};
 
 /// Where the file lies unless `--config` says otherwise.
@@ -47,6 +49,8 @@ pub struct Config {
     pub seat: Seat,
     /// What becomes of a session whose card is taken out.
     pub card_removal: CardRemoval,
+    /// Which services may go by a login of a moment ago.
+    pub consent: Consent,
 }
 
 /// The section `[seat]`.
@@ -73,6 +77,7 @@ impl Default for Config {
             share_cards: false,
             seat: Seat::default(),
             card_removal: CardRemoval::default(),
+            consent: Consent::default(),
         }
     }
 }
@@ -193,7 +198,8 @@ impl Config {
         if self.seat.name.is_empty() {
             return Err(("name", "the name of a seat, such as seat0"));
         }
-        self.card_removal.check()
+        self.card_removal.check()?;
+        self.consent.check()
     }
 }
 

@@ -9,7 +9,7 @@
 //! | [`session`], [`drive`] | card, PIN, touch, server, decision: the pure machine, and what runs it |
 //! | [`card`], [`card_pins`], [`card_choice`] | the cards |
 //! | [`card_admin`], [`made_keys`] | looking after them |
-//! | [`card_removal`] | sessions whose card is taken out |
+//! | [`card_removal`], [`consent`] | sessions whose card is taken out; logins that stand for the next ones |
 //! | [`queue`], [`holder`] | whose turn it is with a card, and other programs that have it |
 //! | [`answer`], [`server_link`], [`wire`], [`reach`], [`courier`], [`server_time`] | the way to the server and back |
 //! | [`instance_key`], [`vault`] | this host's own keys |
@@ -31,6 +31,7 @@ pub mod card_pins;
 pub mod card_removal;
 pub mod check_in;
 pub mod config;
+pub mod consent;
 pub mod courier;
 pub mod descriptors;
 pub mod drive;

@@ -1,6 +1,7 @@
 //! A login: `Authenticate` and `Account`.
 
 mod candidates;
+mod consent;
 mod emergency;
 mod new_pin;
 
@@ -66,6 +67,9 @@ pub fn authenticate(
         let message = "The program that asked has ended.".to_owned();
         return (login.deny(Refused { reason: DenyReason::Cancelled, message, event: None }, None), None);
     }
+    if let Some(grant) = login.by_consent(peer, ask, person) {
+        return (Reply::Granted(grant), None);
+    }
     let (link, candidates) = match login.candidates(person) {
         Ok(found) => found,
         Err(refused) => return (login.deny(refused, None), None),
@@ -75,6 +79,9 @@ pub fn authenticate(
         Ok(subject) => subject,
         Err(trouble) => return (login.deny(internal(&trouble), None), None),
     };
+    if let Some(claim) = &subject.claimed {
+        person.note(NoteKind::Info, &claim_in_words(service, claim));
+    }
     let codes = login.codes();
     let asker = login.asker(peer);
     let desk = login.desk(&link);
@@ -91,13 +98,25 @@ pub fn authenticate(
     }
     let choice = decided.choice.clone();
     let (reply, handover) = login.conclude(decided, ask);
-    if let (Reply::Granted(grant), Door::Pam) = (&reply, door) {
-        let is_watched = agent.config.card_removal.of(&ask.service) != OnRemoval::Nothing;
-        if let Some(Choice { card, account, .. }) = choice.filter(|_| is_watched) {
-            agent.card_sessions.granted(ByCard { correlation: grant.correlation.clone(), card, account });
+    match (&reply, choice) {
+        (Reply::Granted(grant), Some(choice)) if door == Door::Pam => {
+            by_card(agent, peer, ask, grant, choice)
         }
+        (Reply::Denied(_), _) => agent.consents.forget(&ask.login),
+        _ => {}
     }
     (reply, handover)
+}
+
+/// What root's file lets follow from a login with a card.
+fn by_card(agent: &Arc<Agent>, peer: &Peer, ask: &Authenticate, grant: &Grant, choice: Choice) {
+    if agent.config.consent.covers(&ask.service) {
+        consent::give(agent, peer, ask, grant, &choice);
+    }
+    if agent.config.card_removal.of(&ask.service) != OnRemoval::Nothing {
+        let Choice { card, account, .. } = choice;
+        agent.card_sessions.granted(ByCard { correlation: grant.correlation.clone(), card, account });
+    }
 }
 
 /// Answers one [`Account`]: may this login be used here at all?
@@ -374,6 +393,16 @@ impl Login<'_> {
             ],
         );
     }
+}
+
+/// As much of what a program says of itself as a line takes. What the card signs is the same text, read once.
+const CLAIM: usize = 160;
+
+/// For whoever is about to type a PIN.
+fn claim_in_words(service: &ServiceName, claim: &str) -> String {
+    let shown: String = claim.chars().take(CLAIM).collect();
+    let more = if claim.chars().count() > CLAIM { "…" } else { "" };
+    format!("Claimed by {service}: {shown}{more}")
 }
 
 fn internal(trouble: &Trouble) -> Refused {

@@ -14,6 +14,7 @@ use crate::agent::{Agent, with_missed};
 use crate::flood::{Heed, Source};
 use crate::peer::Peer;
 use crate::permit::Door;
+use crate::seat::HostWorld;
 use crate::trouble::Trouble;
 
 /// Sessions of one login that are written down in a minute. `sudo` within its time and `at` cost
@@ -57,6 +58,9 @@ pub fn opened(agent: &Agent, door: Door, peer: &Peer, ask: &SessionOpened) -> Re
 /// It is not written down: too many, or the journal cannot be written.
 pub fn closed(agent: &Agent, door: Door, peer: &Peer, ask: &SessionClosed) -> Result<Noted, Trouble> {
     let (login, service) = (&ask.login, &ask.service);
+    if door == Door::Pam {
+        agent.consents.session_closed(&HostWorld, peer, agent.config.consent.covers(service));
+    }
     if let (Some(correlation), Door::Pam) = (&ask.correlation, door)
         && let Err(error) = agent.card_sessions.closed(correlation)
     {

@@ -122,16 +122,23 @@ fn readable(cmdline: &[u8]) -> String {
     text.chars()
         .map(|c| match c {
             '\0' => ' ',
-            c if c.is_control() => '\u{FFFD}',
+            c if c.is_control() || is_invisible(c) => '\u{FFFD}',
             c => c,
         })
         .take(CLAIM)
         .collect()
 }
 
+/// Marks that change the order or the look of what stands around them (Unicode `Bidi_Control` and kin).
+const fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{061C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+}
+
 /// The numbers of `/proc/PID/stat` (proc_pid_stat(5)) that matter here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
+    /// Field 6: the leader of its session, a process number.
+    pub session: i32,
     /// Field 7: device number of the controlling terminal, 0 for none.
     pub terminal: u32,
     /// Field 22: start, in clock ticks since boot.
@@ -162,7 +169,8 @@ impl Stat {
         let (_, rest) = line.rsplit_once(')')?;
         let fields: Vec<&str> = rest.split_whitespace().collect();
         let terminal: i32 = fields.get(4)?.parse().ok()?;
-        Some(Self { terminal: terminal.cast_unsigned(), started: fields.get(19)?.parse().ok()? })
+        let (session, started) = (fields.get(3)?.parse().ok()?, fields.get(19)?.parse().ok()?);
+        Some(Self { session, terminal: terminal.cast_unsigned(), started })
     }
 }
 
@@ -173,13 +181,13 @@ mod tests {
     #[test]
     fn a_program_cannot_shift_the_fields_by_its_name() {
         let line = "7 (a) 1 2 (b) S 1 7 7 1025 7 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1";
-        assert_eq!(Stat::parse(line), Some(Stat { terminal: 1025, started: 4242 }));
+        assert_eq!(Stat::parse(line), Some(Stat { session: 7, terminal: 1025, started: 4242 }));
         assert_eq!(Stat::parse("nonsense"), None);
     }
 
     #[test]
     fn a_terminal_is_named_as_people_name_it() {
-        let name = |terminal| Stat { terminal, started: 0 }.terminal_name();
+        let name = |terminal| Stat { session: 1, terminal, started: 0 }.terminal_name();
         let names = [
             (0x8803, "pts/3"),
             (0x0010_8801, "pts/257"),
@@ -196,6 +204,8 @@ mod tests {
     #[test]
     fn a_claimed_command_carries_no_control_characters() {
         assert_eq!(readable(b"sudo\0-s\0\x1b[2Jx\n\0"), "sudo -s \u{FFFD}[2Jx\u{FFFD}");
+        assert_eq!(readable("sudo\0rm\0a\u{202e}b\u{200b}".as_bytes()), "sudo rm a\u{FFFD}b\u{FFFD}");
+        assert_eq!(readable(b"sudo\0\xFF\xFE"), "sudo \u{FFFD}\u{FFFD}");
         assert_eq!(readable(&[b'a'; 9000]).len(), CLAIM);
     }
 

@@ -45,6 +45,9 @@ impl Service for Served {
         person.set_deadline(Instant::now() + time_for(&request));
         let LastWord { reply, beside, handover } = answer(agent, door, peer, request, person);
         let is_told = person.tell(&reply).is_ok();
+        if let (false, Reply::Granted(grant)) = (is_told, &reply) {
+            agent.consents.forget_one(&grant.correlation);
+        }
         if let Some(handover) = handover {
             agent.handed_over(&handover, is_told);
         }

@@ -71,6 +71,10 @@ pub struct RosterAccount {
     pub authentication: Option<Fingerprint>,
     /// By which services it may open the login name while the server cannot be reached.
     pub offline: OfflineServices,
+    /// By which services policy lets it open the login name whatever the time, so that a host that is in touch may go by
+    /// what was decided a moment ago.
+    #[serde(default, skip_serializing_if = "OfflineServices::is_none")]
+    pub unasked: OfflineServices,
     /// How its emergency code is known again; none if it has none that could be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emergency: Option<EmergencyVerifier>,
@@ -87,10 +91,11 @@ pub struct EmergencyVerifier {
 }
 
 /// By which services an account may open a login name offline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum OfflineServices {
     /// By none.
+    #[default]
     None,
     /// By each that the roster names in `services`.
     All,
@@ -183,11 +188,12 @@ impl Roster {
             if cards.len() != entry.accounts.len() {
                 return contradiction(format!("a card of an account is there twice for {}", entry.login));
             }
-            let named = entry.accounts.iter().flat_map(|one| match &one.offline {
+            let all = entry.accounts.iter().flat_map(|one| [&one.offline, &one.unasked]);
+            let mut named = all.flat_map(|one| match one {
                 OfflineServices::These(named) => named.as_slice(),
                 OfflineServices::None | OfflineServices::All => &[],
             });
-            if let Some(stranger) = named.into_iter().find(|service| !services.contains(service)) {
+            if let Some(stranger) = named.find(|service| !services.contains(service)) {
                 return contradiction(format!("it permits the service {stranger}, which it does not name"));
             }
         }
@@ -204,6 +210,12 @@ impl OfflineServices {
             all if all == asked.len() => Self::All,
             _ => Self::These(permitted),
         }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
     }
 
     /// Whether `service`, one of the `asked`, is among them.

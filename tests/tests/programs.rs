@@ -28,6 +28,8 @@ fn sudo_makes_ana_root_with_her_card_and_records_what_for() {
     machine.sudoers("Defaults timestamp_timeout=0\nDefaults !lecture\nana ALL=(root) ALL\n").unwrap();
     let ending = talk(&sudo(&scene, &["id", "-u"]), &PIN, SOON).unwrap().success().unwrap();
     assert!(ending.shown.lines().any(|line| line == "0"), "{}", ending.shown);
+    let claim = ending.shown.find("Claimed by sudo: sudo id -u");
+    assert!(claim.is_some_and(|at| at < ending.shown.find("PIN for").unwrap()), "{}", ending.shown);
 
     // sudo asks modules to be silent: what it does not show, the next prompt does.
     let mut dialogue = Dialogue::start(&sudo(&scene, &["id", "-u"])).unwrap();
@@ -41,6 +43,7 @@ fn sudo_makes_ana_root_with_her_card_and_records_what_for() {
     let listed = scene.ledger("sudo.jsonl").unwrap();
     assert!(listed.contains("log in as ana through sudo"), "{listed}");
     assert!(listed.contains("wrong pin as ana through sudo"), "{listed}");
+    assert!(listed.contains("claimed by sudo: sudo id -u"), "{listed}");
 }
 
 #[test]

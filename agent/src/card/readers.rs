@@ -71,6 +71,16 @@ impl Readers {
         self.lock().service.clone()
     }
 
+    pub(super) fn insertion_of(&self, card: CardIdent) -> Option<u64> {
+        let state = self.lock();
+        if state.service.is_some() {
+            return None;
+        }
+        let mut found = state.readers.values().filter(|reader| reader.has(card));
+        let insertion = found.next()?.insertion.map(|(number, _)| number);
+        insertion.filter(|_| found.next().is_none())
+    }
+
     pub(super) fn wait_for_change(&self, most: Duration) {
         drop(self.changed.wait_timeout(self.lock(), most));
     }

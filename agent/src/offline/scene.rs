@@ -49,6 +49,7 @@ impl Scene {
             certificate: Binary(certificate::to_bytes(&self.ana).unwrap()),
             keys: vec![fingerprint(&self.ana)],
             authentication: None,
+            unasked: OfflineServices::None,
             offline,
             emergency: None,
         };

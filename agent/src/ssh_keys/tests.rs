@@ -23,6 +23,7 @@ fn account(name: &str, cert: &Cert) -> RosterAccount {
         keys: certificate::signing_keys(cert, NOW),
         authentication: certificate::authentication_keys(cert, NOW).pop(),
         offline: OfflineServices::These(vec![SSHD.parse().unwrap()]),
+        unasked: OfflineServices::None,
         emergency: None,
     }
 }

@@ -97,10 +97,13 @@ fn entries_are_listed_as_a_person_reads_them() {
         "    1  2023-11-14T22:13:20Z  noted    ana: wrong pin on 01234567",
         "The PIN was wrong; 2 tries are left. (7K3M-Q2ZD)",
         "    2  2023-11-14T22:13:20Z  allowed  ana: log in as ana through sudo on 01234567, signed",
+        "       claimed by sudo: sudo printf \\u{1b}[2Jxxx",
         "3 of 3 entries",
     ] {
         assert!(ended.out.contains(words), "{words:?} is missing:\n{}", ended.out);
     }
+    let claimed = ended.out.lines().find(|line| line.contains("claimed by")).unwrap();
+    assert!(claimed.ends_with('…') && claimed.len() < 250, "{claimed}");
     let last = countersign(&["ledger", "show", text(&path), "--last", "1"]);
     assert!(last.out.contains("log in") && !last.out.contains("wrong pin"), "{}", last.out);
 }

@@ -58,7 +58,8 @@ impl Log {
             account: "ana".parse().unwrap(),
             login: Some("ana".parse().unwrap()),
             service: Some("sudo".parse().unwrap()),
-            claimed: None,
+            claimed: (operation == "open-session")
+                .then(|| format!("sudo printf \u{1b}[2J{}", "x".repeat(500))),
             instance: HOST.parse().unwrap(),
             server: SERVER.parse().unwrap(),
             time: THEN,

@@ -7,7 +7,7 @@ use crate::envelope::detached::{self, DetachedError, Signed};
 use crate::envelope::seal::BoxedSigner;
 use crate::ids::{AccountName, Digest, Fingerprint, LoginName, ServiceName};
 use crate::limits;
-use crate::roster::{Roster, RosterEntry, RosterFormError, SignedRoster};
+use crate::roster::{Roster, RosterAccount, RosterEntry, RosterFormError, SignedRoster};
 
 /// Why a roster was not signed, or is worth nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +71,18 @@ impl VerifiedRoster {
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {
         now >= self.roster.expires || self.roster.issued.seconds_since(now) > limits::CLOCK_SKEW
+    }
+
+    /// Whom policy lets open `login` by `service` whatever the time; nobody once it has expired.
+    pub fn unasked(
+        &self,
+        login: &LoginName,
+        service: &ServiceName,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &RosterAccount> {
+        let entry = self.entry(login).filter(|_| !self.is_expired(now));
+        let accounts = entry.into_iter().flat_map(|entry| &entry.accounts);
+        accounts.filter(move |one| one.unasked.contains(service, &self.roster.services))
     }
 
     /// Whether `account` may open `login` by `service` with `key` at `now` without the server being asked: the

@@ -33,6 +33,7 @@ pub(crate) fn roster() -> Roster {
         certificate: Binary(certificate::to_bytes(&other.cert).unwrap()),
         keys: vec![fingerprint(&other)],
         authentication: None,
+        unasked: OfflineServices::None,
         offline,
         emergency: None,
     };

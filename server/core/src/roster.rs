@@ -105,8 +105,8 @@ impl Asked {
         let forked = instance.forked.is_some();
         let offline_uses = if forked { 0 } else { rules.uses() };
         let services: Vec<ServiceName> = self.services.iter().cloned().collect();
-        let asked: &[ServiceName] = if offline_uses == 0 { &[] } else { &services };
-        let question = Question::on(instance, policy, asked)?;
+        let offline: &[ServiceName] = if offline_uses == 0 { &[] } else { &services };
+        let question = Question::on(instance, policy, &services, offline)?;
         let entries =
             logins.iter().map(|login| question.entry(accounts, login)).collect::<Result<Vec<_>, Stop>>()?;
         let entries = that_fit(entries);
@@ -142,10 +142,11 @@ fn size_at_most(entry: &RosterEntry) -> usize {
     /// A salt and a digest, and what stands around them.
     const EMERGENCY: usize = 128;
     let account = |one: &RosterAccount| {
-        let services = match &one.offline {
+        let services = |one: &OfflineServices| match one {
             OfflineServices::These(these) => these.iter().map(|service| service.as_str().len() + 3).sum(),
             OfflineServices::None | OfflineServices::All => 0,
         };
+        let services = services(&one.offline) + services(&one.unasked);
         let base64 = one.certificate.0.len().div_ceil(3) * 4;
         WORDS + one.account.as_str().len() + base64 + KEY * (one.keys.len() + 1) + services + EMERGENCY
     };
@@ -158,8 +159,10 @@ struct Question<'a> {
     instance: &'a Instance,
     operation: Operation,
     resource: ResourceName,
-    /// Services that are asked about for the time without the server.
+    /// All that the host asked about.
     services: &'a [ServiceName],
+    /// Those that are asked about for the time without the server.
+    offline: &'a [ServiceName],
     /// What sshd calls itself.
     sshd: ServiceName,
 }
@@ -169,12 +172,13 @@ impl<'a> Question<'a> {
         instance: &'a Instance,
         policy: &'a PolicySet,
         services: &'a [ServiceName],
+        offline: &'a [ServiceName],
     ) -> Result<Self, Failure> {
         let invalid = |error: InvalidId| Failure::Policy(error.to_string());
         let operation = OPEN_SESSION.parse().map_err(invalid)?;
         let resource = format!("session/{}", instance.fingerprint).parse().map_err(invalid)?;
         let sshd = "sshd".parse().map_err(invalid)?;
-        Ok(Self { policy, instance, operation, resource, services, sshd })
+        Ok(Self { policy, instance, operation, resource, services, offline, sshd })
     }
 
     fn entry<R: AccountRead + ?Sized>(&self, accounts: &R, login: &LoginName) -> Result<RosterEntry, Stop> {
@@ -190,6 +194,7 @@ impl<'a> Question<'a> {
                 keys: key.signing.clone(),
                 authentication: key.authentication.clone().filter(|_| self.opens_by_ssh(facts)),
                 offline: self.offline(facts),
+                unasked: self.unasked(facts),
                 emergency: account.emergency.clone(),
             }));
         }
@@ -216,14 +221,25 @@ impl<'a> Question<'a> {
 
     /// By which of the services the account may open the login without the server.
     fn offline(&self, facts: Facts<'_>) -> OfflineServices {
-        let permits =
-            |service| self.policy.permits_session_offline(&Facts { service: Some(service), ..facts });
-        let Some(first) = self.services.first() else { return OfflineServices::None };
+        self.those(self.offline, &|service: &ServiceName| {
+            self.policy.permits_session_offline(&Facts { service: Some(service), ..facts })
+        })
+    }
+
+    /// By which of them it may whatever the time.
+    fn unasked(&self, facts: Facts<'_>) -> OfflineServices {
+        self.those(self.services, &|service: &ServiceName| {
+            self.policy.permits_session_unasked(&Facts { service: Some(service), ..facts })
+        })
+    }
+
+    fn those(&self, asked: &[ServiceName], permits: &dyn Fn(&ServiceName) -> bool) -> OfflineServices {
+        let Some(first) = asked.first() else { return OfflineServices::None };
         if !self.policy.tells_services_apart_offline() {
             return if permits(first) { OfflineServices::All } else { OfflineServices::None };
         }
-        let permitted = self.services.iter().filter(|service| permits(service)).cloned().collect();
-        OfflineServices::of(permitted, self.services)
+        let permitted = asked.iter().filter(|service| permits(service)).cloned().collect();
+        OfflineServices::of(permitted, asked)
     }
 }
 

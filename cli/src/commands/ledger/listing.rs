@@ -3,7 +3,12 @@
 use std::fmt;
 
 use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
+use countersign_protocol::message::result::Evidence;
+use countersign_protocol::statement::Statement;
 use serde::Serialize;
+
+/// As much of what a program said of itself as a line takes.
+const CLAIM: usize = 160;
 
 /// An entry at its place.
 #[derive(Serialize)]
@@ -11,8 +16,19 @@ pub(super) struct Listed {
     pub(super) index: u64,
     /// Whether what the person signed lies beside it.
     pub(super) evidence_here: bool,
+    /// What the program that asked said of itself, as the person signed it. Nobody checked it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) claimed: Option<String>,
     #[serde(flatten)]
     pub(super) entry: Entry,
+}
+
+impl Listed {
+    pub(super) fn new(index: u64, entry: Entry, evidence: Option<&Evidence>) -> Self {
+        let statement = evidence.and_then(|found| Statement::from_bytes(&found.signed.statement.0).ok());
+        let claimed = statement.and_then(|statement| statement.claimed);
+        Self { index, evidence_here: evidence.is_some(), claimed, entry }
+    }
 }
 
 impl fmt::Display for Listed {
@@ -28,7 +44,12 @@ impl fmt::Display for Listed {
             who(entry),
             what(entry)
         )?;
-        writeln!(f, "       {} ({})", entry.reason, entry.correlation)
+        writeln!(f, "       {} ({})", entry.reason, entry.correlation)?;
+        let Some(claimed) = &self.claimed else { return Ok(()) };
+        let by = entry.service.as_ref().map_or("the program", |service| service.as_str());
+        let line: String = claimed.chars().map(|c| if c == '\n' { ' ' } else { c }).take(CLAIM).collect();
+        let more = if claimed.chars().count() > CLAIM { "…" } else { "" };
+        writeln!(f, "       claimed by {by}: {line}{more}")
     }
 }
 

@@ -40,7 +40,7 @@ impl Show {
                     .map_err(|error| changed(&self.file, line, &error.to_string()))?;
                 let wanted = self.account.is_none() || self.account == entry.account;
                 if wanted {
-                    entries.push(Listed { index, evidence_here: exported.evidence.is_some(), entry });
+                    entries.push(Listed::new(index, entry, exported.evidence.as_ref()));
                 }
                 index += 1;
             }
