@@ -91,7 +91,12 @@ fn roster(agent: &Agent, held: &Held, viewer: &Viewer) -> RosterReport {
     let login = |entry: &RosterEntry| RosterLogin {
         login: entry.login.clone(),
         accounts: match viewer {
-            Viewer::All => entry.accounts.iter().map(account).collect(),
+            // An account with two cards is there twice, and its uses are for both.
+            Viewer::All => {
+                let mut uses: Vec<RosterUse> = entry.accounts.iter().map(account).collect();
+                uses.dedup_by(|one, other| one.account == other.account);
+                uses
+            }
             Viewer::Own { .. } => Vec::new(),
         },
     };

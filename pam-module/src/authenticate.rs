@@ -62,7 +62,7 @@ fn granted(scene: &mut Scene<'_, '_>, who: Who, grant: &Grant, nonce: &Nonce) ->
                 None => ("ledger", grant.ledger_index.unwrap_or_default()),
             };
             scene.log.info(&format!(
-                "{login} allowed by the card of {account}, {book} entry {entry} [{}]",
+                "{login} allowed as account {account}, {book} entry {entry} [{}]",
                 grant.correlation
             ));
             Outcome::Allowed(permit)
