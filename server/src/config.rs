@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use countersign_server_core::roster::OfflineRules;
+use countersign_server_core::roster::{OfflineRules, Rules};
 use serde::Deserialize;
 
 /// What the administrator says.
@@ -22,6 +22,23 @@ pub struct Config {
     /// What hosts may do while they cannot reach this server.
     #[serde(default)]
     pub offline: Offline,
+    /// Codes on paper.
+    #[serde(default)]
+    pub emergency_codes: EmergencyCodes,
+}
+
+/// Codes on paper, for the day without a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmergencyCodes {
+    /// Whether there are any. Where not, none is made, and none made before is good for anything.
+    pub allowed: bool,
+}
+
+impl Default for EmergencyCodes {
+    fn default() -> Self {
+        Self { allowed: true }
+    }
 }
 
 /// What hosts may do while they cannot reach this server.
@@ -48,8 +65,7 @@ impl Offline {
     const USES: u32 = 1000;
 
     /// As the core wants them.
-    #[must_use]
-    pub const fn rules(self) -> OfflineRules {
+    const fn rules(self) -> OfflineRules {
         OfflineRules::new(self.hours, self.uses)
     }
 }
@@ -167,6 +183,12 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// As the core wants them.
+    #[must_use]
+    pub const fn rules(&self) -> Rules {
+        Rules { offline: self.offline.rules(), emergency_codes: self.emergency_codes.allowed }
+    }
+
     /// Reads a file. Unknown keys are errors.
     ///
     /// # Errors
@@ -241,6 +263,11 @@ data = {data:?}
 
 # How often each account may log in on one host by one list, at most 1000; 0 switches it off.
 #uses = {uses}
+
+[emergency_codes]
+# Each account has a code on paper that opens one login at the console of one host, without its card; every use is an alarm.
+# With false none is made, and none made before is good for anything.
+#allowed = true
 "#,
         url = url.as_str(),
         data = data.display().to_string(),
@@ -265,6 +292,7 @@ mod tests {
         let config = read(&text).unwrap();
         assert_eq!((config.url.port(), config.limits), (8443, Limits::default()));
         assert_eq!(config.offline, Offline { hours: 24, uses: 20 });
+        assert!(config.rules().emergency_codes);
         // What is only a comment there is what holds without it.
         let spelled = text.replace("#hours", "hours").replace("#uses", "uses");
         assert_eq!(read(&spelled).unwrap(), config);

@@ -10,7 +10,7 @@ use countersign_server_core::core::{Core, Parts};
 use countersign_server_core::identity::Identity;
 use countersign_server_core::ledger::Ledger;
 use countersign_server_core::policy::{PolicyError, PolicySet};
-use countersign_server_core::roster::OfflineRules;
+use countersign_server_core::roster::Rules;
 use countersign_server_core::secrets::{Pepper, StoreKey};
 use countersign_server_core::store::StoreError;
 use secrecy::SecretString;
@@ -36,13 +36,8 @@ pub enum OpenError {
 ///
 /// # Errors
 /// [`OpenError`].
-pub fn open(
-    folder: &DataFolder,
-    url: &str,
-    offline: OfflineRules,
-    crash: CrashPoint,
-) -> Result<Core, OpenError> {
-    open_with(folder, url, offline, crash, Arc::new(SystemClock), Arc::new(SystemRandom))
+pub fn open(folder: &DataFolder, url: &str, rules: Rules, crash: CrashPoint) -> Result<Core, OpenError> {
+    open_with(folder, url, rules, crash, Arc::new(SystemClock), Arc::new(SystemRandom))
 }
 
 /// Opens the server in `folder`.
@@ -52,7 +47,7 @@ pub fn open(
 pub fn open_with(
     folder: &DataFolder,
     url: &str,
-    offline: OfflineRules,
+    rules: Rules,
     crash: CrashPoint,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -67,7 +62,7 @@ pub fn open_with(
         store_key,
         ledger,
         policy: PolicySet::default_set()?,
-        offline,
+        rules,
     }))
 }
 

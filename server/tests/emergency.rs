@@ -16,6 +16,7 @@ use countersign_protocol::message::{
 use countersign_protocol::random::SystemRandom;
 use countersign_protocol::roster::SignedRoster;
 use countersign_protocol::statement::Statement;
+use countersign_server_core::roster::{OfflineRules, Rules};
 use secrecy::ExposeSecret as _;
 
 use crate::client::host::{Host, Registered};
@@ -391,4 +392,28 @@ fn a_suspended_host_tells_of_an_emergency_and_lets_nobody_in_by_one() {
     refusal(&away.host.send(&sealed), &away.host.server, &sealed);
     let (_, entry) = away.told(&away.host, &away.report(&statement));
     assert_eq!(entry.kind, EntryKind::Alarm);
+}
+
+#[test]
+fn a_server_without_emergency_codes_makes_none_and_takes_none_that_was_made_before() {
+    let server = Server::new();
+    let (mut host, admin, ana) = server.with_ana();
+    let code = new_code(&host, &ana);
+    let offline = OfflineRules::new(24, 20);
+    host.carrier = server.door_with(Rules { offline, emergency_codes: false });
+    assert_eq!(host.entries(1, &["ana"])[0].accounts[0].emergency, None);
+    let (reply, entry) = typed(&host, &ana, "login", &code);
+    assert_eq!(reply.decision, Decision::Denied);
+    assert!(entry.checks.last().is_some_and(|check| check.name == "emergency-codes-allowed"));
+    let renew = host.job(&ana, "renew-emergency-code", "account/ana", None);
+    assert_eq!((renew.decision, renew.result), (Decision::Denied, None));
+    let invited = server.invite(&host, &admin, "bob", &["bob"]);
+    let bob = Person::new("bob", server.clock_now());
+    let Registered::Done(record) = host.register(&bob, &invited.code).unwrap() else {
+        panic!("not registered")
+    };
+    assert_eq!(record.emergency_code, None);
+    // Nothing was used up by it.
+    host.carrier = server.another_door();
+    assert!(is_let_in(&host, &ana, &code));
 }

@@ -13,7 +13,7 @@ use countersign_server::doors::openpgp::OpenPgpDoor;
 use countersign_server::init::{Made, Wishes, init};
 use countersign_server::open::open_with;
 use countersign_server::store::sqlite::{CrashPoint, SqliteStore};
-use countersign_server_core::roster::OfflineRules;
+use countersign_server_core::roster::{OfflineRules, Rules};
 use countersign_server_core::store::Store as _;
 use tempfile::TempDir;
 
@@ -28,7 +28,7 @@ pub(crate) struct Server {
     pub(crate) made: Made,
     pub(crate) bundle: ApplicationBundle,
     pub(crate) door: Arc<dyn Carrier>,
-    offline: OfflineRules,
+    rules: Rules,
     _root: TempDir,
 }
 
@@ -57,11 +57,15 @@ impl Server {
 
     /// One that lets hosts work without it for so long and so often.
     pub(crate) fn with_offline(hours: u32, uses: u32) -> Self {
+        Self::with_rules(Rules { offline: OfflineRules::new(hours, uses), emergency_codes: true })
+    }
+
+    /// One with these rules.
+    pub(crate) fn with_rules(rules: Rules) -> Self {
         let clock = Arc::new(FixedClock::at(SystemClock.now()));
         let (root, folder, made, bundle) = make(&*clock, URL);
-        let offline = OfflineRules::new(hours, uses);
-        let door = Arc::new(Direct(openpgp_door(&folder, offline, clock.clone())));
-        Self { clock, folder, made, bundle, door, offline, _root: root }
+        let door = Arc::new(Direct(openpgp_door(&folder, rules, clock.clone())));
+        Self { clock, folder, made, bundle, door, rules, _root: root }
     }
 
     /// One more process on the same database, as far as it can tell.
@@ -69,9 +73,14 @@ impl Server {
         Arc::new(Direct(self.openpgp_door()))
     }
 
+    /// The same with other rules, as after a restart.
+    pub(crate) fn door_with(&self, rules: Rules) -> Arc<dyn Carrier> {
+        Arc::new(Direct(openpgp_door(&self.folder, rules, self.clock.clone())))
+    }
+
     /// The same, to look at what it says beside the bytes.
     pub(crate) fn openpgp_door(&self) -> OpenPgpDoor {
-        openpgp_door(&self.folder, self.offline, self.clock.clone())
+        openpgp_door(&self.folder, self.rules, self.clock.clone())
     }
 
     pub(crate) fn newcomer(&self) -> Newcomer {
@@ -163,7 +172,7 @@ pub(crate) fn entries(folder: &DataFolder) -> Vec<Entry> {
     exported.iter().map(|exported| Entry::from_bytes(&exported.entry.0).unwrap()).collect()
 }
 
-fn openpgp_door(folder: &DataFolder, offline: OfflineRules, clock: Arc<FixedClock>) -> OpenPgpDoor {
-    let core = open_with(folder, URL, offline, CrashPoint::never(), clock, Arc::new(SystemRandom)).unwrap();
+fn openpgp_door(folder: &DataFolder, rules: Rules, clock: Arc<FixedClock>) -> OpenPgpDoor {
+    let core = open_with(folder, URL, rules, CrashPoint::never(), clock, Arc::new(SystemRandom)).unwrap();
     OpenPgpDoor::new(Arc::new(core))
 }

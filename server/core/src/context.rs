@@ -13,7 +13,7 @@ use crate::ledger::Ledger;
 use crate::policy::PolicySet;
 use crate::refusal::Reason;
 use crate::replies::StoredReply;
-use crate::roster::OfflineRules;
+use crate::roster::Rules;
 use crate::secrets::Pepper;
 use crate::stop::{Failure, Stop};
 use crate::store::Transaction;
@@ -84,8 +84,8 @@ impl<'a> Context<'a> {
         self.core.policy()
     }
 
-    pub(crate) const fn offline(&self) -> OfflineRules {
-        self.core.offline()
+    pub(crate) const fn rules(&self) -> Rules {
+        self.core.rules()
     }
 
     /// A message outside handshakes, or the first of one, carries no chain.

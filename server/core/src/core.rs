@@ -39,7 +39,7 @@ use crate::policy::PolicySet;
 use crate::prepared::Prepared;
 use crate::refusal::{Meter, Reason};
 use crate::registration;
-use crate::roster::OfflineRules;
+use crate::roster::Rules;
 use crate::rotation;
 use crate::secrets::{Pepper, StoreKey};
 use crate::sender::Sender;
@@ -65,8 +65,8 @@ pub struct Parts {
     pub ledger: Ledger,
     /// What is allowed.
     pub policy: PolicySet,
-    /// What hosts may do without us.
-    pub offline: OfflineRules,
+    /// What hosts and people may do beside policy.
+    pub rules: Rules,
 }
 
 /// What a door may call.
@@ -228,8 +228,8 @@ impl Core {
         &self.parts.policy
     }
 
-    pub(crate) const fn offline(&self) -> OfflineRules {
-        self.parts.offline
+    pub(crate) const fn rules(&self) -> Rules {
+        self.parts.rules
     }
 
     pub(crate) fn store(&self) -> &dyn Store {

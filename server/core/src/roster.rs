@@ -49,6 +49,15 @@ impl OfflineRules {
     }
 }
 
+/// What the server's administrator lets hosts and people do beside policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// While the server cannot be reached.
+    pub offline: OfflineRules,
+    /// Whether there are emergency codes. Where there are none, those made before are good for nothing.
+    pub emergency_codes: bool,
+}
+
 /// Room for entries: a roster without its services and everything else that is in it once.
 const ROOM: usize = limits::ROSTER - 16 * 1024;
 
@@ -96,21 +105,24 @@ impl Asked {
         &self,
         accounts: &R,
         policy: &PolicySet,
-        rules: OfflineRules,
+        rules: Rules,
         instance: &Instance,
     ) -> Result<Told, Stop> {
         // Whoever is not let in yet, or no more, need not know who may log in.
         let logins = if instance.state == InstanceState::Active { self.logins.as_slice() } else { &[] };
         // Two hosts with one roster would have twice the uses.
         let forked = instance.forked.is_some();
-        let offline_uses = if forked { 0 } else { rules.uses() };
+        let offline_uses = if forked { 0 } else { rules.offline.uses() };
         let services: Vec<ServiceName> = self.services.iter().cloned().collect();
         let offline: &[ServiceName] = if offline_uses == 0 { &[] } else { &services };
-        let question = Question::on(instance, policy, &services, offline)?;
+        let question = Question {
+            emergency: rules.emergency_codes,
+            ..Question::on(instance, policy, &services, offline)?
+        };
         let entries =
             logins.iter().map(|login| question.entry(accounts, login)).collect::<Result<Vec<_>, Stop>>()?;
         let entries = that_fit(entries);
-        let (state, policy_epoch, life) = (instance.state, policy.epoch(), rules.life());
+        let (state, policy_epoch, life) = (instance.state, policy.epoch(), rules.offline.life());
         Ok(Told { state, forked, policy_epoch, services, offline_uses, life, entries })
     }
 }
@@ -163,6 +175,8 @@ struct Question<'a> {
     services: &'a [ServiceName],
     /// Those that are asked about for the time without the server.
     offline: &'a [ServiceName],
+    /// Whether emergency codes are told of.
+    emergency: bool,
     /// What sshd calls itself.
     sshd: ServiceName,
 }
@@ -178,7 +192,7 @@ impl<'a> Question<'a> {
         let operation = OPEN_SESSION.parse().map_err(invalid)?;
         let resource = format!("session/{}", instance.fingerprint).parse().map_err(invalid)?;
         let sshd = "sshd".parse().map_err(invalid)?;
-        Ok(Self { policy, instance, operation, resource, services, offline, sshd })
+        Ok(Self { policy, instance, operation, resource, services, offline, emergency: false, sshd })
     }
 
     fn entry<R: AccountRead + ?Sized>(&self, accounts: &R, login: &LoginName) -> Result<RosterEntry, Stop> {
@@ -195,7 +209,7 @@ impl<'a> Question<'a> {
                 authentication: key.authentication.clone().filter(|_| self.opens_by_ssh(facts)),
                 offline: self.offline(facts),
                 unasked: self.unasked(facts),
-                emergency: account.emergency.clone(),
+                emergency: account.emergency.clone().filter(|_| self.emergency),
             }));
         }
         Ok(RosterEntry { login: login.clone(), accounts: permitted })

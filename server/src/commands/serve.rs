@@ -28,7 +28,7 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), CommandError> {
         Config::read(&arguments.config).map_err(|error| CommandError::Configuration(error.to_string()))?;
     let crash = crash_point(arguments.crash_after_write)?;
     let folder = DataFolder::at(config.data.clone());
-    let core = open(&folder, config.url.as_str(), config.offline.rules(), crash)
+    let core = open(&folder, config.url.as_str(), config.rules(), crash)
         .map_err(|error| CommandError::Data(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

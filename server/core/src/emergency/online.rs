@@ -90,6 +90,10 @@ fn rule(
     asked: &EmergencyUse,
     digest: &Digest,
 ) -> Result<Ruling, Stop> {
+    if !ctx.rules().emergency_codes {
+        let why = "This server has no emergency codes.";
+        return Ok(Ruling::denied("refused", why, Vec::new(), "emergency-codes-allowed"));
+    }
     let service = statement.service.as_ref();
     if !service.is_some_and(is_console_service) {
         let why =

@@ -39,7 +39,7 @@ pub(crate) fn check_in(ctx: &mut Context<'_>, instance: &Instance) -> Result<Dra
         }
     }
 
-    let told = asked.told(ctx.tx(), ctx.policy(), ctx.offline(), &instance)?;
+    let told = asked.told(ctx.tx(), ctx.policy(), ctx.rules(), &instance)?;
     let revision = told.revision()?;
     let roster = told.signed(ctx.identity(), &instance, ctx.now)?;
     let (checkpoint, consistency) = ctx.newest_checkpoint(body.ledger_size)?;

@@ -20,6 +20,11 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
              emergency-code ACCOUNT",
         ));
     }
+    if !ctx.rules().emergency_codes {
+        return Ok(Performed::impossible(
+            "This server has no emergency codes. Register a second card instead: countersign register ACCOUNT --second",
+        ));
+    }
     let code = emergency::new_code(ctx.tx(), ctx.random(), account, ctx.now)?;
     let made = EmergencyCodeMade { account: account.clone(), code };
     Performed::noting(&made, [("emergency-code-renewed", account.to_string())])
