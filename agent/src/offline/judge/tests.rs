@@ -162,3 +162,27 @@ fn without_a_roster_nobody_is_let_in() {
     let case = Case { signed: &unreadable, ..case };
     assert!(matches!(judge(case), Err(Denial::Statement(_))));
 }
+
+#[test]
+fn either_card_of_an_account_with_two_is_judged_by_its_own_key_and_a_third_by_none() {
+    // The host's key plays the second card, the server's a stranger's.
+    let with_second = || -> Box<dyn Fn(&mut Roster)> {
+        Box::new(|roster| {
+            let mut second = roster.entries[0].accounts[0].clone();
+            second.certificate = Binary(certificate::to_bytes(&scene().host).unwrap());
+            second.keys = vec![fingerprint(&scene().host)];
+            roster.entries[0].accounts.push(second);
+        })
+    };
+    for by in [&scene().ana, &scene().host] {
+        let _ = Asked { roster: with_second(), by, ..Asked::default() }.judged().unwrap();
+    }
+    assert!(Asked { roster: with_second(), by: &scene().server, ..Asked::default() }.judged().is_err());
+    // A certificate of one card with the key of another is nobody's.
+    let mixed = Box::new(|roster: &mut Roster| {
+        let mut second = roster.entries[0].accounts[0].clone();
+        second.certificate = Binary(certificate::to_bytes(&scene().host).unwrap());
+        roster.entries[0].accounts.push(second);
+    });
+    assert!(Asked { roster: mixed, by: &scene().host, ..Asked::default() }.judged().is_err());
+}
