@@ -12,8 +12,6 @@
 //! understood refuses everybody, because it may have been the line that mattered. A name that is spelt otherwise than
 //! one in the file, but resembles it, is refused: the directory behind the login may take the two for one.
 
-use std::collections::BTreeMap;
-
 use crate::ids::{LoginName, ServiceName};
 
 /// Where the file lies.
@@ -50,7 +48,8 @@ pub enum UnclearName<'a> {
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Managed {
-    users: BTreeMap<LoginName, Rule>,
+    /// In order, which is that of the lines in most files: a map would be slower to make, and to look into once.
+    users: Vec<(LoginName, Rule)>,
     /// In the order of the lines: there are never many.
     other_auth: Vec<ServiceName>,
 }
@@ -77,7 +76,7 @@ impl Managed {
         for (at, line) in text.lines().enumerate() {
             let wrong = |what| ManagedError { line: at + 1, what };
             let rule = line.split_once('#').map_or(line, |(rule, _)| rule);
-            let mut words = rule.split_whitespace();
+            let mut words = rule.split_ascii_whitespace();
             // Of each line of a long file, at every login: without memory of its own.
             match [(); 4].map(|()| words.next()) {
                 [None, ..] => {}
@@ -88,9 +87,7 @@ impl Managed {
                         "card-or-password" => Rule::CardOrPassword,
                         _ => return Err(wrong("unknown kind of rule for a user")),
                     };
-                    if managed.users.insert(name, rule).is_some() {
-                        return Err(wrong("this user has a rule already"));
-                    }
+                    managed.add(name, rule).ok_or_else(|| wrong("this user has a rule already"))?;
                 }
                 [Some("service"), Some(name), Some("other-auth"), None] => {
                     let name = name.parse().map_err(|_| wrong("that is not a service name"))?;
@@ -102,16 +99,31 @@ impl Managed {
         Ok(managed)
     }
 
+    fn add(&mut self, name: LoginName, rule: Rule) -> Option<()> {
+        if self.users.last().is_none_or(|(last, _)| *last < name) {
+            self.users.push((name, rule));
+            return Some(());
+        }
+        let at = self.place(&name).err()?;
+        self.users.insert(at, (name, rule));
+        Some(())
+    }
+
+    /// Where this name stands, or should.
+    fn place(&self, name: &LoginName) -> Result<usize, usize> {
+        self.users.binary_search_by(|(user, _)| user.cmp(name))
+    }
+
     /// What is asked of this login name.
     ///
     /// # Errors
     /// It is no name, or resembles one that is managed and is not managed itself.
     pub fn rule(&self, login: &str) -> Result<Rule, UnclearName<'_>> {
         let login: LoginName = login.parse().map_err(|_| UnclearName::NotALogin)?;
-        if let Some(rule) = self.users.get(&login) {
+        if let Some((_, rule)) = self.place(&login).ok().and_then(|at| self.users.get(at)) {
             return Ok(*rule);
         }
-        match self.users.keys().find(|managed| resemble(managed.as_str(), login.as_str())) {
+        match self.logins().find(|managed| resemble(managed.as_str(), login.as_str())) {
             Some(managed) => Err(UnclearName::Resembles(managed)),
             None => Ok(Rule::Unmanaged),
         }
@@ -125,13 +137,21 @@ impl Managed {
 
     /// The login names that need a card, in order.
     pub fn logins(&self) -> impl Iterator<Item = &LoginName> {
-        self.users.keys()
+        self.users.iter().map(|(login, _)| login)
     }
 }
 
 /// Whether a directory could take one for the other: the parts before `@` are alike but for case. Letters
 /// outside ASCII are like any other, because directories fold `ö` and `o`, the Kelvin sign and `k`.
 fn resemble(a: &str, b: &str) -> bool {
+    // Most names differ in the first letter, and this is asked of every name in the file.
+    if let (Some(first), Some(other)) = (a.as_bytes().first(), b.as_bytes().first())
+        && first.is_ascii()
+        && other.is_ascii()
+        && !first.eq_ignore_ascii_case(other)
+    {
+        return false;
+    }
     // Accents that are characters of their own (U+0300 to U+036F) are left out.
     let letters = |name| {
         let person = str::split(name, '@').next().unwrap_or(name);
@@ -173,11 +193,23 @@ mod tests {
             ("user ana card extra", 1),
             ("user ana card\nusr bob card", 2),
             ("user ana card\nuser ana card-or-password", 2),
+            ("user bob card\nuser ana card\nuser bob card", 3),
+            ("user\u{a0}ana card", 1),
             ("service cron", 1),
             ("user a:b card", 1),
             ("user ana cards", 1),
         ] {
             assert_eq!(Managed::parse(text).unwrap_err().line, line, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_lines_does_not_matter() {
+        let managed = Managed::parse("user carl card\nuser ana card\nuser dora card\nuser bob card").unwrap();
+        let logins: Vec<&str> = managed.logins().map(|login| login.as_str()).collect();
+        assert_eq!(logins, ["ana", "bob", "carl", "dora"]);
+        for login in logins {
+            assert_eq!(managed.rule(login), Ok(Rule::Card), "{login}");
         }
     }
 
