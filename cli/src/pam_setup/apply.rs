@@ -6,6 +6,8 @@ use countersign_protocol::clock::{Clock, SystemClock};
 use countersign_protocol::ids::{LoginName, ServiceName};
 use countersign_protocol::managed;
 
+use nix::sys::signal::{SigSet, Signal};
+
 use super::kept::{self, Content};
 use super::put_back::{PutBack, put_back};
 use super::store::{Entry, Pending, Stage, Store};
@@ -53,7 +55,9 @@ impl Plan {
     /// # Errors
     /// Whatever did not work; everything is back then, or the failure says what is not.
     pub(crate) fn carry_out(&self, store: &Store, global: &Global) -> Result<Pending, Failure> {
+        timer::arm_for_boot()?;
         let before = trial::of_root(global, &self.service)?;
+        outlive_the_terminal()?;
         let mut pending = self.begin(store)?;
         match self.change(store, global, &before, &mut pending) {
             Ok(()) => Ok(pending),
@@ -151,6 +155,15 @@ impl Plan {
             ),
         ))
     }
+}
+
+/// ^C or a closed terminal end the trial login, a process of its own, and not this one: it puts everything back then.
+fn outlive_the_terminal() -> Result<(), Failure> {
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGINT, Signal::SIGHUP, Signal::SIGTERM, Signal::SIGQUIT] {
+        signals.add(signal);
+    }
+    signals.thread_block().map_err(|error| Failure::file(format!("signals cannot be put off: {error}")))
 }
 
 /// Puts everything back after a failure, and says so with it.

@@ -6,12 +6,31 @@ use std::process::Stdio;
 use super::tools::{command, find};
 use crate::failure::Failure;
 
+/// Puts PAM back at the next boot, if nobody has confirmed until then.
+const AT_BOOT: &str = "countersign-pam-revert.service";
+
+/// Sees to it that a reboot puts back what nobody confirmed.
+pub(crate) fn arm_for_boot() -> Result<(), Failure> {
+    let Some(systemctl) = find("systemctl").filter(|_| is_systemd_s()) else { return Ok(()) };
+    let enabled = command(&systemctl).args(["--quiet", "enable", AT_BOOT]).output();
+    if enabled.is_ok_and(|output| output.status.success()) {
+        return Ok(());
+    }
+    Err(Failure::file(format!("{AT_BOOT} is not installed, so a reboot would not put PAM back")).then(
+        "Install it with the other units (systemd/), run: systemctl daemon-reload, and run this again.",
+    ))
+}
+
+/// Whether systemd is the first process here.
+fn is_systemd_s() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
 /// Has `countersign pam revert --if-due` run in so many seconds.
 pub(crate) fn arm(seconds: i64) -> Result<(), Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::file(format!("the path of this program cannot be told: {error}")))?;
-    let is_systemd_s = Path::new("/run/systemd/system").is_dir();
-    match find("systemd-run").filter(|_| is_systemd_s) {
+    match find("systemd-run").filter(|_| is_systemd_s()) {
         Some(run) => systemd(&run, &program, seconds),
         None => detached(&program),
     }

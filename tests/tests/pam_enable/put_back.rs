@@ -1,12 +1,10 @@
 //! Unless somebody confirms, and whatever happened meanwhile.
 
-use std::time::Duration;
-
 use countersign_tests::site::SOON;
-use countersign_tests::{Machine, wait_until};
+use countersign_tests::{Dialogue, Machine, wait_until};
 
 use super::PIN;
-use super::lobby::Lobby;
+use super::lobby::{Files, Lobby};
 
 #[test]
 fn an_unconfirmed_change_is_put_back_by_itself_though_its_terminal_is_gone() {
@@ -20,11 +18,21 @@ fn an_unconfirmed_change_is_put_back_by_itself_though_its_terminal_is_gone() {
     lobby.are_as(&before, "after a trial that failed");
     lobby.people_without_a_card_get_in("after a trial that failed");
 
+    // Somebody who thinks better of it while the PIN is asked for.
+    let mut command = lobby.scene.ana.seat.command(countersign_tests::target_bin("countersign").unwrap());
+    command.args(["pam", "enable", "--user", "ana", "--minutes", "60"]);
+    let mut dialogue = Dialogue::start(&command).unwrap();
+    dialogue.expect("PIN for", SOON).unwrap();
+    assert_ne!(lobby.files(), before);
+    dialogue.send(b"\x03").unwrap();
+    dialogue.expect_eof(SOON).unwrap();
+    assert!(dialogue.transcript().contains("Everything is as it was"), "{}", dialogue.transcript());
+    lobby.are_as(&before, "after ^C");
+
     // The terminal of this ends with it; who puts back is in no session any more.
     lobby.pam(&["enable", "--user", "ana", "--minutes", "0.1"], &[PIN], 0);
     assert_ne!(lobby.files(), before);
-    wait_until("everything to be put back", SOON, || Ok((lobby.files() == before).then_some(()))).unwrap();
-    wait_until("its end to be written down", SOON, || Ok(lobby.is_over().then_some(()))).unwrap();
+    lobby.is_put_back(&before, "after its time was over");
     lobby.people_without_a_card_get_in("after it was put back");
     assert!(lobby.pam(&["confirm"], &[], 1).contains("put back already"));
 
@@ -63,8 +71,9 @@ fn what_an_administrator_changed_meanwhile_is_kept_and_only_our_lines_go() {
 }
 
 impl Lobby<'_> {
-    fn is_over(&self) -> bool {
-        std::thread::sleep(Duration::from_millis(100));
-        !self.machine().path("/var/lib/countersign/pam-backup/pending.json").exists()
+    fn is_put_back(&self, before: &Files, when: &str) {
+        let pending = self.machine().path("/var/lib/countersign/pam-backup/pending.json");
+        wait_until("the change to be put back", SOON, || Ok((!pending.exists()).then_some(()))).unwrap();
+        self.are_as(before, when);
     }
 }

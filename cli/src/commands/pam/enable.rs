@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::Args;
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{LoginName, ServiceName};
-use countersign_protocol::managed;
+use countersign_protocol::{managed, rescue};
 use nix::unistd::User;
 use serde::Serialize;
 
@@ -101,6 +101,11 @@ impl Enable {
                 "pam_countersign.so is not among the PAM modules",
             )
             .then("Install it first. PAM refuses everybody where a module is missing, root included."));
+        }
+        if Path::new(rescue::PATH).symlink_metadata().is_ok() {
+            let message = format!("{} is there, and while it is no card is asked of anybody", rescue::PATH);
+            return Err(Failure::file(message)
+                .then("A trial login would show nothing. Remove it when all is well, and run this again."));
         }
         for user in &self.users {
             known_and_not_root(user)?;
