@@ -138,7 +138,9 @@ fn log(agent: &Agent, event: &str, correlation: &CorrelationId, login: &LoginNam
 
 fn told_opened(ask: &SessionOpened, by_card: bool) -> String {
     let SessionOpened { login, service, tty, remote_host, remote_user, .. } = ask;
-    let tty = tty.as_ref().map(|tty| format!(" on {tty}")).unwrap_or_default();
+    let [tty, remote_host, remote_user] =
+        [tty, remote_host, remote_user].map(|claim| claim.as_deref().map(plain));
+    let tty = tty.map(|tty| format!(" on {tty}")).unwrap_or_default();
     let from = match (remote_user, remote_host) {
         (Some(user), Some(host)) => format!(", from {user} at {host}"),
         (None, Some(host)) => format!(", from {host}"),
@@ -147,6 +149,11 @@ fn told_opened(ask: &SessionOpened, by_card: bool) -> String {
     };
     let how = if by_card { "after a login by card" } else { "without a login by card" };
     format!("A session of {login} through {service} began{tty}{from}, {how}.")
+}
+
+/// What a program claims, as it may stand in somebody's terminal: a host's name may be of its owner's making.
+fn plain(claim: &str) -> String {
+    claim.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).take(64).collect()
 }
 
 fn told_closed(ask: &SessionClosed, opened: Option<Timestamp>, now: Timestamp) -> String {
@@ -197,6 +204,20 @@ mod tests {
             told_opened(&ask, false),
             "A session of ana through sshd began, for olga, without a login by card."
         );
+    }
+
+    #[test]
+    fn what_a_program_claims_cannot_write_the_sentence_anew() {
+        let ask = SessionOpened {
+            login: "ana".parse().unwrap(),
+            service: "sshd".parse().unwrap(),
+            tty: Some("a\u{202e}b\x1b[2J c".to_owned()),
+            remote_host: Some("x".repeat(300)),
+            remote_user: None,
+            correlation: None,
+        };
+        let told = told_opened(&ask, false);
+        assert!(told.contains(" on a?b?[2J?c, from xxx") && told.len() < 200, "{told}");
     }
 
     #[test]

@@ -70,9 +70,7 @@ impl<'h> Handle<'h> {
     pub(crate) fn memory(&self) -> Option<&Memory> {
         ffi::memory(self.raw, MEMORY)
     }
-}
 
-impl Handle<'_> {
     /// Leaves word of a session that began.
     pub(crate) fn remember_session(&mut self, mark: SessionMark) -> PamResult<()> {
         self.raw.set_data(SESSION, Box::new(mark))

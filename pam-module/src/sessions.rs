@@ -41,11 +41,12 @@ pub(crate) fn closed(scene: &mut Scene<'_, '_>, args: &Args) -> Outcome {
         Ok(managed) => managed,
         Err(outcome) => return outcome,
     };
-    let opened = scene.handle.session().filter(|mark| mark.who == who);
+    // Without word of its beginning the login's id is what else may end with it.
+    let opened = scene.handle.session().filter(|mark| mark.who == who).map(|mark| mark.correlation.clone());
     let request = LoginRequest::SessionClosed(SessionClosed {
         login: who.login.clone(),
         service: who.service.clone(),
-        correlation: opened.map(|mark| mark.correlation.clone()),
+        correlation: opened.or_else(|| granted_here(scene, &who)),
     });
     match tell(scene, args, &who, "ended", &request) {
         Some(_) => Outcome::Noted,

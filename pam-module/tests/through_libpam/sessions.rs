@@ -141,6 +141,25 @@ fn an_agent_that_is_down_or_hangs_holds_a_session_up_for_a_moment_and_no_longer(
     assert!(begun.elapsed() < Duration::from_secs(8), "hangs: {:?}", begun.elapsed());
 }
 
+/// What hangs on the login beside the note, such as its card's removal, ends with its session all the same.
+#[test]
+fn the_end_of_a_session_whose_beginning_was_not_noted_is_told_with_the_login_s_id() {
+    let bench = Bench::new();
+    let told = Arc::new(Mutex::new(None));
+    let seen = told.clone();
+    let _peer = Peer::listen(&bench.socket(), move |mut stream| match peer::request(&mut stream) {
+        Request::SessionOpened(_) => {}
+        Request::SessionClosed(ask) => {
+            *seen.lock().unwrap() = ask.correlation;
+            peer::reply(&mut stream, &peer::noted("7K3M-Q2ZD"));
+        }
+        other => peer::reply(&mut stream, &peer::grant(peer::nonce(&other))),
+    });
+    let mut pam = bench.start("test", "ana");
+    assert_eq!([pam.authenticate(0), pam.open_session(), pam.close_session()], [SUCCESS; 3]);
+    assert_eq!(*told.lock().unwrap(), Some(id("7K3M-Q2ZD")));
+}
+
 #[test]
 fn what_the_agent_says_at_a_session_s_beginning_is_shown_and_nothing_is_asked() {
     let bench = Bench::new();
