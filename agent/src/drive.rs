@@ -1,5 +1,7 @@
 //! Runs a [`Session`] against real cards, the server, and the person who waits.
 
+mod code;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -7,18 +9,14 @@ use std::time::Instant;
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate::{self, Cert};
-use countersign_protocol::emergency::{EmergencyCode, NotACode};
 use countersign_protocol::ids::{
     AccountName, CardIdent, CorrelationId, Digest, Fingerprint, LoginName, Nonce, Operation, ResourceName,
     ServiceName,
 };
 use countersign_protocol::ipc::NoteKind;
 use countersign_protocol::limits;
-use countersign_protocol::message::EmergencyUse;
 use countersign_protocol::roster::RosterAccount;
 use countersign_protocol::statement::{Purpose, SignedStatement, Statement};
-
-use secrecy::ExposeSecret as _;
 
 use crate::agent::Agent;
 use crate::answer::{self, NoAnswer, Proof, Question, Wait};
@@ -224,32 +222,6 @@ impl Drive<'_> {
                 None => Event::Server(silence.error().clone()),
             },
         })
-    }
-
-    /// The same request that a card would sign, with the code in place of a signature.
-    fn coded(&self, account: &AccountName, code: EmergencyCode) -> Result<EmergencyUse, LinkError> {
-        self.ask_the_time();
-        let bytes = self.statement(account)?.to_bytes();
-        let bytes = bytes.map_err(|error| LinkError::Internal(error.to_string()))?;
-        Ok(EmergencyUse { statement: Binary(bytes), code })
-    }
-
-    /// Enter alone is how people say that their card is in.
-    fn ask_code(&self, text: &str, person: &mut Person) -> Event {
-        let typed = match person.ask_hidden_or_enter(text) {
-            Ok(typed) => typed,
-            Err(gone) => return Event::Gone(gone),
-        };
-        let Some(typed) = typed else {
-            self.look_closer(1, person);
-            return Event::Cards(self.choices());
-        };
-        let code = card_pins::secret(&typed).map(|text| EmergencyCode::typed(text.expose_secret()));
-        match code {
-            Ok(Ok(code)) => Event::Code(code),
-            Ok(Err(NotACode)) => Event::NotACode,
-            Err(gone) => Event::Gone(gone),
-        }
     }
 
     fn send(&self, proof: Proof, person: &mut Person) -> Event {

@@ -1,23 +1,20 @@
 //! Accounts.
 
+mod columns;
+
 use countersign_protocol::certificate;
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{AccountName, Fingerprint, LoginName};
-use countersign_server_core::accounts::{
-    Account, AccountKey, AccountRead, AccountState, AccountStore, RevokedKey,
-};
+use countersign_server_core::accounts::{Account, AccountKey, AccountRead, AccountStore, RevokedKey};
 use countersign_server_core::emergency::EmergencyStore as _;
 use countersign_server_core::store::StoreError;
 use rusqlite::{Connection, Row};
 
-use super::emergency;
-use super::rows::{corrupt, json, number, optional, parsed, time, to_json};
+use self::columns::{COLUMNS, Columns, KeyColumns};
+use super::rows::{corrupt, number, optional, time, to_json};
 use super::transaction::SqliteTransaction;
 use super::unavailable;
 use super::view::SqliteView;
-
-const COLUMNS: &str = "name, state, roles, certificate, short_certificate, primary_key, signing_keys, \
-                       authentication_key, key_card, key_at, suspended_at, seen_at";
 
 /// Somebody who is active has the role `?3`, be it not the account `?1`.
 const ANOTHER_HAS_ROLE: &str = "EXISTS (
@@ -32,113 +29,12 @@ const HAS_IT_NOT: &str = "(state <> 'active' OR suspended_at IS NOT NULL
 /// An account is heard of in every login; written down once an hour.
 const SEEN_STEP: i64 = 3600;
 
-struct Columns {
-    name: String,
-    state: String,
-    roles: String,
-    key: Option<KeyColumns>,
-    suspended_at: Option<i64>,
-    seen_at: Option<i64>,
-}
-
-struct KeyColumns {
-    certificate: Vec<u8>,
-    short: Option<Vec<u8>>,
-    primary: String,
-    signing: String,
-    authentication: Option<String>,
-    card: Option<String>,
-    registered_at: i64,
-}
-
-impl Columns {
-    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
-        let certificate: Option<Vec<u8>> = row.get("certificate")?;
-        let key = match certificate {
-            None => None,
-            Some(_) => Some(KeyColumns::read(row)?),
-        };
-        Ok(Self {
-            name: row.get("name")?,
-            state: row.get("state")?,
-            roles: row.get("roles")?,
-            key,
-            suspended_at: row.get("suspended_at")?,
-            seen_at: row.get("seen_at")?,
-        })
-    }
-
-    fn account(self, connection: &Connection) -> Result<Account, StoreError> {
-        let key = self.key.map(KeyColumns::key).transpose()?;
-        let state = match (self.state.as_str(), key, self.suspended_at) {
-            ("closed", _, _) => AccountState::Closed,
-            ("invited", None, Some(_)) => AccountState::Suspended(None),
-            ("invited", None, None) => AccountState::Invited,
-            ("active", Some(key), Some(_)) => AccountState::Suspended(Some(key)),
-            ("active", Some(key), None) => AccountState::Active(key),
-            _ => return Err(corrupt("an account's state")),
-        };
-        let logins: Vec<String> = connection
-            .prepare_cached("SELECT login FROM account_logins WHERE account = ?1 ORDER BY login")
-            .and_then(|mut statement| statement.query_map([&self.name], |row| row.get(0))?.collect())
-            .map_err(unavailable)?;
-        let logins =
-            logins.iter().map(|login| parsed(login, "a login name")).collect::<Result<Vec<_>, _>>()?;
-        Ok(Account {
-            name: parsed(&self.name, "an account's name")?,
-            state,
-            logins,
-            roles: json(&self.roles, "an account's roles")?,
-            seen: self.seen_at.map(Timestamp::from_seconds),
-            second: second_key(connection, &self.name)?,
-            emergency: emergency::live(connection, &self.name)?,
-        })
-    }
-}
-
-impl KeyColumns {
-    /// Of a row of `accounts` or `second_keys`.
-    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
-        Ok(Self {
-            certificate: row.get("certificate")?,
-            short: row.get("short_certificate")?,
-            primary: row.get("primary_key")?,
-            signing: row.get("signing_keys")?,
-            authentication: row.get("authentication_key")?,
-            card: row.get("key_card")?,
-            registered_at: row.get("key_at")?,
-        })
-    }
-
-    fn key(self) -> Result<AccountKey, StoreError> {
-        Ok(AccountKey {
-            short: self.short.unwrap_or_else(|| self.certificate.clone()),
-            certificate: self.certificate,
-            primary: parsed(&self.primary, "an account's primary key")?,
-            signing: json(&self.signing, "an account's signing keys")?,
-            authentication: self
-                .authentication
-                .map(|key| parsed(&key, "an account's authentication key"))
-                .transpose()?,
-            card: self.card.map(|card| parsed(&card, "the card of an account's key")).transpose()?,
-            registered: Timestamp::from_seconds(self.registered_at),
-        })
-    }
-}
-
 fn account(connection: &Connection, name: &AccountName) -> Result<Option<Account>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM accounts WHERE name = ?1");
     let row = connection
         .prepare_cached(&sql)
         .and_then(|mut statement| statement.query_row([name.as_str()], Columns::read));
     optional(row)?.map(|columns| columns.account(connection)).transpose()
-}
-
-fn second_key(connection: &Connection, account: &str) -> Result<Option<AccountKey>, StoreError> {
-    let row = connection
-        .prepare_cached("SELECT * FROM second_keys WHERE account = ?1")
-        .and_then(|mut statement| statement.query_row([account], KeyColumns::read));
-    optional(row)?.map(KeyColumns::key).transpose()
 }
 
 fn revoked_keys(connection: &Connection, name: &AccountName) -> Result<Vec<RevokedKey>, StoreError> {
