@@ -59,6 +59,22 @@ impl<'m> Booted<'m> {
         Ok((Self { machine, leader, server, sshd }, console))
     }
 
+    /// Shuts the system down and boots it again, with all its files as they were left; what sat at its console goes.
+    ///
+    /// # Errors
+    /// It does not go down, or not come up.
+    pub fn boots_again(&mut self, console: Console) -> Result<Console, Trouble> {
+        // The command's own process goes down with the rest.
+        let _ = self.administer("systemctl poweroff --no-block");
+        let machine = self.machine;
+        wait_until("the system to go down", BOOT, || Ok(leader(machine).is_none().then_some(())))?;
+        drop(console);
+        let mut console = Console::new(Dialogue::start(&boot(machine))?, HOST);
+        console.wait_for_getty()?;
+        self.leader = wait_until("systemd in the container", BOOT, || Ok(leader(machine)))?;
+        Ok(console)
+    }
+
     /// Puts a card into a reader, for the system's own pcscd.
     ///
     /// # Errors
