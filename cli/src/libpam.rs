@@ -11,8 +11,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 pub(crate) struct Transaction<'p> {
     handle: *mut c_void,
     last: c_int,
-    /// Behind a pointer of its own, because libpam keeps its address.
-    person: Box<Person<'p>>,
+    /// From a box; libpam has it too, for the conversation.
+    person: *mut Person<'p>,
 }
 
 struct Person<'p> {
@@ -34,13 +34,15 @@ impl<'p> Transaction<'p> {
         let text = |text: &str| CString::new(text).map_err(|error| error.to_string());
         let (service, login) = (text(service)?, text(login)?);
         let waits = conversation.is_some();
-        let mut person = Box::new(Person { conversation, question: None });
-        let conv = Conv { function: converse, data: (&raw mut *person).cast() };
+        let person = Box::into_raw(Box::new(Person { conversation, question: None }));
+        let conv = Conv { function: converse, data: person.cast() };
         let mut handle = ptr::null_mut();
         // SAFETY: strings end in a zero and live through the call, as does `conv`, which libpam copies; `person`
-        // stays at its place for as long as the handle lives.
+        // outlives the handle.
         let code = unsafe { pam_start(service.as_ptr(), login.as_ptr(), &raw const conv, &raw mut handle) };
         if code != SUCCESS || handle.is_null() {
+            // SAFETY: from a box, and there is no handle that knows it.
+            drop(unsafe { Box::from_raw(person) });
             return Err(format!("libpam could not start: code {code}"));
         }
         if !waits {
@@ -86,14 +88,17 @@ impl<'p> Transaction<'p> {
 
     /// The first question that nobody answered.
     pub(crate) fn question(&self) -> Option<String> {
-        self.person.question.clone()
+        // SAFETY: from a box that is dropped with this; no call of libpam is on, so nobody else looks at it.
+        unsafe { &*self.person }.question.clone()
     }
 }
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
-        // SAFETY: a live handle, used no more; `person` is dropped after it.
+        // SAFETY: a live handle, used no more.
         unsafe { pam_end(self.handle, self.last) };
+        // SAFETY: from a box, and the handle that knew it is gone.
+        drop(unsafe { Box::from_raw(self.person) });
     }
 }
 

@@ -12,7 +12,7 @@ use super::kept::{self, Content};
 use super::put_back::{PutBack, put_back};
 use super::store::{Entry, Pending, Stage, Store};
 use super::system::System;
-use super::trial::{self, Said, in_words};
+use super::trial::{self, Said, part};
 use super::{authselect, boot_clock, debian, sudoers, timer};
 use crate::args::Global;
 use crate::failure::{Failure, LocalKind};
@@ -123,7 +123,7 @@ impl Plan {
         if after != *before {
             let told = |said: &Said| {
                 let asked = said.question.as_deref().unwrap_or("no question").trim();
-                format!("{asked:?}, account check: {}", in_words(said.account))
+                format!("{asked:?}, account check: {}", part(said.account))
             };
             return Err(Failure::local(
                 LocalKind::TrialFailed,
@@ -140,18 +140,16 @@ impl Plan {
         if said.lets_in() {
             return Ok(());
         }
-        let part = |name, code: Option<i32>| {
-            format!("\n  {name:13} {}", code.map_or_else(|| "not asked".to_owned(), in_words))
-        };
         Err(Failure::local(
             LocalKind::TrialFailed,
             format!(
-                "the trial login of {} through {} did not succeed:{}{}{}",
+                "the trial login of {} through {} did not succeed:\n  authenticate  {}\n  account       {}\n  \
+                 credentials   {}",
                 self.trial,
                 self.service,
-                part("authenticate", said.authenticate),
-                part("account", Some(said.account)),
-                part("credentials", said.credentials)
+                part(said.authenticate),
+                part(said.account),
+                part(said.credentials)
             ),
         ))
     }

@@ -31,6 +31,7 @@ pub(crate) fn put_back(
     leave: impl Fn(&Entry) -> bool,
 ) -> Result<PutBack, Failure> {
     let mut done = PutBack::default();
+    let mut failures = Vec::new();
     // First of all, so that no file is half put back when it turns out that another cannot be.
     let mut kept_bytes = Vec::new();
     for entry in entries {
@@ -47,11 +48,14 @@ pub(crate) fn put_back(
             Some(after) => now == *after,
             None => !is_known,
         };
-        if ours {
-            kept::restore(&entry.path, &entry.before, bytes)?;
-            done.restored.push(entry.path.clone());
-        } else {
+        if !ours {
             done.left.push(entry.path.clone());
+            continue;
+        }
+        match kept::restore(&entry.path, &entry.before, bytes) {
+            Ok(()) => done.restored.push(entry.path.clone()),
+            // The others can be put back all the same.
+            Err(failure) => failures.push(failure.message),
         }
     }
     if system == System::Debian && done.left.iter().any(|path| has_ours(path)) {
@@ -59,7 +63,10 @@ pub(crate) fn put_back(
     }
     done.still_ours = done.left.iter().filter(|path| has_ours(path)).cloned().collect();
     relabel(&done.restored);
-    Ok(done)
+    if failures.is_empty() {
+        return Ok(done);
+    }
+    Err(Failure::file(failures.join("; ")).then("Mend this, and run: countersign pam revert, or pam disable"))
 }
 
 /// Only of PAM's own files: elsewhere the module's name is only mentioned.

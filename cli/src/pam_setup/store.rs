@@ -177,6 +177,11 @@ impl Store {
     }
 }
 
+/// Whether another `countersign pam` is at work.
+pub(crate) fn is_in_use() -> bool {
+    Store::open().is_err()
+}
+
 /// The change that waits, for those who only look.
 pub(crate) fn pending() -> Result<Option<Pending>, Failure> {
     read(PENDING)

@@ -14,7 +14,8 @@ use crate::failure::{Failure, LocalKind};
 pub(crate) struct Said {
     /// `pam_authenticate`, as a PAM code; 0 is success.
     pub(crate) authenticate: Option<i32>,
-    pub(crate) account: i32,
+    /// `pam_acct_mgmt`; not asked of who did not authenticate.
+    pub(crate) account: Option<i32>,
     /// `pam_setcred`
     pub(crate) credentials: Option<i32>,
     /// The first question, where nobody was there to answer it.
@@ -24,7 +25,7 @@ pub(crate) struct Said {
 impl Said {
     /// Whether a program would let this person in.
     pub(crate) fn lets_in(&self) -> bool {
-        self.authenticate == Some(0) && self.account == 0 && self.credentials == Some(0)
+        self.authenticate == Some(0) && self.account == Some(0) && self.credentials == Some(0)
     }
 }
 
@@ -62,8 +63,13 @@ fn in_a_second_process(
     serde_json::from_slice(&output.stdout).map_err(|error| failed(format!("said something else: {error}")))
 }
 
+/// What came of a part, in words.
+pub(crate) fn part(code: Option<i32>) -> String {
+    code.map_or_else(|| "not asked".to_owned(), in_words)
+}
+
 /// A PAM code in words.
-pub(crate) fn in_words(code: i32) -> String {
+fn in_words(code: i32) -> String {
     match code {
         0 => "yes".to_owned(),
         6 => "permission denied".to_owned(),

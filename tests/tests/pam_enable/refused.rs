@@ -87,3 +87,34 @@ fn a_host_that_nothing_writes_pam_for_is_told_the_lines() {
     assert!(said.contains("by hand") && said.contains(auth) && said.contains(account), "{said}");
     assert_same(&before, &files(&machine), "by hand");
 }
+
+/// A file that is no module, as a disk that was full leaves it: PAM would refuse everybody, root included.
+#[test]
+fn a_change_that_would_touch_roots_own_login_is_put_back_before_anybody_is_asked_for_a_card() {
+    let machine = Machine::start().unwrap();
+    Lobby::furnish_bare(&machine);
+    machine.add_user("ana", 4201).unwrap();
+    let module = "/usr/lib/x86_64-linux-gnu/security/pam_countersign.so";
+    machine.write(module, "not a module", 0o644).unwrap();
+    let before = files(&machine);
+    let (ended, said) = pam(&machine, &["enable", "--user", "ana", "--json"]);
+    assert_eq!(ended, 1, "{said}");
+    assert!(said.contains("root's own login through login would change"), "{said}");
+    assert!(said.contains(r#""kind":"trial-failed""#) && said.contains("Everything is as it was"), "{said}");
+    assert!(!said.contains("Trial login of"), "{said}");
+    assert_same(&before, &files(&machine), "a module that is none");
+}
+
+#[test]
+fn nothing_is_enabled_while_the_rescue_file_hides_what_a_login_would_be() {
+    let machine = Machine::start().unwrap();
+    Lobby::furnish_bare(&machine);
+    machine.add_user("ana", 4201).unwrap();
+    machine.write("/etc/countersign/rescue", "", 0o644).unwrap();
+    let before = files(&machine);
+    let (ended, said) = pam(&machine, &["enable", "--user", "ana"]);
+    assert!(ended == 1 && said.contains("/etc/countersign/rescue is there"), "{said}");
+    assert_same(&before, &files(&machine), "with a rescue file");
+    let (ended, said) = pam(&machine, &["status"]);
+    assert!(ended == 10 && said.contains("nobody is asked for a card"), "{said}");
+}

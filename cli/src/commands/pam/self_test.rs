@@ -12,7 +12,7 @@ use crate::commands::enroll::as_root;
 use crate::failure::{Failure, LocalKind};
 use crate::libpam::Transaction;
 use crate::output::Report;
-use crate::pam_setup::trial::{Said, in_words};
+use crate::pam_setup::trial::{Said, part};
 use crate::terminal::Terminal;
 
 /// Log in through PAM, without opening a session (as root).
@@ -49,12 +49,12 @@ impl SelfTest {
         let said = if self.unanswered {
             // A counter of wrong passwords must not move because of us.
             let authenticate = (!counts_failures()).then(|| transaction.authenticate());
-            let account = transaction.account();
+            let account = Some(transaction.account());
             Said { authenticate, account, credentials: None, question: transaction.question() }
         } else {
             let authenticate = Some(transaction.authenticate());
-            let account = transaction.account();
-            let credentials = (authenticate == Some(0)).then(|| transaction.credentials());
+            let account = (authenticate == Some(0)).then(|| transaction.account());
+            let credentials = (account == Some(0)).then(|| transaction.credentials());
             Said { authenticate, account, credentials, question: None }
         };
         drop(transaction);
@@ -84,16 +84,11 @@ struct Shown {
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Said { authenticate, account, credentials, question } = &self.said;
-        if let Some(code) = authenticate {
-            writeln!(f, "authenticate  {}", in_words(*code))?;
-        }
+        writeln!(f, "authenticate  {}", part(*authenticate))?;
         if let Some(question) = question {
             writeln!(f, "asked first   {}", question.trim())?;
         }
-        writeln!(f, "account       {}", in_words(*account))?;
-        match credentials {
-            Some(code) => writeln!(f, "credentials   {}", in_words(*code)),
-            None => Ok(()),
-        }
+        writeln!(f, "account       {}", part(*account))?;
+        writeln!(f, "credentials   {}", part(*credentials))
     }
 }

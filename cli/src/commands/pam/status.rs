@@ -40,6 +40,8 @@ impl Status {
 #[serde(rename_all = "kebab-case")]
 enum State {
     Off,
+    /// Another process is at it.
+    Changing,
     Waiting,
     Interrupted,
     Enabled,
@@ -68,6 +70,7 @@ impl Shown {
         });
         let state = match (&pending, &enabled) {
             (Some(pending), _) if pending.stage == Stage::Waiting => State::Waiting,
+            (Some(_), _) if store::is_in_use() => State::Changing,
             (Some(_), _) => State::Interrupted,
             (None, Some(_)) => State::Enabled,
             (None, None) => State::Off,
@@ -82,7 +85,7 @@ impl Shown {
             State::Enabled => {
                 attention.extend(enabled.as_ref().and_then(|enabled| amiss(enabled.system, &users)))
             }
-            State::Off => {}
+            State::Off | State::Changing => {}
         }
         if state != State::Off && !module_is_installed() {
             attention.push(
@@ -128,6 +131,7 @@ impl fmt::Display for Shown {
                 writeln!(f, "PAM asks for cards, and is put back at {until} unless somebody confirms.")?;
             }
             (State::Enabled, _, Some(since)) => writeln!(f, "PAM asks for cards, since {since}.")?,
+            (State::Changing, ..) => writeln!(f, "A change of PAM is being made and tried right now.")?,
             (State::Interrupted, ..) => writeln!(f, "A change of PAM was interrupted.")?,
             _ => writeln!(f, "PAM asks for no cards, as far as this command set it up.")?,
         }
