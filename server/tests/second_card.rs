@@ -4,7 +4,9 @@ use countersign_protocol::certificate;
 use countersign_protocol::envelope::statement::verify_later;
 use countersign_protocol::ledger::{EntryKind, ExportWriter, Outcome, Trust, verify_export};
 use countersign_protocol::message::OfflineUseReply;
-use countersign_protocol::message::result::{AccountCreated, AccountList, EmergencyCodeMade, LedgerPage};
+use countersign_protocol::message::result::{
+    AccountCreated, AccountList, EmergencyCodeMade, KeyRevoked, LedgerPage,
+};
 use countersign_protocol::message::{Decision, OfflineVerdict};
 
 use crate::client::host::{Host, Registered};
@@ -29,10 +31,11 @@ fn register(host: &Host, second: &Person, code: &str) {
     assert_eq!(record.emergency_code, None, "what is on paper stays as it is");
 }
 
-fn revoke(host: &Host, admin: &Person, lost: &Person) {
+fn revoke(host: &Host, admin: &Person, lost: &Person) -> KeyRevoked {
     let key = certificate::fingerprint(&lost.cert).unwrap();
     let reply = host.job(admin, "revoke", &format!("key/{key}"), None);
     assert_eq!(reply.decision, Decision::Allowed, "{}", reply.reason);
+    serde_json::from_value(reply.result.unwrap()).unwrap()
 }
 
 fn logs_in(host: &Host, person: &Person) {
@@ -82,7 +85,9 @@ fn a_lost_first_card_leaves_the_second_one_and_a_lost_second_one_the_first() {
         let spare = another(&server, &ana);
         register(&host, &spare, &own_code(&host, &ana));
         let (lost, kept) = if first_is_lost { (&ana, &spare) } else { (&spare, &ana) };
-        revoke(&host, &admin, lost);
+        // A thief may have had the other one registered: whoever revokes is told of it.
+        let left = revoke(&host, &admin, lost).left.unwrap();
+        assert_eq!(left.key, certificate::fingerprint(&kept.cert).unwrap());
         is_refused(&host, lost);
         assert!(server.newest(EntryKind::Alarm).reason.contains("was revoked"));
         logs_in(&host, kept);
@@ -92,8 +97,8 @@ fn a_lost_first_card_leaves_the_second_one_and_a_lost_second_one_the_first() {
         let third = another(&server, &ana);
         register(&host, &third, &own_code(&host, kept));
         logs_in(&host, &third);
-        revoke(&host, &admin, kept);
-        revoke(&host, &admin, &third);
+        let _left = revoke(&host, &admin, kept);
+        assert_eq!(revoke(&host, &admin, &third).left, None);
         assert!(host.entries(2, &["ana"])[0].accounts.is_empty());
     }
 }
@@ -125,7 +130,7 @@ fn codes_that_a_lost_card_had_made_end_with_it() {
     let (host, admin, ana) = server.with_ana();
     let spare = another(&server, &ana);
     register(&host, &spare, &own_code(&host, &ana));
-    revoke(&host, &admin, &spare);
+    let _left = revoke(&host, &admin, &spare);
     // The thief of the first card, who knows its PIN, is quicker than the administrator.
     let code = own_code(&host, &ana);
     let paper = host.job(&ana, "renew-emergency-code", "account/ana", None).result.unwrap();
@@ -133,7 +138,7 @@ fn codes_that_a_lost_card_had_made_end_with_it() {
     assert!(host.entries(1, &["ana"])[0].accounts[0].emergency.is_some());
     let thiefs = another(&server, &ana);
     let accepted = host.offer_code(&thiefs, &own_code(&host, &ana)).unwrap().unwrap();
-    revoke(&host, &admin, &ana);
+    let _left = revoke(&host, &admin, &ana);
     assert!(matches!(host.register(&thiefs, &code).unwrap(), Registered::WrongCode));
     let sealed = host.user_key(&thiefs, &accepted);
     refusal(&host.send(&sealed), &host.server, &sealed);
@@ -146,7 +151,7 @@ fn the_last_administrators_second_card_may_go_and_the_last_card_may_not() {
     let admin = server.administrator(&host);
     let spare = another(&server, &admin);
     register(&host, &spare, &own_code(&host, &admin));
-    revoke(&host, &spare, &admin);
+    let _left = revoke(&host, &spare, &admin);
     let key = certificate::fingerprint(&spare.cert).unwrap();
     let reply = host.job(&spare, "revoke", &format!("key/{key}"), None);
     assert_eq!(reply.decision, Decision::Denied);

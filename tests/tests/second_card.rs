@@ -64,7 +64,9 @@ fn a_second_card_is_offered_at_once_and_goes_on_alone_when_the_first_is_lost() {
     let lost = ana.card.ident();
     let answers = [("PIN for", Person::PIN), ("PIN for", Person::PIN)];
     let revoke = olga.countersign(&["admin", "key", "revoke", &lost, "--card", &olga.card.ident()]).unwrap();
-    talk(&revoke, &answers, SOON).unwrap().success().unwrap();
+    let ending = talk(&revoke, &answers, SOON).unwrap().success().unwrap();
+    let left = format!("The account ana goes on with card {}", spare.ident());
+    assert!(ending.shown.contains(&left), "{}", ending.shown);
     // The host hears of it within seconds, and asks for the other one alone.
     let ending = wait_until("a login by the card that is left", SOON, || {
         let mut command = console.command("pamtester");

@@ -178,6 +178,22 @@ impl fmt::Display for Shown {
             writeln!(f, "  key         {}", revoked.key.spaced())?;
             writeln!(f, "  recorded    entry {} of the ledger", recorded.ledger_index)?;
         }
+        // Of the last key of each account only: those before it were asked to end as well.
+        let last = |at: usize, one: &Done| {
+            self.revoked.iter().skip(at + 1).all(|later| later.revoked.account != one.revoked.account)
+        };
+        let lasting = self.revoked.iter().enumerate().filter(|(at, one)| last(*at, one));
+        for (account, left) in
+            lasting.filter_map(|(_, one)| Some((&one.revoked.account, one.revoked.left.as_ref()?)))
+        {
+            let card = left.card.map_or_else(|| "another card".to_owned(), |card| format!("card {card}"));
+            writeln!(
+                f,
+                "The account {account} goes on with {card}, registered {}. If its person does not know that card, \
+                 whoever had the other one registered it. End it as well:\n  countersign admin key revoke {account}",
+                left.registered
+            )?;
+        }
         writeln!(
             f,
             "Next: for a new card, with the logins and roles the account has\n  \

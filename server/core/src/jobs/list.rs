@@ -112,6 +112,10 @@ fn show_account(ctx: &Context<'_>, account: Account) -> Result<AccountShown, Sto
     })
 }
 
+pub(super) fn show_live_key(key: &AccountKey) -> KeyShown {
+    show_key(key, None)
+}
+
 fn show_key(key: &AccountKey, revoked: Option<Timestamp>) -> KeyShown {
     KeyShown {
         key: key.primary.clone(),

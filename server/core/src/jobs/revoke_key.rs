@@ -4,6 +4,7 @@ use countersign_protocol::ids::Fingerprint;
 use countersign_protocol::ledger::detail;
 use countersign_protocol::message::result::KeyRevoked;
 
+use super::list::show_live_key as show_key;
 use super::{ADMINISTRATOR, Job, Performed};
 use crate::context::Context;
 use crate::keys::Owner;
@@ -29,7 +30,8 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
     };
     for gone in ctx.tx().revoked_keys(&owner)? {
         if gone.key.holds(&wanted) {
-            let result = KeyRevoked { account: owner, key: gone.key.primary, changed: false };
+            let left = account.keys().next().map(show_key);
+            let result = KeyRevoked { account: owner, key: gone.key.primary, changed: false, left };
             return Performed::noting(&result, [("nothing-changed", format!("revoked on {}", gone.at))]);
         }
     }
@@ -45,5 +47,8 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
         )));
     }
     let detail = [(detail::REVOKED_KEY, key.primary.to_string()), (detail::OF_ACCOUNT, owner.to_string())];
-    Performed::noting(&KeyRevoked { account: owner.clone(), key: key.primary.clone(), changed: true }, detail)
+    // Whoever stole the card may have had a second one registered with it: it is not to be overlooked.
+    let left = account.keys().find(|other| other.primary != key.primary).map(show_key);
+    let revoked = KeyRevoked { account: owner.clone(), key: key.primary.clone(), changed: true, left };
+    Performed::noting(&revoked, detail)
 }

@@ -16,6 +16,9 @@ pub struct KeyRevoked {
     pub key: Fingerprint,
     /// `false` if it was revoked before.
     pub changed: bool,
+    /// The key on the account's other card, with which it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<KeyShown>,
 }
 
 /// Result of `suspend` and `resume` on `account/NAME`.
