@@ -16,7 +16,7 @@ use crate::failure::{Failure, LocalKind};
 use crate::output::{Report, Tone};
 use crate::pam_setup::apply::Plan;
 use crate::pam_setup::store::{Stage, Store};
-use crate::pam_setup::system::{System, module_is_installed};
+use crate::pam_setup::system::{System, is_rescued, module_is_installed};
 use crate::pam_setup::{authselect, debian, managed_text, sudoers};
 
 /// Have this host's programs ask for cards (as root).
@@ -102,7 +102,7 @@ impl Enable {
             )
             .then("Install it first. PAM refuses everybody where a module is missing, root included."));
         }
-        if Path::new(rescue::PATH).symlink_metadata().is_ok() {
+        if is_rescued() {
             let message = format!("{} is there, and while it is no card is asked of anybody", rescue::PATH);
             return Err(Failure::file(message)
                 .then("A trial login would show nothing. Remove it when all is well, and run this again."));

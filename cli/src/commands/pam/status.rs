@@ -1,7 +1,6 @@
 //! `countersign pam status`: what is so, what waits, and what does not fit together.
 
 use std::fmt;
-use std::path::Path;
 
 use clap::Args;
 use countersign_protocol::clock::Timestamp;
@@ -14,7 +13,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Report, Tone};
 use crate::pam_setup::store::{self, Stage};
-use crate::pam_setup::system::{System, module_is_installed};
+use crate::pam_setup::system::{System, is_rescued, module_is_installed};
 use crate::pam_setup::{authselect, debian, managed_text, sudoers};
 
 /// Show whether PAM asks for cards here, and until when that is to be confirmed (as root).
@@ -93,7 +92,7 @@ impl Shown {
                     .to_owned(),
             );
         }
-        if Path::new(rescue::PATH).symlink_metadata().is_ok() {
+        if is_rescued() {
             attention.push(format!(
                 "{} is there: while it is, nobody is asked for a card. Remove it when you can.",
                 rescue::PATH
