@@ -48,7 +48,7 @@ impl<'a, 'h> Person<'a, 'h> {
     fn prompt(&mut self, question: &str) -> String {
         let question = printable(question, Lines::Joined);
         let notes: Vec<String> = self.waiting.drain(..).map(|(_, text)| text).collect();
-        if notes.is_empty() {
+        if notes.is_empty() || question.len() >= LONGEST {
             return question;
         }
         let mut prompt = printable(&notes.join(" "), Lines::Joined);
@@ -98,6 +98,8 @@ impl Conversation for Person<'_, '_> {
 
     fn shown(&mut self, question: &str) -> Option<String> {
         if self.manner.questions != Questions::All {
+            // Nobody can answer, but whoever looks at the screen learns what it was about.
+            self.waiting.push((NoteKind::Error, format!("This program cannot ask: {question}")));
             return None;
         }
         let prompt = self.prompt(question);

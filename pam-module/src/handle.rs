@@ -51,7 +51,9 @@ impl<'h> Handle<'h> {
     /// `PAM_RHOST`. Anything in it makes the caller remote, so an item that cannot be had counts as something.
     pub(crate) fn remote_host(&self) -> Option<String> {
         match self.item::<RHost<'_>>() {
-            Ok(host) => told(host.map(|host| host.0)),
+            Ok(host) => {
+                told(host.map(|host| host.0)).map(|host| if host.is_empty() { "?".to_owned() } else { host })
+            }
             Err(_) => Some("?".to_owned()),
         }
     }

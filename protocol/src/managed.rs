@@ -12,6 +12,8 @@
 //! understood refuses everybody, because it may have been the line that mattered. A name that is spelt otherwise than
 //! one in the file, but resembles it, is refused: the directory behind the login may take the two for one.
 
+use std::collections::BinaryHeap;
+
 use crate::ids::{LoginName, ServiceName};
 
 /// Where the file lies.
@@ -21,7 +23,7 @@ pub const PATH: &str = "/etc/countersign/managed";
 pub const SIZE: u64 = 1024 * 1024;
 
 /// What the file says of one login name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[must_use]
 pub enum Rule {
     /// Not managed here: the module stands aside.
@@ -70,9 +72,11 @@ impl Managed {
     /// Reads the file's text.
     ///
     /// # Errors
-    /// The first line that is not a rule, or that contradicts an earlier one.
+    /// The first line that is not a rule; if all are, one that contradicts an earlier one.
     pub fn parse(text: &str) -> Result<Self, ManagedError> {
         let mut managed = Self::default();
+        // In the order of the file, each behind its line: sorted once, however long the file is.
+        let mut users = BinaryHeap::new();
         for (at, line) in text.lines().enumerate() {
             let wrong = |what| ManagedError { line: at + 1, what };
             let rule = line.split_once('#').map_or(line, |(rule, _)| rule);
@@ -87,7 +91,7 @@ impl Managed {
                         "card-or-password" => Rule::CardOrPassword,
                         _ => return Err(wrong("unknown kind of rule for a user")),
                     };
-                    managed.add(name, rule).ok_or_else(|| wrong("this user has a rule already"))?;
+                    users.push((name, at, rule));
                 }
                 [Some("service"), Some(name), Some("other-auth"), None] => {
                     let name = name.parse().map_err(|_| wrong("that is not a service name"))?;
@@ -96,17 +100,13 @@ impl Managed {
                 _ => return Err(wrong("not a rule")),
             }
         }
-        Ok(managed)
-    }
-
-    fn add(&mut self, name: LoginName, rule: Rule) -> Option<()> {
-        if self.users.last().is_none_or(|(last, _)| *last < name) {
-            self.users.push((name, rule));
-            return Some(());
+        for (name, at, rule) in users.into_sorted_vec() {
+            if managed.users.last().is_some_and(|(last, _)| *last == name) {
+                return Err(ManagedError { line: at + 1, what: "this user has a rule already" });
+            }
+            managed.users.push((name, rule));
         }
-        let at = self.place(&name).err()?;
-        self.users.insert(at, (name, rule));
-        Some(())
+        Ok(managed)
     }
 
     /// Where this name stands, or should.

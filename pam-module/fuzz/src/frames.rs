@@ -53,7 +53,7 @@ fn request(flow: Flow, nonce: Nonce) -> LoginRequest {
         Flow::Pin => {
             LoginRequest::PinChange(PinChange { login, service, tty, remote_host, remote_user, nonce })
         }
-        Flow::Login | Flow::Twice | Flow::PasswordAllowed => {
+        Flow::Login | Flow::Dialog | Flow::OneField | Flow::Twice | Flow::PasswordAllowed => {
             LoginRequest::Authenticate(Authenticate { login, service, tty, remote_host, remote_user, nonce })
         }
     }

@@ -45,7 +45,14 @@ impl Stage {
         fs::write(at("managed-logins"), MANAGED)?;
         let module = module.display();
         let (managed, socket) = (at("managed-logins"), at("pam.sock"));
-        let arguments = format!("managed={} socket={}", managed.display(), socket.display());
+        let (rescue, user_socket) = (at("rescue"), at("user.sock"));
+        let arguments = format!(
+            "managed={} socket={} rescue={} user-socket={}",
+            managed.display(),
+            socket.display(),
+            rescue.display(),
+            user_socket.display()
+        );
         // The module's own code is the stack's; IGNORE becomes the next line's PAM_CRED_EXPIRED.
         let control = "[ignore=ignore success=done default=die]";
         let stack = format!(
@@ -58,7 +65,7 @@ impl Stage {
              password {control} {module} {arguments}\n\
              password [default=die] pam_debug.so prechauthtok=cred_expired chauthtok=cred_expired\n"
         );
-        for service in ["login", "cron"] {
+        for service in ["login", "polkit-1", "swaylock", "cron"] {
             fs::write(at(service), &stack)?;
         }
         let agent = Arc::new(Mutex::new(Agent::default()));
@@ -81,6 +88,8 @@ impl Stage {
         let script = Script::parse(bytes);
         let (service, user) = match script.flow {
             Flow::Login | Flow::Twice | Flow::Session => ("login", "ana"),
+            Flow::Dialog => ("polkit-1", "ana"),
+            Flow::OneField => ("swaylock", "ana"),
             // Root changes its own PIN, and others' passwords.
             Flow::Pin => ("login", "root"),
             Flow::PasswordAllowed => ("login", "bob"),
@@ -89,6 +98,8 @@ impl Stage {
         let flags = if script.silent { libpam::SILENT } else { 0 };
         let flow = script.flow;
         let mut answers = script.answers();
+        // Who needs a card is never left to others – unless the program names somebody else in the middle of it.
+        let keeps_its_user = !script.changes_user();
         let person = move |program: &mut Program, style: i32, text: &str| {
             assert!(text.len() < 512, "longer than PAM allows: {text:?}");
             assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "a control character: {text:?}");
@@ -139,8 +150,11 @@ impl Stage {
             codes.push(code);
         }
         if flow == Flow::Session {
-            codes.extend([pam.open_session(), pam.close_session()]);
+            let sessions = [pam.open_session(), pam.close_session()];
+            assert!(sessions == [libpam::SUCCESS; 2] || !keeps_its_user, "a note that is lost locks out");
+            codes.extend(sessions);
         }
+        assert!(!codes.contains(&libpam::IGNORED) || !keeps_its_user, "IGNORE for who needs a card");
         codes
     }
 

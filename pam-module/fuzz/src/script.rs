@@ -3,7 +3,7 @@
 //!
 //! | line begins with | means |
 //! |---|---|
-//! | first line | `l` login, `a` account check alone, `p` password allowed, `t` login twice, `o` a session, `c` another PIN, `s` silent (any of them) |
+//! | first line | `l` login, `d` through a dialog, `f` through a locker with one field, `a` account check alone, `p` password allowed, `t` login twice, `o` a session, `c` another PIN, `s` silent (any of them) |
 //! | `{` | the agent sends this line as a frame of JSON |
 //! | `<` | the agent sends the rest of the line as it is, 0x1E standing for a line's end |
 //! | `>` | the person answers the rest of the line |
@@ -33,7 +33,11 @@ pub enum Flow {
     /// authenticate, account, setcred, of somebody who needs a card.
     #[default]
     Login,
-    /// The same twice in one handle.
+    /// The same through a dialog, where notes are put into prompts.
+    Dialog,
+    /// The same through a locker with one field.
+    OneField,
+    /// The same as [`Self::Login`] twice in one handle.
     Twice,
     /// The same, of somebody whose password will do while the agent is down.
     PasswordAllowed,
@@ -77,6 +81,8 @@ impl Script {
                 b'a' => script.flow = Flow::AccountAlone,
                 b'p' => script.flow = Flow::PasswordAllowed,
                 b't' => script.flow = Flow::Twice,
+                b'd' => script.flow = Flow::Dialog,
+                b'f' => script.flow = Flow::OneField,
                 b'o' => script.flow = Flow::Session,
                 b'c' => script.flow = Flow::Pin,
                 b's' => script.silent = true,
@@ -124,6 +130,12 @@ impl Script {
         bytes
     }
 
+    /// Whether the program puts another `PAM_USER` in.
+    #[must_use]
+    pub fn changes_user(&self) -> bool {
+        self.person.iter().any(|said| matches!(said, Said::User(_)))
+    }
+
     /// The person's answers, in order. After the last one, the program's conversation fails.
     #[must_use]
     pub fn answers(&self) -> std::vec::IntoIter<Said> {
@@ -131,8 +143,8 @@ impl Script {
     }
 }
 
-/// Whether these bytes, read as frames, hold a grant with this nonce somewhere: without one, nothing may come
-/// of them. Reads more generously than the module does.
+/// Whether these bytes, read as frames, are a grant with this nonce, with nothing before it but what asks and tells:
+/// without one, nothing may come of them. Otherwise it reads more generously than the module does.
 #[must_use]
 pub fn holds_grant(bytes: &[u8], nonce: &Nonce) -> bool {
     let nonce = serde_json::to_value(nonce).unwrap_or_default();
@@ -141,13 +153,12 @@ pub fn holds_grant(bytes: &[u8], nonce: &Nonce) -> bool {
         let [_, _, length @ ..] = *header;
         let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
         let Some((body, next)) = after.split_at_checked(length) else { return false };
-        if let Ok(value) = serde_json::from_slice::<serde_json::Value>(body)
-            && value.get("reply").is_some_and(|reply| reply == "granted")
-            && value.get("nonce") == Some(&nonce)
-        {
-            return true;
+        let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) else { return false };
+        match value.get("reply").and_then(serde_json::Value::as_str) {
+            Some("note" | "prompt") => rest = next,
+            Some("granted") => return value.get("nonce") == Some(&nonce),
+            _ => return false,
         }
-        rest = next;
     }
     false
 }
@@ -199,6 +210,8 @@ mod tests {
         ));
         assert!(!holds_grant(&bytes(b"l\n{\"reply\":\"granted\",\"nonce\":\"00\"}"), &nonce));
         assert!(!holds_grant(&bytes(b"l\n{\"reply\":\"denied\",\"nonce\":\"@NONCE@\"}"), &nonce));
+        let after_a_no = b"l\n{\"reply\":\"denied\"}\n{\"reply\":\"granted\",\"nonce\":\"@NONCE@\"}";
+        assert!(!holds_grant(&bytes(after_a_no), &nonce));
         assert!(!holds_grant(b"\x01\x01\xff\xff\xff\xff", &nonce));
     }
 }

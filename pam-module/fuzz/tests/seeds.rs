@@ -48,6 +48,8 @@ fn seeds_of_the_module_are_granted_denied_and_refused() {
     let stage = Stage::new(&module()).unwrap();
     let play = |name| stage.play(&seed("module", name));
     assert_eq!(play("login-granted"), [SUCCESS; 3]);
+    assert_eq!(play("dialog-granted"), [SUCCESS; 3]);
+    assert_eq!(play("one-field-granted"), [SUCCESS; 3]);
     assert_eq!(play("login-twice")[..3], [SUCCESS; 3]);
     assert_eq!(play("account-granted"), [SUCCESS; 2]);
     assert_eq!(play("account-denied")[0], PERM_DENIED);
