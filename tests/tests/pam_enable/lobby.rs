@@ -7,7 +7,7 @@ use countersign_tests::Machine;
 use countersign_tests::site::{HostKey, Person, SOON, Scene, talk};
 
 /// Bob's password, and root's.
-const PASSWORD: &str = "Linden-Alley-42";
+pub(crate) const PASSWORD: &str = "Linden-Alley-42";
 
 /// A scene of which PAM knows nothing yet.
 pub(crate) struct Lobby<'m> {

@@ -4,6 +4,7 @@
 mod killed;
 mod lobby;
 mod put_back;
+mod real_module;
 mod refused;
 
 use countersign_tests::Machine;

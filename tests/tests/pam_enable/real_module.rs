@@ -1,0 +1,58 @@
+//! The module itself, at its place in Debian's own stacks: what the model of them says of its answers is so.
+
+use countersign_tests::Machine;
+use countersign_tests::site::{SOON, talk};
+
+use super::PIN;
+use super::lobby::{Lobby, PASSWORD};
+
+#[test]
+fn with_the_agent_stopped_or_the_module_gone_nobody_gets_in_who_should_not_and_disable_lets_all_back_in() {
+    let machine = Machine::start().unwrap();
+    let mut lobby = Lobby::on(&machine);
+    lobby.set_password("ana");
+    lobby.set_password("olga");
+    lobby.pam(&["enable", "--user", "ana", "--other-auth", "su"], &[PIN], 0);
+    lobby.pam(&["confirm"], &[], 0);
+    lobby.pam(&["enable", "--user", "olga", "--password-fallback", "--test-as", "ana"], &[PIN], 0);
+    lobby.pam(&["confirm"], &[], 0);
+
+    // The account check alone: a program that authenticated nobody, and one that root marked.
+    assert!(!lobby.pamtester("login", "ana", &["acct_mgmt"], &[]).0);
+    assert!(lobby.pamtester("su", "ana", &["acct_mgmt"], &[]).0);
+
+    lobby.scene.site.stop_agent().unwrap();
+    let whole = ["authenticate", "acct_mgmt", "setcred"];
+    let (gets_in, shown) = lobby.pamtester("login", "ana", &whole, &[]);
+    assert!(!gets_in && shown.contains("this login needs a card") && !shown.contains("Password:"), "{shown}");
+    let (gets_in, shown) = lobby.pamtester("login", "olga", &whole, &[("Password:", PASSWORD)]);
+    assert!(gets_in && shown.contains("your password will do"), "{shown}");
+    assert!(!lobby.pamtester("login", "olga", &whole, &[("Password:", "wrong")]).0);
+    lobby.people_without_a_card_get_in("the agent stopped");
+    lobby.scene.site.start_agent().unwrap();
+
+    // A module that is gone is a locked door, for root too: whoever is in still is says so, and opens it.
+    let module = "/usr/lib/x86_64-linux-gnu/security/pam_countersign.so";
+    machine.does("mv", &[module, "/run/the-module"]).unwrap();
+    for login in ["ana", "bob", "root"] {
+        assert!(!lobby.pamtester("login", login, &whole, &[]).0, "{login}");
+    }
+    assert!(lobby.pam(&["status"], &[], 10).contains("pam_countersign.so is missing"));
+    lobby.pam(&["disable"], &[], 0);
+    lobby.people_without_a_card_get_in("disabled without the module");
+}
+
+impl Lobby<'_> {
+    fn pamtester(
+        &self,
+        service: &str,
+        login: &str,
+        hooks: &[&str],
+        answers: &[(&str, &str)],
+    ) -> (bool, String) {
+        let mut command = self.scene.console.command("pamtester");
+        command.args([service, login]).args(hooks);
+        let ending = talk(&command, answers, SOON).unwrap();
+        (ending.status.success(), ending.shown)
+    }
+}
