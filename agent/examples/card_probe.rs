@@ -383,6 +383,7 @@ fn a_statement(server: &Fingerprint) -> Result<Statement, Box<dyn Error>> {
         login: Some("ana".parse()?),
         service: Some("sudo".parse()?),
         claimed: None,
+        place: None,
         instance: server.clone(),
         server: server.clone(),
         time: now,

@@ -16,7 +16,7 @@ use countersign_protocol::ids::{
 use countersign_protocol::ipc::NoteKind;
 use countersign_protocol::limits;
 use countersign_protocol::roster::RosterAccount;
-use countersign_protocol::statement::{Purpose, SignedStatement, Statement};
+use countersign_protocol::statement::{Place, Purpose, SignedStatement, Statement};
 
 use crate::agent::Agent;
 use crate::answer::{self, NoAnswer, Proof, Question, Wait};
@@ -84,6 +84,8 @@ pub struct Subject {
     pub service: Option<ServiceName>,
     /// What the calling program says of itself.
     pub claimed: Option<String>,
+    /// Where the person is.
+    pub place: Option<Place>,
     /// What goes with it.
     pub body: Option<Binary>,
     /// What the person is told to quote if no answer comes.
@@ -354,6 +356,7 @@ impl Drive<'_> {
             login: subject.login,
             service: subject.service,
             claimed: subject.claimed,
+            place: subject.place,
             instance: self.link.instance.fingerprint.clone(),
             server: self.link.server.fingerprint.clone(),
             time: now,

@@ -46,6 +46,7 @@ pub fn job(
         login: None,
         service: None,
         claimed: None,
+        place: None,
         body: ask.body.clone(),
         correlation: correlation.clone(),
         uid: peer.uid,

@@ -12,6 +12,7 @@ use countersign_protocol::ids::{AccountName, CorrelationId, LoginName, ServiceNa
 use countersign_protocol::ipc::{Account, Authenticate, Denial, DenyReason, Grant, NoteKind, Reply};
 use countersign_protocol::limits;
 use countersign_protocol::message::{HostEvent, HostEventKind};
+use countersign_protocol::statement::{Place as StatementPlace, Whence};
 use serde::Serialize;
 
 use crate::agent::{Agent, with_missed};
@@ -25,7 +26,7 @@ use crate::peer::Peer;
 use crate::permit::Door;
 use crate::person::Person;
 use crate::queue::Party;
-use crate::seat::{self, HostWorld, Place};
+use crate::seat::{self, HostWorld, Place, World as _};
 use crate::server_link::Link;
 use crate::session::{Choice, Decided, Refused, Verdict};
 use crate::trouble::{Trouble, sentence};
@@ -210,11 +211,19 @@ impl Login<'_> {
             resource: format!("session/{}", link.instance.fingerprint).parse()?,
             login: Some(self.login.clone()),
             service: Some(self.service.clone()),
+            place: Some(self.place(peer)),
             claimed: is_sudo.then(|| peer.claimed_command()).flatten().filter(|claim| !claim.is_empty()),
             body: None,
             correlation: self.correlation.clone(),
             uid: self.uid,
         })
+    }
+
+    /// Only whoever sits at the seat of the readers comes this far.
+    fn place(&self, peer: &Peer) -> StatementPlace {
+        let seat = HostWorld.has_logind().then(|| self.agent.config.seat.name.parse().ok()).flatten();
+        let terminal = peer.terminal().and_then(|name| name.parse().ok());
+        StatementPlace { from: Whence::Local, seat, terminal }
     }
 
     fn desk<'d>(&'d self, link: &'d Link) -> Option<Desk<'d>> {

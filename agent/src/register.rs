@@ -221,6 +221,7 @@ impl Registration<'_> {
             login: None,
             service: None,
             claimed: None,
+            place: None,
             instance: self.link.instance.fingerprint.clone(),
             server: self.link.server.fingerprint.clone(),
             time: now,

@@ -5,7 +5,8 @@ mod names;
 
 pub use hexadecimal::{CardIdent, Digest, Fingerprint, MessageId, Nonce};
 pub use names::{
-    AccountName, ApplicationName, CorrelationId, LoginName, Operation, ResourceName, ServiceName,
+    AccountName, ApplicationName, CorrelationId, LoginName, Operation, ResourceName, SeatName, ServiceName,
+    TerminalName,
 };
 
 /// A value did not have the form its type asks for.

@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::binary::Binary;
 use crate::clock::Timestamp;
-use crate::ids::{AccountName, Digest, Fingerprint, LoginName, Nonce, Operation, ResourceName, ServiceName};
+use crate::ids::{
+    AccountName, Digest, Fingerprint, LoginName, Nonce, Operation, ResourceName, SeatName, ServiceName,
+    TerminalName,
+};
 use crate::limits;
 
 /// One request by one person, on one host, to one server.
@@ -31,6 +34,9 @@ pub struct Statement {
     /// What the calling program says of itself and nobody checked, such as sudo's command line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed: Option<String>,
+    /// For `open-session`: where the person is, as the instance knows by its kernel and logind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
     /// The instance whose envelope carries this.
     pub instance: Fingerprint,
     /// The server it is meant for.
@@ -47,6 +53,49 @@ pub struct Statement {
     /// For `bind-key`: the handshake this proof of possession belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transcript: Option<Digest>,
+}
+
+/// Where somebody is who wants a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// At the machine, or elsewhere.
+    pub from: Whence,
+    /// The seat, where logind keeps any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seat: Option<SeatName>,
+    /// The controlling terminal of the program that asks, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<TerminalName>,
+}
+
+/// At the machine, or elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Whence {
+    /// At the seat of the card readers.
+    Local,
+    /// Over the network.
+    Remote,
+}
+
+impl Whence {
+    /// The word in statements and policies.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Remote => "remote",
+        }
+    }
+}
+
+impl Place {
+    /// Somewhere at the machine.
+    pub const LOCAL: Self = Self { from: Whence::Local, seat: None, terminal: None };
+
+    /// Somewhere else.
+    pub const REMOTE: Self = Self { from: Whence::Remote, seat: None, terminal: None };
 }
 
 /// The mark by which a statement is told from anything else the key may sign.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use countersign_server_core::policy::PolicySet;
 use countersign_server_core::roster::{OfflineRules, Rules};
 use serde::Deserialize;
 
@@ -16,6 +17,9 @@ pub struct Config {
     pub url: ServerUrl,
     /// The folder with keys and database, made by `init`.
     pub data: PathBuf,
+    /// A policy in place of the one that a new server begins with.
+    #[serde(default)]
+    pub policy: Option<PathBuf>,
     /// How much at once.
     #[serde(default)]
     pub limits: Limits,
@@ -54,6 +58,20 @@ pub struct Offline {
 impl Default for Offline {
     fn default() -> Self {
         Self { hours: 24, uses: 20 }
+    }
+}
+
+impl Config {
+    /// The policy's text, if another than the default is named.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no policy. Its path is in the text.
+    pub fn policy_text(&self) -> Result<Option<String>, String> {
+        let Some(path) = &self.policy else { return Ok(None) };
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
+        PolicySet::load(&text, 0).map_err(|error| format!("{shown}: {error}"))?;
+        Ok(Some(text))
     }
 }
 
@@ -238,6 +256,9 @@ url = "{url}"
 
 # Keys and database. Belongs to the user the server runs as, and to nobody else (0700).
 data = {data:?}
+
+# Who may do what, in Cedar, in place of the policy that a new server begins with. Read when the server starts.
+#policy = "/etc/countersign-server/policy.cedar"
 
 [limits]
 # Messages a minute from one address that has not shown an enrolled host lately (enrolment, garbage).

@@ -9,7 +9,7 @@ use countersign_protocol::random::{Random, SystemRandom};
 use countersign_server_core::core::{Core, Parts};
 use countersign_server_core::identity::Identity;
 use countersign_server_core::ledger::Ledger;
-use countersign_server_core::policy::{PolicyError, PolicySet};
+use countersign_server_core::policy::{DEFAULT, PolicyError, PolicySet};
 use countersign_server_core::roster::Rules;
 use countersign_server_core::secrets::{Pepper, StoreKey};
 use countersign_server_core::store::StoreError;
@@ -27,17 +27,32 @@ pub enum OpenError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The policy built into this program.
+    /// The policy.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+}
+
+/// What the administrator decides beforehand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Charter {
+    /// What hosts may do while they cannot reach this server, and what accounts are given.
+    pub rules: Rules,
+    /// The text of the policy; none for the one that a new server begins with.
+    pub policy: Option<String>,
+}
+
+impl From<Rules> for Charter {
+    fn from(rules: Rules) -> Self {
+        Self { rules, policy: None }
+    }
 }
 
 /// Opens the server in `folder`, with the ambient clock and randomness.
 ///
 /// # Errors
 /// [`OpenError`].
-pub fn open(folder: &DataFolder, url: &str, rules: Rules, crash: CrashPoint) -> Result<Core, OpenError> {
-    open_with(folder, url, rules, crash, Arc::new(SystemClock), Arc::new(SystemRandom))
+pub fn open(folder: &DataFolder, url: &str, charter: Charter, crash: CrashPoint) -> Result<Core, OpenError> {
+    open_with(folder, url, charter, crash, Arc::new(SystemClock), Arc::new(SystemRandom))
 }
 
 /// Opens the server in `folder`.
@@ -47,21 +62,27 @@ pub fn open(folder: &DataFolder, url: &str, rules: Rules, crash: CrashPoint) -> 
 pub fn open_with(
     folder: &DataFolder,
     url: &str,
-    rules: Rules,
+    charter: impl Into<Charter>,
     crash: CrashPoint,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 ) -> Result<Core, OpenError> {
+    let Charter { rules, policy } = charter.into();
     let Keys { identity, ledger, pepper, store_key } = keys(folder, url, clock.now())?;
+    let text = policy.as_deref().unwrap_or(DEFAULT);
+    // A text that cannot be used gets no number.
+    PolicySet::load(text, 0)?;
+    let store = SqliteStore::open(&folder.database(), crash)?;
+    let policy = PolicySet::load(text, store.policy_epoch(text, clock.now())?)?;
     Ok(Core::new(Parts {
-        store: Arc::new(SqliteStore::open(&folder.database(), crash)?),
+        store: Arc::new(store),
         clock,
         random,
         identity,
         pepper,
         store_key,
         ledger,
-        policy: PolicySet::default_set()?,
+        policy,
         rules,
     }))
 }

@@ -11,7 +11,7 @@ use countersign_protocol::random::SystemRandom;
 use countersign_server::data::DataFolder;
 use countersign_server::doors::openpgp::OpenPgpDoor;
 use countersign_server::init::{Made, Wishes, init};
-use countersign_server::open::open_with;
+use countersign_server::open::{Charter, open_with};
 use countersign_server::store::sqlite::{CrashPoint, SqliteStore};
 use countersign_server_core::roster::{OfflineRules, Rules};
 use countersign_server_core::store::Store as _;
@@ -28,7 +28,7 @@ pub(crate) struct Server {
     pub(crate) made: Made,
     pub(crate) bundle: ApplicationBundle,
     pub(crate) door: Arc<dyn Carrier>,
-    rules: Rules,
+    charter: Charter,
     _root: TempDir,
 }
 
@@ -60,12 +60,22 @@ impl Server {
         Self::with_rules(Rules { offline: OfflineRules::new(hours, uses), emergency_codes: true })
     }
 
+    /// One with another policy than it begins with.
+    pub(crate) fn with_policy(text: &str) -> Self {
+        let rules = Rules { offline: OfflineRules::new(24, 20), emergency_codes: true };
+        Self::with_charter(Charter { rules, policy: Some(text.to_owned()) })
+    }
+
     /// One with these rules.
     pub(crate) fn with_rules(rules: Rules) -> Self {
+        Self::with_charter(rules.into())
+    }
+
+    fn with_charter(charter: Charter) -> Self {
         let clock = Arc::new(FixedClock::at(SystemClock.now()));
         let (root, folder, made, bundle) = make(&*clock, URL);
-        let door = Arc::new(Direct(openpgp_door(&folder, rules, clock.clone())));
-        Self { clock, folder, made, bundle, door, rules, _root: root }
+        let door = Arc::new(Direct(openpgp_door(&folder, charter.clone(), clock.clone())));
+        Self { clock, folder, made, bundle, door, charter, _root: root }
     }
 
     /// One more process on the same database, as far as it can tell.
@@ -75,12 +85,12 @@ impl Server {
 
     /// The same with other rules, as after a restart.
     pub(crate) fn door_with(&self, rules: Rules) -> Arc<dyn Carrier> {
-        Arc::new(Direct(openpgp_door(&self.folder, rules, self.clock.clone())))
+        Arc::new(Direct(openpgp_door(&self.folder, rules.into(), self.clock.clone())))
     }
 
     /// The same, to look at what it says beside the bytes.
     pub(crate) fn openpgp_door(&self) -> OpenPgpDoor {
-        openpgp_door(&self.folder, self.rules, self.clock.clone())
+        openpgp_door(&self.folder, self.charter.clone(), self.clock.clone())
     }
 
     pub(crate) fn newcomer(&self) -> Newcomer {
@@ -172,7 +182,7 @@ pub(crate) fn entries(folder: &DataFolder) -> Vec<Entry> {
     exported.iter().map(|exported| Entry::from_bytes(&exported.entry.0).unwrap()).collect()
 }
 
-fn openpgp_door(folder: &DataFolder, rules: Rules, clock: Arc<FixedClock>) -> OpenPgpDoor {
-    let core = open_with(folder, URL, rules, CrashPoint::never(), clock, Arc::new(SystemRandom)).unwrap();
+fn openpgp_door(folder: &DataFolder, charter: Charter, clock: Arc<FixedClock>) -> OpenPgpDoor {
+    let core = open_with(folder, URL, charter, CrashPoint::never(), clock, Arc::new(SystemRandom)).unwrap();
     OpenPgpDoor::new(Arc::new(core))
 }

@@ -16,6 +16,7 @@ mod job_outcome;
 mod jobs;
 mod killed_between_writes;
 mod offline;
+mod policy;
 mod program;
 mod registration;
 mod roster;

@@ -94,6 +94,7 @@ impl Scene {
             login: Some("ana".parse().unwrap()),
             service: Some("sudo".parse().unwrap()),
             claimed: None,
+            place: None,
             instance: fingerprint(&self.host),
             server: fingerprint(&self.server),
             time: NOW,

@@ -60,6 +60,7 @@ impl Log {
             service: Some("sudo".parse().unwrap()),
             claimed: (operation == "open-session")
                 .then(|| format!("sudo printf \u{1b}[2J{}", "x".repeat(500))),
+            place: None,
             instance: HOST.parse().unwrap(),
             server: SERVER.parse().unwrap(),
             time: THEN,

@@ -91,6 +91,23 @@ name!(
 );
 
 name!(
+    /// A seat, in logind's words: a screen, a keyboard and card readers that belong together.
+    SeatName,
+    "a seat's name (1 to 64 of A-Z a-z 0-9 - _, beginning with seat)",
+    |text| (5..=64).contains(&text.len())
+        && text.starts_with("seat")
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+);
+
+name!(
+    /// A terminal, as people name it: `tty1`, `pts/3`.
+    TerminalName,
+    "a terminal's name (1 to 32 of A-Z a-z 0-9 /)",
+    |text| (1..=32).contains(&text.len())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '/')
+);
+
+name!(
     /// Registered software, owned by a developer.
     ApplicationName,
     "an application name (1 to 64 of a-z 0-9 . _ -, beginning with a letter)",

@@ -253,6 +253,7 @@ fn offline_use(roster: SignedRoster) -> OfflineUse {
         login: Some("ana".parse().unwrap()),
         service: Some("sudo".parse().unwrap()),
         claimed: None,
+        place: None,
         instance,
         server: fingerprint(&server),
         time: NOW,

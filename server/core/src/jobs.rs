@@ -168,6 +168,8 @@ fn rule(ctx: &mut Context<'_>, job: &Job<'_>, account: &Account) -> Result<Rulin
         resource: &statement.resource,
         login: statement.login.as_ref(),
         service: statement.service.as_ref(),
+        place: statement.place.as_ref(),
+        claimed: statement.claimed.as_deref(),
         time: Some(ctx.now),
         offline: false,
     };

@@ -11,6 +11,7 @@ use countersign_protocol::message::InstanceState;
 use countersign_protocol::roster::{
     OfflineServices, Roster, RosterAccount, RosterEntry, RosterFormError, RosterPurpose, SignedRoster,
 };
+use countersign_protocol::statement::Place;
 use serde::Serialize;
 
 use crate::accounts::{Account, AccountRead};
@@ -199,7 +200,7 @@ impl<'a> Question<'a> {
         let mut permitted = Vec::new();
         for account in accounts.accounts_of_login(login)? {
             let facts = self.facts(&account, login);
-            if !self.policy.could_permit_session(&facts) {
+            if !(self.policy.could_permit_session(&facts) || self.opens_by_ssh(facts)) {
                 continue;
             }
             permitted.extend(account.active_keys().map(|key| RosterAccount {
@@ -223,6 +224,8 @@ impl<'a> Question<'a> {
             resource: &self.resource,
             login: Some(login),
             service: None,
+            place: Some(&Place::LOCAL),
+            claimed: None,
             time: None,
             offline: false,
         }
@@ -230,7 +233,8 @@ impl<'a> Question<'a> {
 
     /// Whether the account may open the login by `sshd`, which asks a host for keys and nobody else.
     fn opens_by_ssh(&self, facts: Facts<'_>) -> bool {
-        self.policy.permits_session_unasked(&Facts { service: Some(&self.sshd), ..facts })
+        let facts = Facts { service: Some(&self.sshd), place: Some(&Place::REMOTE), ..facts };
+        self.policy.permits_session_unasked(&facts)
     }
 
     /// By which of the services the account may open the login without the server.

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{CommandError, print};
 use crate::config::Config;
 use crate::data::DataFolder;
-use crate::open::open;
+use crate::open::{Charter, open};
 use crate::serve::serve;
 use crate::store::sqlite::CrashPoint;
 
@@ -28,7 +28,9 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), CommandError> {
         Config::read(&arguments.config).map_err(|error| CommandError::Configuration(error.to_string()))?;
     let crash = crash_point(arguments.crash_after_write)?;
     let folder = DataFolder::at(config.data.clone());
-    let core = open(&folder, config.url.as_str(), config.rules(), crash)
+    let policy = config.policy_text().map_err(CommandError::Configuration)?;
+    let charter = Charter { rules: config.rules(), policy };
+    let core = open(&folder, config.url.as_str(), charter, crash)
         .map_err(|error| CommandError::Data(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -15,6 +15,7 @@ mod instances;
 mod keys;
 mod ledger;
 mod offline;
+mod policies;
 mod registrations;
 mod replies;
 mod rotations;

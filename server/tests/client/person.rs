@@ -37,6 +37,7 @@ impl Person {
             login: None,
             service: None,
             claimed: None,
+            place: None,
             instance: instance.clone(),
             server: server.clone(),
             time: now,

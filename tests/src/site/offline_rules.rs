@@ -1,4 +1,4 @@
-//! What the server lets hosts decide by their rosters.
+//! What the server lets people do, and hosts decide by their rosters.
 
 use std::path::Path;
 
@@ -7,6 +7,29 @@ use crate::machine::Machine;
 use crate::trouble::{Attempt as _, Trouble};
 
 impl Server {
+    /// Has the server go by this policy from its next start on.
+    ///
+    /// # Errors
+    /// Its configuration or the policy cannot be written.
+    pub fn go_by(&self, machine: &Machine, policy: &str) -> Result<(), Trouble> {
+        const POLICY: &str = "/run/policy.cedar";
+        machine.write(POLICY, policy, 0o644)?;
+        let path = machine.path(Path::new(&self.config));
+        let text = std::fs::read_to_string(&path).attempt(|| format!("read {}", path.display()))?;
+        let is_ours = |line: &str| line.trim_start_matches('#').starts_with("policy = ");
+        let said: Vec<String> = text
+            .lines()
+            .map(|line| if is_ours(line) { format!("policy = {POLICY:?}") } else { line.to_owned() })
+            .collect();
+        std::fs::write(&path, said.join("\n") + "\n").attempt(|| format!("write {}", path.display()))
+    }
+
+    /// The path of its configuration, inside its machine.
+    #[must_use]
+    pub fn config(&self) -> &str {
+        &self.config
+    }
+
     /// Sets for how many hours a roster lives, and how many logins each account has by it. A server that runs
     /// learns of it at its next start.
     ///

@@ -153,6 +153,7 @@ impl Person {
             login: Some("ana".parse().unwrap()),
             service: Some("sshd".parse().unwrap()),
             claimed: None,
+            place: None,
             instance: HOST.parse().unwrap(),
             server: SERVER.parse().unwrap(),
             time: NOON,

@@ -142,6 +142,8 @@ fn facts<'a>(
         resource: &statement.resource,
         login: statement.login.as_ref(),
         service: statement.service.as_ref(),
+        place: statement.place.as_ref(),
+        claimed: statement.claimed.as_deref(),
         time: Some(ctx.now),
         offline: false,
     }

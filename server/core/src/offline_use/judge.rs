@@ -5,7 +5,7 @@ use countersign_protocol::ids::Fingerprint;
 use countersign_protocol::ledger::{Check, Entry, EntryKind, Outcome};
 use countersign_protocol::limits;
 use countersign_protocol::message::{InstanceState, OfflineUse};
-use countersign_protocol::statement::Statement;
+use countersign_protocol::statement::{Place, Statement};
 
 use super::{Examined, LiftedBar};
 use crate::context::Context;
@@ -282,6 +282,8 @@ impl Case<'_, '_> {
             resource: &self.statement.resource,
             login: Some(login),
             service: Some(service),
+            place: self.statement.place.as_ref().or(Some(&Place::LOCAL)),
+            claimed: self.statement.claimed.as_deref(),
             time: Some(*at),
             offline: true,
         };

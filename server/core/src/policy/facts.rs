@@ -10,6 +10,7 @@ use countersign_protocol::ids::{
     AccountName, ApplicationName, Fingerprint, LoginName, Operation, ResourceName, ServiceName,
 };
 use countersign_protocol::message::InstanceState;
+use countersign_protocol::statement::Place;
 
 /// One question: everything that a policy can see, and nothing else.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +27,11 @@ pub struct Facts<'a> {
     pub login: Option<&'a LoginName>,
     /// For `open-session`: the PAM service. None when a roster is made, before anyone logs in.
     pub service: Option<&'a ServiceName>,
+    /// For `open-session`: where the person is, as the host says. Who logs in by a key of SSH is remote; everybody else
+    /// whom a host lets in is at it.
+    pub place: Option<&'a Place>,
+    /// For `open-session`: what the program that asks says of itself, and nobody checked.
+    pub claimed: Option<&'a str>,
     /// When. None when a roster is made, which holds for longer than a moment.
     pub time: Option<Timestamp>,
     /// Whether the host decides, because the server cannot be asked.
@@ -117,6 +123,15 @@ impl Facts<'_> {
         ];
         let datetime = |time: Timestamp| RestrictedExpression::new_datetime(time.to_string());
         context.extend(self.time.map(|time| ("time".to_owned(), datetime(time))));
+        let weekday = |time: Timestamp| RestrictedExpression::new_long(weekday(time));
+        context.extend(self.time.map(|time| ("weekday".to_owned(), weekday(time))));
+        let place = self.place;
+        context.extend(place.map(|place| ("place".to_owned(), text(place.from.as_str()))));
+        let seat = place.and_then(|place| place.seat.as_ref());
+        context.extend(seat.map(|seat| ("seat".to_owned(), text(seat.as_str()))));
+        let terminal = place.and_then(|place| place.terminal.as_ref());
+        context.extend(terminal.map(|terminal| ("terminal".to_owned(), text(terminal.as_str()))));
+        context.extend(self.claimed.map(|claimed| ("claimed".to_owned(), text(claimed))));
         context.extend(self.login.map(|login| ("login".to_owned(), text(login.as_str()))));
         context.extend(self.service.map(|service| ("service".to_owned(), text(service.as_str()))));
         let context = Context::from_pairs(context).map_err(|error| error.to_string())?;
@@ -125,6 +140,12 @@ impl Facts<'_> {
             Request::new(account, action, resource, context, schema).map_err(|error| error.to_string())?;
         Ok((request, entities))
     }
+}
+
+/// 1 for Monday to 7 for Sunday, in UTC (ISO 8601). Cedar's dates cannot tell.
+fn weekday(time: Timestamp) -> i64 {
+    // The first of January 1970 was a Thursday.
+    (time.seconds_since(Timestamp::from_seconds(0)).div_euclid(86_400) + 3).rem_euclid(7) + 1
 }
 
 fn uid(kind: &str, id: &str) -> Result<EntityUid, String> {
@@ -148,4 +169,16 @@ fn text(value: &str) -> RestrictedExpression {
 
 fn texts<'a>(values: impl Iterator<Item = &'a str>) -> RestrictedExpression {
     RestrictedExpression::new_set(values.map(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weekdays_are_those_of_the_calendar() {
+        for (time, day) in [(0, 4), (-1, 3), (3 * 86_400, 7), (4 * 86_400, 1), (1_795_348_800, 7)] {
+            assert_eq!(weekday(Timestamp::from_seconds(time)), day, "{time}");
+        }
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! | sight | unknown | a permit that needs it | a forbid that needs it |
 //! |---|---|---|---|
-//! | [`Sight::Beforehand`]: could the server permit it? | time, service | taken without that condition | left out |
-//! | [`Sight::Offline`]: does it hold without the server? | time | left out | taken without that condition |
+//! | [`Sight::Beforehand`]: could the server permit it? | time, weekday, service, seat, terminal, claimed | taken without that condition | left out |
+//! | [`Sight::Offline`]: does it hold without the server? | time, weekday, seat, terminal, claimed | left out | taken without that condition |
 //!
 //! Beforehand errs towards asking the server, offline towards denying.
 
@@ -36,6 +36,8 @@ const KNOWN: &[&[&str]] = &[
     &["context", "instance", "state"],
     &["context", "login"],
     &["context", "offline"],
+    // A card answers only to its seat; whoever comes by a key of SSH is asked about as remote.
+    &["context", "place"],
 ];
 
 /// Known once somebody stands there.

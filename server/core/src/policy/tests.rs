@@ -1,11 +1,13 @@
 //! What the default policy promises, and what loading refuses.
 
+mod places;
 mod sight;
 
 use cedar_policy::{Authorizer, Decision, Validator};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::LoginName;
 use countersign_protocol::message::InstanceState;
+use countersign_protocol::statement::Place;
 
 use super::facts::entity_type;
 use super::*;
@@ -25,6 +27,9 @@ struct Question {
     resource: String,
     login: Option<&'static str>,
     service: Option<&'static str>,
+    place: Option<Place>,
+    claimed: Option<&'static str>,
+    time: i64,
 }
 
 /// Ana logs in as ana, here.
@@ -38,6 +43,9 @@ fn ana_logs_in() -> Question {
         resource: format!("session/{HERE}"),
         login: Some("ana"),
         service: Some("sshd"),
+        place: Some(Place::LOCAL),
+        claimed: None,
+        time: 1_795_000_000,
     }
 }
 
@@ -68,7 +76,9 @@ impl Question {
             resource: &self.resource.parse().unwrap(),
             login: login.as_ref(),
             service: service.as_ref(),
-            time: Some(Timestamp::from_seconds(1_795_000_000)),
+            place: self.place.as_ref(),
+            claimed: self.claimed,
+            time: Some(Timestamp::from_seconds(self.time)),
             offline: false,
         })
     }
