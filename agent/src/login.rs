@@ -56,10 +56,7 @@ pub fn authenticate(
     let login = Login { agent, correlation, login, service, door, uid: peer.uid };
     let place = seat::judge(&HostWorld, &agent.config.seat_rule(), peer, door, ask.remote_host.as_deref());
     if let Place::Away(why) = place {
-        let message = format!(
-            "{} A card answers only to the person at its seat.",
-            sentence(&format!("no card is asked: {why}"))
-        );
+        let message = why.told();
         let event = Some(HostEventKind::RemoteSession);
         return (login.deny(Refused { reason: DenyReason::RemoteSession, message, event }, None), None);
     }

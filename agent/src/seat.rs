@@ -104,6 +104,22 @@ pub enum Away {
     Unknown,
 }
 
+impl Away {
+    /// What a person is told who is refused for it, and what they can do.
+    #[must_use]
+    pub fn told(self) -> String {
+        let rule = "A card answers only to the person at its seat";
+        let instead = match self {
+            Self::RemoteHost => ": log in there, or from elsewhere with the ssh key of your card.",
+            Self::RemoteSession => ": do this there, in a session that began there.",
+            Self::OtherSeat => ": log in at that one.",
+            Self::Inactive => ": bring your session to the front and try again.",
+            Self::Service | Self::Gone | Self::Unknown => ".",
+        };
+        format!("No card is asked: {self}. {rule}{instead}")
+    }
+}
+
 /// Decides where `peer` sits.
 pub fn judge(
     world: &dyn World,

@@ -16,7 +16,7 @@ use crate::peer::Peer;
 use crate::permit::{Asked, Caller, Door, Permit, Standing, permit};
 use crate::person::Person;
 use crate::seat::{self, HostWorld, Place};
-use crate::trouble::{Trouble, sentence};
+use crate::trouble::Trouble;
 use crate::unsettled::Handover;
 use crate::{
     accept_ledger, body, card_admin, enrollment, job, login, login_sessions, register, rotation, ssh_keys,
@@ -198,10 +198,7 @@ fn at_the_seat(agent: &Agent, door: Door, peer: &Peer) -> Result<(), Trouble> {
         Place::Here if peer.is_still_there() => Ok(()),
         Place::Here => Err(Trouble::new(ProblemKind::Cancelled, "The program that asked has ended.")),
         Place::Away(why) => {
-            let told = format!(
-                "{} A card answers only to the person at its seat.",
-                sentence(&format!("no card is asked: {why}"))
-            );
+            let told = why.told();
             agent.report_away(source(door, peer, "remote-session"), &told);
             Err(Trouble::new(ProblemKind::NotPermitted, told))
         }

@@ -1,7 +1,7 @@
 //! `pam_sm_acct_mgmt`: may this login be used? Yes after our own `authenticate` in this very handle; otherwise
 //! only for services that root marked `other-auth`, and only if the agent says so.
 
-use countersign_protocol::ids::Nonce;
+use countersign_protocol::ids::{Nonce, ServiceName};
 use countersign_protocol::ipc::{Account, LoginReply, LoginRequest};
 use countersign_protocol::managed;
 
@@ -44,8 +44,22 @@ pub(crate) fn run(scene: &mut Scene<'_, '_>, args: &Args) -> Outcome {
                 who.service,
                 managed::PATH
             ),
-            "This login needs a card, and none was asked for here. Log in again with your card; \
-             sudo asks for it after: sudo -k.",
+            &without_card(&who.service),
+        ),
+    }
+}
+
+/// What to do, in the words of the program that asked for no card.
+fn without_card(service: &ServiceName) -> String {
+    match service.as_str() {
+        "sudo" | "sudo-i" => {
+            "This needs your card. sudo remembers that it asked before, which does not count here. \
+                              Run: sudo -k, and then the command again."
+                .to_owned()
+        }
+        service => format!(
+            "This login needs a card, and {service} asked for none. Log in with your card at the machine itself, or \
+             ask an administrator whether {service} may let you in without."
         ),
     }
 }

@@ -183,7 +183,7 @@ pub enum CardError {
     )]
     StoredPinRefused(CardIdent),
     /// No card, or not this one, is in a reader.
-    #[error("no such card is in a reader; put it in")]
+    #[error("the card is in no reader any more; put it in and try again")]
     NoCard,
     /// The caller gave up waiting.
     #[error("cancelled")]

@@ -6,7 +6,7 @@ use super::{Chosen, Desk};
 use crate::card::{CardError, PinKind, PinReport, Unblock, UnblockBy};
 use crate::card_pins;
 use crate::person::Person;
-use crate::trouble::Trouble;
+use crate::trouble::{Trouble, sentence};
 
 pub(super) fn unblock(
     desk: &Desk<'_>,
@@ -43,7 +43,7 @@ pub(super) fn with(
     let new = card_pins::ask_new(person, PinKind::User, pins)?;
     let turn = chosen.turn(person)?;
     turn.cards().unblock(chosen.card, Unblock { by, new }).map_err(|error| chosen.admin_failed(&error))?;
-    let message = format!("{} has a new PIN, with all its tries.", chosen.full());
+    let message = sentence(&format!("{} has a new PIN, with all its tries.", chosen.full()));
     Ok(chosen.changed(CardChange::Unblocked, "unblocked", message))
 }
 

@@ -14,7 +14,7 @@ use crate::permit::Door;
 use crate::person::Person;
 use crate::seat::{self, HostWorld, Place};
 use crate::session::Refused;
-use crate::trouble::{Trouble, sentence};
+use crate::trouble::Trouble;
 
 /// Answers the preliminary check: this login's card is there, and its PIN can be replaced.
 pub fn pin_check(agent: &Arc<Agent>, door: Door, peer: &Peer, ask: &PinChange, person: &mut Person) -> Reply {
@@ -82,10 +82,7 @@ impl Login<'_> {
             ask.remote_host.as_deref(),
         );
         if let Place::Away(why) = place {
-            let message = format!(
-                "{} A card answers only to the person at its seat.",
-                sentence(&format!("no card is asked: {why}"))
-            );
+            let message = why.told();
             let event = Some(HostEventKind::RemoteSession);
             return Err(Refused { reason: DenyReason::RemoteSession, message, event });
         }
