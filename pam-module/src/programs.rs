@@ -49,12 +49,13 @@ const NOBODY: Manner = Manner { questions: Questions::None, ..TERMINAL };
 /// By PAM service, which is how a program names itself. One text a row, because each text costs a relocation in every
 /// program that loads the module.
 const TABLE: [(&str, Manner); 5] = [
-    ("chfn chsh doas login newgrp passwd remote run0 runuser runuser-l screen sshd su su-l vlock", TERMINAL),
+    ("chfn chsh doas login newgrp passwd remote run0 runuser runuser-l sshd su su-l vlock", TERMINAL),
     ("sudo sudo-i", SUDO),
     ("gdm-password gdm-smartcard greetd lightdm lxdm ly polkit-1 xdm", SCREEN),
+    // GNU screen's locker reads a line before it calls PAM, and answers with that.
     (
-        "cinnamon-screensaver gtklock hyprlock i3lock kde kde-smartcard kscreensaver mate-screensaver physlock sddm \
-         slock swaylock waylock xfce4-screensaver xlock xscreensaver xsecurelock",
+        "cinnamon-screensaver gtklock hyprlock i3lock kde kde-smartcard kscreensaver mate-screensaver physlock \
+         screen sddm slock swaylock waylock xfce4-screensaver xlock xscreensaver xsecurelock",
         ONE_FIELD,
     ),
     ("atd cron crond cups dovecot imap pop3 samba smtp systemd-user", NOBODY),
