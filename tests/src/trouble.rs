@@ -45,6 +45,11 @@ pub enum Trouble {
         /// Its answer.
         error: String,
     },
+    /// People saw something else than what is kept.
+    #[error(
+        "transcripts differ from their golden files; if that is meant, run the test with UPDATE_GOLDEN=1 and read what changed (-: kept, +: seen now)\n{0}"
+    )]
+    Transcripts(String),
     /// A program ended without success.
     #[error("{program} failed with {status}:\n{output}")]
     Program {

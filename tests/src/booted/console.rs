@@ -8,6 +8,12 @@ use crate::trouble::Trouble;
 /// Long enough for whatever does not wait for a person.
 const SOON: Duration = Duration::from_secs(60);
 
+/// Programs throw away what was typed before they hid it, and some show their question before.
+const REACTION: Duration = Duration::from_millis(100);
+
+/// Ctrl-U: readline forgets what is typed in this line.
+const CLEAR_LINE: &[u8] = b"\x15";
+
 /// How a question ends.
 const END: &str = ": ";
 
@@ -91,6 +97,7 @@ impl Console {
     /// If the terminal is closed.
     pub fn hidden_word(&mut self, called: &str, word: &str) -> Result<(), Trouble> {
         self.seen.push_str(&format!("{{{called}}}"));
+        std::thread::sleep(REACTION);
         self.dialogue.send_line(word)
     }
 
@@ -142,7 +149,7 @@ impl Console {
     /// If a question or the prompt does not come.
     pub fn run(&mut self, command: &str, answers: &[(&str, Key)]) -> Result<String, Trouble> {
         let from = self.seen.len();
-        self.line(command)?;
+        self.command(command)?;
         self.answer(answers)?;
         self.prompt_again()?;
         Ok(self.seen.get(from..).unwrap_or_default().replace('\r', ""))
@@ -162,7 +169,7 @@ impl Console {
     /// If it does not come.
     pub fn question(&mut self, part: &str) -> Result<(), Trouble> {
         self.expect(part)?;
-        if part.ends_with(END) { Ok(()) } else { self.expect(END) }
+        if part.ends_with(':') || part.ends_with(END) { Ok(()) } else { self.expect(END) }
     }
 
     /// Answers questions.
@@ -182,9 +189,35 @@ impl Console {
     /// # Errors
     /// If the shell does not end.
     pub fn logout(&mut self) -> Result<(), Trouble> {
+        self.command("exit")?;
         self.shell_of = None;
-        self.line("exit")?;
         self.expect("logout")
+    }
+
+    /// Leaves a shell that says this.
+    ///
+    /// # Errors
+    /// If the shell does not end.
+    pub fn leave_quietly(&mut self, words: &str) -> Result<(), Trouble> {
+        self.command("exit")?;
+        self.shell_of = None;
+        self.expect(words)
+    }
+
+    /// Types a command, and looks whether the shell shows it: seldom, nspawn's forwarder does not notice that somebody
+    /// typed, or the terminal loses it. A person would see that too and type again.
+    fn command(&mut self, text: &str) -> Result<(), Trouble> {
+        const LOOK: Duration = Duration::from_secs(5);
+        self.line(text)?;
+        for again in [CLEAR_LINE.to_owned(), format!("{text}\n").into_bytes()] {
+            if let Ok(before) = self.dialogue.expect(text, LOOK) {
+                self.seen.push_str(&before);
+                self.seen.push_str(text);
+                return Ok(());
+            }
+            self.dialogue.send(&again)?;
+        }
+        self.expect(text)
     }
 
     /// The shell's prompt, as Debian's bash has it.

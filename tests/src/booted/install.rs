@@ -16,6 +16,7 @@ pub(super) fn all(machine: &Machine, reader_ports: &[u16], sshd_port: u16) -> Re
     let root = machine.path(ROOT);
     programs(&root)?;
     units(&root)?;
+    pam_profiles(&root)?;
     readers(&root, reader_ports)?;
     surroundings(&root, sshd_port)?;
     people(machine)
@@ -69,6 +70,19 @@ fn units(root: &Path) -> Result<(), Trouble> {
             format!("usr/lib/systemd/system/{name}")
         };
         write(root, &to, &text, 0o644)?;
+    }
+    Ok(())
+}
+
+/// What pam-auth-update(8) offers. Nothing of it is in use yet.
+fn pam_profiles(root: &Path) -> Result<(), Trouble> {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/pam-configs");
+    let read = || format!("read {}", shipped.display());
+    for entry in std::fs::read_dir(&shipped).attempt(read)? {
+        let path = entry.attempt(read)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).attempt(|| format!("read {}", path.display()))?;
+        write(root, &format!("/usr/share/pam-configs/{name}"), &text, 0o644)?;
     }
     Ok(())
 }

@@ -11,6 +11,9 @@ pub(crate) fn login(stage: &mut Stage<'_>) -> Result<(), Trouble> {
     console.answer(&[("PIN for", WRONG)])?;
     console.login("ana", &[("PIN for", PIN)])?;
     console.run("loginctl", &[])?;
+    // Their own systemd is started by a service that asks nobody.
     console.run("systemctl --user is-system-running", &[])?;
+    console.run("countersign status", &[])?;
+    console.run("countersign journal", &[])?;
     console.logout()
 }

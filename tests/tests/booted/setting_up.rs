@@ -53,7 +53,6 @@ pub(crate) fn ana_registers(stage: &mut Stage<'_>) -> Result<(), Trouble> {
     let code = stage.anas_code.clone();
     register(stage, "ana", code)?;
     stage.console.run("countersign status", &[])?;
-    stage.console.run("countersign status", &[])?;
     stage.console.run("countersign login try", &[("PIN for", PIN)])?;
     stage.console.logout()
 }
@@ -76,15 +75,14 @@ fn register(stage: &mut Stage<'_>, account: &str, code: String) -> Result<(), Tr
     console.prompt_again()
 }
 
-/// The lines of README.md, by hand.
-pub(crate) fn manage(stage: &mut Stage<'_>) -> Result<(), Trouble> {
+/// Root says who needs a card, tries it, and lets it stay.
+pub(crate) fn enable(stage: &mut Stage<'_>) -> Result<(), Trouble> {
     let console = &mut stage.console;
     console.login("root", &[("Password: ", ROOT)])?;
-    console.run("echo 'user ana card' > /etc/countersign/managed", &[])?;
-    console.run(
-        "sed -i '1i auth [success=done ignore=ignore default=die] pam_countersign.so' /etc/pam.d/common-auth",
-        &[],
-    )?;
-    console.run("sed -i '1i account [success=ok ignore=ignore default=die] pam_countersign.so' /etc/pam.d/common-account", &[])?;
+    console.run("countersign pam enable --user ana", &[("PIN for", PIN)])?;
+    console.run("sudo -iu ana true", &[])?;
+    console.run("countersign pam confirm", &[])?;
+    console.run("countersign pam status", &[])?;
+    console.run("cat /etc/countersign/managed", &[])?;
     console.logout()
 }

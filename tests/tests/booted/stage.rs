@@ -9,10 +9,16 @@ use countersign_tests::{Card, CardSpec, Machine, Trouble};
 pub(crate) const ROOT: Key = Key::new("root's password", "rootword");
 /// Ana's password.
 pub(crate) const ANA: Key = Key::new("ana's password", "anaword");
+/// Bob's password.
+pub(crate) const BOB: Key = Key::new("bob's password", "bobword");
 /// The PIN of Ana's card.
 pub(crate) const PIN: Key = Key::new("the PIN", "271828");
+/// What she changes it to.
+pub(crate) const OTHER_PIN: Key = Key::new("another PIN", "161803");
 /// No PIN of any card.
 pub(crate) const WRONG: Key = Key::new("a wrong PIN", "999999");
+/// Enter alone.
+pub(crate) const NOTHING: Key = Key::new("Enter", "");
 /// The admin PIN of everybody's cards.
 pub(crate) const ADMIN_PIN: Key = Key::new("the admin PIN", "31415926");
 
