@@ -65,6 +65,10 @@ pub const CODE_TRIES: u32 = 5;
 /// nobody guesses it; whoever tries this often has none, and is to be seen.
 pub const EMERGENCY_TRIES: u32 = 5;
 
+/// How many uses of their code somebody is told of at one login. There is one code at a time, and whoever makes a new one
+/// is told of the last; more could be a reply that no envelope takes.
+pub const EMERGENCY_USES_TOLD: u32 = 8;
+
 /// Life of a one-time code made by an administrator, in seconds: a day, so that it can be handed over.
 pub const CODE_LIFE: i64 = 24 * 3600;
 

@@ -9,6 +9,7 @@ use countersign_protocol::ids::Digest;
 use countersign_protocol::ledger::{
     Entry, EntryKind, ExportWriter, Outcome, Trust, check_receipt, detail, verify_export,
 };
+use countersign_protocol::limits;
 use countersign_protocol::message::result::{EmergencyCodeMade, LedgerPage, SessionOpened};
 use countersign_protocol::message::{
     Decision, EmergencyUse, InstanceState, JobReply, OfflineEmergency, OfflineUseReply, OfflineVerdict,
@@ -375,6 +376,40 @@ fn an_emergency_that_the_server_would_not_have_let_in_is_disputed() {
         assert_eq!(verdict, OfflineVerdict::Disputed, "{check}");
         assert_eq!(entry.checks.last().map(|last| last.name.as_str()), Some(check), "{}", entry.reason);
     }
+}
+
+#[test]
+fn reports_of_uses_that_no_roster_permitted_keep_nobody_from_logging_in_by_card() {
+    let away = Away::new();
+    let other = away.server.second_host(&away.host, &away.admin);
+    let _suspended =
+        away.host.job(&away.admin, "suspend", &format!("instance/{}", other.fingerprint()), None);
+    let uses = || {
+        let reply = away.host.log_in(&away.ana, "ana");
+        assert_eq!(reply.decision, Decision::Allowed, "{}", reply.reason);
+        reply.result.map(|result| serde_json::from_value::<SessionOpened>(result).unwrap().emergency_uses)
+    };
+    // Any bytes, and a roster that is another host's.
+    for n in 0..40 {
+        let statement = Binary(format!("nothing {n}").into_bytes());
+        let report = OfflineEmergency { statement, ..away.report(&asked(&other, &away.ana, "login")) };
+        assert_eq!(away.told(&other, &report).0, OfflineVerdict::Disputed);
+    }
+    assert_eq!(uses(), None, "nothing was used");
+
+    // A host that had the code from us, and tells of it as often as it likes: that is one use.
+    for n in 0..12 {
+        let statement = Binary(format!("nothing {n}").into_bytes());
+        let report = OfflineEmergency { statement, ..away.report(&asked(&away.host, &away.ana, "login")) };
+        assert_eq!(away.told(&away.host, &report).0, OfflineVerdict::Disputed);
+    }
+    assert_eq!(uses().map(|uses| uses.len()), Some(1));
+
+    // However many there are, a login tells of so many.
+    for _ in 0..=limits::EMERGENCY_USES_TOLD {
+        assert!(is_let_in(&away.host, &away.ana, &new_code(&away.host, &away.ana)));
+    }
+    assert_eq!(uses().map(|uses| uses.len()), Some(limits::EMERGENCY_USES_TOLD as usize));
 }
 
 #[test]

@@ -97,18 +97,20 @@ pub trait EmergencyStore {
     /// [`StoreError`].
     fn end_emergency_code(&self, account: &AccountName, now: Timestamp) -> Result<bool, StoreError>;
 
-    /// Remembers a use until its person is told of it.
+    /// Remembers a use of the code with this salt until its person is told of it: the first at each instance.
     ///
     /// # Errors
     /// [`StoreError`].
     fn note_emergency_use(
         &self,
         account: &AccountName,
-        request: &Digest,
+        salt: &Binary,
+        instance: &Fingerprint,
         used: &EmergencyUsed,
     ) -> Result<(), StoreError>;
 
-    /// The uses that the person was not told of, the oldest first. From now on they were.
+    /// The uses that the person was not told of, the oldest first, and no more than
+    /// [`EMERGENCY_USES_TOLD`](countersign_protocol::limits::EMERGENCY_USES_TOLD) of the newest. From now on they were told of these.
     ///
     /// # Errors
     /// [`StoreError`].

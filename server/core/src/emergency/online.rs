@@ -122,7 +122,7 @@ fn rule(
     if let Some(login) = &statement.login {
         let claimed_hostname = instance.claimed_hostname.clone();
         let used = EmergencyUsed { at: ctx.now, claimed_hostname, login: login.clone() };
-        ctx.tx().note_emergency_use(&account.name, digest, &used)?;
+        ctx.tx().note_emergency_use(&account.name, &verifier.salt, &instance.fingerprint, &used)?;
     }
     let reason = format!("The emergency code of {} was used. {reason}", account.name);
     let check = Check::passed("emergency-code");

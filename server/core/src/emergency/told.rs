@@ -70,7 +70,7 @@ pub(crate) fn offline_emergency(
         return Err(Failure::Store(StoreError::Unavailable(meanwhile.into())).into());
     }
 
-    let judged = judge(ctx, &name, &told, &digest)?;
+    let (salt, judged) = judge(ctx, &name, &told, &digest)?;
     let (verdict, reason, check) = match judged {
         Ok(()) => {
             let words = format!(
@@ -81,14 +81,15 @@ pub(crate) fn offline_emergency(
         }
         Err((check, why)) => (OfflineVerdict::Disputed, short(&why), Check::failed(check)),
     };
-    // Whatever we hold of it, somebody was let in: the person hears of it.
-    let used = EmergencyUsed {
-        at: told.at,
-        claimed_hostname: instance.claimed_hostname.clone(),
-        login: told.login.clone(),
-    };
-    if ctx.tx().account(&told.account)?.is_some() {
-        ctx.tx().note_emergency_use(&told.account, &digest, &used)?;
+    // Whatever we hold of it, somebody was let in: the person hears of it, if this host had their code from us. Else any
+    // host could say anything to anybody.
+    if let Some(salt) = salt {
+        let used = EmergencyUsed {
+            at: told.at,
+            claimed_hostname: instance.claimed_hostname.clone(),
+            login: told.login.clone(),
+        };
+        ctx.tx().note_emergency_use(&told.account, &salt, &name, &used)?;
     }
 
     let mut entry = ctx.entry(EntryKind::Alarm, Outcome::Noted, reason.clone());
@@ -111,12 +112,13 @@ pub(crate) fn offline_emergency(
 /// The first thing that is wrong with it: the name of the check, and a sentence.
 type Wrong = (&'static str, String);
 
+/// Which code it was, if this host had it from us; and what is wrong.
 fn judge(
     ctx: &Context<'_>,
     name: &Fingerprint,
     told: &OfflineEmergency,
     digest: &Digest,
-) -> Result<Result<(), Wrong>, Stop> {
+) -> Result<(Option<Binary>, Result<(), Wrong>), Stop> {
     let (salt, wrong) = match permitted(ctx, name, told) {
         Ok(salt) => (Some(salt), None),
         Err((salt, wrong)) => (salt, Some(wrong)),
@@ -133,7 +135,7 @@ fn judge(
         None => false,
     };
     if let Some(wrong) = wrong {
-        return Ok(Err(wrong));
+        return Ok((salt, Err(wrong)));
     }
     if !used {
         let why = format!(
@@ -141,18 +143,19 @@ fn judge(
              were told.",
             told.account, told.at
         );
-        return Ok(Err(("emergency-code", why)));
+        return Ok((salt, Err(("emergency-code", why))));
     }
     if let Some(since) = ctx.tx().suspended_since(&told.account)?
         && since <= told.at
     {
         let why = format!("The account {} is suspended since {since}.", told.account);
-        return Ok(Err(("account-active", why)));
+        return Ok((salt, Err(("account-active", why))));
     }
     if ctx.tx().lifted_bar(&Owner::Account(told.account.clone()), told.at)?.is_some() {
-        return Ok(Err(("account-active", format!("The account {} was suspended then.", told.account))));
+        let why = format!("The account {} was suspended then.", told.account);
+        return Ok((salt, Err(("account-active", why))));
     }
-    Ok(Ok(()))
+    Ok((salt, Ok(())))
 }
 
 /// Whether the roster let the host decide so; and which code it was, as far as our own signature says.

@@ -2,7 +2,7 @@
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ids::{AccountName, Digest};
+use countersign_protocol::ids::{AccountName, Digest, Fingerprint};
 use countersign_protocol::limits;
 use countersign_protocol::message::result::EmergencyUsed;
 use countersign_protocol::roster::EmergencyVerifier;
@@ -100,15 +100,18 @@ impl EmergencyStore for SqliteTransaction<'_> {
     fn note_emergency_use(
         &self,
         account: &AccountName,
-        request: &Digest,
+        salt: &Binary,
+        instance: &Fingerprint,
         used: &EmergencyUsed,
     ) -> Result<(), StoreError> {
         self.write(
-            "INSERT INTO emergency_uses (account, request, at, hostname, login) VALUES (?1, ?2, ?3, ?4, ?5)
+            "INSERT INTO emergency_uses (account, salt, instance, at, hostname, login)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT DO NOTHING",
             (
                 account.as_str(),
-                request.as_bytes(),
+                &salt.0,
+                instance.to_string(),
                 time(used.at),
                 &used.claimed_hostname,
                 used.login.as_str(),
@@ -123,9 +126,11 @@ impl EmergencyStore for SqliteTransaction<'_> {
         now: Timestamp,
     ) -> Result<Vec<EmergencyUsed>, StoreError> {
         let told = self.read_all(
-            "UPDATE emergency_uses SET told_at = ?2 WHERE account = ?1 AND told_at IS NULL
+            "UPDATE emergency_uses SET told_at = ?2
+             WHERE rowid IN (SELECT rowid FROM emergency_uses WHERE account = ?1 AND told_at IS NULL
+                             ORDER BY at DESC LIMIT ?3)
              RETURNING at, hostname, login",
-            (account.as_str(), time(now)),
+            (account.as_str(), time(now), limits::EMERGENCY_USES_TOLD),
             |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)),
         )?;
         let mut told: Vec<EmergencyUsed> = told
