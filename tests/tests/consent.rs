@@ -1,8 +1,10 @@
 //! `sudo` without the card, a moment after it had it: where root's file says so, in the same terminal, and nowhere else.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+use std::time::Duration;
+
 use countersign_protocol::roster::{OfflineServices, Roster};
-use countersign_tests::site::{HostKey, Person, SILENT_REST, SOON, Scene, stack};
+use countersign_tests::site::{HostKey, Person, SILENT_REST, SOON, Scene, Seat, stack};
 use countersign_tests::{Dialogue, Machine, SessionSpec, wait_until};
 
 #[path = "offline/roster.rs"]
@@ -46,30 +48,44 @@ struct Terminal(Dialogue);
 
 impl Terminal {
     fn of(scene: &Scene<'_>) -> Self {
-        let mut shell = scene.ana.seat.command_as(&scene.ana.user, "sh");
-        shell.env("PS1", PROMPT);
-        Self(Dialogue::start(&shell).unwrap())
+        Self::at(&scene.ana.seat, scene)
     }
 
-    /// `sudo` with these options, up to its PIN prompt or its end. Whether it asked.
-    fn sudo(&mut self, options: &str) -> bool {
-        self.0.expect(PROMPT, SOON).unwrap();
-        self.0.send_line(&format!("sudo {options} sh -c 'echo uid-$(id -u)'")).unwrap();
+    fn at(seat: &Seat, scene: &Scene<'_>) -> Self {
+        let mut shell = seat.command_as(&scene.ana.user, "sh");
+        shell.env("PS1", PROMPT);
+        let mut dialogue = Dialogue::start(&shell).unwrap();
+        dialogue.expect(PROMPT, SOON).unwrap();
+        Self(dialogue)
+    }
+
+    /// `sudo`, up to its PIN prompt or its end. Whether it asked.
+    fn sudo(&mut self) -> bool {
+        self.0.send_line("sudo sh -c 'echo uid-$(id -u)'").unwrap();
         let (which, _) = self.0.expect_one_of(&["PIN for", ROOT], SOON).unwrap();
+        if which == 1 {
+            self.0.expect(PROMPT, SOON).unwrap();
+        }
         which == 0
     }
 
-    /// The same, with the PIN if it is asked for.
+    /// The same, with the PIN that is asked for.
     fn sudo_with_pin(&mut self) {
-        assert!(self.sudo(""), "{}", self.0.transcript());
+        assert!(self.sudo(), "{}", self.0.transcript());
         self.0.send_line(Person::PIN).unwrap();
         self.0.expect(ROOT, SOON).unwrap();
+        self.0.expect(PROMPT, SOON).unwrap();
     }
 
     /// `sudo` asks, and is given up.
     fn asks_again(&mut self, why: &str) {
-        assert!(self.sudo(""), "{why}: {}", self.0.transcript());
-        self.0.send(b"\x03").unwrap();
+        assert!(self.sudo(), "{why}: {}", self.0.transcript());
+        // sudo notes a ^C that comes before it reads, and acts upon it when it has read.
+        wait_until("sudo to end", SOON, || {
+            self.0.send(b"\x03")?;
+            Ok(self.0.expect(PROMPT, Duration::from_secs(1)).ok())
+        })
+        .unwrap();
     }
 }
 
@@ -83,7 +99,7 @@ fn sudo_asks_for_the_card_once_in_a_terminal_where_root_says_so_and_the_ledger_n
     one.sudo_with_pin();
     scene.ana.card.reset_counts().unwrap();
     for _ in 0..2 {
-        assert!(!one.sudo(""), "{}", one.0.transcript());
+        assert!(!one.sudo(), "{}", one.0.transcript());
     }
     assert_eq!(one.0.transcript().matches(REUSED).count(), 2, "{}", one.0.transcript());
     assert_eq!(scene.ana.card.counts().unwrap().total, 0);
@@ -94,8 +110,7 @@ fn sudo_asks_for_the_card_once_in_a_terminal_where_root_says_so_and_the_ledger_n
     // Another terminal of the same session, and another session.
     Terminal::of(&scene).asks_again("another terminal");
     let elsewhere = machine.session(SessionSpec::local("c9", &scene.ana.user)).unwrap();
-    let mut shell = elsewhere.command_as(&scene.ana.user, "sh");
-    Terminal(Dialogue::start(shell.env("PS1", PROMPT)).unwrap()).asks_again("another session");
+    Terminal::at(&elsewhere, &scene).asks_again("another session");
     drop(elsewhere);
 }
 
@@ -105,7 +120,7 @@ fn a_consent_ends_with_card_account_and_agent() {
     let mut scene = scene(&machine, FIVE);
     let mut one = Terminal::of(&scene);
     one.sudo_with_pin();
-    assert!(!one.sudo(""));
+    assert!(!one.sudo());
     scene.ana.card.pull().unwrap();
     scene.ana.card.wait_until_seen().unwrap();
     scene.ana.card.insert().unwrap();
@@ -117,14 +132,13 @@ fn a_consent_ends_with_card_account_and_agent() {
     one.asks_again("the agent knows nothing any more");
 
     one.sudo_with_pin();
-    assert!(!one.sudo(""));
+    assert!(!one.sudo());
     scene.olga.administer(&["admin", "user", "suspend", "ana"]).unwrap();
     wait_until("the suspension", SOON, || {
         let held = roster::held(&scene).unwrap();
         Ok(held.entries.iter().all(|entry| entry.accounts.is_empty()).then_some(()))
     })
     .unwrap();
-    one.0.expect(PROMPT, SOON).unwrap();
     one.0.send_line("sudo true; echo ended-$?").unwrap();
     one.0.expect("ended-1", SOON).unwrap();
 }
