@@ -54,21 +54,28 @@ impl Confirm {
     }
 }
 
-/// Writes down what was confirmed. A second change keeps what was there before the first.
+/// Writes down what was confirmed.
 pub(super) fn settle(store: &Store, pending: Pending) -> Result<(), Failure> {
     let mut enabled = store.enabled()?.unwrap_or_else(|| Enabled {
         system: pending.system,
         since: SystemClock.now(),
         entries: Vec::new(),
     });
-    for entry in pending.entries {
-        match enabled.entries.iter_mut().find(|known| known.path == entry.path) {
-            Some(known) => *known = Entry { before: known.before.clone(), ..entry },
-            None => enabled.entries.push(entry),
-        }
-    }
+    take_up(&mut enabled.entries, pending.entries);
     store.set_enabled(&enabled)?;
     store.end_pending()
+}
+
+/// A second change keeps what was there before the first – but only of files that nobody else changed in between.
+/// Of such a file the first change stays the one that is known, so that it counts as changed when all is put back.
+fn take_up(known: &mut Vec<Entry>, new: Vec<Entry>) {
+    for entry in new {
+        match known.iter_mut().find(|known| known.path == entry.path) {
+            Some(known) if known.after.as_ref() == Some(&entry.before) => known.after = entry.after,
+            Some(_) => {}
+            None => known.push(entry),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -84,5 +91,34 @@ impl fmt::Display for Shown {
         }
         writeln!(f, "Confirmed: PAM asks for cards on this host.")?;
         writeln!(f, "To take it back: countersign pam disable")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_protocol::ids::Digest;
+
+    use super::*;
+    use crate::pam_setup::kept::Content;
+
+    fn file(text: &str) -> Content {
+        Content::File { digest: Digest::of(text.as_bytes()), mode: 0o644, uid: 0, gid: 0 }
+    }
+
+    fn entry(before: &str, after: &str) -> Entry {
+        Entry { path: "/etc/pam.d/common-session".into(), before: file(before), after: Some(file(after)) }
+    }
+
+    #[test]
+    fn a_second_change_hides_nothing_that_somebody_else_did_between_the_two() {
+        for (second, known) in [
+            (entry("first", "second"), entry("before", "second")),
+            (entry("first and theirs", "second"), entry("before", "first")),
+            (entry("first and theirs", "first and theirs"), entry("before", "first")),
+        ] {
+            let mut entries = vec![entry("before", "first")];
+            take_up(&mut entries, vec![second]);
+            assert_eq!(entries, [known]);
+        }
     }
 }
