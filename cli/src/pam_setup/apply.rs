@@ -171,6 +171,13 @@ fn taken_back(store: &Store, pending: &Pending, failure: Failure) -> Failure {
             let next = failure.next.clone().map(|next| format!(" {next}")).unwrap_or_default();
             failure.then(format!("Everything is as it was.{next}"))
         }
+        Ok(PutBack { still_ours, .. }) if !still_ours.is_empty() => {
+            let names: Vec<String> = still_ours.iter().map(|path| path.display().to_string()).collect();
+            failure.then(format!(
+                "Lines with pam_countersign.so are still in {}. Remove them by hand, and run: countersign pam revert",
+                names.join(", ")
+            ))
+        }
         Ok(done) => {
             let names: Vec<String> = done.left.iter().map(|path| path.display().to_string()).collect();
             failure
@@ -183,10 +190,12 @@ fn taken_back(store: &Store, pending: &Pending, failure: Failure) -> Failure {
     }
 }
 
-/// Puts back a change that was not confirmed.
+/// Puts back a change that was not confirmed. While lines of ours are left it is not over.
 pub(crate) fn undo(store: &Store, pending: &Pending) -> Result<PutBack, Failure> {
     let is_known = pending.stage != Stage::Changing;
     let done = put_back(store, pending.system, &pending.entries, is_known, |_| false)?;
-    store.end_pending()?;
+    if done.still_ours.is_empty() {
+        store.end_pending()?;
+    }
     Ok(done)
 }

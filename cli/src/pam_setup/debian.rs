@@ -15,15 +15,15 @@ const PROFILES: [(&str, &str); 2] = [
 ];
 
 const CONFIGS: &str = "/usr/share/pam-configs";
+const NOTES: &str = "/var/lib/pam";
 const COMMON: [&str; 5] = ["auth", "account", "password", "session", "session-noninteractive"];
 const PASSWD: &str = "/etc/pam.d/passwd";
 
 /// Every file that enabling may touch.
 pub(crate) fn files() -> Vec<PathBuf> {
     let profiles = PROFILES.iter().map(|(name, _)| Path::new(CONFIGS).join(name));
-    let saved = COMMON.iter().copied().chain(["seen"]).map(|name| Path::new("/var/lib/pam").join(name));
-    let common = COMMON.iter().map(|kind| PathBuf::from(format!("/etc/pam.d/common-{kind}")));
-    profiles.chain([PathBuf::from(PASSWD)]).chain(saved).chain(common).collect()
+    let saved = COMMON.iter().copied().chain(["seen"]).map(|name| Path::new(NOTES).join(name));
+    profiles.chain([PathBuf::from(PASSWD)]).chain(saved).chain(common()).collect()
 }
 
 /// Writes profiles and lines, and holds the outcome to what was proven.
@@ -64,15 +64,28 @@ pub(crate) fn check() -> Result<(), Failure> {
     lines::check_account(&account)
 }
 
-/// Takes our lines out of files that somebody else changed meanwhile, and leaves the rest of them.
+/// Has `pam-auth-update` take our lines out of its files, and leave the rest of them.
 pub(crate) fn withdraw() -> Result<(), Failure> {
-    tools::run("pam-auth-update", &[&["--disable"], names().as_slice()].concat())?;
-    match fs::read_to_string(PASSWD) {
-        Ok(text) if lines::has_ours(&text) => {
-            kept::rewrite(Path::new(PASSWD), lines::without_ours(&text).as_bytes())
-        }
-        _ => Ok(()),
-    }
+    tools::run("pam-auth-update", &[&["--disable"], names().as_slice()].concat()).map(drop)
+}
+
+/// Whether a file is one of those that `pam-auth-update` writes together, its notes about them included.
+pub(crate) fn is_generated(path: &Path) -> bool {
+    common().any(|common| common == path) || path.starts_with(NOTES)
+}
+
+/// Whether a file is one of our profiles.
+pub(crate) fn is_profile(path: &Path) -> bool {
+    path.starts_with(CONFIGS)
+}
+
+/// Those of `pam-auth-update`'s files that have lines of ours.
+pub(crate) fn with_lines_of_ours() -> Vec<PathBuf> {
+    common().filter(|path| fs::read_to_string(path).is_ok_and(|text| lines::has_ours(&text))).collect()
+}
+
+fn common() -> impl Iterator<Item = PathBuf> {
+    COMMON.iter().map(|kind| PathBuf::from(format!("/etc/pam.d/common-{kind}")))
 }
 
 fn names() -> [&'static str; 2] {

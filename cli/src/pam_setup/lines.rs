@@ -69,17 +69,61 @@ pub(crate) fn with_password_line(text: &str) -> Option<String> {
     Some(lines.join("\n") + "\n")
 }
 
-/// The file without any line of ours.
-pub(crate) fn without_ours(text: &str) -> String {
-    text.lines().filter(|line| !has_ours(line)).map(|line| format!("{line}\n")).collect()
+/// The file without any line of ours, and with the jumps over them shortened. `None` where that cannot be told.
+pub(crate) fn without_ours(text: &str) -> Option<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    if lines.iter().any(|line| line.trim_end().ends_with('\\')) {
+        return None;
+    }
+    let mut kept = Vec::new();
+    for (at, line) in lines.iter().enumerate().filter(|(_, line)| !has_ours(line)) {
+        kept.push(with_shorter_jumps(line, lines.get(at.checked_add(1)?..)?)? + "\n");
+    }
+    Some(kept.concat())
+}
+
+/// A line whose jumps, counted in lines of its kind, pass over no line of ours any more.
+fn with_shorter_jumps(line: &str, below: &[&str]) -> Option<String> {
+    let below_of_kind = || below.iter().filter(|below| kind_of(below) == kind_of(line)).copied();
+    let open = line.find('[').filter(|open| {
+        let ahead = line.get(..*open).unwrap_or_default();
+        !ahead.contains('#') && ahead.split_whitespace().count() == 1
+    });
+    let Some(open) = open.filter(|_| below_of_kind().any(has_ours)) else { return Some(line.to_owned()) };
+    let close = open.checked_add(line.get(open..)?.find(']')?)?;
+    let mut words = Vec::new();
+    for word in line.get(open.checked_add(1)?..close)?.split_whitespace() {
+        let jump = word.split_once('=').and_then(|(code, jump)| Some((code, jump.parse::<usize>().ok()?)));
+        let Some((code, jump)) = jump else {
+            words.push(word.to_owned());
+            continue;
+        };
+        let passed = || below_of_kind().take(jump);
+        let ours = passed().filter(|line| has_ours(line)).count();
+        // How many lines another file brings along is not to be seen here.
+        let brings = |line: &str| line.split_whitespace().nth(1) == Some("include");
+        let is_plain = !passed().any(brings) && !below.iter().any(|line| line.trim_start().starts_with('@'));
+        match jump.checked_sub(ours)? {
+            _ if ours == 0 => words.push(word.to_owned()),
+            0 => return None,
+            shorter if is_plain => words.push(format!("{code}={shorter}")),
+            _ => return None,
+        }
+    }
+    Some(format!("{}[{}{}", line.get(..open)?, words.join(" "), line.get(close..)?))
+}
+
+/// `auth`, `account`, `password` or `session`.
+fn kind_of(line: &str) -> Option<&str> {
+    Some(line.split('#').next()?.split_whitespace().next()?.trim_start_matches('-'))
 }
 
 /// The lines of a kind in their order, spaces made one, without the kind.
 fn of_kind(text: &str, kind: &str) -> Vec<String> {
     text.lines()
         .filter_map(|line| {
-            let mut words = line.split('#').next()?.split_whitespace();
-            (words.next()?.trim_start_matches('-') == kind).then(|| words.collect::<Vec<_>>().join(" "))
+            let words = line.split('#').next()?.split_whitespace().skip(1);
+            (kind_of(line)? == kind).then(|| words.collect::<Vec<_>>().join(" "))
         })
         .collect()
 }
@@ -121,6 +165,36 @@ mod tests {
         let ours = with.find(MODULE).unwrap();
         assert!(ours < with.find("@include").unwrap(), "{with}");
         assert!(with_password_line(&with).is_none());
-        assert_eq!(without_ours(&with), text);
+        assert_eq!(without_ours(&with).unwrap(), text);
+    }
+
+    #[test]
+    fn jumps_over_a_line_of_ours_are_shortened_when_it_goes() {
+        let text = "# common-auth\nauth\t[success=3 new_authtok_reqd=1 default=ignore]\tpam_first.so\n\
+            account required pam_unix.so\nauth [success=2 default=die] pam_countersign.so\n\
+            auth [success=1 default=ignore] pam_unix.so nullok\nauth requisite pam_deny.so\nauth required pam_permit.so\n";
+        assert!(without_ours(text).is_none(), "a jump that passed over ours alone passes over nothing");
+        let without = without_ours(&text.replace(" new_authtok_reqd=1", "")).unwrap();
+        assert_eq!(
+            without,
+            "# common-auth\nauth\t[success=2 default=ignore]\tpam_first.so\naccount required pam_unix.so\n\
+             auth [success=1 default=ignore] pam_unix.so nullok\nauth requisite pam_deny.so\nauth required pam_permit.so\n"
+        );
+        assert_eq!(
+            without_ours(GOOD).unwrap(),
+            GOOD.lines()
+                .filter(|line| !line.contains(MODULE))
+                .map(|line| format!("{line}\n"))
+                .collect::<String>()
+        );
+        for unclear in
+            ["auth [success=3] pam_x.so\nauth include more\n", "auth [success=3] pam_x.so\n@include more\n"]
+        {
+            assert!(
+                without_ours(&format!("{unclear}auth required pam_countersign.so\nauth required pam_y.so\n"))
+                    .is_none()
+            );
+        }
+        assert!(without_ours("auth required \\\n pam_countersign.so\n").is_none());
     }
 }

@@ -70,6 +70,80 @@ fn what_an_administrator_changed_meanwhile_is_kept_and_only_our_lines_go() {
     lobby.people_without_a_card_get_in("after it was put back");
 }
 
+#[test]
+fn what_other_packages_and_administrators_did_since_stays_when_it_is_disabled() {
+    let machine = Machine::start().unwrap();
+    let lobby = Lobby::on(&machine);
+    lobby.pam(&["enable", "--user", "ana"], &[PIN], 0);
+    lobby.pam(&["confirm"], &[], 0);
+    let mut update = machine.command("pam-auth-update");
+    update.args(["--enable", "mkhomedir"]).env("DEBIAN_FRONTEND", "noninteractive");
+    assert!(update.status().unwrap().success());
+    lobby.pam(&["enable", "--user", "olga", "--test-as", "ana"], &[PIN], 0);
+    lobby.pam(&["confirm"], &[], 0);
+
+    // A line between pam-auth-update's, which it will not touch; its own note still says what it wrote.
+    let auth = machine.text("/etc/pam.d/common-auth");
+    let by_hand = auth.replacen("auth\t[success=1", "auth\toptional\tpam_echo.so\nauth\t[success=1", 1);
+    assert_ne!(auth, by_hand);
+    machine.write("/etc/pam.d/common-auth", &by_hand, 0o644).unwrap();
+
+    let ending = lobby.pam(&["disable"], &[], 0);
+    assert!(ending.contains("PAM asks for no cards any more"), "{ending}");
+    assert!(ending.contains("/etc/pam.d/common-auth was changed by somebody else"), "{ending}");
+    for kind in ["auth", "account", "password", "session", "session-noninteractive"] {
+        let text = machine.text(&format!("/etc/pam.d/common-{kind}"));
+        assert!(!text.contains("pam_countersign"), "{text}");
+    }
+    assert!(machine.text("/etc/pam.d/common-session").contains("pam_mkhomedir.so"));
+    assert!(machine.text("/etc/pam.d/common-auth").contains("pam_echo.so"));
+    assert!(!machine.path("/var/lib/countersign/pam-backup/enabled.json").exists());
+    let status = lobby.pam(&["status"], &[], 0);
+    assert!(status.contains("PAM asks for no cards"), "{status}");
+    lobby.people_without_a_card_get_in("after it was disabled");
+}
+
+#[test]
+fn as_long_as_a_line_is_left_that_cannot_go_nothing_is_forgotten_and_it_is_said() {
+    let machine = Machine::start().unwrap();
+    let lobby = Lobby::on(&machine);
+    lobby.pam(&["enable", "--user", "ana"], &[PIN], 0);
+    lobby.pam(&["confirm"], &[], 0);
+    let auth = machine.text("/etc/pam.d/common-auth");
+    // Whether this jump passes over Countersign's line or not cannot be told from here.
+    let first = auth.find("auth\t").unwrap();
+    let (head, rest) = auth.split_at(first);
+    let by_hand = format!(
+        "{head}auth\t[success=2 default=ignore]\tpam_succeed_if.so quiet uid eq 12345\nauth include other-auth\n{rest}"
+    );
+    machine.write("/etc/pam.d/other-auth", "auth optional pam_echo.so\n", 0o644).unwrap();
+    machine.write("/etc/pam.d/common-auth", &by_hand, 0o644).unwrap();
+
+    for _ in 0..2 {
+        let ending = lobby.pam(&["disable"], &[], 10);
+        assert!(
+            ending.contains("/etc/pam.d/common-auth still has lines")
+                && !ending.contains("no cards any more"),
+            "{ending}"
+        );
+        assert!(machine.path("/var/lib/countersign/pam-backup/enabled.json").exists());
+        lobby.pam(&["status"], &[], 10);
+    }
+    let without: String = by_hand
+        .lines()
+        .filter(|line| !line.contains("pam_countersign"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    machine.write("/etc/pam.d/common-auth", &without, 0o644).unwrap();
+    lobby.pam(&["disable"], &[], 0);
+    assert!(!machine.path("/var/lib/countersign/pam-backup/enabled.json").exists());
+
+    // And a line that nobody remembers is seen all the same.
+    machine.write("/etc/pam.d/common-auth", &by_hand, 0o644).unwrap();
+    let status = lobby.pam(&["status"], &[], 10);
+    assert!(status.contains("/etc/pam.d/common-auth has lines with pam_countersign.so"), "{status}");
+}
+
 impl Lobby<'_> {
     fn is_put_back(&self, before: &Files, when: &str) {
         let pending = self.machine().path("/var/lib/countersign/pam-backup/pending.json");

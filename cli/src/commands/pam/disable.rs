@@ -7,8 +7,9 @@ use countersign_protocol::managed;
 use serde::Serialize;
 
 use crate::commands::enroll::as_root;
+use crate::exit::Exit;
 use crate::failure::{Failure, LocalKind};
-use crate::output::Report;
+use crate::output::{Report, Tone};
 use crate::pam_setup::apply::undo;
 use crate::pam_setup::put_back::{PutBack, put_back};
 use crate::pam_setup::store::Store;
@@ -25,28 +26,37 @@ impl Disable {
         as_root("changes PAM's configuration")?;
         let store = Store::open()?;
         let mut done = PutBack::default();
-        if let Some(pending) = store.pending()? {
-            done = undo(&store, &pending)?;
+        let pending = store.pending()?;
+        if let Some(pending) = &pending {
+            done = undo(&store, pending)?;
         }
         let Some(enabled) = store.enabled()? else {
-            if done.restored.is_empty() && done.left.is_empty() {
+            if pending.is_none() {
                 return Err(Failure::local(
                     LocalKind::NotFound,
                     "`countersign pam enable` was not used on this host",
                 )
                 .then("Lines that were added by hand go by hand. See: countersign pam status"));
             }
-            return Report::of(&Shown(done));
+            return report(done);
         };
         let is_the_list = |path: &std::path::Path| path == std::path::Path::new(managed::PATH);
         let back =
             put_back(&store, enabled.system, &enabled.entries, true, |entry| is_the_list(&entry.path))?;
-        store.end_enabled()?;
         done.restored.extend(back.restored);
         done.left = back.left;
-        done.still_ours = back.still_ours;
-        Report::of(&Shown(done))
+        done.still_ours.extend(back.still_ours);
+        if done.still_ours.is_empty() {
+            store.end_enabled()?;
+        }
+        report(done)
     }
+}
+
+fn report(done: PutBack) -> Result<Report, Failure> {
+    let is_all = done.still_ours.is_empty();
+    let report = Report::of(&Shown(done))?;
+    Ok(if is_all { report } else { report.ending(Exit::Attention, Tone::Attention) })
 }
 
 #[derive(Serialize)]
@@ -63,6 +73,9 @@ impl fmt::Display for Shown {
         }
         for path in still_ours {
             writeln!(f, "  {} still has lines with pam_countersign.so: remove them by hand", path.display())?;
+        }
+        if !still_ours.is_empty() {
+            writeln!(f, "  Then run this again. Until then pam_countersign.so must stay installed.")?;
         }
         if std::path::Path::new(managed::PATH).exists() {
             writeln!(f, "  {} stays, for the next time", managed::PATH)?;

@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::confirm::settle;
 use crate::commands::enroll::as_root;
+use crate::exit::Exit;
 use crate::failure::{Failure, LocalKind};
-use crate::output::Report;
+use crate::output::{Report, Tone};
 use crate::pam_setup::apply::undo;
 use crate::pam_setup::put_back::PutBack;
 use crate::pam_setup::store::{self, Stage, Store};
@@ -51,7 +52,10 @@ impl Revert {
         if by_itself && !pending.is_due()? {
             return Report::of(&Shown(None));
         }
-        Report::of(&Shown(Some(undo(&store, &pending)?)))
+        let done = undo(&store, &pending)?;
+        let is_all = done.still_ours.is_empty();
+        let report = Report::of(&Shown(Some(done)))?;
+        Ok(if is_all { report } else { report.ending(Exit::Attention, Tone::Attention) })
     }
 }
 
@@ -81,6 +85,9 @@ impl fmt::Display for Shown {
         }
         for path in still_ours {
             writeln!(f, "  {} still has lines with pam_countersign.so: remove them by hand", path.display())?;
+        }
+        if !still_ours.is_empty() {
+            writeln!(f, "  Then run this again. Until then pam_countersign.so must stay installed.")?;
         }
         Ok(())
     }

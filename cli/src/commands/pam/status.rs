@@ -86,7 +86,15 @@ impl Shown {
             }
             State::Off | State::Changing => {}
         }
-        if state != State::Off && !module_is_installed() {
+        let strays = if state == State::Off { debian::with_lines_of_ours() } else { Vec::new() };
+        for path in &strays {
+            attention.push(format!(
+                "{} has lines with pam_countersign.so, which `countersign pam enable` did not write. Without that \
+                 module PAM refuses everybody: before it goes, they must.",
+                path.display()
+            ));
+        }
+        if (state != State::Off || !strays.is_empty()) && !module_is_installed() {
             attention.push(
                 "pam_countersign.so is missing, so PAM refuses everybody. Install it, or: countersign pam disable"
                     .to_owned(),
