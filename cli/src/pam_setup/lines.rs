@@ -19,9 +19,12 @@ pub(crate) fn by_hand_auth() -> String {
     format!("[success=done {AUTH_REST} {MODULE}")
 }
 
-/// Holds what `pam-auth-update` wrote to what was proven: our line is first, and its jump lands on `pam_permit`.
+/// Before ours in `auth` and `account`: root at the console is let past it, so that a missing module, too, leaves a way in.
+const CONSOLE: &str = "[success=1 default=ignore] pam_succeed_if.so quiet user = root service = login";
+
+/// Holds what `pam-auth-update` wrote to what was proven: our lines are first, and the jump lands on `pam_permit`.
 pub(crate) fn check_auth(text: &str) -> Result<(), Failure> {
-    let lines = of_kind(text, "auth");
+    let lines = behind_console(text, "auth");
     let wrong = |what: &str| Failure::file(format!("pam-auth-update wrote a common-auth that {what}"));
     let first = lines.first().ok_or_else(|| wrong("has no line"))?;
     let rest =
@@ -42,7 +45,7 @@ pub(crate) fn check_auth(text: &str) -> Result<(), Failure> {
 
 /// The same for the account check: before everything that could end it.
 pub(crate) fn check_account(text: &str) -> Result<(), Failure> {
-    if of_kind(text, "account").first().is_some_and(|line| line == ACCOUNT) {
+    if behind_console(text, "account").first().is_some_and(|line| line == ACCOUNT) {
         return Ok(());
     }
     Err(Failure::file("pam-auth-update wrote a common-account that does not begin with Countersign's line")
@@ -118,6 +121,12 @@ fn kind_of(line: &str) -> Option<&str> {
     Some(line.split('#').next()?.split_whitespace().next()?.trim_start_matches('-'))
 }
 
+/// The lines of a kind behind the one for root at the console; none where that is not the first.
+fn behind_console(text: &str, kind: &str) -> Vec<String> {
+    let mut lines = of_kind(text, kind).into_iter();
+    if lines.next().as_deref() == Some(CONSOLE) { lines.collect() } else { Vec::new() }
+}
+
 /// The lines of a kind in their order, spaces made one, without the kind.
 fn of_kind(text: &str, kind: &str) -> Vec<String> {
     text.lines()
@@ -133,6 +142,7 @@ mod tests {
     use super::*;
 
     const GOOD: &str = "# here are the per-package modules\n\
+        auth\t[success=1 default=ignore]\tpam_succeed_if.so quiet user = root service = login\n\
         auth\t[success=2 ignore=ignore authinfo_unavail=ignore default=die]\tpam_countersign.so \n\
         auth\t[success=1 default=ignore]\tpam_unix.so nullok try_first_pass\n\
         auth\trequisite\t\t\tpam_deny.so\nauth\trequired\t\t\tpam_permit.so\nauth\toptional pam_cap.so\n";
@@ -148,11 +158,14 @@ mod tests {
             ("[success=2 ignore=ignore", "[success=2 ignore=2"),
             ("auth\t[success=2", "auth required pam_x.so\nauth\t[success=2"),
             ("pam_countersign.so", "pam_countersign.so debug"),
+            ("user = root service = login", "user = root"),
+            ("quiet user", "quiet use_uid user"),
         ] {
             assert!(check_auth(&GOOD.replacen(from, to, 1)).is_err(), "{from} {to}");
         }
         assert!(check_auth("").is_err());
-        let account = "account [success=ok  ignore=ignore default=die]\tpam_countersign.so \naccount required pam_unix.so\n";
+        let account = "account [success=1 default=ignore] pam_succeed_if.so quiet user = root service = login\n\
+            account [success=ok  ignore=ignore default=die]\tpam_countersign.so \naccount required pam_unix.so\n";
         assert!(check_account(account).is_ok());
         assert!(check_account(&account.replace("default=die", "default=ignore")).is_err());
         assert!(check_account(&format!("account required pam_unix.so\n{account}")).is_err());

@@ -31,12 +31,14 @@ fn with_the_agent_stopped_or_the_module_gone_nobody_gets_in_who_should_not_and_d
     lobby.people_without_a_card_get_in("the agent stopped");
     lobby.scene.site.start_agent().unwrap();
 
-    // A module that is gone is a locked door, for root too: whoever is in still is says so, and opens it.
+    // A module that is gone is a locked door for everybody but root at the console, who is told so and opens it.
     let module = "/usr/lib/x86_64-linux-gnu/security/pam_countersign.so";
     machine.does("mv", &[module, "/run/the-module"]).unwrap();
-    for login in ["ana", "bob", "root"] {
-        assert!(!lobby.pamtester("login", login, &whole, &[]).0, "{login}");
+    for (service, login) in [("login", "ana"), ("login", "bob"), ("sshd", "root")] {
+        assert!(!lobby.pamtester(service, login, &whole, &[]).0, "{login} through {service}");
     }
+    assert!(lobby.pamtester("login", "root", &whole, &[("Password:", PASSWORD)]).0);
+    assert!(!lobby.pamtester("login", "root", &whole, &[("Password:", "wrong")]).0);
     assert!(lobby.pam(&["status"], &[], 10).contains("pam_countersign.so is missing"));
     lobby.pam(&["disable"], &[], 0);
     lobby.people_without_a_card_get_in("disabled without the module");

@@ -88,7 +88,8 @@ fn a_host_that_nothing_writes_pam_for_is_told_the_lines() {
     assert_same(&before, &files(&machine), "by hand");
 }
 
-/// A file that is no module, as a disk that was full leaves it: PAM would refuse everybody, root included.
+/// A file that is no module, as a disk that was full leaves it: PAM would refuse everybody, root included but for the
+/// console.
 #[test]
 fn a_change_that_would_touch_roots_own_login_is_put_back_before_anybody_is_asked_for_a_card() {
     let machine = Machine::start().unwrap();
@@ -97,9 +98,9 @@ fn a_change_that_would_touch_roots_own_login_is_put_back_before_anybody_is_asked
     let module = "/usr/lib/x86_64-linux-gnu/security/pam_countersign.so";
     machine.write(module, "not a module", 0o644).unwrap();
     let before = files(&machine);
-    let (ended, said) = pam(&machine, &["enable", "--user", "ana", "--json"]);
+    let (ended, said) = pam(&machine, &["enable", "--user", "ana", "--test-service", "su-l", "--json"]);
     assert_eq!(ended, 1, "{said}");
-    assert!(said.contains("root's own login through login would change"), "{said}");
+    assert!(said.contains("root's own login through su-l would change"), "{said}");
     assert!(said.contains(r#""kind":"trial-failed""#) && said.contains("Everything is as it was"), "{said}");
     assert!(!said.contains("Trial login of"), "{said}");
     assert_same(&before, &files(&machine), "a module that is none");

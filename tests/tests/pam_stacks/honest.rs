@@ -3,7 +3,7 @@
 use countersign_tests::pam_stack::{Code, Dialect, Facility, Folder, Line, Transaction};
 
 use super::configurations::{self, Configuration};
-use super::modules::{Hook, any_but_one, code, honest, is_ours, refusal, vouches};
+use super::modules::{Hook, any_but_one, code, honest, is_for_the_console, is_ours, refusal, vouches};
 use super::programs::{PROGRAMS, Program, Way};
 use super::sweep::for_all;
 
@@ -129,10 +129,11 @@ fn same_for_unmanaged(configuration: &Configuration, program: Program) -> u64 {
     let mut cells = 0;
     for (facility, hook) in [(Facility::Auth, Hook::Authenticate), (Facility::Account, Hook::Account)] {
         let stack = ours.stack(facility).to_vec();
+        let shipped = |line: &Line| is_ours(line) || is_for_the_console(line);
         // Our lines are between theirs: without them, the places are the same in order.
-        let places: Vec<usize> = (0..stack.len()).filter(|at| !is_ours(&stack[*at])).collect();
+        let places: Vec<usize> = (0..stack.len()).filter(|at| !shipped(&stack[*at])).collect();
         let names = |stack: &[Line]| -> Vec<Option<String>> {
-            let others = stack.iter().filter(|line| !is_ours(line));
+            let others = stack.iter().filter(|line| !shipped(line));
             others.map(|line| line.module().map(str::to_owned)).collect()
         };
         assert_eq!(names(&stack), names(theirs.stack(facility)), "{}", program.name);
@@ -140,8 +141,13 @@ fn same_for_unmanaged(configuration: &Configuration, program: Program) -> u64 {
         let answers: Vec<(Code, Code)> = answers.map(|name| (code(name), code(name))).into();
         for_all(&stack, hook, answers, &mut |others| {
             let (mut one, mut two) = (ours.clone(), theirs.clone());
-            let say = |at: usize| if is_ours(&stack[at]) { Code::IGNORE } else { others[at].0 };
-            let then = |at: usize| if is_ours(&stack[at]) { Code::IGNORE } else { others[at].1 };
+            let us = |at: usize| match &stack[at] {
+                line if is_ours(line) => Some(Code::IGNORE),
+                line if is_for_the_console(line) => Some(honest(line, hook)),
+                _ => None,
+            };
+            let say = |at: usize| us(at).unwrap_or(others[at].0);
+            let then = |at: usize| us(at).unwrap_or(others[at].1);
             let (before, after) = match hook {
                 Hook::Account => (two.account(|at| others[places[at]].0), one.account(say)),
                 _ => {

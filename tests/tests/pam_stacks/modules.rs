@@ -33,6 +33,12 @@ pub(crate) fn is_ours(line: &Line) -> bool {
     line.module() == Some(OURS)
 }
 
+/// The line before ours that lets root at the console past it.
+pub(crate) fn is_for_the_console(line: &Line) -> bool {
+    matches!(line, Line::Module { module, arguments, .. }
+        if module == "pam_succeed_if.so" && arguments.contains("service = login"))
+}
+
 /// One hook of libpam.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Hook {

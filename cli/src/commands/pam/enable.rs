@@ -100,7 +100,7 @@ impl Enable {
                 LocalKind::NotFound,
                 "pam_countersign.so is not among the PAM modules",
             )
-            .then("Install it first. PAM refuses everybody where a module is missing, root included."));
+            .then("Install it first. PAM refuses everybody where a module is missing."));
         }
         if is_rescued() {
             let message = format!("{} is there, and while it is no card is asked of anybody", rescue::PATH);

@@ -96,7 +96,7 @@ impl Shown {
         }
         if (state != State::Off || !strays.is_empty()) && !module_is_installed() {
             attention.push(
-                "pam_countersign.so is missing, so PAM refuses everybody. Install it, or: countersign pam disable"
+                "pam_countersign.so is missing, so PAM refuses people. Install it, or: countersign pam disable"
                     .to_owned(),
             );
         }
