@@ -12,6 +12,7 @@ pub(crate) mod kept;
 pub(crate) mod lines;
 pub(crate) mod managed_text;
 pub(crate) mod put_back;
+pub(crate) mod signals;
 pub(crate) mod store;
 pub(crate) mod sudoers;
 pub(crate) mod system;

@@ -6,14 +6,12 @@ use countersign_protocol::clock::{Clock, SystemClock};
 use countersign_protocol::ids::{LoginName, ServiceName};
 use countersign_protocol::managed;
 
-use nix::sys::signal::{SigSet, Signal};
-
 use super::kept::{self, Content};
 use super::put_back::{PutBack, put_back};
 use super::store::{Entry, Pending, Stage, Store};
 use super::system::System;
 use super::trial::{self, Said, part};
-use super::{authselect, boot_clock, debian, sudoers, timer};
+use super::{authselect, boot_clock, debian, signals, sudoers, timer};
 use crate::args::Global;
 use crate::failure::{Failure, LocalKind};
 
@@ -34,7 +32,7 @@ pub(crate) struct Plan {
 }
 
 /// How long the change and the trial login may take, a person's search for their card included.
-const MOST_FOR_THE_TRIAL: i64 = 5 * 60;
+pub(super) const MOST_FOR_THE_TRIAL: i64 = 5 * 60;
 
 impl Plan {
     /// Every path that may change.
@@ -54,14 +52,28 @@ impl Plan {
     ///
     /// # Errors
     /// Whatever did not work; everything is back then, or the failure says what is not.
-    pub(crate) fn carry_out(&self, store: &Store, global: &Global) -> Result<Pending, Failure> {
+    pub(crate) fn carry_out(&self, store: Store, global: &Global) -> Result<Pending, Failure> {
         timer::arm_for_boot()?;
         let before = trial::of_root(global, &self.service)?;
-        outlive_the_terminal()?;
-        let mut pending = self.begin(store)?;
-        match self.change(store, global, &before, &mut pending) {
+        signals::put_off()?;
+        let mut pending = self.begin(&store)?;
+        if let Err(failure) = self.change(&store, &mut pending) {
+            return Err(taken_back(&store, &pending, failure));
+        }
+        // Whoever puts this back, because its time is over or because somebody wants it, waits for no trial.
+        drop(store);
+        let tried = self.try_out(global, &before);
+        let store = Store::open_in_turn()?;
+        if store.pending()?.as_ref() != Some(&pending) {
+            return Err(Failure::local(
+                LocalKind::Unconfirmed,
+                "the change was put back during the trial login",
+            )
+            .then("See: countersign pam status. Then run this again."));
+        }
+        match tried.and_then(|()| self.wait(&store, &mut pending)) {
             Ok(()) => Ok(pending),
-            Err(failure) => Err(taken_back(store, &pending, failure)),
+            Err(failure) => Err(taken_back(&store, &pending, failure)),
         }
     }
 
@@ -86,13 +98,7 @@ impl Plan {
         }
     }
 
-    fn change(
-        &self,
-        store: &Store,
-        global: &Global,
-        before: &Said,
-        pending: &mut Pending,
-    ) -> Result<(), Failure> {
+    fn change(&self, store: &Store, pending: &mut Pending) -> Result<(), Failure> {
         if let Some(text) = &self.sudoers {
             // Beside the others first, where sudo does not look.
             let new = Path::new(super::store::FOLDER).join("sudoers.new");
@@ -106,10 +112,16 @@ impl Plan {
             System::Debian => debian::apply()?,
             System::Authselect => authselect::apply()?,
         }
-        self.try_out(global, before)?;
+        // What is different later is somebody else's doing.
         for entry in &mut pending.entries {
+            kept::sync(&entry.path)?;
             entry.after = Some(Content::at(&entry.path)?.0);
         }
+        store.set_pending(pending)
+    }
+
+    /// It works; now somebody must say so.
+    fn wait(&self, store: &Store, pending: &mut Pending) -> Result<(), Failure> {
         pending.stage = Stage::Waiting;
         pending.due = boot_clock::seconds()?.saturating_add(self.seconds);
         pending.until = SystemClock.now().plus(self.seconds);
@@ -153,15 +165,6 @@ impl Plan {
             ),
         ))
     }
-}
-
-/// ^C or a closed terminal end the trial login, a process of its own, and not this one: it puts everything back then.
-fn outlive_the_terminal() -> Result<(), Failure> {
-    let mut signals = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGHUP, Signal::SIGTERM, Signal::SIGQUIT] {
-        signals.add(signal);
-    }
-    signals.thread_block().map_err(|error| Failure::file(format!("signals cannot be put off: {error}")))
 }
 
 /// Puts everything back after a failure, and says so with it.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::kept;
+use super::lines;
 use super::tools;
 use crate::failure::{Failure, LocalKind};
 
@@ -22,6 +23,9 @@ const PROFILE: [(&str, &str); 9] = [
 
 const FOLDER: &str = "/usr/share/authselect/vendor/countersign";
 const SELECTED: &str = "/etc/authselect";
+
+/// Where some versions keep a copy of what they wrote, to tell what somebody changed.
+const COPIES: &str = "/var/lib/authselect";
 
 /// Features that our profile has in common with `local` and `minimal`.
 const FEATURES: [&str; 8] = [
@@ -44,12 +48,14 @@ pub(crate) fn files() -> Vec<PathBuf> {
         "password-auth",
         "fingerprint-auth",
         "smartcard-auth",
+        "switchable-auth",
         "postlogin",
         "nsswitch.conf",
         "dconf-db",
         "dconf-locks",
     ];
-    profile.chain(names.iter().map(|name| Path::new(SELECTED).join(name))).collect()
+    let copies = names.iter().map(|name| Path::new(COPIES).join(name));
+    profile.chain(copies).chain(names.iter().map(|name| Path::new(SELECTED).join(name))).collect()
 }
 
 /// Whether this host's present profile is one that ours stands in for, and with which features.
@@ -101,12 +107,18 @@ pub(crate) fn apply() -> Result<(), Failure> {
     check()
 }
 
-/// Whether the selected files are ours.
+/// Whether the selected files have our lines in the form that was proven.
 pub(crate) fn check() -> Result<(), Failure> {
-    let text = fs::read_to_string(Path::new(SELECTED).join("system-auth")).unwrap_or_default();
-    if super::lines::has_ours(&text) {
-        return Ok(());
+    for name in ["system-auth", "password-auth"] {
+        let path = Path::new(SELECTED).join(name);
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        if !lines::check_selected(&text) {
+            return Err(Failure::file(format!(
+                "{} does not have Countersign's lines as it should",
+                path.display()
+            ))
+            .then("See: authselect check"));
+        }
     }
-    Err(Failure::file("authselect selected the profile, but /etc/authselect/system-auth has no line of it")
-        .then("See: authselect check"))
+    Ok(())
 }

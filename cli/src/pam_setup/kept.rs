@@ -12,7 +12,7 @@ use crate::failure::Failure;
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Content {
     /// Nothing.
     Absent,
@@ -87,6 +87,18 @@ pub(crate) fn rewrite(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     match Content::at(path)?.0 {
         Content::File { mode, uid, gid, .. } => place(path, bytes, mode, uid, gid),
         _ => place(path, bytes, 0o644, 0, 0),
+    }
+}
+
+/// Sees to it that what another program wrote here outlasts a power cut.
+pub(crate) fn sync(path: &Path) -> Result<(), Failure> {
+    let file =
+        OpenOptions::new().read(true).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK).open(path);
+    match file.and_then(|file| file.sync_all()).and_then(|()| sync_folder(path)) {
+        Err(error) if ![Some(nix::libc::ENOENT), Some(nix::libc::ELOOP)].contains(&error.raw_os_error()) => {
+            Err(Failure::file(format!("{} cannot be brought to the disk: {error}", path.display())))
+        }
+        _ => Ok(()),
     }
 }
 

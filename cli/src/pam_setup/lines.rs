@@ -52,6 +52,14 @@ pub(crate) fn check_account(text: &str) -> Result<(), Failure> {
         .then("Another profile of pam-auth-update stands above it. See: pam-auth-update"))
 }
 
+/// Whether a file of authselect's has our lines where nothing that could decide stands above them.
+pub(crate) fn check_selected(text: &str) -> bool {
+    const HARMLESS: [&str; 2] = ["required pam_env.so", "required pam_faildelay.so delay=2000000"];
+    let auth = of_kind(text, "auth");
+    let first = auth.iter().find(|line| !HARMLESS.contains(&line.as_str()));
+    first.is_some_and(|line| *line == by_hand_auth()) && check_account(text).is_ok()
+}
+
 /// Whether a file has a line of ours.
 pub(crate) fn has_ours(text: &str) -> bool {
     text.lines().any(|line| line.split('#').next().unwrap_or_default().contains(MODULE))
@@ -169,6 +177,25 @@ mod tests {
         assert!(check_account(account).is_ok());
         assert!(check_account(&account.replace("default=die", "default=ignore")).is_err());
         assert!(check_account(&format!("account required pam_unix.so\n{account}")).is_err());
+    }
+
+    #[test]
+    fn what_authselect_writes_is_taken_only_in_the_form_that_was_proven() {
+        for profile in [
+            include_str!("../../../packaging/authselect/countersign/system-auth"),
+            include_str!("../../../packaging/authselect/countersign/password-auth"),
+        ] {
+            assert!(check_selected(profile));
+            for (from, to) in [
+                ("success=done", "success=1"),
+                ("default=die", "default=ignore"),
+                ("auth        required", "auth sufficient pam_x.so\nauth        required"),
+                ("account     [success=ok", "account sufficient pam_x.so\naccount     [success=ok"),
+            ] {
+                assert!(!check_selected(&profile.replacen(from, to, 1)), "{from} {to}");
+            }
+        }
+        assert!(!check_selected(""));
     }
 
     #[test]

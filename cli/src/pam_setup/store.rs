@@ -4,9 +4,11 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{Digest, LoginName, ServiceName};
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
@@ -21,10 +23,11 @@ pub(crate) const FOLDER: &str = "/var/lib/countersign/pam-backup";
 const PENDING: &str = "pending.json";
 const ENABLED: &str = "enabled.json";
 const LOCK: &str = "lock";
+const ATTEMPT: &str = "attempt";
 
 /// One path that is changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct Entry {
     pub(crate) path: PathBuf,
     /// As it was.
@@ -47,7 +50,7 @@ pub(crate) enum Stage {
 
 /// A change that is put back unless it is confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct Pending {
     pub(crate) stage: Stage,
     pub(crate) system: System,
@@ -71,7 +74,7 @@ impl Pending {
 
 /// What `disable` puts back: how files were before the first change that was confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct Enabled {
     pub(crate) system: System,
     pub(crate) since: Timestamp,
@@ -83,39 +86,26 @@ pub(crate) struct Store {
     _lock: Flock<File>,
 }
 
+/// How long somebody who types a command waits for another to end.
+const TURN: Duration = Duration::from_secs(5);
+
 impl Store {
-    /// Opens it, and waits for nobody.
+    /// Opens it, and does not wait long for others.
     pub(crate) fn open() -> Result<Self, Failure> {
-        Self::open_with(FlockArg::LockExclusiveNonblock)
+        const LOOK: Duration = Duration::from_millis(100);
+        let start = Instant::now();
+        loop {
+            match lock(LOCK, FlockArg::LockExclusiveNonblock)? {
+                Some(lock) => return Ok(Self { _lock: lock }),
+                None if start.elapsed() < TURN => std::thread::sleep(LOOK),
+                None => return Err(taken()),
+            }
+        }
     }
 
     /// Opens it when whoever is at it has ended.
     pub(crate) fn open_in_turn() -> Result<Self, Failure> {
-        Self::open_with(FlockArg::LockExclusive)
-    }
-
-    fn open_with(how: FlockArg) -> Result<Self, Failure> {
-        let failed = |error: io::Error| {
-            Failure::file(format!("{FOLDER} cannot be used: {error}"))
-                .then("Make room or mend the file system.")
-        };
-        DirBuilder::new().recursive(true).mode(0o700).create(FOLDER).map_err(failed)?;
-        let path = Path::new(FOLDER).join(LOCK);
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
-            .map_err(failed)?;
-        match Flock::lock(file, how) {
-            Ok(lock) => Ok(Self { _lock: lock }),
-            Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
-                Err(Failure::local(LocalKind::File, "another `countersign pam` is at work on this host")
-                    .then("Wait for it to end, and run this again."))
-            }
-            Err((_, error)) => Err(failed(error.into())),
-        }
+        lock(LOCK, FlockArg::LockExclusive)?.map(|lock| Self { _lock: lock }).ok_or_else(taken)
     }
 
     pub(crate) fn pending(&self) -> Result<Option<Pending>, Failure> {
@@ -177,9 +167,42 @@ impl Store {
     }
 }
 
-/// Whether another `countersign pam` is at work.
-pub(crate) fn is_in_use() -> bool {
-    Store::open().is_err()
+/// Held by whoever makes and tries a change, through the trial login too.
+pub(crate) struct Attempt {
+    _lock: Flock<File>,
+}
+
+impl Attempt {
+    /// One at a time.
+    pub(crate) fn begin() -> Result<Self, Failure> {
+        lock(ATTEMPT, FlockArg::LockExclusiveNonblock)?.map(|lock| Self { _lock: lock }).ok_or_else(taken)
+    }
+
+    /// Whether somebody makes or tries a change right now.
+    pub(crate) fn is_on() -> bool {
+        // Shared: those who only look are in nobody's way.
+        !matches!(lock(ATTEMPT, FlockArg::LockSharedNonblock), Ok(Some(_)))
+    }
+}
+
+fn lock(name: &str, how: FlockArg) -> Result<Option<Flock<File>>, Failure> {
+    let failed = |error: io::Error| {
+        Failure::file(format!("{FOLDER} cannot be used: {error}")).then("Make room or mend the file system.")
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(FOLDER).map_err(failed)?;
+    let mut options = OpenOptions::new();
+    let file =
+        options.write(true).create(true).truncate(false).mode(0o600).open(Path::new(FOLDER).join(name));
+    match Flock::lock(file.map_err(failed)?, how) {
+        Ok(lock) => Ok(Some(lock)),
+        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+        Err((_, error)) => Err(failed(error.into())),
+    }
+}
+
+fn taken() -> Failure {
+    Failure::local(LocalKind::File, "another `countersign pam` is at work on this host")
+        .then("Wait for it to end, and run this again.")
 }
 
 /// The change that waits, for those who only look.

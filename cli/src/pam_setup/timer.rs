@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use super::tools::{command, find};
+use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// Puts PAM back at the next boot, if nobody has confirmed until then.
@@ -42,6 +43,9 @@ fn systemd(run: &Path, program: &Path, seconds: i64) -> Result<(), Failure> {
     let delay = format!("--on-active={}s", seconds.saturating_add(1));
     let output = command(run)
         .args(["--quiet", "--collect", "--timer-property=AccuracySec=1s", &delay])
+        .args(["--property=Restart=on-failure", "--property=RestartSec=15s"])
+        // Something is left to do by hand, which trying again does not do.
+        .arg(format!("--property=SuccessExitStatus={}", Exit::Attention.code()))
         .arg("--description=Put PAM back unless it was confirmed")
         .arg(program)
         .args(["pam", "revert", "--if-due"])

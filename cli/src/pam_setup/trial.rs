@@ -1,10 +1,13 @@
 //! A login in a second process, through the PAM files as they are now.
 
-use std::process::{Command, Stdio};
+use std::io;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use countersign_protocol::ids::{LoginName, ServiceName};
 use serde::{Deserialize, Serialize};
 
+use super::apply::MOST_FOR_THE_TRIAL;
 use crate::args::Global;
 use crate::failure::{Failure, LocalKind};
 
@@ -55,12 +58,25 @@ fn in_a_second_process(
     let output = command
         .stdout(Stdio::piped())
         .spawn()
-        .and_then(std::process::Child::wait_with_output)
+        .and_then(ended_in_time)
         .map_err(|error| failed(format!("cannot be started: {error}")))?;
     if !output.status.success() {
         return Err(failed(format!("did not come to an end: {}", output.status)));
     }
     serde_json::from_slice(&output.stdout).map_err(|error| failed(format!("said something else: {error}")))
+}
+
+/// What it says is short, and waits for us in the pipe. ^Z, or a module that hangs, must not keep us.
+fn ended_in_time(mut child: Child) -> io::Result<Output> {
+    const LOOK: Duration = Duration::from_millis(50);
+    let start = Instant::now();
+    while child.try_wait()?.is_none() {
+        if start.elapsed() > Duration::from_secs(MOST_FOR_THE_TRIAL.unsigned_abs()) {
+            child.kill()?;
+        }
+        std::thread::sleep(LOOK);
+    }
+    child.wait_with_output()
 }
 
 /// What came of a part, in words.

@@ -1,6 +1,6 @@
 //! Unless somebody confirms, and whatever happened meanwhile.
 
-use countersign_tests::site::SOON;
+use countersign_tests::site::{Person, SOON};
 use countersign_tests::{Dialogue, Machine, wait_until};
 
 use super::PIN;
@@ -28,6 +28,18 @@ fn an_unconfirmed_change_is_put_back_by_itself_though_its_terminal_is_gone() {
     dialogue.expect_eof(SOON).unwrap();
     assert!(dialogue.transcript().contains("Everything is as it was"), "{}", dialogue.transcript());
     lobby.are_as(&before, "after ^C");
+
+    // Somebody who does not wait for the trial to end: nothing holds them up, and the trial changes nothing more.
+    let mut dialogue = Dialogue::start(&command).unwrap();
+    dialogue.expect("PIN for", SOON).unwrap();
+    assert!(lobby.pam(&["status"], &[], 0).contains("being made and tried right now"));
+    assert!(lobby.pam(&["confirm"], &[], 1).contains("still being tried"));
+    assert!(lobby.pam(&["enable", "--user", "ana"], &[], 1).contains("another `countersign pam`"));
+    assert!(lobby.pam(&["revert"], &[], 0).contains("as they were"));
+    dialogue.send(format!("{}\n", Person::PIN).as_bytes()).unwrap();
+    dialogue.expect_eof(SOON).unwrap();
+    assert!(dialogue.transcript().contains("put back during the trial login"), "{}", dialogue.transcript());
+    lobby.are_as(&before, "after it was put back during the trial");
 
     // The terminal of this ends with it; who puts back is in no session any more.
     lobby.pam(&["enable", "--user", "ana", "--minutes", "0.1"], &[PIN], 0);

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::commands::enroll::as_root;
 use crate::failure::{Failure, LocalKind};
 use crate::output::Report;
-use crate::pam_setup::store::{Enabled, Entry, Pending, Stage, Store};
+use crate::pam_setup::store::{Attempt, Enabled, Entry, Pending, Stage, Store};
 
 /// Let the change of PAM stay (as root).
 ///
@@ -30,6 +30,10 @@ impl Confirm {
             };
         };
         match pending.stage {
+            Stage::Changing if Attempt::is_on() => {
+                return Err(Failure::local(LocalKind::Unconfirmed, "the change is still being tried")
+                    .then("Finish the trial login in its terminal first."));
+            }
             Stage::Changing => {
                 return Err(Failure::local(
                     LocalKind::Unconfirmed,

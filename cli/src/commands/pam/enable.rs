@@ -15,7 +15,7 @@ use crate::commands::enroll::as_root;
 use crate::failure::{Failure, LocalKind};
 use crate::output::{Report, Tone};
 use crate::pam_setup::apply::Plan;
-use crate::pam_setup::store::{Stage, Store};
+use crate::pam_setup::store::{Attempt, Stage, Store};
 use crate::pam_setup::system::{System, is_rescued, module_is_installed};
 use crate::pam_setup::{authselect, debian, managed_text, sudoers};
 
@@ -54,6 +54,7 @@ pub(crate) struct Enable {
 impl Enable {
     pub(crate) fn run(&self, global: &Global) -> Result<Report, Failure> {
         as_root("changes PAM's configuration")?;
+        let _attempt = Attempt::begin()?;
         let store = Store::open()?;
         if let Some(pending) = store.pending()? {
             return Err(match pending.stage {
@@ -79,7 +80,7 @@ impl Enable {
                 services: plan.services,
             });
         }
-        let pending = plan.carry_out(&store, global)?;
+        let pending = plan.carry_out(store, global)?;
         let shown = Shown {
             state: "waiting",
             until: Some(pending.until),

@@ -14,6 +14,7 @@ use crate::output::{Report, Tone};
 use crate::pam_setup::apply::undo;
 use crate::pam_setup::put_back::PutBack;
 use crate::pam_setup::store::{self, Stage, Store};
+use crate::pam_setup::{boot_clock, signals, timer};
 
 /// Put back a change of PAM that was not confirmed (as root).
 #[derive(Debug, Args)]
@@ -30,12 +31,34 @@ pub(crate) struct Revert {
 /// How often `--when-due` looks whether somebody confirmed.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// When it tries once more; the same is in `timer.rs` and in the unit for the next boot.
+const AGAIN: Duration = Duration::from_secs(15);
+
 impl Revert {
     pub(crate) fn run(&self) -> Result<Report, Failure> {
         as_root("changes PAM's configuration")?;
         if self.when_due {
-            wait_until_due();
+            return self.when_due();
         }
+        self.at_once()
+    }
+
+    /// A disk that is full for a while, or a file that is, must not be the end of it.
+    fn when_due(&self) -> Result<Report, Failure> {
+        signals::heed()?;
+        // Fails where this process leads a session already.
+        let _ = nix::unistd::setsid();
+        loop {
+            wait_until_due();
+            let done = self.at_once();
+            if done.is_ok() {
+                return done;
+            }
+            std::thread::sleep(AGAIN);
+        }
+    }
+
+    fn at_once(&self) -> Result<Report, Failure> {
         let by_itself = self.if_due || self.when_due;
         let store = if by_itself { Store::open_in_turn()? } else { Store::open()? };
         let Some(pending) = store.pending()? else {
@@ -50,6 +73,8 @@ impl Revert {
             return Report::of(&Shown(None));
         }
         if by_itself && !pending.is_due()? {
+            // A clock that is ahead of ours.
+            timer::arm(pending.due.saturating_sub(boot_clock::seconds()?))?;
             return Report::of(&Shown(None));
         }
         let done = undo(&store, &pending)?;
@@ -59,10 +84,8 @@ impl Revert {
     }
 }
 
-/// Out of the terminal's reach, and until there is nothing to wait for.
+/// Until there is nothing to wait for.
 fn wait_until_due() {
-    // Fails where this process leads a session already.
-    let _ = nix::unistd::setsid();
     loop {
         match store::pending() {
             Ok(Some(pending)) if !pending.is_due().unwrap_or(true) => std::thread::sleep(LOOK),

@@ -12,6 +12,7 @@ use crate::commands::enroll::as_root;
 use crate::failure::{Failure, LocalKind};
 use crate::libpam::Transaction;
 use crate::output::Report;
+use crate::pam_setup::signals;
 use crate::pam_setup::trial::{Said, part};
 use crate::terminal::Terminal;
 
@@ -36,6 +37,7 @@ pub(crate) struct SelfTest {
 impl SelfTest {
     pub(crate) fn run(&self, global: &Global) -> Result<Report, Failure> {
         as_root("logs others in")?;
+        signals::heed()?;
         let mut terminal = Terminal::new(global.answers_from_stdin);
         let person: Option<&mut dyn Conversation> = if self.unanswered { None } else { Some(&mut terminal) };
         let failed = |message: String| {

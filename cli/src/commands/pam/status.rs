@@ -12,7 +12,7 @@ use crate::commands::enroll::as_root;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Report, Tone};
-use crate::pam_setup::store::{self, Stage};
+use crate::pam_setup::store::{self, Attempt, Stage};
 use crate::pam_setup::system::{System, is_rescued, module_is_installed};
 use crate::pam_setup::{authselect, debian, managed_text, sudoers};
 
@@ -69,7 +69,7 @@ impl Shown {
         });
         let state = match (&pending, &enabled) {
             (Some(pending), _) if pending.stage == Stage::Waiting => State::Waiting,
-            (Some(_), _) if store::is_in_use() => State::Changing,
+            (Some(_), _) if Attempt::is_on() => State::Changing,
             (Some(_), _) => State::Interrupted,
             (None, Some(_)) => State::Enabled,
             (None, None) => State::Off,
