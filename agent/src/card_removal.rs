@@ -7,7 +7,7 @@ mod debounce;
 mod logind;
 mod sessions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use countersign_protocol::message::{HostEvent, HostEventKind};
 use self::debounce::{Debounce, Sight, Verdict};
 pub use self::sessions::{ByCard, CardSession, CardSessions};
 use crate::agent::Agent;
-use crate::card::Cards;
+use crate::card::{CardSeen, Cards};
 use crate::config::OnRemoval;
 use crate::seat::HostWorld;
 
@@ -62,7 +62,7 @@ fn watch(agent: &Weak<Agent>) {
 }
 
 /// One look at every session. Whether the next shall be soon.
-fn look(agent: &Agent, watches: &mut BTreeMap<CorrelationId, Debounce>, is_new: bool, woke: bool) -> bool {
+fn look(agent: &Agent, watches: &mut BTreeMap<CorrelationId, Watch>, is_new: bool, woke: bool) -> bool {
     let sessions = match agent.card_sessions.living() {
         Ok(sessions) => sessions,
         Err(error) => {
@@ -74,25 +74,47 @@ fn look(agent: &Agent, watches: &mut BTreeMap<CorrelationId, Debounce>, is_new: 
     let patience = agent.config.card_removal.patience();
     for session in &sessions {
         let now = Instant::now();
-        let begin = || if is_new { Debounce::new(now) } else { Debounce::beside_its_card(now) };
+        let begin = || {
+            let debounce = if is_new { Debounce::new(now) } else { Debounce::beside_its_card(now) };
+            Watch { debounce, held_beside: BTreeSet::new() }
+        };
         let watch = watches.entry(session.correlation.clone()).or_insert_with(begin);
-        let sight = if woke { Sight::Blind } else { sight_of(&agent.cards, session.card) };
-        let (next, verdict) = watch.step(sight, now, patience);
-        *watch = next;
+        let sight = if woke { Sight::Blind } else { watch.sight(&agent.cards, session.card) };
+        let (next, verdict) = watch.debounce.step(sight, now, patience);
+        watch.debounce = next;
         if verdict == Verdict::Act {
-            act(agent, session, watch);
+            act(agent, session, &mut watch.debounce);
         }
     }
-    watches.values().any(Debounce::is_counting)
+    watches.values().any(|watch| watch.debounce.is_counting())
 }
 
-fn sight_of(cards: &Cards, card: CardIdent) -> Sight {
-    if cards.service_problem().is_some() {
-        return Sight::Blind;
+/// What is known of one session's card.
+struct Watch {
+    debounce: Debounce,
+    /// Readers with a card that another program had for itself while the session's card was in sight: another one.
+    held_beside: BTreeSet<String>,
+}
+
+impl Watch {
+    fn sight(&mut self, cards: &Cards, card: CardIdent) -> Sight {
+        if cards.service_problem().is_some() {
+            return Sight::Blind;
+        }
+        sight_in(&cards.list(), card, &mut self.held_beside)
     }
-    let listed = cards.list();
+}
+
+/// A card that GnuPG has for itself cannot be read, and may be the session's: it is in, and nothing is done.
+fn sight_in(listed: &[CardSeen], card: CardIdent, held_beside: &mut BTreeSet<String>) -> Sight {
+    let held: BTreeSet<String> =
+        listed.iter().filter(|seen| seen.is_held()).map(|seen| seen.reader.clone()).collect();
+    held_beside.retain(|reader| held.contains(reader));
     if listed.iter().any(|seen| seen.ident == Some(card)) {
+        *held_beside = held;
         Sight::There
+    } else if held.iter().any(|reader| !held_beside.contains(reader)) {
+        Sight::Held
     } else if listed.iter().any(|seen| seen.ident.is_none()) {
         Sight::Unclear
     } else {
@@ -156,4 +178,45 @@ fn asleep() -> Duration {
 
     let read = |clock| clock_gettime(clock).map_or(Duration::ZERO, Duration::from);
     read(ClockId::CLOCK_BOOTTIME).saturating_sub(read(ClockId::CLOCK_MONOTONIC))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::card::CardError;
+
+    fn card() -> CardIdent {
+        CardIdent::new(6, 0x1234)
+    }
+
+    fn seen(reader: &str, ident: Option<CardIdent>) -> CardSeen {
+        CardSeen {
+            reader: reader.to_owned(),
+            ident,
+            signing_key: None,
+            authentication_key: None,
+            has_keys: false,
+            tries: None,
+            touch: false,
+            problem: ident.is_none().then(|| CardError::InUse(Default::default())),
+        }
+    }
+
+    #[test]
+    fn a_card_that_gnupg_has_for_itself_is_not_taken_out_unless_it_was_beside_the_sessions_own() {
+        let (own, held) = (seen("first", Some(card())), seen("second", None));
+        let mut beside = BTreeSet::new();
+        // The agent was started anew, and knows nothing but that a card is in.
+        assert_eq!(sight_in(std::slice::from_ref(&held), card(), &mut beside), Sight::Held);
+        assert_eq!(sight_in(&[], card(), &mut beside), Sight::Away);
+        // Put back at once, and GnuPG was quicker.
+        assert_eq!(sight_in(std::slice::from_ref(&own), card(), &mut beside), Sight::There);
+        assert_eq!(sight_in(&[seen("first", None)], card(), &mut beside), Sight::Held);
+        // It has another card all day, and the session's own is taken out.
+        assert_eq!(sight_in(&[own, held.clone()], card(), &mut beside), Sight::There);
+        assert_eq!(sight_in(std::slice::from_ref(&held), card(), &mut beside), Sight::Unclear);
+        // That one was let go meanwhile: what is held there now may be any.
+        assert_eq!(sight_in(&[], card(), &mut beside), Sight::Away);
+        assert_eq!(sight_in(&[held], card(), &mut beside), Sight::Held);
+    }
 }

@@ -22,8 +22,10 @@ pub(super) enum Sight {
     There,
     /// It is in none.
     Away,
-    /// A card is in that nobody could read yet, or that another program has.
+    /// A card is in that nobody could read yet.
     Unclear,
+    /// A card is in that another program has for itself: nobody can say that it is not the one.
+    Held,
     /// No card can be seen at all.
     Blind,
 }
@@ -68,6 +70,8 @@ impl Debounce {
     pub(super) fn step(self, sight: Sight, now: Instant, patience: Duration) -> (Self, Verdict) {
         let patience = match sight {
             Sight::There => return (Self { away_since: None, tried: Tried::NotYet, ..self }, Verdict::Wait),
+            // Nothing is done until it is read, or gone as well: then it counts from there.
+            Sight::Held => return (Self { away_since: None, ..self }, Verdict::Wait),
             Sight::Blind => {
                 let settled_at = now + SETTLING;
                 return (Self { away_since: None, settled_at, ..self }, Verdict::Wait);
@@ -128,7 +132,7 @@ mod tests {
         acts(Debounce::beside_its_card(start), start, seen, true)
     }
 
-    use Sight::{Away, Blind, There, Unclear};
+    use Sight::{Away, Blind, Held, There, Unclear};
 
     #[test]
     fn a_card_that_stays_away_is_acted_upon_once() {
@@ -179,6 +183,17 @@ mod tests {
         assert_eq!(running(&seen), [10_100]);
         let seen = [(0, There), (100, Unclear), (3099, Unclear), (3100, Away)];
         assert_eq!(running(&seen), [3100]);
+    }
+
+    #[test]
+    fn a_card_that_another_program_has_is_no_removal_until_it_is_gone_as_well() {
+        let seen = [(0, There), (100, Away), (1000, Held), (3_600_000, Held), (3_600_100, There)];
+        assert!(running(&seen).is_empty());
+        let seen = [(0, There), (100, Away), (1000, Held), (60_000, Held), (60_100, Away), (63_100, Away)];
+        assert_eq!(running(&seen), [63_100]);
+        let start = Instant::now();
+        let anew = [(0, Held), (10_000, Held), (600_000, Held)];
+        assert!(acts(Debounce::new(start), start, &anew, true).is_empty());
     }
 
     #[test]
