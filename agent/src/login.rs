@@ -264,6 +264,9 @@ impl Login<'_> {
                 if by_code {
                     login.warn_of_code(event, answer.reason());
                 }
+                if let (true, true, Some(account)) = (answer.is_allowed(), by_code, &account) {
+                    login.spend_code(account);
+                }
                 if answer.is_allowed() {
                     let reply = Reply::Granted(Grant {
                         nonce: ask.nonce,

@@ -89,6 +89,21 @@ impl Journal {
             Ok(index)
         })
     }
+
+    /// The server took the code that this salt names: it is worth nothing here either, whatever roster still has it.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn spend_emergency_code(&self, salt: &Binary, at: Timestamp) -> Result<(), JournalError> {
+        self.in_one_step(|transaction| {
+            transaction.execute(
+                "INSERT INTO emergency_code (salt, tries, used_at) VALUES (?1, 0, ?2)
+                 ON CONFLICT (salt) DO UPDATE SET used_at = coalesce(used_at, excluded.used_at)",
+                params![salt.0, at.seconds()],
+            )?;
+            forget(transaction)
+        })
+    }
 }
 
 /// Used ones last: they are what must not be forgotten while a roster may still hold them.
@@ -150,6 +165,20 @@ mod tests {
         assert_eq!(used.filter(Result::is_ok).count(), 1);
         assert!(matches!(journal.try_emergency_code(&salt(1), Digest::of(b"roster")), Err(UseError::Spent)));
         assert_eq!(journal.unsent().unwrap(), 1, "one report");
+    }
+
+    #[test]
+    fn an_emergency_code_that_the_server_took_is_spent_here_too() {
+        let (_folder, journal) = journal();
+        let roster = Digest::of(b"roster");
+        let tried = journal.try_emergency_code(&salt(1), roster).unwrap();
+        journal.spend_emergency_code(&salt(1), NOW).unwrap();
+        assert!(matches!(journal.try_emergency_code(&salt(1), roster), Err(UseError::Spent)));
+        assert!(matches!(journal.use_emergency_code(tried, NOW, &"used", report()), Err(UseError::Spent)));
+        // Also one that was never tried here.
+        journal.spend_emergency_code(&salt(2), NOW).unwrap();
+        assert!(matches!(journal.try_emergency_code(&salt(2), roster), Err(UseError::Spent)));
+        assert!(journal.try_emergency_code(&salt(3), roster).is_ok());
     }
 
     #[test]

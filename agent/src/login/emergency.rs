@@ -23,6 +23,20 @@ impl Login<'_> {
         codes
     }
 
+    /// The server used this account's code up: until the next roster says so, this host's own count does. A disk that
+    /// takes nothing keeps nobody out whom the server let in.
+    pub(super) fn spend_code(&self, account: &AccountName) {
+        let accounts = self.entry().map_or_else(|_| Vec::new(), |entry| entry.accounts);
+        let now = self.agent.wire.time.now();
+        for verifier in
+            accounts.into_iter().filter(|one| one.account == *account).filter_map(|one| one.emergency)
+        {
+            if let Err(error) = self.agent.journal.spend_emergency_code(&verifier.salt, now) {
+                self.agent.log.warn("journal-failed", &[("why", &error.to_string())]);
+            }
+        }
+    }
+
     /// In the log as what it is, beside the line that every decision has.
     pub(super) fn warn_of_code(&self, event: &str, told: &str) {
         self.agent.log.warn(
