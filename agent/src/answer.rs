@@ -1,7 +1,7 @@
 //! The server's answer to a statement, once it is proven to be that. Without one of these nobody gets in.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::ids::{CorrelationId, Digest, MessageId};
@@ -199,6 +199,9 @@ pub fn ask(
     let patience = Patience::until(begun + limits::SERVER_ANSWER);
     let patience = if wait.is_brief { patience.brief() } else { patience };
     let proof = question.proof.clone();
+    // The server may have used the code up, and its answer lets in whoever still waits for it: there is no second one.
+    let is_insistent = matches!(proof, Proof::Code(_)) && !wait.is_brief;
+    let until = if is_insistent { wait.deadline } else { patience.deadline };
     let digest = Digest::of(proof.statement());
     let flight = agent.flights.begin(digest, Some(&agent.keeper));
     let silence = |error: LinkError| {
@@ -207,8 +210,10 @@ pub fn ask(
     let ended = |error: LinkError| if error.is_silence() { silence(error) } else { NoAnswer::Final(error) };
 
     let (asker, link, sent) = (Arc::clone(agent), Arc::clone(link), flight.clone());
-    let asking =
-        Asking::begin(move |is_wanted| send(&asker, &link, question, sent, patience, is_wanted), || ());
+    let asking = Asking::begin(
+        move |is_wanted| send(&asker, &link, question, sent, (patience, until), is_wanted),
+        || (),
+    );
     let asking = asking.map_err(NoAnswer::Final)?;
     let soon = begun + agent.wire.reach.patience(begun);
     let asking = match asking.wait(soon.min(wait.deadline)) {
@@ -219,7 +224,7 @@ pub fn ask(
         asking
     } else {
         (wait.slow)();
-        match asking.wait(patience.deadline.min(wait.deadline)) {
+        match asking.wait(until.min(wait.deadline)) {
             Ok(result) => return result.map_err(ended),
             Err(asking) => asking,
         }
@@ -233,13 +238,17 @@ pub fn ask(
     Err(silence(LinkError::Unreachable(format!("no answer within {:.1} s", begun.elapsed().as_secs_f32()))))
 }
 
-/// One exchange, to its proven end.
+/// Before the same bytes are sent again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// One exchange, to its proven end. If nothing comes back, the same bytes are sent again as long as there is time before
+/// `until` and somebody waits: the server answers them once, and says it as often as it is asked.
 fn send(
     agent: &Agent,
     link: &Link,
     question: Question,
     flight: Flight,
-    patience: Patience,
+    (patience, until): (Patience, Instant),
     is_wanted: &dyn Fn() -> bool,
 ) -> Result<Answer, LinkError> {
     let Question { proof, body, correlation, uid } = question;
@@ -286,7 +295,13 @@ fn send(
         flight.settled();
         return Err(internal("nobody waits for it any more".to_owned()));
     }
-    let reply = link.send(means, Answers::Fresh, &sealed)?;
+    let mut reply = link.send(means, Answers::Fresh, &sealed);
+    while reply.as_ref().is_err_and(LinkError::is_silence) && Instant::now() + AGAIN < until && is_wanted() {
+        std::thread::sleep(AGAIN);
+        let deadline = until.min(Instant::now() + limits::SERVER_ANSWER);
+        reply = link.send(agent.means(Patience::until(deadline)), Answers::Kept, &sealed);
+    }
+    let reply = reply?;
     let answer = prove(link, &job, reply.body()?)?;
     Ok(Answer { request: Some((id, flight)), ..answer })
 }

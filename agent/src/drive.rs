@@ -39,6 +39,9 @@ const FULL: u8 = 3;
 /// Told when the server's answer takes its time.
 pub(crate) const WAITING: &str = "The server has not answered yet. It is waited for, up to 10 s in all.";
 
+/// The same where the server may have used up what cannot be typed again.
+const WAITING_FOR_CODE: &str = "The server has not answered yet. It is asked again and again, so that your code is not lost: please wait.";
+
 /// A key that may sign this request.
 #[derive(Debug, Clone)]
 pub struct Candidate {
@@ -231,7 +234,8 @@ impl Drive<'_> {
         let question = Question { proof, body, correlation, uid };
         let deadline = person.deadline();
         let is_brief = self.desk.is_some_and(|desk| desk.has_one_for(&question.proof));
-        let mut slow = || person.note(NoteKind::Info, WAITING);
+        let waiting = if matches!(question.proof, Proof::Code(_)) { WAITING_FOR_CODE } else { WAITING };
+        let mut slow = || person.note(NoteKind::Info, waiting);
         let wait = Wait { deadline, is_brief, slow: &mut slow };
         match answer::ask(self.agent, self.link, question, wait) {
             Ok(answer) => Event::Answered(answer),
