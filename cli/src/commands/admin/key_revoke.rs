@@ -57,7 +57,7 @@ impl FromStr for Target {
 }
 
 /// One key to be revoked, and what is known of it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Found {
     key: Fingerprint,
     about: String,
@@ -101,22 +101,42 @@ impl Revoke {
         }
     }
 
-    /// Asks the server whose card it is.
+    /// Asks the server whose card it is. A number is what a host said when the key was registered, and two may have said
+    /// the same: which of them is meant is not ours to guess.
     fn by_card(&self, global: &Global, card: CardIdent) -> Result<Found, Failure> {
         terminal::tell(&format!("Looking up whose card {card} is."));
-        let mut after = None;
+        let (mut after, mut matches) = (None, Vec::new());
         loop {
             let list = user_list::page(global, &self.card, after)?;
             after = list.accounts.last().map(|last| last.account.to_string()).filter(|_| list.more);
-            let of_card =
-                |one: &AccountShown| keys(one).find(|key| key.card == Some(card)).map(|key| found(one, key));
-            if let Some(found) = list.accounts.iter().find_map(of_card) {
-                return Ok(found);
-            }
+            matches.extend(list.accounts.iter().flat_map(|one| of_card(one, card)));
             if after.is_none() {
-                return Err(Failure::usage(format!("no account's key was registered from the card {card}"))
-                    .then("Name the key by its account or fingerprint: countersign admin user list"));
+                return only(matches, card);
             }
+        }
+    }
+}
+
+fn of_card(account: &AccountShown, card: CardIdent) -> impl Iterator<Item = Found> {
+    keys(account).filter(move |key| key.card == Some(card)).map(|key| found(account, key))
+}
+
+fn only(mut matches: Vec<Found>, card: CardIdent) -> Result<Found, Failure> {
+    match (matches.pop(), matches.is_empty()) {
+        (Some(found), true) => Ok(found),
+        (None, _) => Err(Failure::usage(format!("no account's key was registered from the card {card}"))
+            .then("Name the key by its account or fingerprint: countersign admin user list")),
+        (Some(last), false) => {
+            matches.push(last);
+            let each = matches.iter().map(|one| format!("\n  key {}\n    {}", one.key, one.about));
+            let message = format!(
+                "{} keys were registered from a card that called itself {card}, so the number does not say which one \
+                 is lost:{}",
+                matches.len(),
+                each.collect::<String>()
+            );
+            Err(Failure::usage(message)
+                .then("Name the key by its fingerprint: countersign admin key revoke KEY"))
         }
     }
 }
@@ -205,6 +225,22 @@ impl fmt::Display for Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_that_two_cards_claim_names_neither() {
+        let card: CardIdent = "FFFE:0000AAAA".parse().unwrap();
+        let one = |n: u8, about: &str| Found {
+            key: Fingerprint::from_bytes(&[n; 20]).unwrap(),
+            about: about.to_owned(),
+        };
+        let (first, other) = (one(1, "of account ana"), one(2, "of account olga"));
+        assert_eq!(only(vec![first.clone()], card).unwrap().key, first.key);
+        assert!(only(Vec::new(), card).unwrap_err().message.contains("no account's key"));
+        let refused = only(vec![first.clone(), other.clone()], card).unwrap_err().message;
+        for said in [first, other].iter().flat_map(|found| [found.key.to_string(), found.about.clone()]) {
+            assert!(refused.contains(&said), "{refused}");
+        }
+    }
 
     #[test]
     fn a_key_is_named_in_three_ways_that_never_mix() {
