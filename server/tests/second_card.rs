@@ -145,6 +145,23 @@ fn codes_that_a_lost_card_had_made_end_with_it() {
 }
 
 #[test]
+fn codes_that_were_made_before_a_suspension_end_with_it() {
+    let server = Server::new();
+    let (host, admin, ana) = server.with_ana();
+    let (spare, third) = (another(&server, &ana), another(&server, &ana));
+    let accepted = host.offer_code(&spare, &own_code(&host, &ana)).unwrap().unwrap();
+    let code = own_code(&host, &ana);
+    for job in ["suspend", "resume"] {
+        let reply = host.job(&admin, job, "account/ana", None);
+        assert_eq!(reply.decision, Decision::Allowed, "{}", reply.reason);
+    }
+    assert!(matches!(host.register(&third, &code).unwrap(), Registered::WrongCode));
+    let sealed = host.user_key(&spare, &accepted);
+    refusal(&host.send(&sealed), &host.server, &sealed);
+    register(&host, &third, &own_code(&host, &ana));
+}
+
+#[test]
 fn the_last_administrators_second_card_may_go_and_the_last_card_may_not() {
     let server = Server::new();
     let host = server.host();

@@ -71,6 +71,23 @@ fn accounts_of_login(connection: &Connection, login: &LoginName) -> Result<Vec<A
     rows.into_iter().map(|columns| columns.account(connection)).collect()
 }
 
+impl SqliteTransaction<'_> {
+    /// Nothing that was made for the account before opens anything, or becomes its key: neither the code on paper nor one
+    /// for another card, nor a registration that has begun with one.
+    fn end_codes(&self, name: &AccountName, at: Timestamp) -> Result<(), StoreError> {
+        self.end_emergency_code(name, at)?;
+        self.write(
+            "UPDATE codes SET used_at = ?2 WHERE account = ?1 AND used_at IS NULL",
+            (name.as_str(), time(at)),
+        )?;
+        self.write(
+            "UPDATE registrations SET ended_at = ?2 WHERE account = ?1 AND ended_at IS NULL",
+            (name.as_str(), time(at)),
+        )?;
+        Ok(())
+    }
+}
+
 impl AccountRead for SqliteTransaction<'_> {
     fn account(&self, name: &AccountName) -> Result<Option<Account>, StoreError> {
         account(self.connection(), name)
@@ -208,15 +225,7 @@ impl AccountStore for SqliteTransaction<'_> {
             self.write("DELETE FROM second_keys WHERE account = ?1", [name.as_str()])?;
         }
         // Who has the lost card may have had codes made with it.
-        self.end_emergency_code(name, at)?;
-        self.write(
-            "UPDATE codes SET used_at = ?2 WHERE account = ?1 AND used_at IS NULL",
-            (name.as_str(), time(at)),
-        )?;
-        self.write(
-            "UPDATE registrations SET ended_at = ?2 WHERE account = ?1 AND ended_at IS NULL",
-            (name.as_str(), time(at)),
-        )?;
+        self.end_codes(name, at)?;
         self.write(
             "INSERT INTO revoked_keys (primary_key, account, certificate, signing_keys, card, registered_at, revoked_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -251,7 +260,7 @@ impl AccountStore for SqliteTransaction<'_> {
             (name.as_str(), time(at), keep),
         )?;
         if suspended == 1 {
-            self.end_emergency_code(name, at)?;
+            self.end_codes(name, at)?;
         }
         Ok(suspended == 1)
     }
