@@ -2,7 +2,7 @@
 
 use countersign_protocol::ids::Digest;
 use countersign_protocol::ledger::{EntryKind, Outcome};
-use countersign_protocol::message::{HostEvent, HostEventReply};
+use countersign_protocol::message::{HostEvent, HostEventKind, HostEventReply};
 
 use crate::context::Context;
 use crate::draft::Draft;
@@ -21,7 +21,12 @@ pub(crate) fn host_event(ctx: &Context<'_>, instance: &Instance) -> Result<Draft
     if event.told.len() > TOLD || event.told.chars().any(char::is_control) {
         return Err(Reason::Body(format!("a sentence over {TOLD} bytes or with control characters")).into());
     }
-    let mut entry = ctx.entry(EntryKind::HostEvent, Outcome::Noted, event.told);
+    // As loud as where the server is asked: somebody tries codes.
+    let kind = match event.event {
+        HostEventKind::WrongEmergencyCode => EntryKind::Alarm,
+        _ => EntryKind::HostEvent,
+    };
+    let mut entry = ctx.entry(kind, Outcome::Noted, event.told);
     entry.correlation = event.correlation;
     entry.instance = Some(instance.fingerprint.clone());
     entry.account = event.account;

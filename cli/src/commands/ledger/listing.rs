@@ -93,7 +93,10 @@ fn what(entry: &Entry) -> String {
         EntryKind::HostEvent => format!("{}{}", told("event").replace('-', " "), login(entry)),
         EntryKind::OfflineUse => format!("let in without the server{}", login(entry)),
         EntryKind::Refusal => "message refused".to_owned(),
-        EntryKind::Alarm => "ALARM".to_owned(),
+        EntryKind::Alarm => match told("event") {
+            "" => "ALARM".to_owned(),
+            event => format!("ALARM: {}{}", event.replace('-', " "), login(entry)),
+        },
     }
 }
 
