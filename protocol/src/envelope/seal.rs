@@ -10,6 +10,7 @@ use openpgp::crypto::Signer as _;
 use openpgp::serialize::stream::{Encryptor, LiteralWriter, Message as Stream, Recipient, Signer};
 use openpgp::types::{DataFormat, SymmetricAlgorithm};
 use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::binary::Binary;
 use crate::certificate::{self, Cert, CertificateError};
@@ -48,6 +49,13 @@ pub enum SealError {
     /// Nobody signs.
     #[error("an envelope needs a signature")]
     NoSigner,
+}
+
+/// An emergency code may be in it.
+impl Drop for Sealed {
+    fn drop(&mut self) {
+        self.literal.0.zeroize();
+    }
 }
 
 impl Sealed {
@@ -93,7 +101,7 @@ pub fn seal(
     recipient: &Cert,
     now: Timestamp,
 ) -> Result<Sealed, SealError> {
-    let literal = message.to_bytes()?;
+    let mut literal = Zeroizing::new(message.to_bytes()?);
     let time = now.to_system_time();
     let mut keys: Vec<_> = recipient
         .keys()
@@ -127,7 +135,7 @@ pub fn seal(
     if bytes.len() > limits::ENVELOPE {
         return Err(SealError::TooLarge(bytes.len()));
     }
-    Ok(Sealed { bytes: Binary(bytes), literal: Binary(literal), id: message.id })
+    Ok(Sealed { bytes: Binary(bytes), literal: Binary(std::mem::take(&mut literal)), id: message.id })
 }
 
 /// Adds the signing layer.
