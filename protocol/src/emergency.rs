@@ -22,19 +22,28 @@ pub struct EmergencyCode(SecretString);
 pub struct NotACode;
 
 impl EmergencyCode {
-    /// A fresh one.
+    /// A fresh one. It has a letter: digits alone could be a PIN.
     ///
     /// # Errors
     /// No randomness.
     pub fn new(random: &dyn Random) -> Result<Self, NoRandomness> {
-        crockford::fresh(random, GROUPS).map(Self)
+        loop {
+            let plain = crockford::fresh(random, GROUPS)?;
+            if !plain.expose_secret().bytes().all(|byte| byte.is_ascii_digit()) {
+                return Ok(Self(plain));
+            }
+        }
     }
 
-    /// What a person typed: any case, with spaces and dashes.
+    /// What a person typed: any case, with spaces and dashes. Sixteen digits in one are somebody's PIN, which goes
+    /// nowhere.
     ///
     /// # Errors
     /// [`NotACode`].
     pub fn typed(text: &str) -> Result<Self, NotACode> {
+        if text.trim().bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(NotACode);
+        }
         let plain = crockford::typed(text);
         if crockford::is_code(&plain, GROUPS) { Ok(Self(plain)) } else { Err(NotACode) }
     }
@@ -89,23 +98,13 @@ impl<'de> Deserialize<'de> for EmergencyCode {
 }
 
 /// Whether a code may be typed for this PAM service: the console's own login, `su`, and the login screens of display
-/// managers. Neither sudo, which asks many times a day, nor anything that serves people far away.
+/// managers that ask question after question. Neither sudo, which asks many times a day, nor anything that serves people
+/// far away; nor `sddm`, which has one field and would answer the question for a code with what is in it, or with nothing
+/// before the card is in.
 #[must_use]
 pub fn is_console_service(service: &ServiceName) -> bool {
-    const SERVICES: [&str; 12] = [
-        "gdm-password",
-        "gdm3",
-        "greetd",
-        "lightdm",
-        "login",
-        "lxdm",
-        "ly",
-        "sddm",
-        "slim",
-        "su",
-        "su-l",
-        "xdm",
-    ];
+    const SERVICES: [&str; 11] =
+        ["gdm-password", "gdm3", "greetd", "lightdm", "login", "lxdm", "ly", "slim", "su", "su-l", "xdm"];
     SERVICES.contains(&service.as_str())
 }
 
@@ -124,7 +123,15 @@ mod tests {
             assert_eq!(EmergencyCode::typed(&typed).unwrap(), code);
         }
         assert_ne!(EmergencyCode::new(&SystemRandom).unwrap(), code);
-        for none in ["", "123456", "7K3M-Q2ZD-04XR-9HF", "7K3M-Q2ZD-04XR-9HFTT", "7K3M-Q2ZD-04XR-9HFU"] {
+        for none in [
+            "",
+            "123456",
+            "1234567890123456",
+            " 1234567890123456\n",
+            "7K3M-Q2ZD-04XR-9HF",
+            "7K3M-Q2ZD-04XR-9HFTT",
+            "7K3M-Q2ZD-04XR-9HFU",
+        ] {
             assert_eq!(EmergencyCode::typed(none), Err(NotACode), "{none}");
         }
     }
@@ -144,11 +151,11 @@ mod tests {
 
     #[test]
     fn a_code_opens_the_console_and_nothing_that_serves_people_far_away() {
-        for service in ["login", "su", "su-l", "gdm-password", "sddm"] {
+        for service in ["login", "su", "su-l", "gdm-password", "lightdm"] {
             assert!(is_console_service(&service.parse().unwrap()), "{service}");
         }
         for service in
-            ["sudo", "sudo-i", "sshd", "remote", "polkit-1", "vlock", "cron", "systemd-user", "other"]
+            ["sudo", "sudo-i", "sshd", "sddm", "remote", "polkit-1", "vlock", "cron", "systemd-user", "other"]
         {
             assert!(!is_console_service(&service.parse().unwrap()), "{service}");
         }
