@@ -44,6 +44,32 @@ fn wait_for(scene: &Scene<'_>, login: &str, accounts: &[&str]) -> Vec<String> {
     .unwrap()
 }
 
+/// The indented block with this word in it.
+fn block<'t>(text: &'t str, start: &str, word: &str) -> Vec<&'t str> {
+    let blocks: Vec<Vec<&str>> = text
+        .lines()
+        .collect::<Vec<_>>()
+        .chunk_by(|one, two| one.starts_with(start) == two.starts_with(start))
+        .filter(|lines| lines[0].starts_with(start) && lines.iter().any(|line| line.contains(word)))
+        .map(|lines| lines.iter().map(|line| line.strip_prefix(start).unwrap()).collect())
+        .collect();
+    assert_eq!(blocks.len(), 1, "{word}: {blocks:?}");
+    blocks.into_iter().next().unwrap()
+}
+
+#[test]
+fn the_example_for_sshd_says_word_for_word_what_the_manual_says() {
+    let [manual, example] = [include_str!("../../docs/ssh.md"), include_str!("../../packaging/pam.d/sshd")];
+    for word in ["AuthorizedKeysCommandUser", "other-auth"] {
+        assert_eq!(block(example, "#     ", word), block(manual, "    ", word));
+    }
+    // As whom the agent answers it, no other key than the card's, and nobody else kept from a password.
+    let lines = block(example, "#     ", "AuthorizedKeysCommandUser");
+    assert!(lines.contains(&format!("AuthorizedKeysCommandUser {SSHD}").as_str()));
+    let at = lines.iter().position(|line| line.starts_with("Match User ")).unwrap();
+    assert_eq!(lines[at + 1..], ["    AuthorizedKeysFile none", "    AuthenticationMethods publickey"]);
+}
+
 #[test]
 fn a_key_is_told_while_its_card_lives_and_its_account_is_not_barred() {
     let machine = Machine::start().unwrap();
