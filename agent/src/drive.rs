@@ -5,7 +5,7 @@ mod code;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate::{self, Cert};
@@ -14,7 +14,6 @@ use countersign_protocol::ids::{
     ServiceName,
 };
 use countersign_protocol::ipc::NoteKind;
-use countersign_protocol::limits;
 use countersign_protocol::roster::RosterAccount;
 use countersign_protocol::statement::{Place, Purpose, SignedStatement, Statement};
 
@@ -202,7 +201,7 @@ impl Drive<'_> {
                 }
             }
             Action::AskCode(text) => self.ask_code(&text, person),
-            Action::WaitForCard => self.wait_for_card(person),
+            Action::WaitForCard(longest) => self.wait_for_card(longest, person),
             Action::ReadTries(card) => self.tries(card, person),
             // Nobody is there any more: a try is not spent for them.
             Action::Sign(_) | Action::Send(_) | Action::SendCode(..) | Action::DecideHere(..)
@@ -266,8 +265,8 @@ impl Drive<'_> {
         }
     }
 
-    fn wait_for_card(&self, person: &mut Person) -> Event {
-        let deadline = person.deadline().min(Instant::now() + limits::CARD_WAIT);
+    fn wait_for_card(&self, longest: Duration, person: &mut Person) -> Event {
+        let deadline = person.deadline().min(Instant::now() + longest);
         let wanted = |seen: &CardSeen| self.choice(seen).is_some();
         let mut told = Told::default();
         loop {

@@ -27,6 +27,8 @@ pub use await_server::AwaitServer;
 pub use await_touch::AwaitTouch;
 pub use decided::{Decided, Refused, Verdict};
 
+use std::time::Duration;
+
 use countersign_protocol::emergency::EmergencyCode;
 use countersign_protocol::ids::{AccountName, CardIdent};
 use countersign_protocol::ipc::NoteKind;
@@ -116,8 +118,8 @@ pub enum Action {
     AskHidden(String),
     /// Ask without echo for an emergency code. With no answer but Enter, look which cards are in.
     AskCode(String),
-    /// Wait until a card that could sign it is in a reader.
-    WaitForCard,
+    /// Wait so long at most until a card that could sign it is in a reader.
+    WaitForCard(Duration),
     /// Ask the card how many tries are left.
     ReadTries(CardIdent),
     /// Take a turn with the card, say that it wants a touch if it does, and have it sign: one VERIFY with this

@@ -134,6 +134,10 @@ pub const WATCHES_REMEMBERED: usize = 64;
 /// How long the agent waits for a card to be put in.
 pub const CARD_WAIT: Duration = Duration::from_secs(30);
 
+/// The same after Enter at a question that also takes an emergency code: the card is on its way then, and a person who gave
+/// up, which a program cannot tell from Enter, is not to be kept.
+pub const CARD_WAIT_AFTER_ENTER: Duration = Duration::from_secs(8);
+
 /// How long a card may take for one command, key generation apart.
 pub const CARD_ANSWER: Duration = Duration::from_secs(20);
 

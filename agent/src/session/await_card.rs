@@ -1,9 +1,12 @@
 //! Which card? The one that is in, or the one that somebody puts in, or the one that somebody names. Where the place and
 //! the account allow it, an emergency code instead.
 
+use std::time::Duration;
+
 use countersign_protocol::emergency::NotACode;
 use countersign_protocol::ids::AccountName;
 use countersign_protocol::ipc::NoteKind;
+use countersign_protocol::limits;
 
 use super::{Action, AwaitCode, AwaitPin, Choice, Decided, Event, Session, Step};
 use crate::trouble::sentence;
@@ -43,7 +46,7 @@ impl AwaitCard {
         }
         match cards.pop() {
             Some(card) => AwaitPin::begin(card),
-            None if self.codes.is_empty() => self.wait(),
+            None if self.codes.is_empty() => self.wait(limits::CARD_WAIT),
             None => self.ask_code(),
         }
     }
@@ -53,8 +56,10 @@ impl AwaitCard {
             (Asked::Card, Event::Cards(cards)) if !cards.is_empty() => self.offered(cards),
             (Asked::Which(_), Event::Typed(typed)) => self.named(&typed),
             (Asked::Card, Event::Card(error)) => Decided::no_card(&error, &self.whose),
-            // Enter before the card was seen: from now on it is noticed by itself.
-            (Asked::Code, Event::Cards(cards)) if cards.is_empty() => self.wait(),
+            // Enter before the card was seen: from now on it is noticed by itself. Or nobody wants to go on.
+            (Asked::Code, Event::Cards(cards)) if cards.is_empty() => {
+                self.wait(limits::CARD_WAIT_AFTER_ENTER)
+            }
             (Asked::Code, Event::Cards(cards)) => self.offered(cards),
             (Asked::Code, Event::Code(code)) => AwaitCode::begin(self.codes, code),
             (Asked::Code, Event::NotACode) => {
@@ -70,9 +75,9 @@ impl AwaitCard {
         }
     }
 
-    fn wait(self) -> Step {
+    fn wait(self, longest: Duration) -> Step {
         let note = Action::Note(NoteKind::Info, format!("Insert the card of {}.", self.whose));
-        (Session::AwaitCard(Self { asked: Asked::Card, ..self }), vec![note, Action::WaitForCard])
+        (Session::AwaitCard(Self { asked: Asked::Card, ..self }), vec![note, Action::WaitForCard(longest)])
     }
 
     /// In one hidden prompt: a program that shows no notes, or shows them late, shows this.

@@ -36,10 +36,17 @@ pub(crate) fn check_auth(text: &str) -> Result<(), Failure> {
         ));
     }
     let landed = jump.parse::<usize>().ok().and_then(|jump| lines.get(jump.checked_add(1)?));
-    if landed.is_some_and(|line| line == "required pam_permit.so") {
-        Ok(())
-    } else {
-        Err(wrong("does not lead a card to where a password leads"))
+    if landed.is_none_or(|line| line != "required pam_permit.so") {
+        return Err(wrong("does not lead a card to where a password leads"));
+    }
+    // pam-auth-update gives such words to whoever is not first, and ours asks for no password.
+    let waits = |line: &String| line.split(' ').any(|word| word == "use_first_pass");
+    match lines.get(1).filter(|line| waits(line)) {
+        Some(line) => Err(wrong("asks nobody for a password").then(format!(
+            "Who needs no card could not log in: `{line}` takes a password that an earlier line asked for, and none \
+             does. Enable a profile that asks, such as unix, with a priority above that one's. See: pam-auth-update"
+        ))),
+        None => Ok(()),
     }
 }
 
@@ -172,6 +179,15 @@ mod tests {
             assert!(check_auth(&GOOD.replacen(from, to, 1)).is_err(), "{from} {to}");
         }
         assert!(check_auth("").is_err());
+        // One that is not pam_unix, and was written to be never the first.
+        let mute = GOOD.replacen("pam_unix.so nullok try_first_pass", "pam_sss.so use_first_pass", 1);
+        assert!(check_auth(&mute).is_err());
+        let behind = GOOD.replacen("success=2", "success=3", 1).replacen(
+            "auth\trequisite",
+            "auth\t[success=1 default=ignore] pam_sss.so use_first_pass\nauth\trequisite",
+            1,
+        );
+        assert!(check_auth(&behind).is_ok(), "behind one that asks");
         let account = "account [success=1 default=ignore] pam_succeed_if.so quiet user = root service = login\n\
             account [success=ok  ignore=ignore default=die]\tpam_countersign.so \naccount required pam_unix.so\n";
         assert!(check_account(account).is_ok());
