@@ -3,7 +3,9 @@
 use countersign_tests::pam_stack::{Code, Dialect, Facility, Folder, Line, Transaction};
 
 use super::configurations::{self, Configuration};
-use super::modules::{Hook, any_but_one, code, honest, is_for_the_console, is_ours, refusal, vouches};
+use super::modules::{
+    Hook, any_but_one, code, honest, is_for_the_console, is_ours, refusal, says_root, vouches,
+};
 use super::programs::{PROGRAMS, Program, Way};
 use super::sweep::for_all;
 
@@ -13,20 +15,30 @@ struct Person {
     account: Code,
     setcred: Code,
     password: bool,
+    /// It is root who starts the program.
+    root: bool,
 }
 
 impl Person {
     fn unmanaged() -> Self {
-        Self { authenticate: Code::IGNORE, account: Code::IGNORE, setcred: Code::IGNORE, password: true }
+        let [authenticate, account, setcred] = [Code::IGNORE; 3];
+        Self { authenticate, account, setcred, password: true, root: false }
     }
 
     fn with_card() -> Self {
-        Self { authenticate: Code::SUCCESS, account: Code::SUCCESS, setcred: Code::SUCCESS, password: false }
+        let [authenticate, account, setcred] = [Code::SUCCESS; 3];
+        Self { authenticate, account, setcred, password: false, root: false }
     }
 
     /// `card-or-password`, and the agent does not run.
     fn with_password_instead() -> Self {
         Self { authenticate: code("authinfo_unavail"), password: true, ..Self::with_card() }
+    }
+
+    /// Root, who becomes somebody with a card, and has none.
+    fn root(account: Code) -> Self {
+        let authenticate = code("auth_err");
+        Self { authenticate, account, setcred: Code::SUCCESS, password: false, root: true }
     }
 
     fn says(&self, line: &Line, hook: Hook) -> Code {
@@ -35,6 +47,11 @@ impl Person {
             (true, Hook::Account) => self.account,
             (true, Hook::Setcred) => self.setcred,
             (true, _) => Code::SUCCESS,
+            (false, Hook::Authenticate | Hook::Account)
+                if self.root && says_root(line) && !is_for_the_console(line) =>
+            {
+                Code::SUCCESS
+            }
             (false, Hook::Authenticate) if !self.password && line.module() == Some("pam_unix.so") => {
                 code("auth_err")
             }
@@ -95,6 +112,60 @@ fn who_should_get_in_gets_in_through_every_shipped_stack() {
     }
     println!("{ways_in} honest logins, none locked out");
     assert!(ways_in > 250, "{ways_in}");
+}
+
+/// By the example, and by Fedora's own file, which ends the account check for root. By Debian's own file only if root's
+/// file says that `su` may authenticate otherwise: our account check was not told of any card.
+#[test]
+fn root_becomes_who_needs_a_card_by_su_where_the_stack_or_the_managed_file_says_so() {
+    let (not_asked, other_auth) = (Person::root(code("perm_denied")), Person::root(Code::SUCCESS));
+    for configuration in configurations::all() {
+        let Configuration { with, dialect, .. } = configuration;
+        for program in configuration.programs().filter(|program| ["su", "su-l"].contains(&program.service)) {
+            let at = format!("{} in {}", program.name, configuration.name);
+            let is_there = with.files().any(|(name, _)| name == program.service);
+            let by_stack = is_there && !configuration.name.starts_with("Debian");
+            assert_eq!(not_asked.uses(with, *dialect, program), (by_stack, false), "{at}");
+            assert_eq!(other_auth.uses(with, *dialect, program), (is_there, false), "{at}, other-auth");
+        }
+    }
+}
+
+#[test]
+fn a_finger_is_asked_for_only_where_a_password_would_do() {
+    let mut fingers = 0;
+    for Configuration { with, dialect, .. } in configurations::all() {
+        for program in PROGRAMS {
+            let fresh = Transaction::start(with, program.service, *dialect);
+            let stack = fresh.stack(Facility::Auth).to_vec();
+            let is_finger = |line: &Line| line.module() == Some("pam_fprintd.so");
+            if !stack.iter().any(is_ours) || !stack.iter().any(is_finger) {
+                continue;
+            }
+            for ours in any_but_one() {
+                let mut asked = false;
+                let mut transaction = fresh.clone();
+                let result = transaction.authenticate(|at| match &stack[at] {
+                    line if is_ours(line) => ours,
+                    line if is_finger(line) => {
+                        asked = true;
+                        Code::SUCCESS
+                    }
+                    line if vouches(line) => code("auth_err"),
+                    line => honest(line, Hook::Authenticate),
+                });
+                let would_do = ours == Code::IGNORE || ours == code("authinfo_unavail");
+                assert_eq!(asked, would_do, "{ours:?}: {}", program.name);
+                assert!(
+                    ours == Code::SUCCESS || (result == Code::SUCCESS) == would_do,
+                    "{ours:?}: {}",
+                    program.name
+                );
+                fingers += u32::from(asked);
+            }
+        }
+    }
+    assert!(fingers > 0);
 }
 
 #[test]

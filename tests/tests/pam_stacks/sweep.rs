@@ -67,6 +67,8 @@ fn hole(program: Program, dialect: Dialect, way_in: &Authenticated, check: &Chec
     let stands_aside = |code| code == Code::SUCCESS || code == Code::IGNORE;
     let unavailable = code("authinfo_unavail");
     match way_in.ours {
+        // With `authinfo_unavail` root's file lets somebody in without a card: by whatever the stack takes from people
+        // without one, a finger too where there is a reader.
         Some(code) if !stands_aside(code) && code != unavailable => {
             return Some("we said no, and they are in");
         }
