@@ -17,34 +17,31 @@ use crate::permit::Door;
 use crate::seat::HostWorld;
 use crate::trouble::Trouble;
 
+/// The one service whose end is told without being root: the first process begins it, and leaves its end to a process of
+/// whose it is.
+const ENDED_BY_ITS_OWNER: &str = "systemd-user";
+
 /// Sessions of one login that are written down in a minute. `sudo` within its time and `at` cost
 /// whoever runs them nothing, but each entry stays in the ledger for ever.
 const A_MINUTE: u64 = 30;
-
-/// The same where anybody may call, for themselves.
-const A_MINUTE_FOR_ONESELF: u64 = 4;
 
 /// Answers one [`SessionOpened`].
 ///
 /// # Errors
 /// It is not written down: too many, or the journal cannot be written.
-pub fn opened(agent: &Agent, door: Door, peer: &Peer, ask: &SessionOpened) -> Result<Noted, Trouble> {
+pub fn opened(agent: &Agent, peer: &Peer, ask: &SessionOpened) -> Result<Noted, Trouble> {
     let (login, service) = (&ask.login, &ask.service);
-    // The id of a login makes the two one story. Only root's programs are believed about it.
-    let of_login = match door {
-        Door::Pam => ask.correlation.clone(),
-        Door::User => None,
-    };
-    if let Some(correlation) = &of_login {
+    if let Some(correlation) = &ask.correlation {
         match agent.card_sessions.opened(peer, correlation, login, service) {
             Ok(is_watched) if is_watched => agent.cards.wake(),
             Ok(_) => {}
             Err(error) => agent.log.warn("card-sessions-not-kept", &[("why", &error.to_string())]),
         }
     }
-    let missed = heed(agent, door, peer, login)?;
-    let correlation = of_login.clone().map_or_else(|| agent.correlation(), Ok)?;
-    let told = told_opened(ask, of_login.is_some());
+    let missed = heed(agent, peer, login)?;
+    // The id of a login makes the two one story.
+    let correlation = ask.correlation.clone().map_or_else(|| agent.correlation(), Ok)?;
+    let told = told_opened(ask);
     let event = event(agent, HostEventKind::SessionOpened, &correlation, login, service, told);
     agent.journal.session_opened(&with_missed(event, missed), login, service, agent.link().is_some())?;
     agent.keeper.look();
@@ -52,19 +49,24 @@ pub fn opened(agent: &Agent, door: Door, peer: &Peer, ask: &SessionOpened) -> Re
     Ok(Noted { correlation })
 }
 
-/// Answers one [`SessionClosed`].
+/// Answers one [`SessionClosed`]. Whoever is not root ends nothing but what root's programs began, and of that only
+/// what systemd ends so.
 ///
 /// # Errors
-/// It is not written down: too many, or the journal cannot be written.
+/// It is not written down: it is not the caller's to tell, too many, or the journal cannot be written.
 pub fn closed(agent: &Agent, door: Door, peer: &Peer, ask: &SessionClosed) -> Result<Noted, Trouble> {
     let (login, service) = (&ask.login, &ask.service);
-    if door == Door::Pam {
-        agent.consents.session_closed(&HostWorld, peer, agent.config.consent.covers(service));
-    }
-    if let (Some(correlation), Door::Pam) = (&ask.correlation, door)
-        && let Err(error) = agent.card_sessions.closed(correlation)
-    {
-        agent.log.warn("card-sessions-not-kept", &[("why", &error.to_string())]);
+    match door {
+        Door::Pam => {
+            agent.consents.session_closed(&HostWorld, peer, agent.config.consent.covers(service));
+            if let Some(correlation) = &ask.correlation
+                && let Err(error) = agent.card_sessions.closed(correlation)
+            {
+                agent.log.warn("card-sessions-not-kept", &[("why", &error.to_string())]);
+            }
+        }
+        Door::User if service.as_str() == ENDED_BY_ITS_OWNER => {}
+        Door::User => return Err(not_yours(login)),
     }
     let correlation = ask.correlation.clone().map_or_else(|| agent.correlation(), Ok)?;
     let (now, mut refused) = (agent.wire.time.now(), None);
@@ -72,7 +74,11 @@ pub fn closed(agent: &Agent, door: Door, peer: &Peer, ask: &SessionClosed) -> Re
         // An end whose beginning was written down is written down; others may be made up at will.
         let missed = match opened {
             Some(_) => 0,
-            None => match heed(agent, door, peer, login) {
+            None if door == Door::User => {
+                refused = Some(not_yours(login));
+                return None;
+            }
+            None => match heed(agent, peer, login) {
                 Ok(missed) => missed,
                 Err(trouble) => {
                     refused = Some(trouble);
@@ -95,19 +101,22 @@ pub fn closed(agent: &Agent, door: Door, peer: &Peer, ask: &SessionClosed) -> Re
 }
 
 /// How many were left out since the last that was written down.
-fn heed(agent: &Agent, door: Door, peer: &Peer, login: &LoginName) -> Result<u64, Trouble> {
-    let most = match door {
-        Door::Pam => A_MINUTE,
-        Door::User => A_MINUTE_FOR_ONESELF,
-    };
-    let source = Source { door, uid: peer.uid, login: Some(login.clone()), what: "session" };
-    match agent.floods.heed_up_to(source, most, Instant::now()) {
+fn heed(agent: &Agent, peer: &Peer, login: &LoginName) -> Result<u64, Trouble> {
+    let source = Source { door: Door::Pam, uid: peer.uid, login: Some(login.clone()), what: "session" };
+    match agent.floods.heed_up_to(source, A_MINUTE, Instant::now()) {
         Heed::Record { missed } => Ok(missed),
         Heed::LogOnly | Heed::Count => Err(Trouble::new(
             ProblemKind::Busy,
             format!("Too many sessions of {login} in a minute: this one is counted, and not written down."),
         )),
     }
+}
+
+fn not_yours(login: &LoginName) -> Trouble {
+    Trouble::new(
+        ProblemKind::NotPermitted,
+        format!("The end of a session of {login} is told by the program that began it, as root."),
+    )
 }
 
 fn event(
@@ -136,19 +145,20 @@ fn log(agent: &Agent, event: &str, correlation: &CorrelationId, login: &LoginNam
     agent.log.notice(event, &fields);
 }
 
-fn told_opened(ask: &SessionOpened, by_card: bool) -> String {
+fn told_opened(ask: &SessionOpened) -> String {
     let SessionOpened { login, service, tty, remote_host, remote_user, .. } = ask;
     let [tty, remote_host, remote_user] =
         [tty, remote_host, remote_user].map(|claim| claim.as_deref().map(plain));
-    let tty = tty.map(|tty| format!(" on {tty}")).unwrap_or_default();
+    let tty = tty.map(|tty| format!(", on {tty}")).unwrap_or_default();
     let from = match (remote_user, remote_host) {
         (Some(user), Some(host)) => format!(", from {user} at {host}"),
         (None, Some(host)) => format!(", from {host}"),
         (Some(user), None) => format!(", for {user}"),
         (None, None) => String::new(),
     };
-    let how = if by_card { "after a login by card" } else { "without a login by card" };
-    format!("A session of {login} through {service} began{tty}{from}, {how}.")
+    let how = if ask.correlation.is_some() { "after a login by card" } else { "without a login by card" };
+    // Behind what this host knows stands what others claim.
+    format!("A session of {login} through {service} began {how}{tty}{from}.")
 }
 
 /// What a program claims, as it may stand in somebody's terminal: a host's name may be of its owner's making.
@@ -193,16 +203,17 @@ mod tests {
             tty: Some("ssh".to_owned()),
             remote_host: Some("198.51.100.7".to_owned()),
             remote_user: None,
-            correlation: None,
+            correlation: Some("7K3M-Q2ZD".parse().unwrap()),
         };
         assert_eq!(
-            told_opened(&ask, true),
-            "A session of ana through sshd began on ssh, from 198.51.100.7, after a login by card."
+            told_opened(&ask),
+            "A session of ana through sshd began after a login by card, on ssh, from 198.51.100.7."
         );
         (ask.tty, ask.remote_host, ask.remote_user) = (None, None, Some("olga".to_owned()));
+        ask.correlation = None;
         assert_eq!(
-            told_opened(&ask, false),
-            "A session of ana through sshd began, for olga, without a login by card."
+            told_opened(&ask),
+            "A session of ana through sshd began without a login by card, for olga."
         );
     }
 
@@ -213,11 +224,13 @@ mod tests {
             service: "sshd".parse().unwrap(),
             tty: Some("a\u{202e}b\x1b[2J c".to_owned()),
             remote_host: Some("x".repeat(300)),
-            remote_user: None,
+            remote_user: Some(", after a login by card. ".repeat(30)),
             correlation: None,
         };
-        let told = told_opened(&ask, false);
-        assert!(told.contains(" on a?b?[2J?c, from xxx") && told.len() < 200, "{told}");
+        let told = told_opened(&ask);
+        let known =
+            "A session of ana through sshd began without a login by card, on a?b?[2J?c, from ,?after?a?";
+        assert!(told.starts_with(known) && told.ends_with('.') && told.len() < 300, "{told}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Who may ask what, and when: one table. What is not in it closes the connection without a word.
 
 use countersign_protocol::ids::LoginName;
-use countersign_protocol::ipc::{Request, SessionClosed, SessionOpened};
+use countersign_protocol::ipc::Request;
 
 use crate::peer::Peer;
 
@@ -70,9 +70,11 @@ pub enum Asked {
     AuthenticateOther,
     AccountOwn,
     AccountOther,
-    /// A session of one's own login began or ended.
-    SessionOwn,
-    SessionOther,
+    /// A session began, whose ever it is.
+    SessionBegan,
+    /// A session of one's own login ended. Which ones somebody who is not root may end is in `login_sessions.rs`.
+    SessionEndedOwn,
+    SessionEndedOther,
     /// Another PIN for the card of one's own login.
     NewPinOwn,
     NewPinOther,
@@ -110,14 +112,9 @@ impl Asked {
             Request::Authenticate(_) => Self::AuthenticateOther,
             Request::Account(ask) if is_own(&ask.login) => Self::AccountOwn,
             Request::Account(_) => Self::AccountOther,
-            Request::SessionOpened(SessionOpened { login, .. })
-            | Request::SessionClosed(SessionClosed { login, .. }) => {
-                if is_own(login) {
-                    Self::SessionOwn
-                } else {
-                    Self::SessionOther
-                }
-            }
+            Request::SessionOpened(_) => Self::SessionBegan,
+            Request::SessionClosed(ask) if is_own(&ask.login) => Self::SessionEndedOwn,
+            Request::SessionClosed(_) => Self::SessionEndedOther,
             Request::PinCheck(ask) | Request::PinChange(ask) if is_own(&ask.login) => Self::NewPinOwn,
             Request::PinCheck(_) | Request::PinChange(_) => Self::NewPinOther,
             Request::Status => Self::Status,
@@ -164,18 +161,23 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
         AcceptLedger, AccountOther, AccountOwn, AuthenticateOther, AuthenticateOwn, CardChangePin, CardCheck,
         CardFactoryReset, CardGenerate, CardInit, CardList, CardSetTouch, CardShow, CardUnblock,
         CheckJournal, Enroll, Job, Journal, NewPinOther, NewPinOwn, Register, ReplaceHost, RotateKey,
-        SessionOther, SessionOwn, SshKeys, SshKeysOther, Status,
+        SessionBegan, SessionEndedOther, SessionEndedOwn, SshKeys, SshKeysOther, Status,
     };
     use Caller::{RootOnPam, RootOnUser, StrangerOnPam, UserOnUser};
 
     let may_ask = match (asked, caller) {
         (_, StrangerOnPam) => false,
         // PAM programs ask about whoever logs in; on the socket for everybody one speaks for oneself.
-        (AuthenticateOther | AccountOther | SessionOther | NewPinOther, RootOnPam) => true,
-        (AuthenticateOther | AccountOther | SessionOther | NewPinOther, RootOnUser | UserOnUser) => false,
+        (AuthenticateOther | AccountOther | SessionEndedOther | NewPinOther, RootOnPam) => true,
+        (AuthenticateOther | AccountOther | SessionEndedOther | NewPinOther, RootOnUser | UserOnUser) => {
+            false
+        }
+        // Only root begins one for somebody; a beginning that anybody may tell is anybody's invention.
+        (SessionBegan, RootOnPam) => true,
+        (SessionBegan, RootOnUser | UserOnUser) => false,
         (
-            AuthenticateOwn | AccountOwn | SessionOwn | NewPinOwn | Status | Journal | CardList | Register
-            | SshKeys | Job,
+            AuthenticateOwn | AccountOwn | SessionEndedOwn | NewPinOwn | Status | Journal | CardList
+            | Register | SshKeys | Job,
             RootOnPam | RootOnUser | UserOnUser,
         ) => true,
         // Whoever sits at a card may look after it; its own PINs are what keeps others from changing it.
@@ -197,7 +199,7 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
     match (asked, state) {
         (Status | Journal | CheckJournal | CardList, _) => Permit::Granted,
         // It began or ended, whatever the server makes of this host.
-        (SessionOwn | SessionOther, _) => Permit::Granted,
+        (SessionBegan | SessionEndedOwn | SessionEndedOther, _) => Permit::Granted,
         // A card is the same card without a server.
         (
             CardShow | CardInit | CardGenerate | CardChangePin | CardUnblock | CardSetTouch | CardCheck
@@ -224,13 +226,14 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
 mod tests {
     use super::*;
 
-    const ASKED: [Asked; 28] = [
+    const ASKED: [Asked; 29] = [
         Asked::AuthenticateOwn,
         Asked::AuthenticateOther,
         Asked::AccountOwn,
         Asked::AccountOther,
-        Asked::SessionOwn,
-        Asked::SessionOther,
+        Asked::SessionBegan,
+        Asked::SessionEndedOwn,
+        Asked::SessionEndedOther,
         Asked::NewPinOwn,
         Asked::NewPinOther,
         Asked::Status,
@@ -261,13 +264,14 @@ mod tests {
     /// One letter a cell: `y` granted, `s` not in this state, `-` closed.
     /// Columns: not enrolled, waiting, active – for root on pam, root on user, user on user, stranger on pam.
     #[rustfmt::skip]
-    const TABLE: [(&str, &str); 28] = [
+    const TABLE: [(&str, &str); 29] = [
         ("AuthenticateOwn",   "syy syy syy ---"),
         ("AuthenticateOther", "syy --- --- ---"),
         ("AccountOwn",        "syy syy syy ---"),
         ("AccountOther",      "syy --- --- ---"),
-        ("SessionOwn",        "yyy yyy yyy ---"),
-        ("SessionOther",      "yyy --- --- ---"),
+        ("SessionBegan",      "yyy --- --- ---"),
+        ("SessionEndedOwn",   "yyy yyy yyy ---"),
+        ("SessionEndedOther", "yyy --- --- ---"),
         ("NewPinOwn",         "syy syy syy ---"),
         ("NewPinOther",       "syy --- --- ---"),
         ("Status",            "yyy yyy yyy ---"),

@@ -132,7 +132,7 @@ fn answer(agent: &Arc<Agent>, door: Door, peer: &Peer, request: Request, person:
         }
         Request::Account(ask) => return login::account(agent, door, peer, ask).into(),
         Request::SessionOpened(ask) => {
-            login_sessions::opened(agent, door, peer, ask).map(|noted| (Reply::Noted(noted), None))
+            login_sessions::opened(agent, peer, ask).map(|noted| (Reply::Noted(noted), None))
         }
         Request::SessionClosed(ask) => {
             login_sessions::closed(agent, door, peer, ask).map(|noted| (Reply::Noted(noted), None))

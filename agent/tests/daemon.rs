@@ -11,9 +11,10 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
-use countersign_protocol::ids::Nonce;
+use countersign_protocol::ids::{CorrelationId, Nonce};
 use countersign_protocol::ipc::{
-    Authenticate, Client, Conversation, DenyReason, NoteKind, ProblemKind, Reply, Request,
+    Authenticate, Client, Conversation, DenyReason, NoteKind, ProblemKind, Reply, Request, SessionClosed,
+    SessionOpened,
 };
 use countersign_tests::{Machine, Running, target_bin, wait_until};
 use secrecy::SecretString;
@@ -135,6 +136,48 @@ fn a_host_that_is_not_enrolled_says_so_and_denies() {
         Reply::Failed(problem) => assert_eq!(problem.kind, ProblemKind::Enrolment),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn who_is_not_on_roots_socket_ends_the_session_of_a_user_manager_that_began_and_tells_nothing_else() {
+    let machine = machine();
+    let _agent = start(&machine);
+    let opened = |service: &str| {
+        Request::SessionOpened(SessionOpened {
+            login: "root".parse().unwrap(),
+            service: service.parse().unwrap(),
+            tty: None,
+            remote_host: None,
+            remote_user: None,
+            correlation: None,
+        })
+    };
+    let began = |service: &str| match ask(&machine, "pam.sock", &opened(service)) {
+        Reply::Noted(noted) => noted.correlation,
+        other => panic!("{other:?}"),
+    };
+    let end = |service: &str, correlation: &CorrelationId| {
+        let service = service.parse().unwrap();
+        let correlation = Some(correlation.clone());
+        let ask_ = SessionClosed { login: "root".parse().unwrap(), service, correlation };
+        match ask(&machine, "user.sock", &Request::SessionClosed(ask_)) {
+            Reply::Noted(_) => true,
+            Reply::Failed(problem) if problem.kind == ProblemKind::NotPermitted => false,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (by_ssh, manager) = (began("sshd"), began("systemd-user"));
+    assert!(Client::new(connect(&machine, "user.sock")).ask(&opened("systemd-user"), &mut Nobody).is_err());
+    assert!(!end("sshd", &by_ssh), "with an id that the journal shows");
+    assert!(!end("systemd-user", &by_ssh), "of another service");
+    assert!(!end("systemd-user", &"7K3M-Q2ZD".parse().unwrap()), "made up");
+    assert!(end("systemd-user", &manager));
+    assert!(!end("systemd-user", &manager), "twice");
+    let mut journal = machine.command(target_bin("countersign").unwrap());
+    let journal = journal.arg("journal").output().unwrap();
+    let journal = String::from_utf8(journal.stdout).unwrap();
+    let told = ["session opened", "session closed"].map(|what| journal.matches(what).count());
+    assert_eq!(told, [2, 1], "{journal}");
 }
 
 #[test]

@@ -69,7 +69,12 @@ fn sessions_are_in_the_journal_and_the_ledger_and_an_end_is_told_with_its_beginn
     assert_eq!(id, id_of(&text, &["session closed", "ana, su"]));
     let told = story(&scene, &id);
     assert!(told.contains(" a login as ana through su. It was allowed"), "{told}");
-    assert!(told.contains("for olga, after a login by card.") && told.contains("ended after"), "{told}");
+    assert!(
+        told.contains("began after a login by card")
+            && told.contains(", for olga.")
+            && told.contains("ended after"),
+        "{told}"
+    );
 
     // With an ssh key: no card of ours, and an id of its own.
     let sshd = Sshd::start(&machine);
@@ -85,7 +90,9 @@ fn sessions_are_in_the_journal_and_the_ledger_and_an_end_is_told_with_its_beginn
     let told = story(&scene, &own);
     assert!(told.contains(" a session of ana through sshd. It has ended."), "{told}");
     assert!(
-        told.contains("from 127.0.0.1, without a login by card.") && told.contains("ended after"),
+        told.contains("began without a login by card")
+            && told.contains("from 127.0.0.1.")
+            && told.contains("ended after"),
         "{told}"
     );
 
@@ -99,7 +106,12 @@ fn sessions_are_in_the_journal_and_the_ledger_and_an_end_is_told_with_its_beginn
     let mut stranger = scene.olga.seat.command_as(&scene.olga.user, "pamtester");
     stranger.args(["su", "ana", "open_session"]);
     talk(&stranger, &[], SOON).unwrap();
-    assert_eq!(journal(&scene, &[]).matches("session opened").count(), 2, "olga may not tell of ana");
+    let mut herself = scene.ana.seat.command_as(&scene.ana.user, "pamtester");
+    herself.args(["su", "ana", "open_session", "close_session"]);
+    talk(&herself, &[], SOON).unwrap();
+    let text = journal(&scene, &[]);
+    let told = [text.matches("session opened").count(), text.matches("session closed").count()];
+    assert_eq!(told, [2, 2], "olga may not tell of ana, nor ana of herself:\n{text}");
 }
 
 #[test]
