@@ -34,7 +34,7 @@ use crate::card::{AdminError, Asker, CardError, CardSeen, Details, PinReport, St
 use crate::card_choice;
 use crate::person::Person;
 use crate::status;
-use crate::trouble::{Trouble, sentence};
+use crate::trouble::{self, Trouble, sentence};
 
 pub use for_login::{NewPin, find_for_login, new_pin};
 pub use show::show;
@@ -144,7 +144,7 @@ impl Chosen<'_> {
         let message = sentence(told);
         let account = if let [one] = self.accounts.as_slice() { Some(one.clone()) } else { None };
         self.agent().report_card_of(event, self.card, account, &message);
-        Trouble::new(ProblemKind::Card, message)
+        Trouble::new(ProblemKind::Card, message).denied_for(trouble::reason(cause))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Asking a person for the PINs of a card: the tries left in every question, the last one only on their word.
 
 use countersign_protocol::ids::CardIdent;
-use countersign_protocol::ipc::{NoteKind, ProblemKind};
+use countersign_protocol::ipc::{DenyReason, NoteKind, ProblemKind};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
@@ -76,7 +76,8 @@ fn confirm_last_try(person: &mut Person, kind: PinKind, name: &str) -> Result<()
     Err(Trouble::new(
         ProblemKind::Card,
         format!("The last try for the {kind} was not used; nothing was changed."),
-    ))
+    )
+    .denied_for(DenyReason::LastTryRefused))
 }
 
 const fn begun(kind: PinKind) -> &'static str {

@@ -1,7 +1,7 @@
 //! Why a request could not be served, in words for the person and a kind for the program.
 
 use countersign_protocol::ids::CorrelationId;
-use countersign_protocol::ipc::ProblemKind;
+use countersign_protocol::ipc::{DenyReason, ProblemKind};
 
 use crate::card::{CardError, PinError};
 use crate::person::Gone;
@@ -15,6 +15,8 @@ pub struct Trouble {
     pub kind: ProblemKind,
     /// What happened, and what to do next.
     pub message: String,
+    /// What a login is denied for, where the kind says too little.
+    pub reason: Option<DenyReason>,
     /// Under which id it is known already, if it is.
     pub correlation: Option<CorrelationId>,
 }
@@ -22,7 +24,13 @@ pub struct Trouble {
 impl Trouble {
     /// A failure of this kind.
     pub fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), correlation: None }
+        Self { kind, message: message.into(), reason: None, correlation: None }
+    }
+
+    /// The same, which a login is denied for as this.
+    #[must_use]
+    pub fn denied_for(self, reason: DenyReason) -> Self {
+        Self { reason: Some(reason), ..self }
     }
 
     /// The same, known under this id.
@@ -91,8 +99,32 @@ impl From<CardError> for Trouble {
             CardError::Busy | CardError::Occupied { .. } | CardError::InUse(_) => {
                 Self::new(ProblemKind::Busy, sentence(&error.to_string()))
             }
-            error => Self::new(ProblemKind::Card, sentence(&error.to_string())),
+            error => Self::new(ProblemKind::Card, sentence(&error.to_string())).denied_for(reason(&error)),
         }
+    }
+}
+
+/// Any of a card's secrets counts as its PIN.
+pub(crate) const fn reason(error: &CardError) -> DenyReason {
+    match error {
+        CardError::WrongPin { tries: 0 }
+        | CardError::WrongAdminPin { tries: 0 }
+        | CardError::WrongResetCode { tries: 0 }
+        | CardError::Blocked
+        | CardError::AdminBlocked
+        | CardError::NoResetCode => DenyReason::CardBlocked,
+        CardError::WrongPin { .. } | CardError::WrongAdminPin { .. } | CardError::WrongResetCode { .. } => {
+            DenyReason::WrongPin
+        }
+        CardError::LastTry | CardError::AdminLastTry | CardError::ResetCodeLastTry => {
+            DenyReason::LastTryRefused
+        }
+        CardError::NoCard => DenyReason::NoCard,
+        CardError::Gone | CardError::Swapped { .. } => DenyReason::CardGone,
+        CardError::TouchTimeout => DenyReason::TouchTimeout,
+        CardError::Busy | CardError::Occupied { .. } | CardError::InUse(_) => DenyReason::Busy,
+        CardError::Cancelled => DenyReason::Cancelled,
+        _ => DenyReason::CardFailed,
     }
 }
 

@@ -133,8 +133,12 @@ fn passwd_changes_the_pin_of_ana_s_card_and_unblocks_it() {
     let wrong = [("(3 tries left)", "999999"), ("New PIN", "141421"), ("New PIN again", "141421")];
     let ending = talk(&passwd, &wrong, SOON).unwrap();
     assert!(!ending.status.success() && ending.shown.contains("2 tries"), "{}", ending.shown);
+    // PAM_AUTHTOK_RECOVERY_ERR, in libpam's words.
+    assert!(ending.shown.contains("information cannot be recovered"), "{}", ending.shown);
     let again = [("(2 tries left)", "999999"), ("New PIN", "141421"), ("New PIN again", "141421")];
     assert!(!talk(&passwd, &again, SOON).unwrap().status.success());
+    let unwilling = talk(&passwd, &[("Type yes", "no")], SOON).unwrap();
+    assert!(unwilling.shown.contains("information cannot be recovered"), "{}", unwilling.shown);
     let last =
         [("Type yes", "yes"), ("(1 try left)", "999999"), ("New PIN", "141421"), ("New PIN again", "141421")];
     assert!(!talk(&passwd, &last, SOON).unwrap().status.success());

@@ -114,7 +114,7 @@ impl Login<'_> {
 }
 
 fn refused(trouble: Trouble) -> Refused {
-    let reason = match trouble.kind {
+    let by_kind = match trouble.kind {
         ProblemKind::Card | ProblemKind::Usage => DenyReason::CardFailed,
         ProblemKind::Cancelled => DenyReason::Cancelled,
         ProblemKind::Busy => DenyReason::Busy,
@@ -123,5 +123,5 @@ fn refused(trouble: Trouble) -> Refused {
         ProblemKind::Server => DenyReason::ServerUnavailable,
         ProblemKind::Refused | ProblemKind::Untrusted | ProblemKind::Internal => DenyReason::Internal,
     };
-    Refused { reason, message: trouble.message, event: None }
+    Refused { reason: trouble.reason.unwrap_or(by_kind), message: trouble.message, event: None }
 }
