@@ -50,7 +50,8 @@ fn block<'t>(text: &'t str, start: &str, word: &str) -> Vec<&'t str> {
         .lines()
         .collect::<Vec<_>>()
         .chunk_by(|one, two| one.starts_with(start) == two.starts_with(start))
-        .filter(|lines| lines[0].starts_with(start) && lines.iter().any(|line| line.contains(word)))
+        .filter(|lines| lines.iter().all(|line| line.starts_with(start)))
+        .filter(|lines| lines.iter().any(|line| line.contains(word)))
         .map(|lines| lines.iter().map(|line| line.strip_prefix(start).unwrap()).collect())
         .collect();
     assert_eq!(blocks.len(), 1, "{word}: {blocks:?}");
@@ -64,10 +65,13 @@ fn the_example_for_sshd_says_word_for_word_what_the_manual_says() {
         assert_eq!(block(example, "#     ", word), block(manual, "    ", word));
     }
     // As whom the agent answers it, no other key than the card's, and nobody else kept from a password.
-    let lines = block(example, "#     ", "AuthorizedKeysCommandUser");
+    let mut lines = block(example, "#     ", "AuthorizedKeysCommandUser");
     assert!(lines.contains(&format!("AuthorizedKeysCommandUser {SSHD}").as_str()));
     let at = lines.iter().position(|line| line.starts_with("Match User ")).unwrap();
-    assert_eq!(lines[at + 1..], ["    AuthorizedKeysFile none", "    AuthenticationMethods publickey"]);
+    assert_eq!(
+        lines.split_off(at + 1),
+        ["    AuthorizedKeysFile none", "    AuthenticationMethods publickey"]
+    );
 }
 
 #[test]
