@@ -69,6 +69,9 @@ pub const EMERGENCY_TRIES: u32 = 5;
 /// is told of the last; more could be a reply that no envelope takes.
 pub const EMERGENCY_USES_TOLD: u32 = 8;
 
+/// For how many seconds they are told of it at each login, from the first on: a week. One login may show nothing.
+pub const EMERGENCY_TOLD_FOR: i64 = 7 * 24 * 3600;
+
 /// Life of a one-time code made by an administrator, in seconds: a day, so that it can be handed over.
 pub const CODE_LIFE: i64 = 24 * 3600;
 

@@ -18,6 +18,7 @@ use countersign_protocol::random::SystemRandom;
 use countersign_protocol::roster::SignedRoster;
 use countersign_protocol::statement::Statement;
 use countersign_server_core::roster::{OfflineRules, Rules};
+use countersign_server_core::store::Store as _;
 use secrecy::ExposeSecret as _;
 
 use crate::client::host::{Host, Registered};
@@ -98,13 +99,19 @@ fn an_emergency_code_opens_one_login_and_is_an_alarm_that_its_person_hears_of() 
     assert!(!is_let_in(&host, &ana, &code));
     assert!(!is_let_in(&other, &ana, &code));
 
-    // With the card, Ana hears of it once.
+    // With the card, Ana hears of it, at each login of a week: one may be of a program that shows nothing.
     let told =
         |reply: JobReply| reply.result.map(|result| serde_json::from_value::<SessionOpened>(result).unwrap());
     let uses = told(host.log_in(&ana, "ana")).unwrap().emergency_uses;
     assert_eq!(uses.len(), 1);
     assert_eq!((uses[0].login.as_str(), uses[0].at), ("ana", server.clock_now()));
-    assert_eq!(told(host.log_in(&ana, "ana")), None);
+    assert_eq!(told(host.log_in(&ana, "ana")).unwrap().emergency_uses, uses);
+    let (store, now) = (server.store(), server.clock_now());
+    for (later, hears) in [(limits::EMERGENCY_TOLD_FOR - 1, 1), (limits::EMERGENCY_TOLD_FOR + 1, 0)] {
+        let tx = store.begin().unwrap();
+        assert_eq!(tx.tell_emergency_uses(&ana.account, now.plus(later)).unwrap().len(), hears);
+    }
+    drop(store);
     // A new one works.
     assert!(is_let_in(&other, &ana, &new_code(&host, &ana)));
 }
@@ -135,7 +142,13 @@ fn an_emergency_code_is_tried_five_times_in_all_however_many_ask_at_once() {
         .filter(|entry| entry.detail.get(detail::EMERGENCY_CODE).map(String::as_str) == Some("wrong"));
     assert_eq!(compared.count(), 5, "12 codes were compared more than five times");
     assert!(!is_let_in(&host, &ana, &code), "the right one is too late now");
+    let ended = || {
+        let told = host.log_in(&ana, "ana").result;
+        told.is_some_and(|told| serde_json::from_value::<SessionOpened>(told).unwrap().emergency_code_ended)
+    };
+    assert!(ended(), "who tries codes must not end hers behind her back");
     assert!(is_let_in(&host, &ana, &new_code(&host, &ana)), "its person makes another");
+    assert!(!ended(), "that one was used");
 }
 
 #[test]
@@ -418,7 +431,6 @@ fn a_suspended_host_tells_of_an_emergency_and_lets_nobody_in_by_one() {
     let code = away.code.clone();
     let statement = asked(&away.host, &away.ana, "login");
     let store = away.server.store();
-    use countersign_server_core::store::Store as _;
     let tx = store.begin().unwrap();
     let (at, name) = (away.server.clock_now(), away.host.fingerprint());
     assert!(tx.move_instance(&name, InstanceState::Active, InstanceState::Suspended, at).unwrap());

@@ -63,8 +63,14 @@ pub(super) fn notes(answer: &Answer, by_code: bool) -> Vec<String> {
     // A server that says something else of a session is one of another release: its yes is proven all the same.
     let opened =
         answer.result().and_then(|result| serde_json::from_value::<SessionOpened>(result.clone()).ok());
-    let uses = opened.map_or_else(Vec::new, |opened| opened.emergency_uses);
-    uses.iter()
+    let Some(SessionOpened { emergency_uses, emergency_code_ended }) = opened else { return Vec::new() };
+    let ended = emergency_code_ended.then(|| {
+        "Your emergency code has ended: it was tried too often, or ended with a key or a suspension. Make another: \
+         countersign emergency-code ACCOUNT"
+            .to_owned()
+    });
+    emergency_uses
+        .iter()
         .map(|used| {
             format!(
                 "Your emergency code was used on {} at {}, for the login {}. If that was not you, tell an administrator \
@@ -72,5 +78,6 @@ pub(super) fn notes(answer: &Answer, by_code: bool) -> Vec<String> {
                 used.claimed_hostname, used.at, used.login
             )
         })
+        .chain(ended)
         .collect()
 }

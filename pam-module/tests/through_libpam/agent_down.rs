@@ -1,6 +1,8 @@
 //! An agent that does not run, and agents that only look so.
 #![expect(unsafe_code, reason = "one thread of the test becomes another user")]
 
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
@@ -38,7 +40,9 @@ fn agent_down_with_password_allowed_says_unavailable() {
 #[test]
 fn a_socket_that_nobody_serves_is_agent_down() {
     let bench = Bench::new();
-    drop(UnixListener::bind(bench.socket()).unwrap());
+    // A program that another test starts at this moment may hold a copy of it: shut down, it answers nobody there either.
+    let listener = OwnedFd::from(UnixListener::bind(bench.socket()).unwrap());
+    UnixStream::from(listener).shutdown(Shutdown::Both).unwrap();
     assert!(bench.socket().exists());
     assert_eq!(bench.start("test", "ana").authenticate(0), AUTH_ERR);
     assert_eq!(bench.start("test", "bob").authenticate(0), AUTHINFO_UNAVAIL);

@@ -109,8 +109,9 @@ pub trait EmergencyStore {
         used: &EmergencyUsed,
     ) -> Result<(), StoreError>;
 
-    /// The uses that the person was not told of, the oldest first, and no more than
-    /// [`EMERGENCY_USES_TOLD`](countersign_protocol::limits::EMERGENCY_USES_TOLD) of the newest. From now on they were told of these.
+    /// The uses that the person was first told of less than
+    /// [`EMERGENCY_TOLD_FOR`](countersign_protocol::limits::EMERGENCY_TOLD_FOR) ago, or never, the oldest first; no more
+    /// than [`EMERGENCY_USES_TOLD`](countersign_protocol::limits::EMERGENCY_USES_TOLD) of the newest.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -119,4 +120,11 @@ pub trait EmergencyStore {
         account: &AccountName,
         now: Timestamp,
     ) -> Result<Vec<EmergencyUsed>, StoreError>;
+
+    /// Whether the account's code ended unused, and the person was first told of it less than
+    /// [`EMERGENCY_TOLD_FOR`](countersign_protocol::limits::EMERGENCY_TOLD_FOR) ago, or never.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn tell_emergency_end(&self, account: &AccountName, now: Timestamp) -> Result<bool, StoreError>;
 }

@@ -6,8 +6,8 @@ use super::{Effect, Job, Performed};
 use crate::context::Context;
 use crate::stop::Stop;
 
-/// The entry and its receipt are the session's beginning. Whose emergency code was used is told of it now: this request
-/// was signed by their card.
+/// The entry and its receipt are the session's beginning. Whose emergency code was used, or ended, is told of it now: this
+/// request was signed by their card.
 pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
     // Policies say so too; this one cannot be edited away.
     if job.statement.resource.name() != job.instance.fingerprint.to_string() {
@@ -24,8 +24,10 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
         return Ok(Performed::Impossible("The request names no service.".into()));
     }
     let emergency_uses = ctx.tx().tell_emergency_uses(&job.statement.account, ctx.now)?;
-    if emergency_uses.is_empty() {
+    let ended = ctx.tx().tell_emergency_end(&job.statement.account, ctx.now)?;
+    let emergency_code_ended = ended && ctx.rules().emergency_codes;
+    if emergency_uses.is_empty() && !emergency_code_ended {
         return Ok(Performed::Done(Effect::default()));
     }
-    Performed::yielding(&SessionOpened { emergency_uses })
+    Performed::yielding(&SessionOpened { emergency_uses, emergency_code_ended })
 }

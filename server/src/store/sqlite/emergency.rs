@@ -45,7 +45,7 @@ impl EmergencyStore for SqliteTransaction<'_> {
             "INSERT INTO emergency_codes (account, salt, digest, made_at) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (account) DO UPDATE
              SET salt = excluded.salt, digest = excluded.digest, made_at = excluded.made_at, tries = 0,
-                 used_at = NULL, used_for = NULL, ended_at = NULL",
+                 used_at = NULL, used_for = NULL, ended_at = NULL, end_told_at = NULL",
             (account.as_str(), &verifier.salt.0, verifier.digest.as_bytes(), time(now)),
         )?;
         Ok(())
@@ -126,11 +126,17 @@ impl EmergencyStore for SqliteTransaction<'_> {
         now: Timestamp,
     ) -> Result<Vec<EmergencyUsed>, StoreError> {
         let told = self.read_all(
-            "UPDATE emergency_uses SET told_at = ?2
-             WHERE rowid IN (SELECT rowid FROM emergency_uses WHERE account = ?1 AND told_at IS NULL
+            "UPDATE emergency_uses SET told_at = coalesce(told_at, ?2)
+             WHERE rowid IN (SELECT rowid FROM emergency_uses
+                             WHERE account = ?1 AND (told_at IS NULL OR told_at > ?4)
                              ORDER BY at DESC LIMIT ?3)
              RETURNING at, hostname, login",
-            (account.as_str(), time(now), limits::EMERGENCY_USES_TOLD),
+            (
+                account.as_str(),
+                time(now),
+                limits::EMERGENCY_USES_TOLD,
+                time(now.plus(-limits::EMERGENCY_TOLD_FOR)),
+            ),
             |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)),
         )?;
         let mut told: Vec<EmergencyUsed> = told
@@ -142,5 +148,20 @@ impl EmergencyStore for SqliteTransaction<'_> {
             .collect::<Result<_, StoreError>>()?;
         told.sort_by_key(|used| used.at);
         Ok(told)
+    }
+
+    fn tell_emergency_end(&self, account: &AccountName, now: Timestamp) -> Result<bool, StoreError> {
+        let told = self.write(
+            "UPDATE emergency_codes SET end_told_at = coalesce(end_told_at, ?2)
+             WHERE account = ?1 AND used_at IS NULL AND (ended_at IS NOT NULL OR tries >= ?3)
+               AND (end_told_at IS NULL OR end_told_at > ?4)",
+            (
+                account.as_str(),
+                time(now),
+                limits::EMERGENCY_TRIES,
+                time(now.plus(-limits::EMERGENCY_TOLD_FOR)),
+            ),
+        )?;
+        Ok(told == 1)
     }
 }

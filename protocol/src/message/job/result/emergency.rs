@@ -20,8 +20,12 @@ pub struct EmergencyCodeMade {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionOpened {
-    /// Uses of the account's emergency code that its person was not told of yet, the oldest first.
+    /// Uses of the account's emergency code that its person was not told of yet, or for less than a week, the oldest
+    /// first.
     pub emergency_uses: Vec<EmergencyUsed>,
+    /// Its code ended without being used, and there is no other: tried too often, or with a key or by a suspension.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub emergency_code_ended: bool,
 }
 
 /// One use of an account's emergency code.
