@@ -18,6 +18,9 @@ use crate::seat::{Origin, World};
 /// Consents kept at once.
 const MOST: usize = 256;
 
+/// Services whose sessions come and go while nobody does anything.
+const UNATTENDED: [&str; 3] = ["cron", "crond", "atd"];
+
 /// What one login with a card consented to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consent {
@@ -59,6 +62,16 @@ pub struct Asked<'a> {
     pub up: Duration,
     /// How long a consent stands.
     pub life: Duration,
+}
+
+/// A session that ended.
+pub struct Ended<'a> {
+    /// Whose.
+    pub login: &'a LoginName,
+    /// The PAM service that ended it.
+    pub service: &'a ServiceName,
+    /// Whether consents count for that service: each of its commands is a session.
+    pub by_covered: bool,
 }
 
 /// What is known about everything else, now.
@@ -109,15 +122,19 @@ impl Consents {
         self.lock().retain(|one| one.correlation != *correlation);
     }
 
-    /// A program ended a session that it had opened: what was consented to in it, or beneath this program, is over.
-    /// sudo itself has a session for each command; the end of one of those ends nothing.
-    pub fn session_closed(&self, world: &dyn World, peer: &Peer, by_covered: bool) {
-        let origin = world.origin(peer.pid).filter(|_| !by_covered);
+    /// A program ended a session of this login that it had opened: what was consented to in it, or beneath this program,
+    /// is over. So is what was consented to in a terminal that the login's own systemd started, as desktops have them:
+    /// which session those belong to cannot be told. sudo itself has a session for each command; the end of one of
+    /// those ends nothing.
+    pub fn session_closed(&self, world: &dyn World, peer: &Peer, ended: &Ended<'_>) {
+        let origin = world.origin(peer.pid).filter(|_| !ended.by_covered);
+        let is_persons = !ended.by_covered && !UNATTENDED.contains(&ended.service.as_str());
         let in_it = |one: &Consent| match &origin {
             Some(Origin::Session(_)) => one.caller.is_of(origin.as_ref()),
             _ => false,
         };
-        self.lock().retain(|one| !(in_it(one) || one.caller.is_led_by(peer)));
+        let in_some = |one: &Consent| is_persons && one.login == *ended.login && one.caller.is_of_systemd();
+        self.lock().retain(|one| !(in_it(one) || in_some(one) || one.caller.is_led_by(peer)));
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Consent>> {

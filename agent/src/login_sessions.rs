@@ -11,6 +11,7 @@ use countersign_protocol::ipc::{Noted, ProblemKind, SessionClosed, SessionOpened
 use countersign_protocol::message::{HostEvent, HostEventKind};
 
 use crate::agent::{Agent, with_missed};
+use crate::consent::Ended;
 use crate::flood::{Heed, Source};
 use crate::peer::Peer;
 use crate::permit::Door;
@@ -58,7 +59,8 @@ pub fn closed(agent: &Agent, door: Door, peer: &Peer, ask: &SessionClosed) -> Re
     let (login, service) = (&ask.login, &ask.service);
     match door {
         Door::Pam => {
-            agent.consents.session_closed(&HostWorld, peer, agent.config.consent.covers(service));
+            let ended = Ended { login, service, by_covered: agent.config.consent.covers(service) };
+            agent.consents.session_closed(&HostWorld, peer, &ended);
             if let Some(correlation) = &ask.correlation
                 && let Err(error) = agent.card_sessions.closed(correlation)
             {

@@ -40,6 +40,10 @@ impl Caller {
         Some(&self.origin) == origin
     }
 
+    pub(super) const fn is_of_systemd(&self) -> bool {
+        matches!(self.origin, Origin::UserManager(_))
+    }
+
     pub(super) const fn is_led_by(&self, peer: &Peer) -> bool {
         self.leader.0 == peer.pid && self.leader.1 == peer.started
     }

@@ -160,8 +160,24 @@ fn a_consent_ends_with_its_session_and_with_a_denial_and_not_with_one_command_of
         (peer(4711, 18), false, true),
     ] {
         let consents = with_one();
-        consents.session_closed(&Host, &closes, by_covered);
+        let ended = Ended { login: &ana(), service: &"sshd".parse().unwrap(), by_covered };
+        consents.session_closed(&Host, &closes, &ended);
         assert_eq!(is_there(&consents), stays, "{closes:?} {by_covered}");
+    }
+    // A terminal of a desktop belongs to no session of logind: the end of any of ana's ends it.
+    for (login, service, by_covered, stays) in [
+        ("ana", "login", false, false),
+        ("ana", "systemd-user", false, false),
+        ("ana", "cron", false, true),
+        ("ana", "sudo", true, true),
+        ("olga", "login", false, true),
+    ] {
+        let consents = Consents::default();
+        let caller = Caller::others().into_iter().find(Caller::is_of_systemd).unwrap();
+        consents.given(Consent { caller, ..given() });
+        let ended = Ended { login: &login.parse().unwrap(), service: &service.parse().unwrap(), by_covered };
+        consents.session_closed(&Host, &peer(9, 1), &ended);
+        assert_eq!(consents.lock().len(), usize::from(stays), "{login} {service}");
     }
     let consents = with_one();
     consents.forget(&"olga".parse().unwrap());

@@ -110,7 +110,8 @@ const fn is_flood(event: HostEventKind) -> bool {
         HostEventKind::RemoteSession
         | HostEventKind::NoAnswer
         | HostEventKind::SessionOpened
-        | HostEventKind::SessionClosed => true,
+        | HostEventKind::SessionClosed
+        | HostEventKind::ConsentReused => true,
         HostEventKind::WrongPin
         | HostEventKind::CardBlocked
         | HostEventKind::CardPulled
@@ -122,7 +123,6 @@ const fn is_flood(event: HostEventKind) -> bool {
         | HostEventKind::LedgerAccepted
         | HostEventKind::NeverOpened
         | HostEventKind::CardRemoved
-        | HostEventKind::ConsentReused
         | HostEventKind::PinChanged
         | HostEventKind::CardUnblocked
         | HostEventKind::RescueBegan

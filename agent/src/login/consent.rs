@@ -8,11 +8,15 @@ use countersign_protocol::message::{HostEvent, HostEventKind};
 use super::{Login, RECENT, claim_in_words};
 use crate::agent::Agent;
 use crate::consent::{Asked, Caller, Consent, Now, up};
+use crate::flood::{Heed, Source};
 use crate::peer::Peer;
 use crate::permit::Door;
 use crate::person::Person;
 use crate::seat::HostWorld;
 use crate::session::Choice;
+
+/// Uses of one login's consents in a minute. Beyond that the card is asked for.
+const A_MINUTE: u64 = 30;
 
 impl Login<'_> {
     /// The grant, with the receipt of the login that had the card. None: the card is asked for.
@@ -36,6 +40,12 @@ impl Login<'_> {
         if !peer.is_still_there() || person.is_gone() {
             return None;
         }
+        // `sudo` in a loop costs whoever runs it nothing, but each entry stays in the ledger for ever.
+        let source =
+            Source { door: self.door, uid: peer.uid, login: Some(self.login.clone()), what: "consent" };
+        let Heed::Record { missed: _ } = agent.floods.heed_up_to(source, A_MINUTE, Instant::now()) else {
+            return None;
+        };
         let words = words(agent.config.consent.minutes, &consent);
         let event = self.event(peer, &consent, &words);
         // What cannot be written down does not happen: the card is asked for.
