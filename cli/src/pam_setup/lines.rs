@@ -64,12 +64,19 @@ pub(crate) fn check_selected(text: &str) -> bool {
     const HARMLESS: [&str; 2] = ["required pam_env.so", "required pam_faildelay.so delay=2000000"];
     let auth = of_kind(text, "auth");
     let first = auth.iter().find(|line| !HARMLESS.contains(&line.as_str()));
-    first.is_some_and(|line| *line == by_hand_auth()) && check_account(text).is_ok()
+    let account = of_kind(text, "account");
+    first.is_some_and(|line| *line == by_hand_auth()) && account.first().is_some_and(|line| line == ACCOUNT)
 }
 
 /// Whether a file has a line of ours.
 pub(crate) fn has_ours(text: &str) -> bool {
     text.lines().any(|line| line.split('#').next().unwrap_or_default().contains(MODULE))
+}
+
+/// Whether a line goes with ours: what lets root past ours is nothing without it.
+fn goes(line: &str) -> bool {
+    let words = || line.split('#').next().unwrap_or_default().split_whitespace().skip(1);
+    has_ours(line) || words().collect::<Vec<_>>().join(" ") == CONSOLE
 }
 
 /// The file of `passwd` with our line first; `None` if it has one.
@@ -94,7 +101,7 @@ pub(crate) fn without_ours(text: &str) -> Option<String> {
         return None;
     }
     let mut kept = Vec::new();
-    for (at, line) in lines.iter().enumerate().filter(|(_, line)| !has_ours(line)) {
+    for (at, line) in lines.iter().enumerate().filter(|(_, line)| !goes(line)) {
         kept.push(with_shorter_jumps(line, lines.get(at.checked_add(1)?..)?)? + "\n");
     }
     Some(kept.concat())
@@ -107,7 +114,7 @@ fn with_shorter_jumps(line: &str, below: &[&str]) -> Option<String> {
         let ahead = line.get(..*open).unwrap_or_default();
         !ahead.contains('#') && ahead.split_whitespace().count() == 1
     });
-    let Some(open) = open.filter(|_| below_of_kind().any(has_ours)) else { return Some(line.to_owned()) };
+    let Some(open) = open.filter(|_| below_of_kind().any(goes)) else { return Some(line.to_owned()) };
     let close = open.checked_add(line.get(open..)?.find(']')?)?;
     let mut words = Vec::new();
     for word in line.get(open.checked_add(1)?..close)?.split_whitespace() {
@@ -117,7 +124,7 @@ fn with_shorter_jumps(line: &str, below: &[&str]) -> Option<String> {
             continue;
         };
         let passed = || below_of_kind().take(jump);
-        let ours = passed().filter(|line| has_ours(line)).count();
+        let ours = passed().filter(|line| goes(line)).count();
         // How many lines another file brings along is not to be seen here.
         let brings = |line: &str| line.split_whitespace().nth(1) == Some("include");
         let is_plain = !passed().any(brings) && !below.iter().any(|line| line.trim_start().starts_with('@'));
@@ -239,7 +246,7 @@ mod tests {
         assert_eq!(
             without_ours(GOOD).unwrap(),
             GOOD.lines()
-                .filter(|line| !line.contains(MODULE))
+                .filter(|line| !line.contains(MODULE) && !line.contains("service = login"))
                 .map(|line| format!("{line}\n"))
                 .collect::<String>()
         );
