@@ -237,6 +237,34 @@ fn an_emergency_code_works_once_without_the_server_and_is_told_to_it_later() {
 }
 
 #[test]
+fn an_emergency_code_whose_answer_is_lost_lets_in_whoever_waits() {
+    let machine = Machine::start().unwrap();
+    let mut site = Site::by(Way::Road, &machine, 2, HostKey::Sealed).unwrap();
+    site.server.permit_offline(&machine, 24, 0).unwrap();
+    site.put_to_work().unwrap();
+    services(&machine);
+    // The host may decide nothing by itself.
+    let scene = Scene::at(site).unwrap();
+    let code = without_a_card(&scene);
+    wait_for_code(&scene, true);
+    let mut command = scene.console.command("pamtester");
+    command.args(["login", "ana"]).args(HOOKS);
+    let mut dialogue = Dialogue::start(&command).unwrap();
+    dialogue.expect(ASKS, SOON).unwrap();
+    weather(&scene, Weather::AnswerLost);
+    dialogue.send_line(&code).unwrap();
+    dialogue.expect("It is asked again and again", SOON).unwrap();
+    // Longer than anybody waits for an answer otherwise: the code is used up at the server by now.
+    std::thread::sleep(countersign_protocol::limits::SERVER_ANSWER + Duration::from_secs(1));
+    weather(&scene, Weather::Clear);
+    dialogue.expect("You were let in by your emergency code", SOON).unwrap();
+    dialogue.expect_eof(SOON).unwrap();
+    assert!(dialogue.wait(SOON).unwrap().success(), "{}", dialogue.transcript());
+    let listed = scene.ledger("lost.jsonl").unwrap();
+    assert_eq!(listed.matches("The emergency code of ana was used").count(), 1, "{listed}");
+}
+
+#[test]
 fn an_emergency_code_opens_nothing_by_a_roster_that_expired() {
     let machine = Machine::start().unwrap();
     let mut scene = away(&machine);
