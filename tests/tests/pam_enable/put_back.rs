@@ -143,7 +143,7 @@ fn as_long_as_a_line_is_left_that_cannot_go_nothing_is_forgotten_and_it_is_said(
     }
     let without: String = by_hand
         .lines()
-        .filter(|line| !line.contains("pam_countersign"))
+        .filter(|line| !line.contains("pam_countersign") && !line.contains("service = login"))
         .map(|line| format!("{line}\n"))
         .collect();
     machine.write("/etc/pam.d/common-auth", &without, 0o644).unwrap();

@@ -1,6 +1,6 @@
 //! Stacks with a fault that others shipped, or nearly: each is caught.
 
-use countersign_tests::pam_stack::{Dialect, Facility, Folder};
+use countersign_tests::pam_stack::{Code, Dialect, Facility, Folder, Transaction};
 
 use super::configurations::{Configuration, all, generated_with};
 use super::honest::locked_out;
@@ -80,6 +80,46 @@ fn a_password_for_an_agent_that_is_down_is_caught_where_it_is_a_yes_by_itself() 
         let holes = changed("common-auth", "authinfo_unavail=ignore default=die", &to);
         assert!(!holes.is_empty(), "{action}");
     }
+}
+
+/// Tempting, because a module that is gone locks root out too. But a module "is gone" as well for a setuid program that
+/// was given too little memory to load it.
+#[test]
+fn forgiving_a_module_that_cannot_be_loaded_is_caught() {
+    let holes = changed("common-auth", "default=die", "module_unknown=ignore default=die");
+    assert!(holes.iter().any(|hole| hole.contains("ours: Some(module_unknown)")), "{holes:?}");
+    let holes = changed("common-account", "default=die", "module_unknown=ignore default=die");
+    assert!(holes.iter().any(|hole| hole.contains("our account check said no")), "{holes:?}");
+}
+
+/// Forgiven for root alone, by a line of root's own that jumps over everybody's: where jumps count, root would still not
+/// get credentials.
+#[test]
+fn a_jump_over_our_line_for_root_does_not_let_root_in_where_jumps_count() {
+    let mut folder = Folder::default();
+    folder.put(
+        "login",
+        "auth [success=ignore default=1] pam_succeed_if.so quiet uid = 0\n\
+         auth [success=3 ignore=1 module_unknown=1 default=die] pam_countersign.so\n\
+         auth [success=2 ignore=ignore default=die] pam_countersign.so\n\
+         auth [success=1 default=ignore] pam_unix.so\n\
+         auth requisite pam_deny.so\n\
+         auth required pam_permit.so\n",
+    );
+    let stack = folder.stack("login", Facility::Auth);
+    let setcred = Dialect::ALL.map(|dialect| {
+        let mut root = Transaction::start(&folder, "login", dialect);
+        let say = |at: usize| match stack[at].module() {
+            Some("pam_countersign.so") => Code::MODULE_UNKNOWN,
+            _ => Code::SUCCESS,
+        };
+        assert_eq!(root.authenticate(say), Code::SUCCESS);
+        // As the real one does.
+        root.setcred(
+            |at| if stack[at].module() == Some("pam_succeed_if.so") { Code::IGNORE } else { say(at) },
+        )
+    });
+    assert_eq!(setcred, [Code::MODULE_UNKNOWN, Code::SUCCESS]);
 }
 
 /// The account line in the additional block would be after pam_unix's `new_authtok_reqd=done`, which ends the list.

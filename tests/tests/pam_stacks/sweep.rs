@@ -212,9 +212,11 @@ fn checked(
     (ends, tried, passed)
 }
 
-/// What we may say to authenticate and then to setcred: any two of the table, whether they belong together or not.
+/// What we may say to authenticate and then to setcred: any two of the table, whether they belong together or not, and
+/// what libpam says where our module cannot be loaded.
 fn our_pairs(rows: &[Row]) -> BTreeSet<Pair> {
-    rows.iter().flat_map(|row| rows.iter().map(|other| (row.authenticate, other.setcred))).collect()
+    let table = rows.iter().flat_map(|row| rows.iter().map(|other| (row.authenticate, other.setcred)));
+    table.chain([(Code::MODULE_UNKNOWN, Code::MODULE_UNKNOWN)]).collect()
 }
 
 /// What others say to authenticate and then to setcred. In the longest stacks, what is missing counts as a no.

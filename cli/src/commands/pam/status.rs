@@ -100,6 +100,12 @@ impl Shown {
                     .to_owned(),
             );
         }
+        if state != State::Off && users.iter().any(|user| user.as_str() == "root") {
+            attention.push(
+                "root needs a card, but not in `login` where pam-auth-update set this up: docs/pam.md"
+                    .to_owned(),
+            );
+        }
         if is_rescued() {
             attention.push(format!(
                 "{} is there: while it is, nobody is asked for a card. Remove it when you can.",
