@@ -29,9 +29,8 @@ fn with_the_agent_stopped_or_the_module_gone_nobody_gets_in_who_should_not_and_d
     assert!(gets_in && shown.contains("your password will do"), "{shown}");
     assert!(!lobby.pamtester("login", "olga", &whole, &[("Password:", "wrong")]).0);
     lobby.people_without_a_card_get_in("the agent stopped");
-    lobby.scene.site.start_agent().unwrap();
-
     lobby.a_module_that_su_has_no_memory_to_load_is_no_way_around_the_card();
+    lobby.scene.site.start_agent().unwrap();
 
     // A module that is gone is a locked door for everybody but root at the console, who is told so and opens it.
     let module = "/usr/lib/x86_64-linux-gnu/security/pam_countersign.so";
