@@ -59,7 +59,10 @@ impl Lobby<'_> {
     fn a_module_that_su_has_no_memory_to_load_is_no_way_around_the_card(&self) {
         self.set_password("ana");
         let mut unloadable = 0;
-        for kilobytes in (3_000..8_000).step_by(100) {
+        for kilobytes in (4_000..8_000).step_by(100) {
+            if unloadable == 4 {
+                break;
+            }
             let limited = format!("ulimit -v {kilobytes}; exec su ana -c 'echo in as $(id -un)'");
             let mut command = self.scene.console.command("setpriv");
             command.args(["--reuid=4300", "--regid=4300", "--clear-groups", "sh", "-c", &limited]);
