@@ -109,7 +109,8 @@ fn reach(socket: &Path, until: Instant) -> Result<UnixStream, CallError> {
 fn dial(path: &Path, until: Instant) -> io::Result<Result<UnixStream, Errno>> {
     let fd: OwnedFd = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     let stream = UnixStream::from(fd);
-    stream.set_write_timeout(Some(left(until)?))?;
+    // On a busy host the time may be up before the last try: it is made all the same, and says whether an agent runs.
+    stream.set_write_timeout(Some(until.saturating_duration_since(Instant::now()).max(RETRY)))?;
     loop {
         match UnixAddr::new(path).and_then(|address| connect(stream.as_raw_fd(), &address)) {
             Err(Errno::EINTR) if Instant::now() < until => {}
@@ -195,6 +196,13 @@ mod tests {
         let patience = Patience { connect: Duration::from_millis(200), login: Duration::from_millis(400) };
         let begun = Instant::now();
         (call(socket, &request, &mut Nobody, patience), begun.elapsed())
+    }
+
+    #[test]
+    fn an_agent_that_is_down_is_down_also_when_the_time_is_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let late = reach(&folder.path().join("none"), Instant::now());
+        assert!(matches!(late, Err(CallError::Down { .. })), "{late:?}");
     }
 
     #[test]
