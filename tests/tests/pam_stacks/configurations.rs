@@ -101,7 +101,8 @@ fn by_hand(dialect: Dialect) -> Configuration {
         let lines: String = text
             .lines()
             .filter(|line| !line.contains("pam_countersign.so"))
-            .map(|line| format!("{line}\n"))
+            // What jumps over our line alone passes over nothing without it.
+            .map(|line| line.replace("[success=1 default=ignore]", "[default=ignore]") + "\n")
             .collect();
         without.put(name, &lines);
     }
