@@ -11,6 +11,7 @@ pub(crate) mod debian;
 pub(crate) mod kept;
 pub(crate) mod lines;
 pub(crate) mod managed_text;
+pub(crate) mod people;
 pub(crate) mod put_back;
 pub(crate) mod signals;
 pub(crate) mod store;

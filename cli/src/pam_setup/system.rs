@@ -55,6 +55,17 @@ pub(crate) fn is_rescued() -> bool {
     about.is_ok_and(|about| rescue::judge(about.is_file(), about.uid(), about.mode()).is_ok())
 }
 
+/// Whether root's own password opens nothing, as on Ubuntu: then the console is no way in.
+pub(crate) fn root_has_no_password() -> bool {
+    let text = std::fs::read_to_string("/etc/shadow").unwrap_or_default();
+    let mut fields = text.lines().filter_map(|line| line.strip_prefix("root:"));
+    fields.next().is_some_and(|fields| fields.starts_with(['!', '*']))
+}
+
+/// What to say of it.
+pub(crate) const NO_ROOT_PASSWORD: &str = "root has no password, so the console is no way in when cards fail. Set one (passwd root), or have emergency \
+     codes at hand";
+
 /// Where PAM modules lie.
 pub(crate) fn module_is_installed() -> bool {
     const NAME: &str = "pam_countersign.so";

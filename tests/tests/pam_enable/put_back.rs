@@ -29,6 +29,16 @@ fn an_unconfirmed_change_is_put_back_by_itself_though_its_terminal_is_gone() {
     assert!(dialogue.transcript().contains("Everything is as it was"), "{}", dialogue.transcript());
     lobby.are_as(&before, "after ^C");
 
+    // The same while no card is in.
+    lobby.scene.ana.card.pull().unwrap();
+    let mut dialogue = Dialogue::start(&command).unwrap();
+    dialogue.expect("nsert the card", SOON).unwrap();
+    dialogue.send(b"\x03").unwrap();
+    dialogue.expect_eof(SOON).unwrap();
+    assert!(dialogue.transcript().contains("Everything is as it was"), "{}", dialogue.transcript());
+    lobby.are_as(&before, "after ^C without a card");
+    lobby.scene.ana.card.insert().unwrap();
+
     // Somebody who does not wait for the trial to end: nothing holds them up, and the trial changes nothing more.
     let mut dialogue = Dialogue::start(&command).unwrap();
     dialogue.expect("PIN for", SOON).unwrap();

@@ -30,6 +30,7 @@ fn mistakes_are_told_before_anything_is_changed_and_root_is_never_managed() {
             2,
             "there is no PAM service no-such-service",
         ),
+        (vec!["--user", "ana", "--test-service", "logn"], 2, "there is no PAM service logn"),
         (vec!["--user", "ana", "--minutes", "0"], 2, "from one to sixty minutes"),
         (vec!["--user", "ana", "--test-as", "toor"], 2, "toor needs no card"),
         (vec!["--password-fallback"], 2, "--user"),

@@ -16,8 +16,10 @@ use crate::failure::{Failure, LocalKind};
 use crate::output::{Report, Tone};
 use crate::pam_setup::apply::Plan;
 use crate::pam_setup::store::{Attempt, Stage, Store};
-use crate::pam_setup::system::{System, is_rescued, module_is_installed};
-use crate::pam_setup::{authselect, debian, managed_text, sudoers};
+use crate::pam_setup::system::{
+    NO_ROOT_PASSWORD, System, is_rescued, module_is_installed, root_has_no_password,
+};
+use crate::pam_setup::{authselect, debian, managed_text, people, sudoers};
 
 /// Have this host's programs ask for cards (as root).
 ///
@@ -78,7 +80,26 @@ impl Enable {
                 until: None,
                 users: plan.users,
                 services: plan.services,
+                root_has_no_password: root_has_no_password(),
             });
+        }
+        // Only one login is tried.
+        let untried: Vec<_> = self.users.iter().filter(|user| **user != plan.trial).collect();
+        let without = people::without_a_card(global, &untried, &self.test_service);
+        if !without.is_empty() {
+            crate::terminal::tell(&format!(
+                "The agent knows of no card that opens the login of {}. Have them log in before you confirm.",
+                without.join(", ")
+            ));
+        }
+        let refused = people::refused_by(&plan.managed);
+        if !refused.is_empty() {
+            const MOST: usize = 10;
+            let shown = refused.iter().take(MOST).map(|line| format!("\n  {line}")).collect::<String>();
+            crate::terminal::tell(&format!(
+                "{} people are not among those who need a card, and will be refused all the same:{shown}",
+                refused.len()
+            ));
         }
         let pending = plan.carry_out(store, global)?;
         let shown = Shown {
@@ -86,6 +107,7 @@ impl Enable {
             until: Some(pending.until),
             users: pending.users,
             services: pending.services,
+            root_has_no_password: root_has_no_password(),
         };
         Ok(Report::of(&shown)?.ending(crate::exit::Exit::Done, Tone::Attention))
     }
@@ -110,6 +132,11 @@ impl Enable {
         }
         for user in &self.users {
             known_and_not_root(user)?;
+        }
+        // libpam would take the lines for services that have no file of their own.
+        if !is_a_service(self.test_service.as_str()) {
+            return Err(Failure::usage(format!("there is no PAM service {}", self.test_service))
+                .then("Name a file of /etc/pam.d: --test-service NAME"));
         }
         let services = self.services()?;
         let text = managed_now()?;
@@ -220,6 +247,7 @@ struct Shown {
     until: Option<Timestamp>,
     users: Vec<LoginName>,
     services: Vec<ServiceName>,
+    root_has_no_password: bool,
 }
 
 impl fmt::Display for Shown {
@@ -238,6 +266,9 @@ impl fmt::Display for Shown {
         }
         for service in &self.services {
             writeln!(f, "  {service} may authenticate in another way")?;
+        }
+        if self.root_has_no_password {
+            writeln!(f, "  {NO_ROOT_PASSWORD}.")?;
         }
         match self.until {
             Some(_) => writeln!(

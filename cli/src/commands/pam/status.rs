@@ -13,7 +13,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Report, Tone};
 use crate::pam_setup::store::{self, Attempt, Stage};
-use crate::pam_setup::system::{System, is_rescued, module_is_installed};
+use crate::pam_setup::system::{
+    NO_ROOT_PASSWORD, System, is_rescued, module_is_installed, root_has_no_password,
+};
 use crate::pam_setup::{authselect, debian, managed_text, sudoers};
 
 /// Show whether PAM asks for cards here, and until when that is to be confirmed (as root).
@@ -55,6 +57,7 @@ struct Shown {
     /// Since when it is confirmed.
     since: Option<Timestamp>,
     users: Vec<LoginName>,
+    root_has_no_password: bool,
     attention: Vec<String>,
 }
 
@@ -117,6 +120,7 @@ impl Shown {
             until: pending.map(|pending| pending.until),
             since: enabled.map(|enabled| enabled.since),
             users,
+            root_has_no_password: state != State::Off && root_has_no_password(),
             attention,
         })
     }
@@ -150,6 +154,9 @@ impl fmt::Display for Shown {
         }
         for user in &self.users {
             writeln!(f, "  {user} needs a card")?;
+        }
+        if self.root_has_no_password {
+            writeln!(f, "  {NO_ROOT_PASSWORD}.")?;
         }
         for what in &self.attention {
             writeln!(f, "  ! {what}")?;
