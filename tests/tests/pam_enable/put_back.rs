@@ -29,16 +29,6 @@ fn an_unconfirmed_change_is_put_back_by_itself_though_its_terminal_is_gone() {
     assert!(dialogue.transcript().contains("Everything is as it was"), "{}", dialogue.transcript());
     lobby.are_as(&before, "after ^C");
 
-    // The same while no card is in.
-    lobby.scene.ana.card.pull().unwrap();
-    let mut dialogue = Dialogue::start(&command).unwrap();
-    dialogue.expect("nsert the card", SOON).unwrap();
-    dialogue.send(b"\x03").unwrap();
-    dialogue.expect_eof(SOON).unwrap();
-    assert!(dialogue.transcript().contains("Everything is as it was"), "{}", dialogue.transcript());
-    lobby.are_as(&before, "after ^C without a card");
-    lobby.scene.ana.card.insert().unwrap();
-
     // Somebody who does not wait for the trial to end: nothing holds them up, and the trial changes nothing more.
     let mut dialogue = Dialogue::start(&command).unwrap();
     dialogue.expect("PIN for", SOON).unwrap();
@@ -63,8 +53,9 @@ fn an_unconfirmed_change_is_put_back_by_itself_though_its_terminal_is_gone() {
     assert!(lobby.pam(&["revert", "--if-due"], &[], 0).contains("nothing to put back"));
     machine.write("/run/other-boot", "00000000-0000-4000-8000-000000000000\n", 0o444).unwrap();
     machine.does("mount", &["--bind", "/run/other-boot", "/proc/sys/kernel/random/boot_id"]).unwrap();
-    let ending = lobby.pam(&["revert", "--if-due"], &[], 0);
-    assert!(ending.contains("as they were"), "{ending}");
+    // Or by the process that keeps the time, if that looks first.
+    lobby.pam(&["revert", "--if-due"], &[], 0);
+    lobby.is_put_back(&before, "after another boot");
     lobby.are_as(&before, "after another boot");
 }
 
