@@ -130,6 +130,6 @@ fn sshd_is_told_that_a_card_answers_only_to_its_seat() {
     let shown = dialogue.transcript();
     assert!(!shown.contains("PIN for"), "{shown}");
     // sshd holds notes back, and shows the last word with the refusal.
-    assert!(shown.contains("A card answers only to the person at its seat."), "{shown}");
+    assert!(shown.contains("A card answers only to the person at its seat: log in there"), "{shown}");
     assert_eq!(scene.ana.card.counts().unwrap().total, 0, "not one APDU");
 }
