@@ -1,5 +1,6 @@
 //! Everything as it was.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use countersign_protocol::ids::Digest;
@@ -20,6 +21,23 @@ pub(crate) struct PutBack {
     pub(crate) left: Vec<PathBuf>,
     /// These still have lines of ours, which must go by hand.
     pub(crate) still_ours: Vec<PathBuf>,
+}
+
+impl PutBack {
+    /// What did not become as it was, a line each.
+    pub(crate) fn list_left(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { left, still_ours, .. } = self;
+        for path in left.iter().filter(|path| !still_ours.contains(path)) {
+            writeln!(f, "  {} was changed by somebody else meanwhile, and is left as it is", path.display())?;
+        }
+        for path in still_ours {
+            writeln!(f, "  {} still has lines with pam_countersign.so: remove them by hand", path.display())?;
+        }
+        if !still_ours.is_empty() {
+            writeln!(f, "  Then run this again. Until then pam_countersign.so must stay installed.")?;
+        }
+        Ok(())
+    }
 }
 
 /// What is at a path, as far as putting back goes.

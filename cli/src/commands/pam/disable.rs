@@ -64,19 +64,10 @@ struct Shown(PutBack);
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(PutBack { left, still_ours, .. }) = self;
-        if still_ours.is_empty() {
+        if self.0.still_ours.is_empty() {
             writeln!(f, "PAM asks for no cards any more.")?;
         }
-        for path in left.iter().filter(|path| !still_ours.contains(path)) {
-            writeln!(f, "  {} was changed by somebody else meanwhile, and is left as it is", path.display())?;
-        }
-        for path in still_ours {
-            writeln!(f, "  {} still has lines with pam_countersign.so: remove them by hand", path.display())?;
-        }
-        if !still_ours.is_empty() {
-            writeln!(f, "  Then run this again. Until then pam_countersign.so must stay installed.")?;
-        }
+        self.0.list_left(f)?;
         if std::path::Path::new(managed::PATH).exists() {
             writeln!(f, "  {} stays, for the next time", managed::PATH)?;
         }

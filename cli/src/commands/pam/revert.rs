@@ -99,19 +99,10 @@ struct Shown(Option<PutBack>);
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(Some(PutBack { restored, left, still_ours })) = self else {
+        let Self(Some(done)) = self else {
             return writeln!(f, "There is nothing to put back.");
         };
-        writeln!(f, "Put back: {} files are as they were.", restored.len())?;
-        for path in left.iter().filter(|path| !still_ours.contains(path)) {
-            writeln!(f, "  {} was changed by somebody else meanwhile, and is left as it is", path.display())?;
-        }
-        for path in still_ours {
-            writeln!(f, "  {} still has lines with pam_countersign.so: remove them by hand", path.display())?;
-        }
-        if !still_ours.is_empty() {
-            writeln!(f, "  Then run this again. Until then pam_countersign.so must stay installed.")?;
-        }
-        Ok(())
+        writeln!(f, "Put back: {} files are as they were.", done.restored.len())?;
+        done.list_left(f)
     }
 }
