@@ -10,7 +10,7 @@ use countersign_protocol::ipc::{
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::script::{Flow, Said, Script, holds_grant};
+use crate::script::{Flow, Said, Script, bodies, holds_grant};
 
 /// Plays one script.
 ///
@@ -82,19 +82,6 @@ fn same_as_any_json(body: &[u8]) {
         LoginReply::Failed { message, .. } => is("reply", "failed") && is("message", message),
     };
     assert!(same, "another meaning: {reply:?} of {value}");
-}
-
-/// The bodies of all whole frames.
-fn bodies(mut sent: &[u8]) -> Vec<&[u8]> {
-    let mut bodies = Vec::new();
-    while let Some((header, after)) = sent.split_first_chunk::<6>() {
-        let [_, _, length @ ..] = *header;
-        let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-        let Some((body, next)) = after.split_at_checked(length) else { break };
-        bodies.push(body);
-        sent = next;
-    }
-    bodies
 }
 
 /// How many whole frames these are.

@@ -148,19 +148,26 @@ impl Script {
 #[must_use]
 pub fn holds_grant(bytes: &[u8], nonce: &Nonce) -> bool {
     let nonce = serde_json::to_value(nonce).unwrap_or_default();
-    let mut rest = bytes;
-    while let Some((header, after)) = rest.split_first_chunk::<6>() {
-        let [_, _, length @ ..] = *header;
-        let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-        let Some((body, next)) = after.split_at_checked(length) else { return false };
+    for body in bodies(bytes) {
         let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) else { return false };
         match value.get("reply").and_then(serde_json::Value::as_str) {
-            Some("note" | "prompt") => rest = next,
+            Some("note" | "prompt") => {}
             Some("granted") => return value.get("nonce") == Some(&nonce),
             _ => return false,
         }
     }
     false
+}
+
+/// The bodies of these bytes read as frames, as far as those are whole.
+pub fn bodies(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (header, after) = bytes.split_first_chunk::<6>()?;
+        let [_, _, length @ ..] = *header;
+        let (body, rest) = after.split_at_checked(usize::try_from(u32::from_be_bytes(length)).ok()?)?;
+        bytes = rest;
+        Some(body)
+    })
 }
 
 fn without_zeros(bytes: &[u8]) -> Vec<u8> {
