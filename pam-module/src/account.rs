@@ -2,11 +2,10 @@
 //! only for services that root marked `other-auth`, and only if the agent says so.
 
 use countersign_protocol::ids::{Nonce, ServiceName};
-use countersign_protocol::ipc::{Account, LoginReply, LoginRequest};
+use countersign_protocol::ipc::{Account, LoginRequest};
 use countersign_protocol::managed;
 
 use crate::args::Args;
-use crate::client::CallError;
 use crate::hook::{Managed, Scene};
 use crate::outcome::Outcome;
 use crate::permit::{Memory, Permit, Who};
@@ -70,20 +69,15 @@ fn ask(scene: &mut Scene<'_, '_>, args: &Args, who: &Who, password_allowed: bool
     };
     let request =
         LoginRequest::Account(Account { login: who.login.clone(), service: who.service.clone(), nonce });
-    match scene.call(args, &request) {
-        Ok(LoginReply::Granted(grant)) => match Permit::from_bare_grant(&grant, &nonce) {
-            Ok(permit) => {
-                scene.log.info(&format!("{} may use {} [{}]", who.login, who.service, grant.correlation));
-                Outcome::Allowed(permit)
-            }
-            Err(error) => scene.broken(&format!("{}: {error}", who.login)),
-        },
-        Ok(LoginReply::Denied(denial)) => scene.denied(who, &denial),
-        Ok(LoginReply::Failed { kind, message, correlation }) => {
-            scene.failed(who, &kind, &message, &correlation)
+    let grant = match scene.ask(args, who, password_allowed, "an account check", &request) {
+        Ok(grant) => grant,
+        Err(outcome) => return outcome,
+    };
+    match Permit::from_bare_grant(&grant, &nonce) {
+        Ok(permit) => {
+            scene.log.info(&format!("{} may use {} [{}]", who.login, who.service, grant.correlation));
+            Outcome::Allowed(permit)
         }
-        Ok(_) => scene.broken("the agent answered an account check with something else"),
-        Err(error @ CallError::Down { .. }) => scene.agent_down(who, password_allowed, &error),
         Err(error) => scene.broken(&format!("{}: {error}", who.login)),
     }
 }

@@ -1,10 +1,9 @@
 //! `pam_sm_authenticate`: one login, decided by the agent.
 
 use countersign_protocol::ids::Nonce;
-use countersign_protocol::ipc::{Authenticate, Grant, LoginReply, LoginRequest};
+use countersign_protocol::ipc::{Authenticate, Grant, LoginRequest};
 
 use crate::args::Args;
-use crate::client::CallError;
 use crate::hook::{Managed, Scene};
 use crate::outcome::Outcome;
 use crate::permit::{Memory, Permit, Who};
@@ -33,15 +32,10 @@ pub(crate) fn run(scene: &mut Scene<'_, '_>, args: &Args) -> Outcome {
         remote_user: scene.handle.remote_user(),
         nonce,
     });
-    match scene.call(args, &request) {
-        Ok(LoginReply::Granted(grant)) => granted(scene, who, &grant, &nonce),
-        Ok(LoginReply::Denied(denial)) => scene.denied(&who, &denial),
-        Ok(LoginReply::Failed { kind, message, correlation }) => {
-            scene.failed(&who, &kind, &message, &correlation)
-        }
-        Ok(_) => scene.broken("the agent answered a login with something else"),
-        Err(error @ CallError::Down { .. }) => down(scene, who, password_allowed, &error),
-        Err(error) => scene.broken(&format!("{}: {error}", who.login)),
+    match scene.ask(args, &who, password_allowed, "a login", &request) {
+        Ok(grant) => granted(scene, who, &grant, &nonce),
+        Err(Outcome::AgentDown { password_allowed: true }) => password_instead(scene, who),
+        Err(outcome) => outcome,
     }
 }
 
@@ -71,10 +65,9 @@ fn granted(scene: &mut Scene<'_, '_>, who: Who, grant: &Grant, nonce: &Nonce) ->
     }
 }
 
-fn down(scene: &mut Scene<'_, '_>, who: Who, password_allowed: bool, error: &CallError) -> Outcome {
-    let outcome = scene.agent_down(&who, password_allowed, error);
-    if password_allowed && scene.handle.remember(Memory::PasswordInstead(who)).is_err() {
+fn password_instead(scene: &mut Scene<'_, '_>, who: Who) -> Outcome {
+    if scene.handle.remember(Memory::PasswordInstead(who)).is_err() {
         return scene.broken("libpam keeps no data for the module");
     }
-    outcome
+    Outcome::AgentDown { password_allowed: true }
 }

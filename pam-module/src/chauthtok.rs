@@ -1,11 +1,10 @@
 //! `pam_sm_chauthtok`: for a login that needs a card, `passwd` changes the card's PIN.
 
 use countersign_protocol::ids::Nonce;
-use countersign_protocol::ipc::{LoginReply, LoginRequest, PinChange};
+use countersign_protocol::ipc::{LoginRequest, PinChange};
 use pam::constants::{PAM_CHANGE_EXPIRED_AUTHTOK, PamFlag};
 
 use crate::args::Args;
-use crate::client::CallError;
 use crate::hook::{Managed, Scene};
 use crate::outcome::Outcome;
 use crate::permit::{Permit, Who};
@@ -66,22 +65,18 @@ pub(crate) fn run(scene: &mut Scene<'_, '_>, args: &Args) -> Outcome {
 }
 
 fn answer(scene: &Scene<'_, '_>, args: &Args, who: &Who, nonce: &Nonce, request: &LoginRequest) -> Outcome {
-    match scene.call(args, request) {
-        Ok(LoginReply::Granted(grant)) => match Permit::from_bare_grant(&grant, nonce) {
-            Ok(permit) => {
-                if matches!(request, LoginRequest::PinChange(_)) {
-                    scene.log.info(&format!("{} has a new PIN [{}]", who.login, grant.correlation));
-                }
-                Outcome::Allowed(permit)
+    // While the agent is down there is nobody to change a PIN, whatever else is allowed.
+    let grant = match scene.ask(args, who, false, "the change of a PIN", request) {
+        Ok(grant) => grant,
+        Err(outcome) => return outcome,
+    };
+    match Permit::from_bare_grant(&grant, nonce) {
+        Ok(permit) => {
+            if matches!(request, LoginRequest::PinChange(_)) {
+                scene.log.info(&format!("{} has a new PIN [{}]", who.login, grant.correlation));
             }
-            Err(error) => scene.broken(&format!("{}: {error}", who.login)),
-        },
-        Ok(LoginReply::Denied(denial)) => scene.denied(who, &denial),
-        Ok(LoginReply::Failed { kind, message, correlation }) => {
-            scene.failed(who, &kind, &message, &correlation)
+            Outcome::Allowed(permit)
         }
-        Ok(_) => scene.broken("the agent answered the change of a PIN with something else"),
-        Err(error @ CallError::Down { .. }) => scene.agent_down(who, false, &error),
         Err(error) => scene.broken(&format!("{}: {error}", who.login)),
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::path::Path;
 
 use countersign_protocol::ids::CorrelationId;
-use countersign_protocol::ipc::{Conversation as _, Denial, LoginReply, LoginRequest, NoteKind};
+use countersign_protocol::ipc::{Conversation as _, Denial, Grant, LoginReply, LoginRequest, NoteKind};
 use countersign_protocol::random::Random;
 use countersign_protocol::rescue;
 use pam::constants::{PAM_SILENT, PamFlag, PamResultCode};
@@ -157,8 +157,29 @@ impl Scene<'_, '_> {
         reply
     }
 
+    /// Asks for a yes or a no. `Err` is the hook's outcome, and the person was told; `what` was asked, for the log.
+    pub(crate) fn ask(
+        &self,
+        args: &Args,
+        who: &Who,
+        password_allowed: bool,
+        what: &str,
+        request: &LoginRequest,
+    ) -> Result<Grant, Outcome> {
+        Err(match self.call(args, request) {
+            Ok(LoginReply::Granted(grant)) => return Ok(grant),
+            Ok(LoginReply::Denied(denial)) => self.denied(who, &denial),
+            Ok(LoginReply::Failed { kind, message, correlation }) => {
+                self.failed(who, &kind, &message, &correlation)
+            }
+            Ok(_) => self.broken(&format!("the agent answered {what} with something else")),
+            Err(error @ CallError::Down { .. }) => self.agent_down(who, password_allowed, &error),
+            Err(error) => self.broken(&format!("{}: {error}", who.login)),
+        })
+    }
+
     /// The agent said no.
-    pub(crate) fn denied(&self, who: &Who, denial: &Denial) -> Outcome {
+    fn denied(&self, who: &Who, denial: &Denial) -> Outcome {
         let Denial { reason, message, correlation } = denial;
         self.log.notice(&format!("{} denied: {reason:?}: {message} [{correlation}]", who.login));
         self.tell(NoteKind::Error, &with_reference(message, Some(correlation)));
@@ -166,14 +187,14 @@ impl Scene<'_, '_> {
     }
 
     /// The agent could not do it.
-    pub(crate) fn failed(&self, who: &Who, kind: &str, message: &str, reference: &CorrelationId) -> Outcome {
+    fn failed(&self, who: &Who, kind: &str, message: &str, reference: &CorrelationId) -> Outcome {
         self.log.error(&format!("{} not checked: {kind}: {message} [{reference}]", who.login));
         self.tell(NoteKind::Error, &with_reference(message, Some(reference)));
         Outcome::Broken
     }
 
     /// The agent does not run.
-    pub(crate) fn agent_down(&self, who: &Who, password_allowed: bool, error: &CallError) -> Outcome {
+    fn agent_down(&self, who: &Who, password_allowed: bool, error: &CallError) -> Outcome {
         let reference = CorrelationId::new(self.random).ok();
         let shown = reference.as_ref().map_or("-", CorrelationId::as_str);
         self.log.error(&format!("{}: the agent is not running: {error} [{shown}]", who.login));
