@@ -144,23 +144,14 @@ impl Managed {
 /// Whether a directory could take one for the other: the parts before `@` are alike but for case. Letters
 /// outside ASCII are like any other, because directories fold `ö` and `o`, the Kelvin sign and `k`.
 fn resemble(a: &str, b: &str) -> bool {
-    // Most names differ in the first letter, and this is asked of every name in the file.
-    if let (Some(first), Some(other)) = (a.as_bytes().first(), b.as_bytes().first())
-        && first.is_ascii()
-        && other.is_ascii()
-        && !first.eq_ignore_ascii_case(other)
-    {
-        return false;
+    let person = |name| str::split(name, '@').next().unwrap_or(name);
+    let (a, b) = (person(a), person(b));
+    // Nearly all names; this is asked of every name in the file.
+    if a.is_ascii() && b.is_ascii() {
+        return a.eq_ignore_ascii_case(b);
     }
     // Accents that are characters of their own (U+0300 to U+036F) are left out.
-    let letters = |name| {
-        let person = str::split(name, '@').next().unwrap_or(name);
-        person.chars().filter(|c| !('\u{300}'..='\u{36f}').contains(c))
-    };
-    if a.is_ascii() && b.is_ascii() {
-        let person = |name| str::split(name, '@').next().unwrap_or(name);
-        return person(a).eq_ignore_ascii_case(person(b));
-    }
+    let letters = |name| str::chars(name).filter(|c| !('\u{300}'..='\u{36f}').contains(c));
     let (mut a, mut b) = (letters(a), letters(b));
     loop {
         match (a.next(), b.next()) {
