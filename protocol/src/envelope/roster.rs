@@ -80,9 +80,7 @@ impl VerifiedRoster {
         service: &ServiceName,
         now: Timestamp,
     ) -> impl Iterator<Item = &RosterAccount> {
-        let entry = self.entry(login).filter(|_| !self.is_expired(now));
-        let accounts = entry.into_iter().flat_map(|entry| &entry.accounts);
-        accounts.filter(move |one| one.unasked.contains(service, &self.roster.services))
+        self.accounts(login, now).filter(move |one| one.unasked.contains(service, &self.roster.services))
     }
 
     /// Whether `account` may open `login` by `service` with `key` at `now` without the server being asked: the
@@ -96,19 +94,9 @@ impl VerifiedRoster {
         service: &ServiceName,
         now: Timestamp,
     ) -> bool {
-        !self.is_expired(now)
-            && self.roster.offline_uses > 0
-            && self.entry(login).is_some_and(|entry| {
-                entry.accounts.iter().any(|one| {
-                    one.account == *account
-                        && one.keys.contains(key)
-                        && one.offline.contains(service, &self.roster.services)
-                })
-            })
+        self.offline(login, service, now).any(|one| one.account == *account && one.keys.contains(key))
     }
-}
 
-impl VerifiedRoster {
     /// Whether the emergency code of `account` may open `login` by `service` at `now` without the server being asked:
     /// everything but the code itself, and whether it was used here before.
     #[must_use]
@@ -119,15 +107,25 @@ impl VerifiedRoster {
         service: &ServiceName,
         now: Timestamp,
     ) -> bool {
-        !self.is_expired(now)
-            && self.roster.offline_uses > 0
-            && self.entry(login).is_some_and(|entry| {
-                entry.accounts.iter().any(|one| {
-                    one.account == *account
-                        && one.emergency.is_some()
-                        && one.offline.contains(service, &self.roster.services)
-                })
-            })
+        self.offline(login, service, now).any(|one| one.account == *account && one.emergency.is_some())
+    }
+
+    /// Whom policy lets open `login` by `service` without the server being asked; nobody once it has expired.
+    fn offline(
+        &self,
+        login: &LoginName,
+        service: &ServiceName,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &RosterAccount> {
+        let has_uses = self.roster.offline_uses > 0;
+        let accounts = self.accounts(login, now).filter(move |_| has_uses);
+        accounts.filter(move |one| one.offline.contains(service, &self.roster.services))
+    }
+
+    /// The accounts of `login`; none once the roster has expired.
+    fn accounts(&self, login: &LoginName, now: Timestamp) -> impl Iterator<Item = &RosterAccount> {
+        let entry = self.entry(login).filter(|_| !self.is_expired(now));
+        entry.into_iter().flat_map(|entry| &entry.accounts)
     }
 }
 
