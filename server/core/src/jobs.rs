@@ -161,18 +161,7 @@ fn rule(ctx: &mut Context<'_>, job: &Job<'_>, account: &Account) -> Result<Rulin
             "This host was seen twice with one key. It cannot administer until an administrator decides.";
         return Ok(deny(reason.into(), Vec::new(), "instance-not-forked"));
     }
-    let facts = Facts {
-        account: account.facts(),
-        instance: job.instance.facts(),
-        operation: &statement.operation,
-        resource: &statement.resource,
-        login: statement.login.as_ref(),
-        service: statement.service.as_ref(),
-        place: statement.place.as_ref(),
-        claimed: statement.claimed.as_deref(),
-        time: Some(ctx.now),
-        offline: false,
-    };
+    let facts = Facts::of_request(account, job.instance, statement, ctx.now);
     let (policies, reason) = match ctx.policy().decide(&facts) {
         PolicyDecision::Allowed { policies, reason } => (policies, reason),
         PolicyDecision::Denied { policies, reason } => return Ok(deny(reason, policies, "policy")),

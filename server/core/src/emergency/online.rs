@@ -11,7 +11,6 @@ use countersign_protocol::message::{Decision, EmergencyUse, JobReply};
 use countersign_protocol::statement::Statement;
 
 use super::wrong_field;
-use crate::accounts::Account;
 use crate::context::Context;
 use crate::draft::Draft;
 use crate::instances::Instance;
@@ -104,12 +103,13 @@ fn rule(
     let Some(account) = account.filter(|account| account.active_key().is_some()) else {
         return Ok(Ruling::denied("refused", NOT_ACCEPTED, Vec::new(), "account-active"));
     };
-    let (policies, reason) = match ctx.policy().decide(&facts(ctx, instance, statement, &account)) {
-        PolicyDecision::Allowed { policies, reason } => (policies, reason),
-        PolicyDecision::Denied { policies, reason } => {
-            return Ok(Ruling::denied("refused", reason, policies, "policy"));
-        }
-    };
+    let (policies, reason) =
+        match ctx.policy().decide(&Facts::of_request(&account, instance, statement, ctx.now)) {
+            PolicyDecision::Allowed { policies, reason } => (policies, reason),
+            PolicyDecision::Denied { policies, reason } => {
+                return Ok(Ruling::denied("refused", reason, policies, "policy"));
+            }
+        };
     let Some(verifier) = ctx.tx().try_emergency_code(&account.name)? else {
         return Ok(Ruling::denied("none-left", NOT_ACCEPTED, policies, "emergency-code"));
     };
@@ -127,26 +127,6 @@ fn rule(
     let reason = format!("The emergency code of {} was used. {reason}", account.name);
     let check = Check::passed("emergency-code");
     Ok(Ruling { decision: Decision::Allowed, reason, policies, check, word: "used" })
-}
-
-fn facts<'a>(
-    ctx: &Context<'_>,
-    instance: &'a Instance,
-    statement: &'a Statement,
-    account: &'a Account,
-) -> Facts<'a> {
-    Facts {
-        account: account.facts(),
-        instance: instance.facts(),
-        operation: &statement.operation,
-        resource: &statement.resource,
-        login: statement.login.as_ref(),
-        service: statement.service.as_ref(),
-        place: statement.place.as_ref(),
-        claimed: statement.claimed.as_deref(),
-        time: Some(ctx.now),
-        offline: false,
-    }
 }
 
 /// The same for a code that is wrong, was used, was ended, or never was.

@@ -10,7 +10,10 @@ use countersign_protocol::ids::{
     AccountName, ApplicationName, Fingerprint, LoginName, Operation, ResourceName, ServiceName,
 };
 use countersign_protocol::message::InstanceState;
-use countersign_protocol::statement::Place;
+use countersign_protocol::statement::{Place, Statement};
+
+use crate::accounts::Account;
+use crate::instances::Instance;
 
 /// One question: everything that a policy can see, and nothing else.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +39,30 @@ pub struct Facts<'a> {
     pub time: Option<Timestamp>,
     /// Whether the host decides, because the server cannot be asked.
     pub offline: bool,
+}
+
+impl<'a> Facts<'a> {
+    /// What a statement asks that came through this host just now.
+    #[must_use]
+    pub fn of_request(
+        account: &'a Account,
+        instance: &'a Instance,
+        statement: &'a Statement,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            account: account.facts(),
+            instance: instance.facts(),
+            operation: &statement.operation,
+            resource: &statement.resource,
+            login: statement.login.as_ref(),
+            service: statement.service.as_ref(),
+            place: statement.place.as_ref(),
+            claimed: statement.claimed.as_deref(),
+            time: Some(now),
+            offline: false,
+        }
+    }
 }
 
 /// Who asks.
