@@ -1,6 +1,7 @@
 //! The command line.
 
 mod config_check;
+mod config_show;
 mod init;
 mod invite;
 mod own_files;
@@ -46,8 +47,14 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Read the file and the data folder it names, and say what is wrong with them.
+    /// Read the file and every file that it names, and say what is wrong with them.
     Check {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Print what is in force: the file, with the default of every key that it does not have.
+    Show {
         /// The configuration file.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
@@ -96,6 +103,7 @@ impl Arguments {
             Command::Invite(arguments) => invite::run(&arguments),
             Command::Token(arguments) => token::run(&arguments),
             Command::Config(ConfigCommand::Check { config }) => config_check::run(&config),
+            Command::Config(ConfigCommand::Show { config }) => config_show::run(&config),
         }
     }
 }

@@ -1,0 +1,61 @@
+//! The file that `init` writes.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::{Offline, ServerUrl};
+
+/// The file that `init` writes: what is chosen there, and what is chosen most often. Everything else is in
+/// docs/server.md, with its default.
+#[must_use]
+pub fn template(listen: SocketAddr, url: &ServerUrl, data: &Path) -> String {
+    let Offline { hours, uses } = Offline::default();
+    format!(
+        r#"# Countersign server. Every key, with its default: docs/server.md. Unknown keys are errors.
+# Look before you restart: countersign-server config check --config FILE
+
+# Address and port to listen on.
+listen = "{listen}"
+
+# The URL at which hosts reach this server. It goes into application bundles.
+url = "{url}"
+
+# Keys and database. Belongs to the user the server runs as, and to nobody else (0700).
+data = {data:?}
+
+[offline]
+# While a host cannot reach this server, people may log in there by a list that the server signed before:
+# for so many hours, and so often each. 0 switches it off.
+hours = {hours}
+uses = {uses}
+"#,
+        url = url.as_str(),
+        data = data.display().to_string(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::read;
+    use super::*;
+
+    /// Longest file: what fits on a screen is read.
+    const LINES: usize = 40;
+
+    #[test]
+    fn the_file_that_init_writes_is_short_and_says_what_holds_without_it() {
+        let url: ServerUrl = "http://auth.example:8443".parse().unwrap();
+        let text = template("[::]:8443".parse().unwrap(), &url, Path::new("/var/lib/countersign"));
+        assert!(text.lines().count() < LINES, "{}", text.lines().count());
+        let config = read(&text).unwrap();
+        assert_eq!(config.url.port(), 8443);
+        let (chosen, _defaults) = text.split_once("[offline]").unwrap();
+        assert_eq!(read(chosen).unwrap(), config);
+        // What is only a comment there can be written as it stands.
+        let spelled: Vec<&str> = text
+            .lines()
+            .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+            .collect();
+        assert!(read(&spelled.join("\n")).is_ok(), "{spelled:?}");
+    }
+}
