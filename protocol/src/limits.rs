@@ -21,7 +21,11 @@ pub const SUBKEYS: usize = 16;
 /// Most session-key packets of an envelope: one receiver, and one to spare for a key being replaced.
 pub const SESSION_KEY_PACKETS: usize = 2;
 
-/// Most packets of an envelope, however deep: an honest one has eight. The library looks at all earlier packets
+/// Least bytes inside the encryption of an envelope, filled up with padding: nearly every message but a roster fits, so
+/// that a check-in, a login and the answers to them look alike from outside.
+pub const ENVELOPE_INSIDE: usize = 4 * 1024;
+
+/// Most packets of an envelope, however deep: an honest one has ten. The library looks at all earlier packets
 /// again with each further one, so that a flood of small ones would cost the square of its size.
 pub const PACKETS: usize = 12;
 

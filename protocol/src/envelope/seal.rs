@@ -1,5 +1,7 @@
 //! Sign, then encrypt.
 
+mod padding;
+
 use std::io::Write as _;
 
 use sequoia_openpgp as openpgp;
@@ -7,6 +9,7 @@ use sequoia_openpgp as openpgp;
 use openpgp::cert::Preferences as _;
 use openpgp::cert::amalgamation::ValidAmalgamation as _;
 use openpgp::crypto::Signer as _;
+use openpgp::serialize::Serialize as _;
 use openpgp::serialize::stream::{Encryptor, LiteralWriter, Message as Stream, Recipient, Signer};
 use openpgp::types::{DataFormat, SymmetricAlgorithm};
 use serde::{Deserialize, Serialize};
@@ -18,6 +21,9 @@ use crate::clock::Timestamp;
 use crate::ids::{Digest, MessageId};
 use crate::limits;
 use crate::message::{InReplyTo, Message, MessageError};
+
+/// Room for what is around the literal inside the encryption, so that no copy of it is left behind by a vector that grows.
+const INSIDE: usize = 8 * 1024;
 
 /// A signer of the OpenPGP library: a software key or a card.
 pub type BoxedSigner = Box<dyn openpgp::crypto::Signer + Send + Sync>;
@@ -90,8 +96,9 @@ impl Sealed {
     }
 }
 
-/// Signs `message` with every one of `signers`, naming `recipient` as the one intended recipient (W4), and
-/// encrypts it to the encryption keys of `recipient`, the newest [`limits::SESSION_KEY_PACKETS`] of them.
+/// Signs `message` with every one of `signers`, naming `recipient` as the one intended recipient (W4), pads it to a
+/// class of sizes, and encrypts it to the encryption keys of `recipient`, the newest [`limits::SESSION_KEY_PACKETS`] of
+/// them, without saying whose they are (W21).
 ///
 /// # Errors
 /// [`SealError`].
@@ -118,18 +125,25 @@ pub fn seal(
     }
 
     let failed = |error: openpgp::anyhow::Error| SealError::Signing(certificate::chain(&error));
+    let broken = |error: std::io::Error| SealError::Signing(error.to_string());
+    // Signed first, and then encrypted: how much padding it takes is known once the signatures are there.
+    let mut inside = Zeroizing::new(Vec::with_capacity(literal.len() + INSIDE));
+    let stream = sign(Stream::new(&mut *inside), signers, Some(recipient), now)?;
+    let mut stream = LiteralWriter::new(stream).format(DataFormat::Binary).build().map_err(failed)?;
+    stream.write_all(&literal).map_err(broken)?;
+    stream.finalize().map_err(failed)?;
+
     let mut bytes = Vec::new();
     let recipients = keys.iter().map(|key| {
         let features = key.valid_cert().features().unwrap_or_else(openpgp::types::Features::empty);
-        Recipient::new(features, key.key().key_handle(), key.key())
+        Recipient::new(features, None, key.key())
     });
-    let stream = Encryptor::for_recipients(Stream::new(&mut bytes), recipients)
+    let mut stream = Encryptor::for_recipients(Stream::new(&mut bytes), recipients)
         .symmetric_algo(SymmetricAlgorithm::AES256)
         .build()
         .map_err(failed)?;
-    let stream = sign(stream, signers, Some(recipient), now)?;
-    let mut stream = LiteralWriter::new(stream).format(DataFormat::Binary).build().map_err(failed)?;
-    stream.write_all(&literal).map_err(|error| SealError::Signing(error.to_string()))?;
+    stream.write_all(&inside).map_err(broken)?;
+    padding::packet(inside.len()).and_then(|packet| packet.serialize(&mut stream)).map_err(failed)?;
     stream.finalize().map_err(failed)?;
 
     if bytes.len() > limits::ENVELOPE {

@@ -264,7 +264,7 @@ fn every_damaged_byte_is_noticed() {
         let mut bytes = sent.bytes().to_vec();
         bytes[at] ^= 0x40;
         if let Ok(opened) = server.open(&bytes, &[&host]) {
-            // The id of the receiver's key outside the encryption is a hint that decides nothing.
+            // What is outside the encryption decides nothing.
             assert_eq!(*opened.message(), Message::from_bytes(sent.literal()).unwrap(), "byte {at}");
         }
     }
@@ -299,4 +299,28 @@ fn flood_of_packets_is_refused_before_it_costs_anything() {
     let began = std::time::Instant::now();
     assert!(server.open(&flood, &[]).is_err());
     assert!(began.elapsed() < std::time::Duration::from_secs(1), "took {:?}", began.elapsed());
+}
+
+#[test]
+fn an_observer_learns_a_class_of_sizes_and_no_name() {
+    let (host, server) = (Party::new("host"), Party::new("server"));
+    let audience = certificate::fingerprint(&server.cert).unwrap();
+    let said = |logins: usize| {
+        let logins = (0..logins).map(|n| format!("login-{n}").parse().unwrap()).collect();
+        let body = CheckIn { counter: 1, ledger_size: 0, logins, services: vec![] };
+        let message =
+            Message::new(MessageId::new(&SystemRandom).unwrap(), NOW, audience.clone(), &body).unwrap();
+        seal(&message, vec![host.signer()], &server.cert, NOW).unwrap()
+    };
+    let sizes: std::collections::BTreeSet<usize> = (0..200).map(|n| said(n).bytes().len()).collect();
+    assert_eq!(sizes.len(), 1, "whatever is in a small message, it is as large as another: {sizes:?}");
+    let large: std::collections::BTreeSet<usize> = (0..200).map(|n| said(1000 + n).bytes().len()).collect();
+    assert!(large.len() <= 8, "{large:?}");
+    // No key's id, of either side, in what can be read without a key.
+    let sent = said(3);
+    for key in host.cert.keys().chain(server.cert.keys()) {
+        let id = key.key().keyid();
+        assert!(!sent.bytes().windows(8).any(|eight| eight == id.as_bytes()), "{id}");
+    }
+    assert_eq!(server.open(sent.bytes(), &[&host]).unwrap().digest(), sent.in_reply_to().digest);
 }
