@@ -20,6 +20,7 @@
 //! | [`OfflineEmergency`] | instance → server | session subkey | [`OfflineUseReply`] |
 //! | [`Refusal`] | server → whoever asked | server; not encrypted | – |
 
+mod distinct;
 mod emergency;
 mod enrolment;
 mod host_event;
@@ -77,6 +78,7 @@ pub struct Message {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_reply_to: Option<InReplyTo>,
     /// The body, of the shape that `type` names.
+    #[serde(deserialize_with = "distinct::value")]
     pub body: serde_json::Value,
 }
 

@@ -117,6 +117,10 @@ impl Collector<'_> {
             return Err(bad(format!("{} signatures", results.len())));
         };
         let good = result.as_ref().map_err(|error| bad(error.to_string()))?;
+        // One over text would be good for any way to end its lines.
+        if good.sig.typ() != SignatureType::Binary {
+            return Err(bad(format!("of type {}", good.sig.typ())));
+        }
         // Made when the bytes say: a signature dated back into the life of a retired key is none.
         let made = good.sig.signature_creation_time().map(Timestamp::from);
         let distance = made.map(|made| made.seconds_since(self.made).abs());

@@ -9,7 +9,7 @@ use openpgp::parse::PacketParser;
 use openpgp::parse::stream::{
     DecryptionHelper, GoodChecksum, MessageLayer, MessageStructure, VerificationError, VerificationHelper,
 };
-use openpgp::types::SymmetricAlgorithm;
+use openpgp::types::{DataFormat, SignatureType, SymmetricAlgorithm};
 use openpgp::{Cert, KeyHandle, Packet, anyhow};
 
 use super::{Keyring, OpenError, SignedBy};
@@ -79,6 +79,10 @@ impl<'a> Helper<'a> {
         for result in results {
             match result {
                 Ok(GoodChecksum { sig, ka, .. }) => {
+                    // One over text would be good for any way to end its lines.
+                    if sig.typ() != SignatureType::Binary {
+                        return Err(OpenError::Signature(format!("of type {}", sig.typ())));
+                    }
                     self.check_recipient(sig)?;
                     let key = ka.key().fingerprint();
                     let signer = SignedBy { certificate: ours(&ka.cert().fingerprint())?, key: ours(&key)? };
@@ -127,7 +131,22 @@ impl VerificationHelper for Helper<'_> {
         if self.packets > limits::PACKETS {
             return Err(OpenError::Structure(format!("more than {} packets", limits::PACKETS)).into());
         }
+        // One encryption, and what is in it: what is nested deeper would be decrypted as often as it is nested.
+        if pp.recursion_depth() > 1 {
+            return Err(OpenError::Structure(format!("{} packet nested too deep", pp.packet.tag())).into());
+        }
         match &pp.packet {
+            Packet::SEIP(_) if pp.recursion_depth() > 0 => {
+                Err(OpenError::Structure("encrypted more than once".into()).into())
+            }
+            // Nothing signs what a literal says of itself, so it says nothing.
+            Packet::Literal(literal)
+                if literal.format() != DataFormat::Binary
+                    || literal.filename().is_some()
+                    || literal.date().is_some() =>
+            {
+                Err(OpenError::Structure("a literal with a name, a date or another format".into()).into())
+            }
             Packet::PKESK(_)
             | Packet::SEIP(_)
             | Packet::Literal(_)
