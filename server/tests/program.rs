@@ -76,6 +76,14 @@ pub(crate) fn init() -> Made {
     }
 }
 
+impl Made {
+    /// Writes more into the configuration file.
+    pub(crate) fn configure(&self, section: &str) {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        std::fs::write(&self.config, format!("{text}\n{section}")).unwrap();
+    }
+}
+
 impl Program {
     pub(crate) fn start(config: &Path, more: &[&str]) -> Self {
         let mut child = Command::new(BINARY)
@@ -177,7 +185,7 @@ fn every_bad_argument_and_file_is_told_with_what_next() {
     let text = std::fs::read_to_string(&made.config).unwrap();
     let wrong = made.data.join("wrong.toml");
     let wrong_path = wrong.to_str().unwrap();
-    std::fs::write(&wrong, text.replace("[limits]", "[limits]\nqueu = 3")).unwrap();
+    std::fs::write(&wrong, format!("{text}[limits]\nqueu = 3\n")).unwrap();
     fails(&["serve", "--config", wrong_path], 3, &[wrong_path, "line ", "queu", "expected one of"]);
     std::fs::write(&wrong, text.replace("127.0.0.1:0", "localhost")).unwrap();
     fails(&["serve", "--config", wrong_path], 3, &["line ", "listen"]);
@@ -304,9 +312,7 @@ fn a_signal_ends_the_server_in_good_order() {
 #[test]
 fn a_flood_from_one_address_is_told_when_to_come_again() {
     let made = init();
-    let text = std::fs::read_to_string(&made.config).unwrap();
-    std::fs::write(&made.config, text.replace("#strangers_per_minute = 60", "strangers_per_minute = 5"))
-        .unwrap();
+    made.configure("[limits]\nstrangers_per_minute = 5\n");
     let program = Program::start(&made.config, &[]);
     for _ in 0..5 {
         assert_eq!(post(program.port, b"garbage").status, 400);
@@ -364,8 +370,7 @@ fn half_open_requests_neither_keep_others_out_nor_stay() {
 fn a_client_that_hangs_up_keeps_its_place_until_its_message_is_done_with() {
     use std::io::Write as _;
     let made = init();
-    let text = std::fs::read_to_string(&made.config).unwrap();
-    std::fs::write(&made.config, text.replace("#queue = 1024", "queue = 1")).unwrap();
+    made.configure("[limits]\nqueue = 1\n");
     let program = Program::start(&made.config, &[]);
     // While somebody else writes, the worker waits.
     let database = rusqlite::Connection::open(made.data.join("countersign.db")).unwrap();

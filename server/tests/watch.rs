@@ -35,9 +35,9 @@ struct Running {
 
 fn running(limits: &str) -> Running {
     let made = init();
-    let text = std::fs::read_to_string(&made.config).unwrap();
-    let limits = format!("[limits]\nstrangers_per_minute = 100000\nhosts_per_second = 100000\n{limits}\n");
-    std::fs::write(&made.config, text.replace("[limits]\n", &limits)).unwrap();
+    made.configure(&format!(
+        "[limits]\nstrangers_per_minute = 100000\nhosts_per_second = 100000\n{limits}\n"
+    ));
     let program = Program::start(&made.config, &[]);
     let carrier = Arc::new(Http { port: program.port });
     let host = Newcomer::new(&made.bundle, carrier, Arc::new(SystemClock)).enrol(Some(&made.token));
