@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
-use countersign_protocol::ids::CardIdent;
+use countersign_protocol::ids::{CardIdent, Role};
 use countersign_protocol::ipc;
 
 use crate::commands::{
@@ -63,6 +64,11 @@ pub(crate) struct CardChoice {
     /// Which card, where more than one is in, as `countersign card list` shows it.
     #[arg(long, value_name = "IDENT")]
     pub(crate) card: Option<CardIdent>,
+}
+
+/// One of the roles there are.
+pub(crate) fn role() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Role::ALL.map(Role::as_str)).try_map(|word| word.parse::<Role>())
 }
 
 /// For commands that make a certificate.

@@ -2,12 +2,14 @@
 
 mod hexadecimal;
 mod names;
+mod role;
 
 pub use hexadecimal::{CardIdent, Digest, Fingerprint, MessageId, Nonce};
 pub use names::{
     AccountName, ApplicationName, CorrelationId, LoginName, Operation, ResourceName, SeatName, ServiceName,
     TerminalName,
 };
+pub use role::Role;
 
 /// A value did not have the form its type asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

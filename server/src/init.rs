@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use countersign_protocol::certificate::{self, CertificateError};
 use countersign_protocol::clock::Clock;
-use countersign_protocol::ids::{AccountName, ApplicationName, CorrelationId, Fingerprint, LoginName};
+use countersign_protocol::ids::{AccountName, ApplicationName, CorrelationId, Fingerprint, LoginName, Role};
 use countersign_protocol::ledger::{Entry, EntryKind, LedgerKey, Outcome};
 use countersign_protocol::message::result::{AccountCreated, TokenCreated};
 use countersign_protocol::random::{self, NoRandomness, Random};
@@ -114,7 +114,7 @@ pub fn init(
     let mut tx = store.begin()?;
     keys::claim_all(&*tx, &cert, &Owner::Server, now)?;
     let account =
-        Account::invited(wishes.administrator.clone(), wishes.logins.clone(), vec!["administrator".into()]);
+        Account::pending(wishes.administrator.clone(), wishes.logins.clone(), vec![Role::Administrator]);
     let administrator = jobs::invite(&*tx, random, &pepper, &account, now)?.ok_or_else(taken)?;
     let bundle = jobs::new_application(&*tx, &identity, &wishes.application, now)?.ok_or_else(taken)?;
     let token = jobs::new_token(&*tx, random, &pepper, "first", now)?.ok_or_else(taken)?;

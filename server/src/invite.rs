@@ -2,7 +2,7 @@
 //! used, or in place of the key of one whose card is lost while nobody else could revoke it.
 
 use countersign_protocol::clock::Clock;
-use countersign_protocol::ids::{AccountName, CorrelationId, Fingerprint};
+use countersign_protocol::ids::{AccountName, CorrelationId, Fingerprint, Role};
 use countersign_protocol::ledger::{Entry, EntryKind, Outcome, detail};
 use countersign_protocol::message::result::AccountCreated;
 use countersign_protocol::random::{NoRandomness, Random};
@@ -89,7 +89,7 @@ pub fn invite(
         return Err(InviteError::NotTheFirst { wanted: wanted.clone(), first });
     }
     let account = tx.account(wanted)?;
-    if account.is_none_or(|account| account.state != AccountState::Invited) {
+    if account.is_none_or(|account| account.state != AccountState::Pending) {
         return Err(InviteError::HasKey(first));
     }
     let created = jobs::new_code(&*tx, random, &keys.pepper, wanted, now)?;
@@ -124,9 +124,9 @@ pub fn replace_key(
     let mut tx = store.begin()?;
     let account = tx.account(name)?;
     let account = account
-        .filter(|account| account.roles.iter().any(|role| role == jobs::ADMINISTRATOR))
+        .filter(|account| account.roles.contains(&Role::Administrator))
         .ok_or_else(|| InviteError::NoAdministrator(name.clone()))?;
-    if matches!(account.state, AccountState::Suspended(_) | AccountState::Closed) {
+    if matches!(account.state, AccountState::Suspended(_) | AccountState::Retired) {
         return Err(InviteError::Barred(name.clone(), account.state.as_str()));
     }
     let reason = match account.key() {

@@ -1,6 +1,6 @@
 //! Ending keys, barring accounts and hosts, and looking at who is who.
 
-use countersign_protocol::ids::{Fingerprint, Operation};
+use countersign_protocol::ids::{Fingerprint, Operation, Role};
 use countersign_protocol::ledger::{EntryKind, ExportWriter, Trust, verify_export};
 use countersign_protocol::message::result::{
     AccountChanged, AccountCreated, AccountList, InstanceChanged, InstanceList, KeyRevoked, LedgerPage,
@@ -34,10 +34,8 @@ fn accounts(host: &Host, admin: &Person) -> AccountList {
 
 /// One more administrator, registered on `host`.
 fn another_administrator(host: &Host, admin: &Person, server: &Server) -> Person {
-    let body = NewAccount {
-        logins: vec!["olga".parse().unwrap()],
-        roles: vec!["administrator".into(), "user".into()],
-    };
+    let body =
+        NewAccount { logins: vec!["olga".parse().unwrap()], roles: vec![Role::Administrator, Role::User] };
     let body = serde_json::to_vec(&body).unwrap();
     let created: AccountCreated = done(host.job(admin, "create", "account/olga", Some(&body)));
     let olga = Person::new("olga", server.clock_now());
@@ -156,7 +154,7 @@ fn suspended_account_may_do_nothing_until_it_is_resumed() {
         "suspended",
     );
     let resumed: AccountChanged = done(host.job(&admin, "resume", "account/ana", None));
-    assert_eq!((resumed.state.as_str(), resumed.changed), ("invited", true));
+    assert_eq!((resumed.state.as_str(), resumed.changed), ("pending", true));
     let code = server.invite(&host, &admin, "ana", &["ana"]).code;
     let new = Person::new("ana", server.clock_now());
     register(&host, &new, &code);
@@ -308,7 +306,7 @@ fn list_shows_names_states_keys_and_when_they_were_seen() {
     assert_eq!((&shown.instance, shown.state), (&host.fingerprint(), InstanceState::Active));
     assert_eq!((shown.seen, shown.forked), (Some(server.clock_now()), None));
     let one: AccountList = done(host.job(&admin, "read", "account/bob", None));
-    assert_eq!(one.accounts[0].state, "invited");
+    assert_eq!(one.accounts[0].state, "pending");
     denied(&host.job(&admin, "read", "account/nobody", None), "no account");
 }
 

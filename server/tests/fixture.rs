@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_protocol::clock::{Clock, FixedClock, SystemClock, Timestamp};
-use countersign_protocol::ids::Fingerprint;
+use countersign_protocol::ids::{Fingerprint, Role};
 use countersign_protocol::ledger::{Entry, EntryKind};
 use countersign_protocol::message::InstanceState;
 use countersign_protocol::message::result::{AccountCreated, ApplicationBundle, NewAccount};
@@ -113,7 +113,7 @@ impl Server {
     pub(crate) fn invite(&self, host: &Host, admin: &Person, name: &str, logins: &[&str]) -> AccountCreated {
         let body = NewAccount {
             logins: logins.iter().map(|login| login.parse().unwrap()).collect(),
-            roles: vec!["user".into()],
+            roles: vec![Role::User],
         };
         let body = serde_json::to_vec(&body).unwrap();
         let reply = host.job(admin, "create", &format!("account/{name}"), Some(&body));

@@ -57,7 +57,7 @@ fn lost_card_named_by_its_account_or_number_lets_nobody_in_any_more() {
     ana_is_denied(&scene);
 
     let shown = olga(&scene, &["admin", "user", "show", "ana"], 1).success().unwrap().shown;
-    for expected in ["invited", "revoked", &scene.ana.card.ident()] {
+    for expected in ["pending", "revoked", &scene.ana.card.ident()] {
         assert!(shown.contains(expected), "no {expected}:\n{shown}");
     }
     // It is revoked once only.

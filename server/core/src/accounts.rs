@@ -2,7 +2,7 @@
 
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ids::{AccountName, CardIdent, Fingerprint, LoginName};
+use countersign_protocol::ids::{AccountName, CardIdent, Fingerprint, LoginName, Role};
 use countersign_protocol::roster::EmergencyVerifier;
 
 use crate::policy::AccountFacts;
@@ -21,7 +21,7 @@ pub struct Account {
     /// The login names it may open, on any host whose policy lets it.
     pub logins: Vec<LoginName>,
     /// Its roles, in the words of the policy.
-    pub roles: Vec<String>,
+    pub roles: Vec<Role>,
     /// When a request of it was last taken, to the hour.
     pub seen: Option<Timestamp>,
     /// What is kept of its emergency code, if it has one that can be used.
@@ -32,13 +32,13 @@ pub struct Account {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccountState {
     /// Made by an administrator; its person has registered no key yet.
-    Invited,
+    Pending,
     /// May ask.
     Active(AccountKey),
     /// Barred until an administrator lifts it; with its key, if it has one.
     Suspended(Option<AccountKey>),
     /// Gone for good.
-    Closed,
+    Retired,
 }
 
 /// The certificate of an account, as it was when it was registered (W26: never merged, only replaced).
@@ -83,8 +83,8 @@ impl Account {
 
     /// An account that waits for its key.
     #[must_use]
-    pub const fn invited(name: AccountName, logins: Vec<LoginName>, roles: Vec<String>) -> Self {
-        Self { name, state: AccountState::Invited, logins, roles, second: None, seen: None, emergency: None }
+    pub const fn pending(name: AccountName, logins: Vec<LoginName>, roles: Vec<Role>) -> Self {
+        Self { name, state: AccountState::Pending, logins, roles, second: None, seen: None, emergency: None }
     }
 
     /// The key arrived: the account may ask from now on.
@@ -93,8 +93,8 @@ impl Account {
     /// It has a key already, or will never have one.
     pub fn bind(self, key: AccountKey) -> Result<Self, Reason> {
         match self.state {
-            AccountState::Invited => Ok(Self { state: AccountState::Active(key), ..self }),
-            AccountState::Active(_) | AccountState::Suspended(_) | AccountState::Closed => {
+            AccountState::Pending => Ok(Self { state: AccountState::Active(key), ..self }),
+            AccountState::Active(_) | AccountState::Suspended(_) | AccountState::Retired => {
                 Err(Reason::AccountNotInvited)
             }
         }
@@ -106,7 +106,7 @@ impl Account {
         match &self.state {
             AccountState::Active(key) => Some(key),
             AccountState::Suspended(key) => key.as_ref(),
-            AccountState::Invited | AccountState::Closed => None,
+            AccountState::Pending | AccountState::Retired => None,
         }
     }
 
@@ -125,20 +125,20 @@ impl Account {
     pub const fn active_key(&self) -> Option<&AccountKey> {
         match &self.state {
             AccountState::Active(key) => Some(key),
-            AccountState::Invited | AccountState::Suspended(_) | AccountState::Closed => None,
+            AccountState::Pending | AccountState::Suspended(_) | AccountState::Retired => None,
         }
     }
 }
 
 impl AccountState {
-    /// The word in the store.
+    /// The word for people and policies.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
-            Self::Invited => "invited",
+            Self::Pending => "pending",
             Self::Active(_) => "active",
             Self::Suspended(_) => "suspended",
-            Self::Closed => "closed",
+            Self::Retired => "retired",
         }
     }
 }
@@ -211,7 +211,7 @@ pub trait AccountStore: AccountRead {
     /// [`StoreError`].
     fn add_account(&self, account: &Account, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Gives an invited account its key, if it is still invited and not barred.
+    /// Gives a pending account its key, if it is still pending and not barred.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -224,7 +224,7 @@ pub trait AccountStore: AccountRead {
     fn bind_second_key(&self, name: &AccountName, key: &AccountKey) -> Result<bool, StoreError>;
 
     /// Takes `key` away from an account for ever, if it has it, and unless nobody who is active would have the role
-    /// `keep` afterwards. An account with another key goes on with that one; any other is invited again. A bar on it
+    /// `keep` afterwards. An account with another key goes on with that one; any other is pending again. A bar on it
     /// stays. Codes of the account end: whoever has the card may have had some made with it.
     ///
     /// # Errors

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use clap::{Args, ValueEnum};
-use countersign_protocol::ids::{AccountName, LoginName};
+use clap::Args;
+use countersign_protocol::ids::{AccountName, LoginName, Role};
 use countersign_protocol::message::result::{AccountCreated, NewAccount};
 use serde::Serialize;
 
-use crate::args::{CardChoice, Global};
+use crate::args::{CardChoice, Global, role};
 use crate::failure::Failure;
 use crate::job::{Job, Recorded};
 use crate::output::Report;
@@ -24,38 +24,17 @@ pub(crate) struct Add {
     logins: Vec<LoginName>,
 
     /// What the account may do beside logging in; may be given more than once.
-    #[arg(long = "role", value_enum, value_name = "ROLE", default_value = "user")]
+    #[arg(long = "role", value_name = "ROLE", value_parser = role(), default_value = "user")]
     roles: Vec<Role>,
 
     #[command(flatten)]
     card: CardChoice,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Role {
-    Administrator,
-    Developer,
-    ResourceAdministrator,
-    User,
-    Auditor,
-}
-
-impl Role {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Administrator => "administrator",
-            Self::Developer => "developer",
-            Self::ResourceAdministrator => "resource-administrator",
-            Self::User => "user",
-            Self::Auditor => "auditor",
-        }
-    }
-}
-
 impl Add {
     pub(crate) fn run(&self, global: &Global) -> Result<Report, Failure> {
         let logins = if self.logins.is_empty() { vec![self.own_login()?] } else { self.logins.clone() };
-        let roles = self.roles.iter().map(|role| role.word().to_owned()).collect();
+        let roles = self.roles.clone();
         let done = Job::new("create", "account", self.name.as_str(), &self.card)?
             .with(&NewAccount { logins, roles })?
             .run(global)?;

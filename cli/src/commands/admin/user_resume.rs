@@ -40,5 +40,5 @@ fn told(account: &AccountChanged) -> Words {
              countersign admin user add {account} …"
         )
     };
-    Words { said, more: None, next: (state == "invited").then(code) }
+    Words { said, more: None, next: (state == "pending").then(code) }
 }

@@ -56,7 +56,8 @@ impl fmt::Display for Shown {
         writeln!(f, "  state       {}", account.state)?;
         let logins: Vec<&str> = account.logins.iter().map(|login| login.as_str()).collect();
         writeln!(f, "  logins      {}", logins.join(", "))?;
-        writeln!(f, "  roles       {}", account.roles.join(", "))?;
+        let roles: Vec<&str> = account.roles.iter().map(|role| role.as_str()).collect();
+        writeln!(f, "  roles       {}", roles.join(", "))?;
         match account.seen {
             Some(at) => writeln!(f, "  last seen   {at}, to the hour")?,
             None => writeln!(f, "  last seen   never")?,

@@ -13,7 +13,7 @@ pub use emergency::{EmergencyCodeMade, EmergencyUsed, SessionOpened};
 use serde::{Deserialize, Serialize};
 
 use crate::binary::Binary;
-use crate::ids::{AccountName, ApplicationName, Digest, Fingerprint, LoginName};
+use crate::ids::{AccountName, ApplicationName, Digest, Fingerprint, LoginName, Role};
 use crate::statement::SignedStatement;
 
 /// Body of `create` on `account/NAME`.
@@ -22,8 +22,8 @@ use crate::statement::SignedStatement;
 pub struct NewAccount {
     /// Login names that the account may open, on any host whose policy lets it.
     pub logins: Vec<LoginName>,
-    /// Roles: `administrator`, `developer`, `resource-administrator`, `user`, `auditor`.
-    pub roles: Vec<String>,
+    /// What it is there for.
+    pub roles: Vec<Role>,
 }
 
 /// Result of `create` on `account/NAME`: to be handed to the person.

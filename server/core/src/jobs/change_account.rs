@@ -15,8 +15,8 @@ pub(super) fn suspend(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
     };
     match &account.state {
         AccountState::Suspended(_) => return unchanged(&account),
-        AccountState::Closed => return Ok(closed(&account)),
-        AccountState::Invited | AccountState::Active(_) => {}
+        AccountState::Retired => return Ok(retired(&account)),
+        AccountState::Pending | AccountState::Active(_) => {}
     }
     if ctx.tx().suspend_account(&account.name, ADMINISTRATOR, ctx.now)? {
         return changed(ctx, &account);
@@ -33,8 +33,8 @@ pub(super) fn resume(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop
         Ok(account) => account,
         Err(why) => return Ok(why),
     };
-    if matches!(account.state, AccountState::Closed) {
-        return Ok(closed(&account));
+    if matches!(account.state, AccountState::Retired) {
+        return Ok(retired(&account));
     }
     if ctx.tx().resume_account(&account.name, ctx.now)? {
         changed(ctx, &account)
@@ -57,8 +57,8 @@ fn named(ctx: &Context<'_>, job: &Job<'_>) -> Result<Result<Account, Performed>,
     Ok(there.ok_or_else(missing))
 }
 
-fn closed(account: &Account) -> Performed {
-    Performed::impossible(format!("The account {} is closed for good.", account.name))
+fn retired(account: &Account) -> Performed {
+    Performed::impossible(format!("The account {} is retired for good.", account.name))
 }
 
 fn unchanged(account: &Account) -> Result<Performed, Stop> {
@@ -69,7 +69,7 @@ fn unchanged(account: &Account) -> Result<Performed, Stop> {
 
 fn changed(ctx: &Context<'_>, before: &Account) -> Result<Performed, Stop> {
     let after = ctx.tx().account(&before.name)?;
-    let state = after.map_or("closed", |after| after.state.as_str()).to_owned();
+    let state = after.map_or("retired", |after| after.state.as_str()).to_owned();
     let detail = [("state", state.clone()), ("state-before", before.state.as_str().to_owned())];
     Performed::noting(&AccountChanged { account: before.name.clone(), state, changed: true }, detail)
 }

@@ -9,16 +9,13 @@ use countersign_protocol::message::result::{AccountCreated, NewAccount};
 use countersign_protocol::random::Random;
 use secrecy::ExposeSecret as _;
 
-use super::{ADMINISTRATOR, Job, Performed};
+use super::{Job, Performed};
 use crate::accounts::{Account, AccountState};
 use crate::codes::Code;
 use crate::context::Context;
 use crate::secrets::Pepper;
 use crate::stop::Stop;
 use crate::store::Transaction;
-
-/// The roles there are.
-const ROLES: [&str; 5] = [ADMINISTRATOR, "developer", "resource-administrator", "user", "auditor"];
 
 /// Groups of four characters in a registration code: 40 bits.
 pub(super) const CODE_GROUPS: usize = 2;
@@ -38,11 +35,7 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
     if wanted.logins.len() > LOGINS {
         return Ok(Performed::Impossible(format!("An account has at most {LOGINS} login names.")));
     }
-    if let Some(unknown) = wanted.roles.iter().find(|role| !ROLES.contains(&role.as_str())) {
-        let why = format!("There is no role {unknown:?}; there are {}.", ROLES.join(", "));
-        return Ok(Performed::Impossible(why));
-    }
-    let account = Account::invited(name, wanted.logins, wanted.roles);
+    let account = Account::pending(name, wanted.logins, wanted.roles);
     match invite(ctx.tx(), ctx.random(), ctx.pepper(), &account, ctx.now)? {
         Some(created) => Performed::yielding(&created),
         None => again(ctx, &account),
@@ -59,7 +52,7 @@ fn again(ctx: &Context<'_>, wanted: &Account) -> Result<Performed, Stop> {
         );
         return Ok(Performed::Impossible(why));
     }
-    let Some(there) = there.filter(|there| there.state == AccountState::Invited) else {
+    let Some(there) = there.filter(|there| there.state == AccountState::Pending) else {
         return Ok(Performed::Impossible(format!("There is an account {} already.", wanted.name)));
     };
     let same = set(&there.logins) == set(&wanted.logins) && set(&there.roles) == set(&wanted.roles);
@@ -77,7 +70,7 @@ fn set<T: Ord>(list: &[T]) -> BTreeSet<&T> {
     list.iter().collect()
 }
 
-/// Adds an invited account with a fresh code. None if its name is taken.
+/// Adds a pending account with a fresh code. None if its name is taken.
 ///
 /// # Errors
 /// The store's, or no randomness.
@@ -94,7 +87,7 @@ pub fn invite(
     new_code(tx, random, pepper, &account.name, now).map(Some)
 }
 
-/// Gives an invited account a fresh code; any earlier one is dead.
+/// Gives a pending account a fresh code; any earlier one is dead.
 ///
 /// # Errors
 /// The store's, or no randomness.

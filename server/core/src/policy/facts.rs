@@ -7,7 +7,7 @@ use cedar_policy::{
 };
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{
-    AccountName, ApplicationName, Fingerprint, LoginName, Operation, ResourceName, ServiceName,
+    AccountName, ApplicationName, Fingerprint, LoginName, Operation, ResourceName, Role, ServiceName,
 };
 use countersign_protocol::message::InstanceState;
 use countersign_protocol::statement::{Place, Statement};
@@ -71,10 +71,10 @@ pub struct AccountFacts<'a> {
     /// The account's name.
     pub name: &'a AccountName,
     /// `administrator`, `auditor`, …
-    pub roles: &'a [String],
+    pub roles: &'a [Role],
     /// The login names bound to it.
     pub logins: &'a [LoginName],
-    /// `invited`, `active`, `suspended` or `closed`.
+    /// `pending`, `active`, `suspended` or `retired`.
     pub state: &'a str,
 }
 
@@ -128,7 +128,7 @@ impl Facts<'_> {
                 account.clone(),
                 [
                     ("name", text(self.account.name.as_str())),
-                    ("roles", texts(self.account.roles.iter().map(String::as_str))),
+                    ("roles", texts(self.account.roles.iter().map(|role| role.as_str()))),
                     ("logins", texts(self.account.logins.iter().map(LoginName::as_str))),
                     ("state", text(self.account.state)),
                 ],

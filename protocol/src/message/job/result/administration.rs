@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::ids::{AccountName, ApplicationName, CardIdent, Fingerprint, LoginName};
+use crate::ids::{AccountName, ApplicationName, CardIdent, Fingerprint, LoginName, Role};
 use crate::message::{InstanceState, KeyStore};
 
 /// Result of `revoke` on `key/FINGERPRINT`.
@@ -27,7 +27,7 @@ pub struct KeyRevoked {
 pub struct AccountChanged {
     /// Which.
     pub account: AccountName,
-    /// `invited`, `active`, `suspended` or `closed`.
+    /// `pending`, `active`, `suspended` or `retired`.
     pub state: String,
     /// `false` if it stood like this before.
     pub changed: bool,
@@ -74,10 +74,10 @@ pub struct AccountList {
 pub struct AccountShown {
     /// Its name.
     pub account: AccountName,
-    /// `invited`, `active`, `suspended` or `closed`.
+    /// `pending`, `active`, `suspended` or `retired`.
     pub state: String,
     /// Its roles.
-    pub roles: Vec<String>,
+    pub roles: Vec<Role>,
     /// The login names it may open.
     pub logins: Vec<LoginName>,
     /// The key it signs with.

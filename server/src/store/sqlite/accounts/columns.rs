@@ -53,9 +53,9 @@ impl Columns {
     pub(super) fn account(self, connection: &Connection) -> Result<Account, StoreError> {
         let key = self.key.map(KeyColumns::key).transpose()?;
         let state = match (self.state.as_str(), key, self.suspended_at) {
-            ("closed", _, _) => AccountState::Closed,
+            ("closed", _, _) => AccountState::Retired,
             ("invited", None, Some(_)) => AccountState::Suspended(None),
-            ("invited", None, None) => AccountState::Invited,
+            ("invited", None, None) => AccountState::Pending,
             ("active", Some(key), Some(_)) => AccountState::Suspended(Some(key)),
             ("active", Some(key), None) => AccountState::Active(key),
             _ => return Err(corrupt("an account's state")),
