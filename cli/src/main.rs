@@ -16,6 +16,7 @@ mod job;
 mod libpam;
 mod output;
 mod pam_setup;
+mod since;
 mod sys;
 mod terminal;
 mod web;

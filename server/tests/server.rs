@@ -15,6 +15,7 @@ mod fixture;
 mod job_outcome;
 mod jobs;
 mod killed_between_writes;
+mod ledger;
 mod offline;
 mod policy;
 mod program;

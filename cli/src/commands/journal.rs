@@ -1,7 +1,6 @@
 //! `countersign journal`: what happened on this host, and what became of it.
 
 pub(crate) mod line;
-mod since;
 mod story;
 
 use std::fmt;
@@ -14,13 +13,13 @@ use countersign_protocol::ids::{CorrelationId, LoginName};
 use countersign_protocol::ipc::{JournalAsk, JournalChecked, JournalEntry, JournalPage, Reply, Request};
 use serde::Serialize;
 
-use self::since::Since;
 use self::story::Story;
 use crate::agent;
 use crate::args::Global;
 use crate::exit::Exit;
 use crate::failure::{Failure, LocalKind};
 use crate::output::{Output, Report, Tone};
+use crate::since::Since;
 
 /// Entries shown where nothing says which.
 const LAST: u32 = 40;

@@ -1,19 +1,24 @@
 //! `countersign ledger`: the server's record, taken along and checked anywhere.
 
 mod evidence;
+mod excerpt;
 mod export;
+mod filter;
 mod listing;
 mod show;
 mod verify;
 
 use std::fs::File;
-use std::io::{BufReader, Seek as _};
+use std::io::{BufReader, Read as _, Seek as _};
 use std::path::Path;
 
 use clap::Subcommand;
 use countersign_protocol::ledger::{
-    ExportLine, ExportLines, ExportReport, LedgerError, Trust, verify_export,
+    ExcerptLine, ExcerptReport, ExportLine, ExportReport, JsonLines, LedgerError, ProvenExport, Trust,
+    verify_excerpt, verify_export,
 };
+
+use serde::de::DeserializeOwned;
 
 use crate::args::Global;
 use crate::failure::{Failure, LocalKind};
@@ -21,9 +26,9 @@ use crate::output::Report;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ledger {
-    Export(export::Export),
+    Export(Box<export::Export>),
     Verify(Box<verify::Verify>),
-    Show(show::Show),
+    Show(Box<show::Show>),
     Evidence(evidence::TakeEvidence),
 }
 
@@ -32,7 +37,7 @@ impl Ledger {
         match self {
             Self::Export(export) => export.run(global),
             Self::Verify(verify) => verify.run(),
-            Self::Show(show) => show.run(),
+            Self::Show(show) => show.run(global),
             Self::Evidence(evidence) => evidence.run(),
         }
     }
@@ -57,13 +62,41 @@ impl<'a> ExportFile<'a> {
         verify_export(self.rewound()?, trust).map_err(|error| distrusted(self.path, error))
     }
 
-    /// Gives each line of a file that was verified to `take`, with its number.
-    fn each_line(
+    /// Whether it holds some entries with their proofs, and not the whole ledger.
+    fn is_excerpt(&mut self) -> Result<bool, Failure> {
+        let mut begin = Vec::new();
+        let path = self.path;
+        self.rewound()?.take(64).read_to_end(&mut begin).map_err(|error| unreadable(path, &error))?;
+        Ok(begin.starts_with(b"{\"excerpt\""))
+    }
+
+    /// Checks each entry of an excerpt.
+    fn verify_excerpt(&mut self, trust: &Trust) -> Result<ExcerptReport, Failure> {
+        verify_excerpt(self.rewound()?, trust).map_err(|error| distrusted(self.path, error))
+    }
+
+    /// Gives each entry of an excerpt that was verified to `take`, with its line's number.
+    fn each_proven(
         &mut self,
-        mut take: impl FnMut(u64, ExportLine) -> Result<(), Failure>,
+        mut take: impl FnMut(u64, ProvenExport) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.each(|line, content| match content {
+            ExcerptLine::Proven(proven) => take(line, *proven),
+            ExcerptLine::Excerpt(_) | ExcerptLine::Certificate(_) => Ok(()),
+        })
+    }
+
+    /// Gives each line of a whole export that was verified to `take`, with its number.
+    fn each_line(&mut self, take: impl FnMut(u64, ExportLine) -> Result<(), Failure>) -> Result<(), Failure> {
+        self.each(take)
+    }
+
+    fn each<L: DeserializeOwned>(
+        &mut self,
+        mut take: impl FnMut(u64, L) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let path = self.path;
-        let mut lines = ExportLines::new(self.rewound()?);
+        let mut lines = JsonLines::<_, L>::new(self.rewound()?);
         while let Some(line) = lines.next_line().map_err(|error| distrusted(path, error))? {
             let number = lines.number();
             let line = line.map_err(|why| changed(path, number, &why))?;

@@ -1,6 +1,6 @@
 //! The signed head of the tree.
 
-use tlog_tiles::{Hash, check_tree};
+use tlog_tiles::{Hash, check_record, check_tree, record_hash};
 
 use super::error::LedgerError;
 use crate::ids::Digest;
@@ -51,6 +51,19 @@ impl Checkpoint {
     pub fn note(&self) -> &str {
         &self.note
     }
+}
+
+/// Is the entry of these bytes at `index` in the log of this checkpoint?
+pub(super) fn check_record_in(
+    checkpoint: &Checkpoint,
+    index: u64,
+    entry: &[u8],
+    proof: &[Digest],
+) -> Result<(), LedgerError> {
+    let proof = proof.iter().map(|hash| Hash(*hash.as_bytes())).collect();
+    let root = Hash(*checkpoint.root().as_bytes());
+    check_record(&proof, checkpoint.size(), root, index, record_hash(entry))
+        .map_err(|_| LedgerError::NotIncluded { index, size: checkpoint.size() })
 }
 
 /// Is the log of `new` the one of which `seen_size` entries with root `seen_root` were seen before, only longer?

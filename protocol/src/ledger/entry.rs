@@ -1,6 +1,7 @@
 //! One leaf of the log.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +136,68 @@ pub enum Outcome {
     /// There was nothing to decide.
     Noted,
 }
+
+impl EntryKind {
+    /// All of them, with the words that entries and filters have for them.
+    const WORDS: [(Self, &str); 13] = [
+        (Self::Bootstrap, "bootstrap"),
+        (Self::Enrolment, "enrolment"),
+        (Self::KeyUpdate, "key-update"),
+        (Self::Rotation, "rotation"),
+        (Self::CheckIn, "check-in"),
+        (Self::Registration, "registration"),
+        (Self::RegistrationTry, "registration-try"),
+        (Self::Job, "job"),
+        (Self::NeverHappened, "never-happened"),
+        (Self::HostEvent, "host-event"),
+        (Self::OfflineUse, "offline-use"),
+        (Self::Refusal, "refusal"),
+        (Self::Alarm, "alarm"),
+    ];
+
+    /// Its word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        Self::WORDS.iter().find(|(kind, _)| *kind == self).map_or("", |(_, word)| word)
+    }
+}
+
+impl FromStr for EntryKind {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let found = Self::WORDS.iter().find(|(_, word)| *word == text);
+        let words = || Self::WORDS.map(|(_, word)| word).join(", ");
+        found.map(|(kind, _)| *kind).ok_or_else(|| UnknownWord(words()))
+    }
+}
+
+impl Outcome {
+    /// Its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Noted => "noted",
+        }
+    }
+}
+
+impl FromStr for Outcome {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let all = [Self::Allowed, Self::Denied, Self::Noted];
+        let found = all.iter().find(|outcome| outcome.as_str() == text).copied();
+        found.ok_or_else(|| UnknownWord(all.map(Self::as_str).join(", ")))
+    }
+}
+
+/// Not one of the words there are.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not one of: {0}")]
+pub struct UnknownWord(String);
 
 /// One check and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

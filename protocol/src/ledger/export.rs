@@ -13,7 +13,9 @@ mod verify;
 mod write;
 
 use std::io::{BufRead, Read as _};
+use std::marker::PhantomData;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::LedgerError;
@@ -24,6 +26,7 @@ use crate::message::result::ExportedEntry;
 
 pub use report::{ExportReport, Trust};
 pub use verify::verify_export;
+pub(super) use verify::{agrees, check_evidence};
 pub use write::ExportWriter;
 
 /// One line of an export.
@@ -58,16 +61,20 @@ pub struct ExportHeader {
 const LINE: u64 = 128 * 1024;
 
 /// Reads an export line by line. What comes is syntax and nothing more; only [`verify_export`] says what it is worth.
-pub struct ExportLines<R> {
+pub type ExportLines<R> = JsonLines<R, ExportLine>;
+
+/// Reads one JSON value of a line after the other.
+pub struct JsonLines<R, L> {
     reader: R,
     buffer: Vec<u8>,
     line: u64,
+    of: PhantomData<L>,
 }
 
-impl<R: BufRead> ExportLines<R> {
+impl<R: BufRead, L: DeserializeOwned> JsonLines<R, L> {
     /// From the first line on.
     pub const fn new(reader: R) -> Self {
-        Self { reader, buffer: Vec::new(), line: 0 }
+        Self { reader, buffer: Vec::new(), line: 0, of: PhantomData }
     }
 
     /// The number of the line that came last, from 1.
@@ -76,11 +83,11 @@ impl<R: BufRead> ExportLines<R> {
         self.line
     }
 
-    /// The next line: `None` at the end, `Some(Err(why))` for one that is no line of an export.
+    /// The next line: `None` at the end, `Some(Err(why))` for one that is no such line.
     ///
     /// # Errors
     /// [`LedgerError::Io`]: reading failed, or a line is too long to go on.
-    pub fn next_line(&mut self) -> Result<Option<Result<ExportLine, String>>, LedgerError> {
+    pub fn next_line(&mut self) -> Result<Option<Result<L, String>>, LedgerError> {
         self.buffer.clear();
         let length = (&mut self.reader).take(LINE + 1).read_until(b'\n', &mut self.buffer)?;
         if length == 0 {

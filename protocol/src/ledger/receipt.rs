@@ -1,8 +1,6 @@
 //! Is this entry in the log, and is it about my request?
 
-use tlog_tiles::{Hash, check_record, record_hash};
-
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, check_record_in};
 use super::entry::Entry;
 use super::error::LedgerError;
 use super::key::LedgerKey;
@@ -25,10 +23,7 @@ pub struct ProvenEntry {
 /// [`LedgerError`]: the receipt proves nothing.
 pub fn check_receipt(receipt: &Receipt, key: &LedgerKey) -> Result<ProvenEntry, LedgerError> {
     let checkpoint = key.checkpoint(&receipt.checkpoint)?;
-    let proof = receipt.proof.iter().map(|hash| Hash(*hash.as_bytes())).collect();
-    let root = Hash(*checkpoint.root().as_bytes());
-    check_record(&proof, checkpoint.size(), root, receipt.index, record_hash(&receipt.entry.0))
-        .map_err(|_| LedgerError::NotIncluded { index: receipt.index, size: checkpoint.size() })?;
+    check_record_in(&checkpoint, receipt.index, &receipt.entry.0, &receipt.proof)?;
     let entry = Entry::from_bytes(&receipt.entry.0)?;
     Ok(ProvenEntry { entry, index: receipt.index, checkpoint })
 }

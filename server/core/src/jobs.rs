@@ -13,6 +13,8 @@ mod read_ledger;
 mod renew_emergency_code;
 mod revoke_key;
 
+pub(crate) use read_ledger::{Looked, look as look_in_the_ledger};
+
 pub use create_account::{invite, new_code};
 pub use create_application::new_application;
 pub use create_enrolment_token::new_token;
@@ -50,6 +52,8 @@ struct Job<'a> {
     statement: &'a Statement,
     instance: &'a Instance,
     body: Option<&'a [u8]>,
+    /// What was looked for in the ledger beforehand.
+    looked: Option<&'a Looked>,
 }
 
 /// What became of it.
@@ -87,7 +91,7 @@ pub(crate) fn job_request(
 ) -> Result<Draft, Stop> {
     ctx.outside_handshakes()?;
     let Prepared::Job(signed) = prepared else { return Err(Reason::UnknownSender.into()) };
-    let SignedByPerson { request, statement: proof, certificate } = *signed?;
+    let SignedByPerson { request, statement: proof, certificate, looked } = *signed?;
     let statement = proof.statement();
     let account = ctx.tx().account(&statement.account)?;
     let account = account.ok_or_else(|| Reason::Statement("the account is gone".into()))?;
@@ -104,7 +108,8 @@ pub(crate) fn job_request(
 
     ctx.tx().saw_account(&account.name, ctx.now)?;
 
-    let job = Job { statement, instance, body: request.body.as_ref().map(|body| body.0.as_slice()) };
+    let body = request.body.as_ref().map(|body| body.0.as_slice());
+    let job = Job { statement, instance, body, looked: looked.as_ref() };
     let ruling = rule(ctx, &job, &account)?;
 
     let evidence =

@@ -18,6 +18,7 @@
 
 mod append;
 mod error;
+mod find;
 mod key;
 mod page;
 mod recorded;
@@ -29,6 +30,8 @@ mod tests;
 
 pub use append::{Appended, Ledger};
 pub use error::LedgerWriteError;
+pub use find::Found;
+pub(crate) use find::first_at;
 pub use key::{NewLedgerKey, generate_key};
 pub use page::Page;
 pub(crate) use page::weight;

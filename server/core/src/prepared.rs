@@ -9,11 +9,15 @@ use countersign_protocol::message::{
     JobOutcome, JobReply, JobRequest, MessageKind, OfflineEmergency, OfflineUse, OfflineUseReply, Receipt,
 };
 
+use countersign_protocol::statement::Statement;
+
 use crate::core::Core;
 use crate::emergency;
 use crate::instances::Instance;
 use crate::job_outcome;
+use crate::jobs::{self, Looked};
 use crate::offline_use::Examined;
+use crate::policy::{Facts, PolicyDecision};
 use crate::refusal::Reason;
 use crate::sender::Sender;
 use crate::signatory::Signatory;
@@ -44,6 +48,8 @@ pub(crate) struct SignedByPerson {
     pub(crate) statement: VerifiedStatement,
     /// The certificate that made it good, binary: the account must still have it in the transaction.
     pub(crate) certificate: Vec<u8>,
+    /// What it looks for in the ledger, found beside all writers.
+    pub(crate) looked: Option<Looked>,
 }
 
 impl Prepared {
@@ -79,13 +85,20 @@ impl Prepared {
                 let Ok(told) = opened.message().body::<OfflineEmergency>() else { return Ok(Self::Nothing) };
                 emergency::said_before(core, &*view, &instance, &told).map(Self::OfflineEmergency)
             }
-            _ => Self::job(core, &*view, opened, now),
+            (_, Sender::Instance(instance)) => Self::job(core, &*view, opened, &instance, now),
+            _ => Ok(Self::Nothing),
         }
     }
 
-    fn job(core: &Core, view: &dyn View, opened: &Opened, now: Timestamp) -> Result<Self, Failure> {
+    fn job(
+        core: &Core,
+        view: &dyn View,
+        opened: &Opened,
+        instance: &Instance,
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
         let checked = match opened.message().body::<JobRequest>() {
-            Ok(request) => check(core, view, opened, request, now)?,
+            Ok(request) => check(core, view, opened, request, instance, now)?,
             Err(error) => Err(Reason::Body(error.to_string())),
         };
         Ok(Self::Job(checked))
@@ -123,18 +136,40 @@ impl Prepared {
     }
 }
 
+/// Whether the ledger is worth a look: who may not read it has nothing looked up. What is decided is decided later.
+fn may(
+    core: &Core,
+    view: &dyn View,
+    instance: &Instance,
+    statement: &Statement,
+    now: Timestamp,
+) -> Result<bool, Failure> {
+    if statement.resource.collection() != "ledger" {
+        return Ok(false);
+    }
+    let Some(account) = view.account(&statement.account)? else { return Ok(false) };
+    let facts = Facts::of_request(&account, instance, statement, now);
+    Ok(matches!(core.policy().decide(&facts), PolicyDecision::Allowed { .. }))
+}
+
 fn check(
     core: &Core,
     view: &dyn View,
     opened: &Opened,
     request: JobRequest,
+    instance: &Instance,
     now: Timestamp,
 ) -> Result<Result<Box<SignedByPerson>, Reason>, Failure> {
     let [signer] = opened.signers() else { return Ok(Err(Reason::UnknownSender)) };
     Ok(match Signatory::of(core, view, &request.signed, &signer.certificate, now)? {
         Signatory::Account(signatory) => {
             let (statement, key) = *signatory;
-            Ok(Box::new(SignedByPerson { request, statement, certificate: key.certificate }))
+            let body = request.body.as_ref().map(|body| body.0.as_slice());
+            let looked = match may(core, view, instance, statement.statement(), now)? {
+                true => jobs::look_in_the_ledger(core, view, statement.statement(), body)?,
+                false => None,
+            };
+            Ok(Box::new(SignedByPerson { request, statement, certificate: key.certificate, looked }))
         }
         // Worth an alarm of its own.
         Signatory::Revoked(signatory) => {

@@ -1,4 +1,4 @@
-//! `countersign ledger export`: the whole ledger in one file.
+//! `countersign ledger export`: the whole ledger in one file, or some of it with proofs.
 
 use std::fmt;
 use std::io::BufWriter;
@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 use countersign_protocol::ipc::{Conversation as _, NoteKind};
-use countersign_protocol::ledger::{ExportWriter, LedgerError, Trust};
+use countersign_protocol::ledger::{EntryFilter, ExportWriter, LedgerError, Trust};
 use countersign_protocol::message::result::{LedgerPage, LedgerRange};
 use serde::Serialize;
 
-use super::verify::Holds;
-use super::{ExportFile, distrusted};
+use super::filter::Filter;
+use super::verify::{Holds, Proves};
+use super::{ExportFile, distrusted, excerpt};
 use crate::args::{CardChoice, Global};
 use crate::failure::Failure;
 use crate::files::Reserved;
@@ -19,22 +20,35 @@ use crate::job::Job;
 use crate::output::Report;
 use crate::terminal::Terminal;
 
-/// Write the whole ledger to a file, and verify it.
+/// Write the ledger to a file, one JSON value a line, and verify it: the whole, or some entries with their proofs.
 ///
 /// The ledger comes in pages, each a request of its own that your card signs: a long ledger asks for the PIN
-/// more than once. Reading is itself recorded.
+/// more than once. Reading is itself recorded. Some entries prove each of themselves, by the ledger's signed
+/// checkpoint; that none is missing only the whole ledger proves.
 #[derive(Debug, Args)]
 pub(crate) struct Export {
     /// Where to write it: a new file.
     #[arg(value_hint = ValueHint::FilePath)]
     file: PathBuf,
 
+    /// Take the entries out of this whole export; needs no card, no server and no network.
+    #[arg(long, value_name = "EXPORT", value_hint = ValueHint::FilePath)]
+    of: Option<PathBuf>,
+
     #[command(flatten)]
     card: CardChoice,
+
+    #[command(flatten)]
+    filter: Filter,
 }
 
 impl Export {
     pub(crate) fn run(&self, global: &Global) -> Result<Report, Failure> {
+        let filter = self.filter.entries();
+        if filter.wants_all() && self.of.is_none() { self.whole(global) } else { self.some(global, &filter) }
+    }
+
+    fn whole(&self, global: &Global) -> Result<Report, Failure> {
         let file = Reserved::private(&self.file, "the export")?;
         let first = self.page(global, 0)?;
         let size = first.size;
@@ -45,12 +59,26 @@ impl Export {
             let page = self.page(global, next)?;
             writer.add(&page).map_err(|error| self.unwritten(error))?;
         }
-        let file = writer.finish().map_err(|error| self.unwritten(error))?;
-        let file = file.into_inner().map_err(|error| self.unwritten(error.into_error().into()))?;
-        file.keep()?;
+        self.keep(writer.finish().map_err(|error| self.unwritten(error))?)?;
         // What does not hold stays on disk: it is evidence.
         let report = ExportFile::open(&self.file)?.verify(&Trust::default())?;
-        Report::of(&Shown { file: &self.file, holds: report.into() })
+        Report::of(&Shown { file: &self.file, holds: Holds::from(report) })
+    }
+
+    fn some(&self, global: &Global, filter: &EntryFilter) -> Result<Report, Failure> {
+        let out = BufWriter::new(Reserved::private(&self.file, "the export")?);
+        let failed = |error| self.unwritten(error);
+        let out = match &self.of {
+            Some(whole) => excerpt::from_export(whole, filter, out, failed)?,
+            None => excerpt::from_server(global, &self.card, filter, out, failed)?,
+        };
+        self.keep(out)?;
+        let report = ExportFile::open(&self.file)?.verify_excerpt(&Trust::default())?;
+        Report::of(&Shown { file: &self.file, holds: Proves::from(report) })
+    }
+
+    fn keep(&self, written: BufWriter<Reserved<'_>>) -> Result<(), Failure> {
+        written.into_inner().map_err(|error| self.unwritten(error.into_error().into()))?.keep()
     }
 
     fn page(&self, global: &Global, from: u64) -> Result<LedgerPage, Failure> {
@@ -79,13 +107,13 @@ fn announce(global: &Global, next: u64, size: u64) {
 }
 
 #[derive(Serialize)]
-struct Shown<'a> {
+struct Shown<'a, H> {
     file: &'a Path,
     #[serde(flatten)]
-    holds: Holds,
+    holds: H,
 }
 
-impl fmt::Display for Shown<'_> {
+impl<H: fmt::Display> fmt::Display for Shown<'_, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "The ledger is in {}.", self.file.display())?;
         write!(f, "{}", self.holds)?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::Digest;
-use countersign_protocol::ledger::{ExportReport, LedgerKey, Trust};
+use countersign_protocol::ledger::{EntryFilter, ExcerptReport, ExportReport, LedgerKey, Trust};
 use serde::Serialize;
 
 use super::ExportFile;
@@ -15,7 +15,7 @@ use crate::output::Report;
 
 /// Check a whole export: that nothing in it was changed, left out or reordered, and every signature.
 ///
-/// Needs no agent, no server and no network.
+/// Of some entries each is checked by its own proof. Needs no agent, no server and no network.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// The export.
@@ -39,7 +39,15 @@ impl Verify {
             trust.key = Some(earlier.ledger_key);
             trust.seen = Some((earlier.size, earlier.root));
         }
-        let report = ExportFile::open(&self.file)?.verify(&trust)?;
+        let mut file = ExportFile::open(&self.file)?;
+        if file.is_excerpt()? {
+            if self.continues.is_some() {
+                return Err(Failure::usage("some entries of a ledger continue nothing")
+                    .then("Compare two whole exports."));
+            }
+            return Report::of(&Proves::from(file.verify_excerpt(&trust)?));
+        }
+        let report = file.verify(&trust)?;
         let mut holds = Holds::from(report);
         holds.key_was_known = self.key.is_some();
         holds.continues = trust.seen.map(|(size, _)| size);
@@ -108,6 +116,66 @@ impl fmt::Display for Holds {
         writeln!(
             f,
             "The key stands in the export itself. Compare it with what you know of your server, or give it with --key."
+        )
+    }
+}
+
+/// What an excerpt proved.
+#[derive(Serialize)]
+pub(super) struct Proves {
+    /// `false`: that all which are wanted are here is not proven.
+    complete: bool,
+    proven: u64,
+    entries: u64,
+    filter: EntryFilter,
+    root: Digest,
+    statements: u64,
+    erased: u64,
+    ledger_key: LedgerKey,
+    key_was_known: bool,
+}
+
+impl From<ExcerptReport> for Proves {
+    fn from(report: ExcerptReport) -> Self {
+        Self {
+            complete: false,
+            proven: report.proven,
+            entries: report.size,
+            filter: report.filter,
+            root: report.root,
+            statements: report.statements,
+            erased: report.erased,
+            ledger_key: report.ledger_key,
+            key_was_known: report.key_was_known,
+        }
+    }
+}
+
+impl fmt::Display for Proves {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Each entry here stands in the ledger, unchanged and at its place.")?;
+        writeln!(f, "  entries     {} of {}", self.proven, self.entries)?;
+        writeln!(f, "  asked for   {}", self.filter)?;
+        writeln!(
+            f,
+            "  statements  {}, every signature good by the certificate that its entry names",
+            self.statements
+        )?;
+        if self.erased > 0 {
+            writeln!(f, "  erased      {} statements, their entries intact", self.erased)?;
+        }
+        writeln!(f, "  root        {}", self.root)?;
+        writeln!(f, "  ledger key  {}", self.ledger_key)?;
+        writeln!(
+            f,
+            "That no entry is missing, and whose the certificates were, is not proven: only the whole ledger shows that."
+        )?;
+        if self.key_was_known {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "The key stands in the file itself. Compare it with what you know of your server, or give it with --key."
         )
     }
 }

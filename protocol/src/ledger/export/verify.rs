@@ -15,6 +15,7 @@ use crate::ledger::key::LedgerKey;
 use crate::ledger::tree::Frontier;
 use crate::limits;
 use crate::message::result::{Evidence, ExportedEntry};
+use crate::statement::Statement;
 
 /// Problems listed; a damaged file would fill the screen.
 const LISTED: usize = 20;
@@ -50,6 +51,48 @@ pub fn verify_export(reader: impl BufRead, trust: &Trust) -> Result<ExportReport
         }
     }
     check.finish(lines.number())
+}
+
+/// The evidence of an entry, if it is there: what the entry names, and nothing else.
+pub(in crate::ledger) fn check_evidence<'a>(
+    entry: &Entry,
+    evidence: Option<&'a Evidence>,
+) -> Result<Option<&'a Evidence>, String> {
+    let (named, evidence) = match (entry.evidence, evidence) {
+        (None, Some(_)) => return Err("evidence lies beside an entry that names none".to_owned()),
+        (_, None) => return Ok(None),
+        (Some(named), Some(evidence)) => (named, evidence),
+    };
+    if evidence.digest() != named {
+        return Err("the evidence was altered: it is not what the entry names".to_owned());
+    }
+    if entry.statement != Some(Digest::of(&evidence.signed.statement.0)) {
+        return Err("the evidence holds another statement than the entry names".to_owned());
+    }
+    Ok(Some(evidence))
+}
+
+/// An entry may say less than the statement, never something else.
+pub(in crate::ledger) fn agrees(
+    entry: &Entry,
+    signed: &Statement,
+    server: &Fingerprint,
+) -> Result<(), String> {
+    if signed.server != *server {
+        return Err(format!("the statement was made for the server {}", signed.server));
+    }
+    let agrees = [
+        ("account", entry.account.as_ref().is_none_or(|said| *said == signed.account)),
+        ("operation", entry.operation.as_ref().is_none_or(|said| *said == signed.operation)),
+        ("resource", entry.resource.as_ref().is_none_or(|said| *said == signed.resource)),
+        ("login", entry.login.is_none() || entry.login == signed.login),
+        ("service", entry.service.is_none() || entry.service == signed.service),
+        ("instance", entry.instance.as_ref().is_none_or(|said| *said == signed.instance)),
+    ];
+    match agrees.iter().find(|(_, agrees)| !agrees) {
+        None => Ok(()),
+        Some((field, _)) => Err(format!("the entry names another {field} than the person signed")),
+    }
 }
 
 /// Whether a key was an account's when a host let somebody in by it, without the server.
@@ -224,21 +267,10 @@ impl<'a> Check<'a> {
                 }
             }
         }
-        let (named, evidence) = match (entry.evidence, evidence) {
-            (None, None) => return Ok(()),
-            (None, Some(_)) => return Err("evidence lies beside an entry that names none".to_owned()),
-            (Some(_), None) => {
-                self.report.erased += 1;
-                return Ok(());
-            }
-            (Some(named), Some(evidence)) => (named, evidence),
+        let Some(evidence) = check_evidence(entry, evidence)? else {
+            self.report.erased += u64::from(entry.evidence.is_some());
+            return Ok(());
         };
-        if evidence.digest() != named {
-            return Err("the evidence was altered: it is not what the entry names".to_owned());
-        }
-        if entry.statement != Some(Digest::of(&evidence.signed.statement.0)) {
-            return Err("the evidence holds another statement than the entry names".to_owned());
-        }
         match &entry.key {
             None => self.report.unattributed += 1,
             Some(key) => {
@@ -255,21 +287,7 @@ impl<'a> Check<'a> {
         })?;
         let verified = verify_later(&evidence.signed, cert).map_err(|error| error.to_string())?;
         let signed = verified.statement();
-        if signed.server != *self.key.server() {
-            return Err(format!("the statement was made for the server {}", signed.server));
-        }
-        // An entry may say less than the statement, never something else.
-        let agrees = [
-            ("account", entry.account.as_ref().is_none_or(|said| *said == signed.account)),
-            ("operation", entry.operation.as_ref().is_none_or(|said| *said == signed.operation)),
-            ("resource", entry.resource.as_ref().is_none_or(|said| *said == signed.resource)),
-            ("login", entry.login.is_none() || entry.login == signed.login),
-            ("service", entry.service.is_none() || entry.service == signed.service),
-            ("instance", entry.instance.as_ref().is_none_or(|said| *said == signed.instance)),
-        ];
-        if let Some((field, _)) = agrees.iter().find(|(_, agrees)| !agrees) {
-            return Err(format!("the entry names another {field} than the person signed"));
-        }
+        agrees(entry, signed, self.key.server())?;
         let keys = self.registered.get(&signed.account).map_or(&[][..], Vec::as_slice);
         let held: Vec<&Registered> = keys.iter().filter(|one| one.key == *key).collect();
         let Some(newest) = held.last().filter(|_| entry.kind != EntryKind::Registration) else {

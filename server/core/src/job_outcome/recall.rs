@@ -1,12 +1,11 @@
 //! What the ledger says of a request whose reply was deleted.
 
-use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{Fingerprint, MessageId};
 use countersign_protocol::ledger::{Entry, EntryKind, Outcome, detail};
 use countersign_protocol::limits;
 use countersign_protocol::message::{Decision, JobOutcome, JobReply};
 
-use crate::ledger::{Ledger, LedgerSnapshot};
+use crate::ledger::{Ledger, LedgerSnapshot, first_at};
 use crate::stop::Failure;
 
 /// Most entries looked at. On a server that writes more around that time the ledger must be searched by a person.
@@ -65,24 +64,6 @@ fn is_decision(entry: &Entry) -> bool {
         EntryKind::Alarm => entry.detail.contains_key(detail::EMERGENCY_CODE) && entry.operation.is_some(),
         _ => false,
     }
-}
-
-/// The index of the first entry that is not before `time`.
-fn first_at(view: &dyn LedgerSnapshot, time: Timestamp) -> Result<u64, Failure> {
-    let (mut low, mut high) = (0, view.size()?);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let before = match view.entries(middle, 1)?.first() {
-            Some(exported) => read(&exported.entry.0)?.time < time,
-            None => false,
-        };
-        if before {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    Ok(low)
 }
 
 fn read(bytes: &[u8]) -> Result<Entry, Failure> {

@@ -180,7 +180,11 @@ impl Ledger {
     }
 }
 
-fn inclusion(view: &dyn LedgerRead, size: u64, index: u64) -> Result<Vec<Digest>, LedgerWriteError> {
+pub(super) fn inclusion(
+    view: &dyn LedgerRead,
+    size: u64,
+    index: u64,
+) -> Result<Vec<Digest>, LedgerWriteError> {
     let proof = Hashes::of(view).run(|reader| prove_record(size, index, reader))?;
     Ok(proof.iter().map(|hash| Digest::from_bytes(hash.0)).collect())
 }

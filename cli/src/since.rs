@@ -6,7 +6,7 @@ use countersign_protocol::clock::Timestamp;
 
 /// From when on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Since {
+pub(crate) enum Since {
     /// So many seconds ago.
     Ago(i64),
     /// From then.
@@ -16,10 +16,10 @@ pub(super) enum Since {
 /// Not a time.
 #[derive(Debug, thiserror::Error)]
 #[error("not a time: give 30m, 2h, 3d, a day such as 2026-11-22, or a time such as 2026-11-22T17:30:00Z")]
-pub(super) struct NotATime;
+pub(crate) struct NotATime;
 
 impl Since {
-    pub(super) fn before(self, now: Timestamp) -> Timestamp {
+    pub(crate) fn before(self, now: Timestamp) -> Timestamp {
         match self {
             Self::Ago(seconds) => now.plus(-seconds),
             Self::At(at) => at,

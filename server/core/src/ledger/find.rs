@@ -1,0 +1,111 @@
+//! Some entries of the log, each with its proof: read beside all writers, so that nobody waits for a long look.
+
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ledger::{Entry, LedgerSearch, ProvenExport};
+
+use super::append::{Ledger, inclusion};
+use super::error::LedgerWriteError;
+use super::page::weight;
+use super::storage::{LedgerRead, LedgerSnapshot};
+
+/// What was found of a tree.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The entries, in order.
+    pub entries: Vec<ProvenExport>,
+    /// The first index that was not looked at; none when the tree's end was reached.
+    pub next: Option<u64>,
+    /// Size of the tree that the proofs are for.
+    pub size: u64,
+    /// Its checkpoint, if no earlier page named one.
+    pub checkpoint: Option<String>,
+}
+
+/// Entries asked of the store at once.
+const STEP: u64 = 256;
+
+/// Most entries looked at for one page: a second's work.
+const LOOK: u64 = 100_000;
+
+/// How far the server's clock may have been set back without an entry being missed, in seconds.
+const SET_BACK: i64 = 3600;
+
+impl Ledger {
+    /// Up to `room` bytes of JSON of the entries that are wanted.
+    ///
+    /// # Errors
+    /// [`LedgerWriteError`]; [`LedgerWriteError::NoSuchEntry`] for a tree that this log never had or that ends before
+    /// the first index.
+    pub fn find(
+        &self,
+        view: &dyn LedgerSnapshot,
+        search: &LedgerSearch,
+        room: usize,
+    ) -> Result<Found, LedgerWriteError> {
+        let view: &dyn LedgerRead = view;
+        let (newest, note) = view.checkpoint()?.unwrap_or_default();
+        let size = search.size.unwrap_or(newest);
+        if size > newest || search.from >= size {
+            return Err(LedgerWriteError::NoSuchEntry { index: search.from.max(size), size: newest });
+        }
+        let checkpoint = search.size.is_none().then_some(note);
+        let mut found = Found { entries: Vec::new(), next: None, size, checkpoint };
+        let mut next = match search.filter.since {
+            Some(since) => search.from.max(first_at(view, since.plus(-SET_BACK))?.min(size)),
+            None => search.from,
+        };
+        let (end, mut used) = (next.saturating_add(LOOK), 0_usize);
+        while next < size {
+            let step = view.entries(next, STEP.min(size - next))?;
+            if step.is_empty() {
+                return Err(LedgerWriteError::Damaged(format!("entry {next} of {size} is missing")));
+            }
+            for exported in step {
+                let entry = read(&exported.entry.0)?;
+                if search.filter.until.is_some_and(|until| entry.time.seconds_since(until) > SET_BACK) {
+                    return Ok(found);
+                }
+                if search.filter.wants(&entry) {
+                    let proof = inclusion(view, size, next)?;
+                    used = used.saturating_add(weight(&exported) + proof.len() * 67 + 40);
+                    if used > room && !found.entries.is_empty() {
+                        found.next = Some(next);
+                        return Ok(found);
+                    }
+                    found.entries.push(ProvenExport { index: next, entry: exported, proof });
+                }
+                next += 1;
+            }
+            if next >= end && next < size {
+                found.next = Some(next);
+                return Ok(found);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The index of the first entry that is not before `time`, if entries lie in order of time.
+///
+/// # Errors
+/// The store's.
+pub(crate) fn first_at(view: &dyn LedgerRead, time: Timestamp) -> Result<u64, LedgerWriteError> {
+    let (mut low, mut high) = (0, view.size()?);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let before = match view.entries(middle, 1)?.first() {
+            Some(exported) => read(&exported.entry.0)?.time < time,
+            None => false,
+        };
+        if before {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+fn read(bytes: &[u8]) -> Result<Entry, LedgerWriteError> {
+    Entry::from_bytes(bytes).map_err(|error| LedgerWriteError::Damaged(error.to_string()))
+}
