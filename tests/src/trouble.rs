@@ -50,6 +50,9 @@ pub enum Trouble {
         "transcripts differ from their golden files; if that is meant, run the test with UPDATE_GOLDEN=1 and read what changed (-: kept, +: seen now)\n{0}"
     )]
     Transcripts(String),
+    /// A measurement cannot go on.
+    #[error("{0}")]
+    Bench(String),
     /// A program ended without success.
     #[error("{program} failed with {status}:\n{output}")]
     Program {

@@ -1,11 +1,13 @@
-//! How fast the agent is, beside two neighbours on the same card, and what the PAM module costs by itself. Run by
-//! `cargo xtask bench agent` and `bench pam`, which build everything for release first.
+//! How fast the agent is, beside two neighbours on the same card, what the PAM module costs by itself, and how many logins a
+//! second the server takes. Run by `cargo xtask bench agent`, `bench pam` and `bench server`, which build everything for
+//! release first.
 //!
 //! | file | what |
 //! |---|---|
 //! | `ours` | logins through libpam, agent and server: warm, cold, with a card put in for it |
 //! | `neighbours` | the same login by poldi, and by pam_p11 with OpenSC |
 //! | `overhead` | the module alone: people who need no card, and people who do, beside pam_permit |
+//! | `server` | the server: logins over HTTP, beside OpenSSL's bare operations |
 //! | `series` | many measurements of one thing |
 //! | `host` | what it ran on |
 //! | `report` | the table, and the same as JSON |
@@ -17,6 +19,7 @@ mod ours;
 mod overhead;
 mod report;
 mod series;
+mod server;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -25,10 +28,13 @@ use countersign_tests::{Machine, Trouble};
 
 use report::Report;
 
-const USAGE: &str = "usage: countersign-bench agent|pam [--json] [--few]
+const USAGE: &str = "usage: countersign-bench agent|pam|server [--json] [--few]
 
   --json  figures as JSON on standard output, in place of the table
   --few   a tenth of the logins: to see whether the bench itself works
+
+  server --rate    only round trips by 1, 8 and 32 clients
+  server --growth  only what a login costs beside more accounts, policies and entries
 ";
 
 /// How many of each.
@@ -54,6 +60,11 @@ fn main() -> ExitCode {
         {
             (*what, options)
         }
+        Some((what @ &"server", options))
+            if options.iter().all(|word| ["--json", "--few", "--rate", "--growth"].contains(word)) =>
+        {
+            (*what, options)
+        }
         _ => {
             let _ = write!(std::io::stderr(), "{USAGE}");
             return ExitCode::from(2);
@@ -63,6 +74,11 @@ fn main() -> ExitCode {
     let text = match what {
         "pam" => overhead::measure(if few { 100 } else { 2000 })
             .map(|report| if json { report.json() } else { report.table() }),
+        "server" => {
+            let part =
+                ["rate", "growth"].into_iter().find(|part| options.contains(&format!("--{part}").as_str()));
+            server::measure(few, part).map(|outcome| if json { outcome.json() } else { outcome.table() })
+        }
         _ => measure(if few { Plan::FEW } else { Plan::FULL })
             .map(|report| if json { report.json() } else { report.table() }),
     };

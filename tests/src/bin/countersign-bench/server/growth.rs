@@ -1,0 +1,74 @@
+//! Whether a login costs the same where there is more of everything.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use countersign_tests::Trouble;
+use serde::Serialize;
+
+use super::Plan;
+use super::rate::{Meter, Rate};
+use super::site::Site;
+use crate::progress;
+
+/// What a login costs beside so many of something.
+#[derive(Debug, Serialize)]
+pub(crate) struct Step {
+    /// `accounts`, `policies` or `entries`.
+    pub(crate) of: &'static str,
+    pub(crate) many: u64,
+    pub(crate) rate: Rate,
+}
+
+/// Clients of these measurements.
+const CLIENTS: usize = 8;
+
+pub(super) fn measure(disk: &Path, plan: Plan) -> Result<Vec<Step>, Trouble> {
+    let mut steps = Vec::new();
+    for accounts in plan.steps_accounts {
+        let site = Site::make(disk, accounts)?;
+        steps.push(step(&site, None, ("accounts", accounts as u64), plan)?);
+    }
+    let site = Site::make(disk, plan.accounts)?;
+    for policies in plan.steps_policies {
+        steps.push(step(&site, Some(&about_other_things(policies)), ("policies", policies as u64), plan)?);
+    }
+    for entries in plan.steps_entries {
+        progress(&format!("a ledger of {entries} entries"));
+        site.fill_ledger(entries)?;
+        steps.push(step(&site, None, ("entries", entries), plan)?);
+    }
+    Ok(steps)
+}
+
+fn step(
+    site: &Site,
+    policy: Option<&str>,
+    (of, many): (&'static str, u64),
+    plan: Plan,
+) -> Result<Step, Trouble> {
+    let running = site.start(policy)?;
+    let mut meter = Meter::of(&running);
+    meter.warm_up()?;
+    let rate = meter.rate(&format!("{many} {of}"), CLIENTS, plan.each)?;
+    Ok(Step { of, many, rate })
+}
+
+/// So many policies: one that lets people log in, and others that say who may read which account.
+fn about_other_things(policies: usize) -> String {
+    let mut text = String::from(
+        "@id(\"login\")\n@reason(\"This login is bound to your account.\")\n\
+         permit (principal, action == Action::\"open-session\", resource is Session)\n\
+         when { resource.instance == context.instance && context has login && principal.logins.contains(context.login) };\n",
+    );
+    for number in 1..policies {
+        let _ = write!(
+            text,
+            "@id(\"other-{number}\")\n@reason(\"You may.\")\n\
+             permit (principal == Account::\"p{number:06}\", action == Action::\"suspend\", resource is AccountResource)\n\
+             when {{ resource.name == \"p{:06}\" }};\n",
+            number + 1
+        );
+    }
+    text
+}

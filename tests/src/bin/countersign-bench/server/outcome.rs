@@ -1,0 +1,109 @@
+//! What came out, to be read and to be pasted.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::growth::Step;
+use super::primitives::Primitives;
+use super::rate::Rate;
+use crate::host::Host;
+
+/// What the design wants: microseconds of the server's processor time for each, round trips a second, and milliseconds that 99
+/// of 100 take at most by the most clients.
+const CPU_US: f64 = 570.0;
+const PER_SECOND: f64 = 2_500.0;
+const P99_MS: f64 = 20.0;
+
+/// How much more a login may cost beside a thousand times as much: a tree is a level or two deeper, a proof a few hashes longer.
+const FLAT: f64 = 1.25;
+
+/// Everything.
+#[derive(Debug, Serialize)]
+pub(crate) struct Outcome {
+    pub(crate) host: Host,
+    pub(super) primitives: Primitives,
+    pub(crate) rates: Vec<Rate>,
+    pub(crate) growth: Vec<Step>,
+}
+
+impl Outcome {
+    pub(crate) fn json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_else(|error| error.to_string())
+    }
+
+    pub(crate) fn table(&self) -> String {
+        let Host { cpu, cores, memory_mib, kernel, debian, load } = &self.host;
+        let Primitives { sign_us, verify_us, derive_us } = self.primitives;
+        let floor = self.primitives.floor_us();
+        let mut text = format!(
+            "Signed and encrypted logins over HTTP, each durable in the ledger before its reply is sealed.\n\
+             {cpu}, {cores} cores, {memory_mib} MiB, Linux {kernel}, Debian {debian}, load before: {load}\n\n\
+             OpenSSL on one core: Ed25519 sign {sign_us:.1} µs, verify {verify_us:.1} µs, X25519 {derive_us:.1} µs.\n\
+             A round trip needs 2 of the first, 2 of the second, 3 of the third: {floor:.0} µs.\n\n"
+        );
+        self.rates(&mut text, floor);
+        self.growth(&mut text);
+        text
+    }
+
+    fn rates(&self, text: &mut String, floor: f64) {
+        if self.rates.is_empty() {
+            return;
+        }
+        head(text, "", floor);
+        for rate in &self.rates {
+            line(text, &rate.name, rate, floor);
+        }
+        let met = |met: bool| if met { "met" } else { "MISSED" };
+        let many: Vec<&Rate> = self.rates.iter().filter(|rate| rate.clients == 32).collect();
+        for rate in many {
+            let _ = writeln!(
+                text,
+                "{}: at most {CPU_US} µs each: {}; at least {PER_SECOND}/s beside the clients: {}; p99 below {P99_MS} ms: {}.",
+                rate.name,
+                met(rate.cpu_us <= CPU_US),
+                met(rate.per_second >= PER_SECOND),
+                met(rate.trip.p99 < P99_MS),
+            );
+        }
+        text.push('\n');
+    }
+
+    fn growth(&self, text: &mut String) {
+        for of in ["accounts", "policies", "entries"] {
+            let steps: Vec<&Step> = self.growth.iter().filter(|step| step.of == of).collect();
+            let [first, .., last] = steps.as_slice() else { continue };
+            head(text, of, self.primitives.floor_us());
+            for Step { many, rate, .. } in &steps {
+                line(text, &many.to_string(), rate, self.primitives.floor_us());
+            }
+            let ratio = last.rate.cpu_us / first.rate.cpu_us;
+            let flat = if ratio <= FLAT { "flat" } else { "NOT FLAT" };
+            let _ = writeln!(
+                text,
+                "{of}: {ratio:.2} times the CPU for each login at the last as at the first: {flat}.\n"
+            );
+        }
+    }
+}
+
+fn head(text: &mut String, what: &str, _floor: f64) {
+    let _ = writeln!(
+        text,
+        "{what:<18} {:>7} {:>7} {:>8} {:>8} {:>9} {:>9} {:>8} {:>9} {:>8}",
+        "clients", "trips", "checked", "per s", "CPU µs", "/ floor", "p50 ms", "p99 ms", "MiB"
+    );
+}
+
+fn line(text: &mut String, name: &str, rate: &Rate, floor: f64) {
+    let Rate { clients, trips, checked, per_second, trip, cpu_us, resident_kib, .. } = rate;
+    let _ = writeln!(
+        text,
+        "{name:<18} {clients:>7} {trips:>7} {checked:>8} {per_second:>8.0} {cpu_us:>9.0} {:>9.2} {:>8.2} {:>9.2} {:>8.0}",
+        cpu_us / floor,
+        trip.p50,
+        trip.p99,
+        *resident_kib as f64 / 1024.0,
+    );
+}
