@@ -29,6 +29,15 @@ pub(crate) fn pam(words: &[&str]) -> Result<(), Stop> {
     })
 }
 
+/// How many logins a second the server takes, and what each costs it. `words` are the bench's own.
+pub(crate) fn server(words: &[&str]) -> Result<(), Stop> {
+    step("build for release", || run_program(&mut cargo(&["build", "--release", "--workspace", "--bins"])))?;
+    step("bench: takes about ten minutes", || {
+        run_program(Command::new(target()?.join("release/countersign-bench")).arg("server").args(words))
+    })?;
+    if words.is_empty() { ledger() } else { Ok(()) }
+}
+
 /// How fast a ledger export is verified.
 pub(crate) fn ledger() -> Result<(), Stop> {
     let words = [

@@ -40,6 +40,9 @@ Commands:
          --json prints figures, --few tries the bench out
   bench pam [--json] [--few]
          what the PAM module costs people who need no card, and people who do, beside pam_permit
+  bench server [--json] [--few] [--rate | --growth]
+         logins over HTTP at a server of its own below /var/tmp: round trips a second, what each costs, and whether it costs
+         the same with more accounts, policies and entries; then as bench ledger
   bench ledger
          how many entries a second `ledger verify` checks
 
@@ -64,13 +67,18 @@ fn main() -> ExitCode {
         ["bench", "pam", words @ ..] if words.iter().all(|word| ["--json", "--few"].contains(word)) => {
             bench::pam(words)
         }
+        ["bench", "server", words @ ..]
+            if words.iter().all(|word| ["--json", "--few", "--rate", "--growth"].contains(word)) =>
+        {
+            bench::server(words)
+        }
         ["bench", "ledger"] => bench::ledger(),
         ["help" | "--help" | "-h"] | [_, "--help" | "-h"] => {
             let _ = write!(std::io::stdout(), "{HELP}");
             return ExitCode::SUCCESS;
         }
         [] => Err(Stop::Usage("which command?".to_owned())),
-        ["bench"] => Err(Stop::Usage("bench what? agent, pam or ledger".to_owned())),
+        ["bench"] => Err(Stop::Usage("bench what? agent, pam, server or ledger".to_owned())),
         ["demo" | "test" | "lint" | "soak" | "bench", rest, ..] => {
             Err(Stop::Usage(format!("`{rest}` is not understood")))
         }
