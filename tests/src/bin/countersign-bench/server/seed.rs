@@ -4,7 +4,7 @@
 
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ids::{ApplicationName, CorrelationId};
+use countersign_protocol::ids::{ApplicationName, CorrelationId, Role};
 use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
 use countersign_protocol::message::{InstanceState, KeyStore};
 use countersign_protocol::random::SystemRandom;
@@ -28,7 +28,7 @@ pub(super) fn people(store: &dyn Store, people: &[(Person, Cert)], now: Timestam
         for (person, cert) in some {
             let name = &person.account;
             let login = name.as_str().parse().map_err(failed)?;
-            let account = Account::invited(name.clone(), vec![login], vec!["user".to_owned()]);
+            let account = Account::pending(name.clone(), vec![login], vec![Role::User]);
             let primary = certificate::fingerprint(cert).map_err(failed)?;
             let key = AccountKey::pin(cert, primary, None, None, now).map_err(failed)?;
             claim_all(&*tx, cert, &Owner::Account(name.clone()), now).map_err(failed)?;
