@@ -24,13 +24,16 @@ mod seed;
 mod site;
 mod slice;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use countersign_tests::Trouble;
 
 use crate::host;
 use outcome::Outcome;
 use primitives::Primitives;
+
+/// A folder on a real disk, on every Debian.
+const DISK: &str = "/var/tmp";
 
 /// How much of everything.
 #[derive(Clone, Copy)]
@@ -69,17 +72,12 @@ impl Plan {
 pub(crate) fn measure(few: bool, part: Option<&str>) -> Result<Outcome, Trouble> {
     let plan = if few { Plan::FEW } else { Plan::FULL };
     let wanted = |name| part.is_none_or(|part| part == name);
-    let disk = disk();
+    let disk = Path::new(DISK);
     let host = host::describe();
     let primitives = Primitives::measure()?;
-    let rates = if wanted("rate") { rate::measure(&disk, plan)? } else { Vec::new() };
-    let growth = if wanted("growth") { growth::measure(&disk, plan)? } else { Vec::new() };
+    let rates = if wanted("rate") { rate::measure(disk, plan)? } else { Vec::new() };
+    let growth = if wanted("growth") { growth::measure(disk, plan)? } else { Vec::new() };
     Ok(Outcome { host, primitives, rates, growth })
-}
-
-/// A folder on a real disk: where a server keeps its data, unless another is named.
-fn disk() -> PathBuf {
-    std::env::var_os("COUNTERSIGN_BENCH_DIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
 }
 
 /// `make(0)`, `make(1)` … `make(many - 1)`, in that order, by as many threads as there are cores.
