@@ -168,3 +168,12 @@ pub const CONNECTIONS: usize = 64;
 
 /// Largest ledger entry: it holds names and sentences, never bodies.
 pub const LEDGER_ENTRY: usize = 16 * 1024;
+
+/// Largest policy document: more than a person reviews at once, and its request fits an envelope.
+pub const POLICY_DOCUMENT: usize = 256 * 1024;
+
+/// Most policy documents at once.
+pub const POLICY_DOCUMENTS: usize = 256;
+
+/// All policy documents together: every process reads them all again at each change.
+pub const POLICIES: usize = 2 * 1024 * 1024;

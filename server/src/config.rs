@@ -87,7 +87,7 @@ impl Config {
         let Some(path) = &self.policy else { return Ok(None) };
         let shown = path.display();
         let text = std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
-        PolicySet::load(&text, 0).map_err(|error| format!("{shown}: {error}"))?;
+        PolicySet::of_one(&text, 0).map_err(|error| format!("{shown}: {error}"))?;
         Ok(Some(text))
     }
 }

@@ -71,9 +71,9 @@ pub fn open_with(
     let Keys { identity, ledger, pepper, store_key } = keys(folder, url, clock.now())?;
     let text = policy.as_deref().unwrap_or(DEFAULT);
     // A text that cannot be used gets no number.
-    PolicySet::load(text, 0)?;
+    PolicySet::of_one(text, 0)?;
     let store = SqliteStore::open(&folder.database(), crash)?;
-    let policy = PolicySet::load(text, store.policy_epoch(text, clock.now())?)?;
+    let policy = PolicySet::of_one(text, store.policy_epoch(text, clock.now())?)?;
     Ok(Core::new(Parts {
         store: Arc::new(store),
         clock,

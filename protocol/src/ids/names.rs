@@ -117,6 +117,15 @@ name!(
 );
 
 name!(
+    /// A document of policies, in the resource `policy/NAME`.
+    PolicyName,
+    "a policy document's name (1 to 64 of a-z 0-9 . _ -, beginning with a letter)",
+    |text| (1..=64).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_".contains(c))
+);
+
+name!(
     /// What a statement asks to do: `open-session`, `create`, `read`, `update`, `delete`, `approve`, `bind-key`.
     Operation,
     "an operation (1 to 32 of a-z and -)",

@@ -7,7 +7,10 @@
 //! A roster is made before anyone asks, and holds while nobody can: what policy says then is in `sight.rs`.
 
 mod decide;
+mod document;
+mod explain;
 mod facts;
+mod index;
 mod load;
 mod references;
 mod sight;
@@ -15,11 +18,15 @@ mod sight;
 mod tests;
 
 pub use decide::PolicyDecision;
+pub use document::{Document, Fault, PolicyError};
 pub use facts::{AccountFacts, Facts, InstanceFacts};
-pub use load::{PolicyError, PolicySet};
+pub use load::PolicySet;
 
 /// The policy a new server begins with.
 pub const DEFAULT: &str = include_str!("policy/default.cedar");
+
+/// The document that holds it.
+pub const DEFAULT_NAME: &str = "default";
 
 /// What policies may speak of.
 pub const SCHEMA: &str = include_str!("policy/schema.cedarschema");

@@ -2,6 +2,7 @@
 
 mod administration;
 mod emergency;
+mod policy;
 
 pub use administration::{
     AccountChanged, AccountList, AccountShown, InstanceChanged, InstanceList, InstanceShown, KeyRevoked,
@@ -9,6 +10,11 @@ pub use administration::{
 };
 
 pub use emergency::{EmergencyCodeMade, EmergencyUsed, SessionOpened};
+
+pub use policy::{
+    ExplainAsked, OwnDecision, PolicyAsked, PolicyChanged, PolicyCondition, PolicyExplained, PolicyList,
+    PolicyNamed, PolicyQuestion, PolicyRemoval, PolicyShown, PolicyText, PolicyVersion, PolicyWhy,
+};
 
 use serde::{Deserialize, Serialize};
 

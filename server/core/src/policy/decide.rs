@@ -1,8 +1,11 @@
 //! The decision, and the sentence that goes with it.
 
+use std::collections::BTreeMap;
+
 use cedar_policy::{AuthorizationError, Authorizer, Decision, PolicyId, PolicySet as CedarPolicies, Schema};
 
 use super::facts::{Facts, entity_type};
+use super::index::Bucket;
 use super::load::PolicySet;
 
 /// What the policy says.
@@ -28,10 +31,8 @@ pub enum PolicyDecision {
 impl PolicySet {
     /// Decides. Reads no clock, no store: the same facts get the same answer for as long as this set is in force.
     pub fn decide(&self, facts: &Facts<'_>) -> PolicyDecision {
-        let known = entity_type(facts.resource.collection()).and_then(|kind| {
-            let question = (facts.operation.as_str().to_owned(), kind.to_owned());
-            self.candidates.get(&question).map(|policies| (kind, policies))
-        });
+        let known = entity_type(facts.resource.collection())
+            .and_then(|kind| self.index.get(facts.operation.as_str(), kind).map(|policies| (kind, policies)));
         match known {
             Some((kind, policies)) => ask(facts, kind, policies, Some(&self.schema)),
             None => PolicyDecision::Denied { policies: Vec::new(), reason: nobody_permits(facts) },
@@ -68,35 +69,57 @@ impl PolicySet {
     }
 
     /// Without the schema, which wants the time: a policy that needs it all the same fails, and so denies.
-    fn permits_session(&self, facts: &Facts<'_>, policies: &CedarPolicies) -> bool {
+    fn permits_session(&self, facts: &Facts<'_>, policies: &Bucket) -> bool {
         entity_type(facts.resource.collection()).is_some_and(|kind| {
             kind == SESSION && matches!(ask(facts, kind, policies, None), PolicyDecision::Allowed { .. })
         })
     }
 }
 
-fn ask(facts: &Facts<'_>, kind: &str, policies: &CedarPolicies, schema: Option<&Schema>) -> PolicyDecision {
+fn ask(facts: &Facts<'_>, kind: &str, policies: &Bucket, schema: Option<&Schema>) -> PolicyDecision {
     let Ok((request, entities)) = facts.to_cedar(kind, schema) else {
         return PolicyDecision::Denied { policies: Vec::new(), reason: FAULT.to_owned() };
     };
-    let response = Authorizer::new().is_authorized(&request, policies, &entities);
-    let diagnostics = response.diagnostics();
-
-    // Cedar skips a policy that fails while it is evaluated. That policy may be the one that forbids.
-    let failed = sorted(
-        diagnostics.errors().map(|AuthorizationError::PolicyEvaluationError(error)| error.policy_id()),
-    );
-    if !failed.is_empty() {
-        return PolicyDecision::Denied { policies: failed, reason: FAULT.to_owned() };
+    let authorizer = Authorizer::new();
+    let (mut failed, mut forbids, mut permits) = (Said::default(), Said::default(), Said::default());
+    for policies in policies.fitting(facts) {
+        let response = authorizer.is_authorized(&request, policies, &entities);
+        let diagnostics = response.diagnostics();
+        for AuthorizationError::PolicyEvaluationError(error) in diagnostics.errors() {
+            failed.add(error.policy_id(), policies);
+        }
+        let deciding = if response.decision() == Decision::Allow { &mut permits } else { &mut forbids };
+        diagnostics.reason().for_each(|id| deciding.add(id, policies));
     }
-    let deciding = sorted(diagnostics.reason());
-    let reason = deciding
-        .first()
-        .and_then(|id| policies.annotation(&PolicyId::new(id), "reason"))
-        .map_or_else(|| nobody_permits(facts), str::to_owned);
-    match response.decision() {
-        Decision::Allow => PolicyDecision::Allowed { policies: deciding, reason },
-        Decision::Deny => PolicyDecision::Denied { policies: deciding, reason },
+    // Cedar skips a policy that fails while it is evaluated. That policy may be the one that forbids.
+    if !failed.0.is_empty() {
+        return PolicyDecision::Denied { policies: failed.ids(), reason: FAULT.to_owned() };
+    }
+    if !forbids.0.is_empty() {
+        return PolicyDecision::Denied { reason: forbids.reason(), policies: forbids.ids() };
+    }
+    if !permits.0.is_empty() {
+        return PolicyDecision::Allowed { reason: permits.reason(), policies: permits.ids() };
+    }
+    PolicyDecision::Denied { policies: Vec::new(), reason: nobody_permits(facts) }
+}
+
+/// Policies that decide, by their ids, each with its reason.
+#[derive(Default)]
+struct Said<'a>(BTreeMap<String, Option<&'a str>>);
+
+impl<'a> Said<'a> {
+    fn add(&mut self, id: &PolicyId, policies: &'a CedarPolicies) {
+        self.0.insert(id.to_string(), policies.annotation(id, "reason"));
+    }
+
+    /// That of the first one.
+    fn reason(&self) -> String {
+        self.0.values().flatten().next().map(|reason| (*reason).to_owned()).unwrap_or_default()
+    }
+
+    fn ids(self) -> Vec<String> {
+        self.0.into_keys().collect()
     }
 }
 
@@ -105,12 +128,6 @@ const SESSION: &str = "Session";
 
 const FAULT: &str =
     "The policy could not be evaluated, so nothing is allowed by it. An administrator must look at it.";
-
-fn sorted<'a>(ids: impl Iterator<Item = &'a PolicyId>) -> Vec<String> {
-    let mut ids: Vec<String> = ids.map(ToString::to_string).collect();
-    ids.sort();
-    ids
-}
 
 /// Nothing permits it, and there is no policy whose reason could be shown.
 fn nobody_permits(facts: &Facts<'_>) -> String {

@@ -107,6 +107,57 @@ pub(super) fn entity_type(collection: &str) -> Option<&'static str> {
 }
 
 impl Facts<'_> {
+    /// What is asked, for a person.
+    pub(super) fn in_a_line(&self) -> String {
+        let Self { account, operation, resource, .. } = self;
+        let mut line = format!("{} asks: {operation} {resource}", account.name);
+        let place = self.place.map(|place| place.from.as_str());
+        let words = [
+            ("login", self.login.map(LoginName::as_str)),
+            ("by", self.service.map(ServiceName::as_str)),
+            ("place", place),
+        ];
+        for (label, word) in words {
+            if let Some(word) = word {
+                line.push_str(&format!(", {label} {word}"));
+            }
+        }
+        if let Some(time) = self.time {
+            line.push_str(&format!(", at {time}"));
+        }
+        line
+    }
+
+    /// What a policy sees by this path, as a person writes it; empty for an empty set.
+    pub(super) fn value(&self, path: &[String]) -> Option<String> {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let Self { account, instance, place, .. } = self;
+        Some(match path.as_slice() {
+            ["principal"] | ["principal", "name"] => account.name.to_string(),
+            ["principal", "roles"] => {
+                account.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ")
+            }
+            ["principal", "logins"] => {
+                account.logins.iter().map(LoginName::as_str).collect::<Vec<_>>().join(", ")
+            }
+            ["principal", "state"] => account.state.to_owned(),
+            ["resource", "name" | "instance"] => self.resource.name().to_owned(),
+            ["context", "instance"] => instance.fingerprint.to_string(),
+            ["context", "instance", "application"] => instance.application.to_string(),
+            ["context", "instance", "state"] => instance.state.as_str().to_owned(),
+            ["context", "login"] => self.login?.to_string(),
+            ["context", "service"] => self.service?.to_string(),
+            ["context", "place"] => (*place)?.from.as_str().to_owned(),
+            ["context", "seat"] => (*place)?.seat.as_ref()?.to_string(),
+            ["context", "terminal"] => (*place)?.terminal.as_ref()?.to_string(),
+            ["context", "claimed"] => self.claimed?.to_owned(),
+            ["context", "time"] => self.time?.to_string(),
+            ["context", "weekday"] => weekday(self.time?).to_string(),
+            ["context", "offline"] => self.offline.to_string(),
+            _ => return None,
+        })
+    }
+
     /// The question in Cedar's terms, checked against the schema if there is one. The text of an error is for the log.
     pub(super) fn to_cedar(
         self,

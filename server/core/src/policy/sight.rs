@@ -7,10 +7,10 @@
 //!
 //! Beforehand errs towards asking the server, offline towards denying.
 
-use cedar_policy::{Effect, Policy, PolicySet as CedarPolicies};
+use cedar_policy::{Effect, Policy};
 use serde_json::Value;
 
-use super::load::{PolicyError, add};
+use super::document::PolicyError;
 use super::references::is_known;
 
 /// For whom the policies are narrowed.
@@ -53,18 +53,12 @@ impl Sight {
     }
 
     /// The policies as they are to be asked in this sight.
-    pub(super) fn of(self, policies: &CedarPolicies) -> Result<CedarPolicies, PolicyError> {
-        let mut narrowed = CedarPolicies::new();
-        for policy in policies.policies() {
-            if let Some(policy) = self.narrow(policy)? {
-                add(&mut narrowed, policy)?;
-            }
-        }
-        Ok(narrowed)
+    pub(super) fn of(self, policies: &[Policy]) -> Result<Vec<Policy>, PolicyError> {
+        policies.iter().filter_map(|policy| self.narrow(policy).transpose()).collect()
     }
 
     fn narrow(self, policy: &Policy) -> Result<Option<Policy>, PolicyError> {
-        let unread = |why: String| PolicyError::Syntax(format!("{}: {why}", policy.id()));
+        let unread = |why: String| PolicyError::general(format!("{}: {why}", policy.id()));
         let mut json = policy.to_json().map_err(|error| unread(error.to_string()))?;
         let Some(conditions) = json.get_mut("conditions").and_then(Value::as_array_mut) else {
             return Err(unread("it has no list of conditions".to_owned()));

@@ -1,5 +1,6 @@
 //! What the default policy promises, and what loading refuses.
 
+mod explain;
 mod places;
 mod sight;
 
@@ -15,6 +16,15 @@ use super::*;
 /// The instance of every question unless it says otherwise.
 const HERE: &str = "0123456789ABCDEF0123456789ABCDEF01234567";
 const ELSEWHERE: &str = "FFFF456789ABCDEF0123456789ABCDEF01234567";
+
+/// The set of one document.
+fn load(text: &str, epoch: u64) -> Result<PolicySet, PolicyError> {
+    PolicySet::of_one(text, epoch)
+}
+
+fn set(text: impl AsRef<str>) -> PolicySet {
+    load(text.as_ref(), 2).unwrap()
+}
 
 /// A question with plain values, to be varied in one place.
 #[derive(Clone)]
@@ -244,7 +254,7 @@ fn a_policy_that_fails_denies_although_another_permits() {
          forbid (principal, action == Action::\"open-session\", resource)\n\
          when {{ 9223372036854775807 + (if principal.name == \"ana\" then 1 else 0) > 0 }};"
     );
-    let policies = PolicySet::load(&text, 2).unwrap();
+    let policies = set(&text);
     let answer = ana_logs_in().ask(&policies);
     assert!(
         matches!(&answer, PolicyDecision::Denied { policies, .. } if *policies == by("overflow")),
@@ -284,14 +294,14 @@ fn every_policy_text_that_could_not_work_is_refused() {
         ("x".repeat(300_000), "at most"),
     ];
     for (text, expected) in cases {
-        let error = PolicySet::load(&text, 2).err().map(|error| error.to_string()).unwrap_or_default();
+        let error = load(&text, 2).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains(expected), "{expected:?} not in {error:?}");
     }
 }
 
 #[test]
 fn an_empty_policy_is_accepted_and_denies_everything() {
-    let policies = PolicySet::load("", 7).unwrap();
+    let policies = load("", 7).unwrap();
     assert_eq!(policies.epoch(), 7);
     assert!(matches!(ana_logs_in().ask(&policies), PolicyDecision::Denied { .. }));
 }
@@ -323,7 +333,7 @@ fn the_index_loses_no_policy() {
         @id(\"no-ben\") @reason(\"x\") forbid (principal, action, resource == AccountResource::\"ben\");
         @id(\"within\") @reason(\"x\") permit (principal, action, resource in InstanceResource::\"a\");"
     );
-    let policies = PolicySet::load(&text, 2).unwrap();
+    let policies = set(&text);
     let whole: cedar_policy::PolicySet = text.parse().unwrap();
     let mut allowed = 0;
     for operation in ["open-session", "create", "read", "update", "delete", "approve"] {
@@ -352,4 +362,75 @@ fn the_index_loses_no_policy() {
         }
     }
     assert!(allowed > 10, "{allowed}");
+}
+
+#[test]
+fn every_fault_is_told_with_its_document_and_place() {
+    let document = |name: &str, text: &str| Document { name: name.parse().unwrap(), text: text.to_owned() };
+    let told = PolicySet::load(
+        &[
+            document(
+                "a",
+                "@id(\"one\") @reason(\"x\")\npermit (principal, action, resource)\nwhen { context.login == \"x\" };",
+            ),
+            document("b", "@id(\"two\") @reason(\"x\")\npermit (principal, action\nwhen { true };"),
+            document(
+                "c",
+                "@id(\"one\") @reason(\"x\")\npermit (principal, action, resource);\nforbid (principal, action, resource);",
+            ),
+        ],
+        1,
+    );
+    let told = told.err().unwrap().to_string();
+    let lines: Vec<&str> = told.lines().collect();
+    let expected = [
+        ("a, line 3, column 8: this does not fit the schema", "`context has login && ..`"),
+        ("b, line 3, column 1: this cannot be read: unexpected token `when`", "expected"),
+        ("c, line 1, column 5: two policies have the id \"one\"", "the other one is in a"),
+        ("c, line 3, column 1: a policy has no @id", "Put @id"),
+    ];
+    for (begin, part) in expected {
+        assert!(
+            lines.iter().any(|line| line.starts_with(begin) && line.contains(part)),
+            "{begin:?} is not in:\n{told}"
+        );
+    }
+    assert_eq!(lines.len(), expected.len(), "{told}");
+}
+
+#[test]
+fn policies_of_several_documents_decide_together() {
+    let document = |name: &str, text: &str| Document { name: name.parse().unwrap(), text: text.to_owned() };
+    let forbid = "@id(\"nobody\") @reason(\"Closed.\") forbid (principal, action, resource);";
+    let policies = PolicySet::load(&[document("default", DEFAULT), document("more", forbid)], 4).unwrap();
+    assert!(
+        matches!(ana_logs_in().ask(&policies), PolicyDecision::Denied { reason, .. } if reason == "Closed.")
+    );
+    assert_eq!(policies.home("nobody").unwrap().as_str(), "more");
+    assert_eq!(policies.home("login-bound-to-account").unwrap().as_str(), "default");
+}
+
+#[test]
+fn policies_about_others_are_not_looked_at() {
+    let others: String = (0..1000)
+        .map(|n| match n % 4 {
+            0 => format!("@id(\"o{n}\") @reason(\"x\") permit (principal == Account::\"o{n}\", action, resource);\n"),
+            1 => format!(
+                "@id(\"o{n}\") @reason(\"x\") permit (principal, action == Action::\"open-session\", resource == Session::\"{n:040}\");\n"
+            ),
+            2 => format!(
+                "@id(\"o{n}\") @reason(\"x\") forbid (principal, action, resource) when {{ principal.roles.contains(\"role-{n}\") }};\n"
+            ),
+            _ => format!("@id(\"o{n}\") @reason(\"x\") permit (principal, action == Action::\"read\", resource is Ledger);\n"),
+        })
+        .collect();
+    let (few, many) = (PolicySet::default_set().unwrap(), set(format!("{DEFAULT}\n{others}")));
+    let looked_at = |policies: &PolicySet| {
+        ana_logs_in().with(|facts| {
+            let bucket = policies.index.get("open-session", "Session").unwrap();
+            bucket.fitting(facts).map(|some| some.policies().count()).sum::<usize>()
+        })
+    };
+    assert_eq!(looked_at(&few), looked_at(&many));
+    assert_eq!(ana_logs_in().ask(&few), ana_logs_in().ask(&many));
 }

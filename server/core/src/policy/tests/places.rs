@@ -10,7 +10,7 @@ fn example(id: &str) -> PolicySet {
     let begin = DOCUMENT.find(&format!("@id(\"{id}\")")).unwrap();
     let text = &DOCUMENT[begin..];
     let text = &text[..text.find("```").unwrap()];
-    PolicySet::load(&format!("{DEFAULT}\n{text}"), 2).unwrap()
+    set(format!("{DEFAULT}\n{text}"))
 }
 
 fn by_sudo() -> Question {

@@ -4,13 +4,13 @@ use super::*;
 
 /// The default policy with `more`.
 fn with(more: &str) -> PolicySet {
-    PolicySet::load(&format!("{DEFAULT}\n{more}"), 2).unwrap()
+    set(format!("{DEFAULT}\n{more}"))
 }
 
 /// Only what `text` says, and the two that forbid.
 fn instead(text: &str) -> PolicySet {
     let begin = DEFAULT.find("@id(\"account-not-active\")").unwrap();
-    PolicySet::load(&format!("{text}\n{}", &DEFAULT[begin..]), 2).unwrap()
+    set(format!("{text}\n{}", &DEFAULT[begin..]))
 }
 
 fn permit(condition: &str) -> String {
