@@ -3,15 +3,23 @@
 mod emergency_codes;
 mod error;
 mod limits;
+mod log;
+mod metrics;
 mod offline;
+mod proxy;
 mod template;
+mod tls;
 mod url;
 
 pub use emergency_codes::EmergencyCodes;
 pub use error::{ConfigError, Unfit};
 pub use limits::Limits;
+pub use log::{Log, LogFormat, LogLevel};
+pub use metrics::Metrics;
 pub use offline::Offline;
+pub use proxy::Proxy;
 pub use template::template;
+pub use tls::Tls;
 pub use url::ServerUrl;
 
 use std::net::SocketAddr;
@@ -34,6 +42,18 @@ pub struct Config {
     /// A policy in place of the one that a new server begins with.
     #[serde(default)]
     pub policy: Option<PathBuf>,
+    /// TLS by the server itself.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+    /// Proxies of one's own in front of it.
+    #[serde(default)]
+    pub proxy: Proxy,
+    /// What is written to stderr.
+    #[serde(default)]
+    pub log: Log,
+    /// Figures for Prometheus.
+    #[serde(default)]
+    pub metrics: Metrics,
     /// How much at once.
     #[serde(default)]
     pub limits: Limits,

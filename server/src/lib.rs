@@ -11,7 +11,9 @@
 //! | [`serve`] | HTTP |
 //! | [`doors`] | who asks, and how the answer is spelled |
 //! | [`store`] | SQLite |
-//! | [`log`] | one line on stderr for each message |
+//! | [`tls`] | the files for it, and their renewal |
+//! | [`log`], [`metrics`] | one line on stderr for each message, and figures |
+//! | [`notify`] | what systemd is told |
 #![forbid(unsafe_code)]
 
 pub mod commands;
@@ -21,7 +23,10 @@ pub mod doors;
 pub mod init;
 pub mod invite;
 pub mod log;
+pub mod metrics;
+pub mod notify;
 pub mod open;
 pub mod serve;
 pub mod store;
+pub mod tls;
 pub mod token;

@@ -24,9 +24,11 @@ use crate::fixture::{entries, register};
 pub(crate) struct Program {
     child: Child,
     pub(crate) port: u16,
+    /// What it says on standard output after the first line.
+    said: BufReader<std::process::ChildStdout>,
 }
 
-const BINARY: &str = env!("CARGO_BIN_EXE_countersign-server");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_countersign-server");
 
 pub(crate) fn run(arguments: &[&str]) -> Output {
     Command::new(BINARY).args(arguments).output().unwrap()
@@ -86,19 +88,33 @@ impl Made {
 
 impl Program {
     pub(crate) fn start(config: &Path, more: &[&str]) -> Self {
-        let mut child = Command::new(BINARY)
-            .args(["serve", "--config"])
-            .arg(config)
-            .args(more)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        Self::spawn(
+            Command::new(BINARY).args(["serve", "--config"]).arg(config).args(more).stderr(Stdio::null()),
+        )
+    }
+
+    /// One whose log is written to a file.
+    pub(crate) fn start_logged(config: &Path, log: &Path) -> Self {
+        let log = std::fs::File::create(log).unwrap();
+        Self::spawn(Command::new(BINARY).args(["serve", "--config"]).arg(config).stderr(log))
+    }
+
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        said.read_line(&mut line).unwrap();
         let port =
             line.trim().rsplit(':').next().unwrap().parse().unwrap_or_else(|_| panic!("said {line:?}"));
-        Self { child, port }
+        Self { child, port, said }
+    }
+
+    /// The port of the second address, where there is one.
+    pub(crate) fn metrics_port(&mut self) -> u16 {
+        let mut line = String::new();
+        self.said.read_line(&mut line).unwrap();
+        let port = line.trim().strip_prefix("metrics on http://127.0.0.1:").unwrap();
+        port.strip_suffix("/metrics").unwrap().parse().unwrap()
     }
 
     /// A line of its `/proc/PID/status`, as a number.
@@ -129,12 +145,12 @@ impl Drop for Program {
     }
 }
 
-fn get(port: u16, path: &str) -> Answer {
+pub(crate) fn get(port: u16, path: &str) -> Answer {
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     exchange(port, request.as_bytes()).unwrap()
 }
 
-fn post(port: u16, body: &[u8]) -> Answer {
+pub(crate) fn post(port: u16, body: &[u8]) -> Answer {
     let head = format!(
         "POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
@@ -142,7 +158,7 @@ fn post(port: u16, body: &[u8]) -> Answer {
     exchange(port, &[head.as_bytes(), body].concat()).unwrap()
 }
 
-fn fails(arguments: &[&str], code: i32, says: &[&str]) {
+pub(crate) fn fails(arguments: &[&str], code: i32, says: &[&str]) {
     let output = run(arguments);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
@@ -395,13 +411,26 @@ fn a_client_that_hangs_up_keeps_its_place_until_its_message_is_done_with() {
 }
 
 #[test]
-fn a_store_that_does_not_answer_is_not_healthy() {
+fn a_store_that_does_not_answer_is_alive_and_not_ready() {
     let made = init();
-    let program = Program::start(&made.config, &[]);
-    assert_eq!(get(program.port, "/healthz").status, 200);
+    made.configure("[metrics]\nlisten = \"127.0.0.1:0\"\n");
+    let mut program = Program::start(&made.config, &[]);
+    let private = program.metrics_port();
+    let look = || [get(program.port, "/readyz"), get(private, "/readyz"), get(program.port, "/healthz")];
+    assert_eq!(look().map(|answer| answer.status), [200, 200, 200]);
     let database = rusqlite::Connection::open(made.data.join("countersign.db")).unwrap();
     database.execute_batch("ALTER TABLE ledger_checkpoint RENAME TO gone").unwrap();
-    assert_eq!(get(program.port, "/healthz").status, 503);
+    let [public, private, alive] = look();
+    assert_eq!((public.status, private.status, alive.status), (503, 503, 200));
+    assert_eq!(public.body, b"not ready\n", "strangers are not told why");
+    let why = String::from_utf8(private.body).unwrap();
+    assert!(why.contains("not ready: ") && why.contains("ledger_checkpoint"), "{why}");
+    database.execute_batch("ALTER TABLE gone RENAME TO ledger_checkpoint").unwrap();
+    assert_eq!(look().map(|answer| answer.status), [200, 200, 200]);
+
+    // Somebody else's write that does not end.
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(get(program.port, "/readyz").status, 503);
 }
 
 #[test]

@@ -32,7 +32,7 @@ use crate::host_event;
 use crate::identity::Identity;
 use crate::job_outcome;
 use crate::jobs;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerWriteError};
 use crate::offline_use;
 use crate::outgoing::Outgoing;
 use crate::policy::PolicySet;
@@ -145,6 +145,20 @@ impl Core {
     /// The store's.
     pub fn view(&self) -> Result<Box<dyn View + '_>, Failure> {
         Ok(self.parts.store.view()?)
+    }
+
+    /// How many entries the ledger has, if a message could be worked on now: the store answers and lets us write, the
+    /// ledger is there, and our clock is not behind what was forgotten by it. Changes nothing.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub fn readiness(&self) -> Result<u64, Failure> {
+        let tx = self.parts.store.begin()?;
+        forgetting::remembers(&*tx, self.now())?;
+        drop(tx);
+        let missing = || LedgerWriteError::Damaged("it has no checkpoint".into());
+        let (size, _) = self.view()?.checkpoint()?.ok_or_else(missing)?;
+        Ok(size)
     }
 
     /// Acts on a message, once.

@@ -138,6 +138,28 @@ impl Reason {
         Self::BadCertificate(error.to_string())
     }
 
+    /// What kind of reason it is, for figures: one of a dozen words, nothing of the sender's.
+    #[must_use]
+    pub const fn family(&self) -> &'static str {
+        match self {
+            Self::Envelope(error) => match error {
+                OpenError::NotDecrypted(_) | OpenError::Suite(_) => "not-decrypted",
+                OpenError::Signature(_) | OpenError::KeyNotAlive(_) => "signature",
+                OpenError::IntendedRecipient(_) | OpenError::Audience(_) => "recipient",
+                OpenError::Skew(_) => "clock",
+                OpenError::Replay | OpenError::IdReused => "replay",
+                _ => "malformed",
+            },
+            Self::Body(_) => "malformed",
+            Self::UnknownSender | Self::NotPermitted { .. } | Self::NotTheAnnouncedKey => "sender",
+            Self::TooManyWaiting | Self::TooManyWatches => "limit",
+            Self::KeyBelongsToAnother | Self::KeyRevoked { .. } | Self::HostKeyRetired { .. } => "key",
+            Self::Forked | Self::Late | Self::LateByItsClock => "counter",
+            Self::Statement(_) | Self::StatementUsed | Self::BodyDigest | Self::Proof(_) => "statement",
+            _ => "state",
+        }
+    }
+
     /// Whether an administrator must look at it, beyond the one refusal.
     pub const fn class(&self) -> Class {
         match self {

@@ -2,18 +2,37 @@
 
 use std::path::Path;
 
+use countersign_protocol::clock::{Clock as _, SystemClock};
+
 use crate::config::Config;
+use crate::tls::Files;
 
 use super::{CommandError, own_files, print};
 
 pub(super) fn run(path: &Path) -> Result<(), CommandError> {
     let wrong = |error: &dyn std::fmt::Display| CommandError::Configuration(error.to_string());
-    Config::read(path).map_err(|error| wrong(&error))?.policy_text().map_err(|error| wrong(&error))?;
+    let config = Config::read(path).map_err(|error| wrong(&error))?;
+    config.policy_text().map_err(|error| wrong(&error))?;
+    let tls = config.tls.as_ref().map(|tls| Files::from(tls).load(SystemClock.now()));
+    let tls = tls.transpose().map_err(|error| wrong(&error))?;
     let (_, keys) = own_files::keys(path)?;
     print(&format!(
         "{} is good.\nServer fingerprint: {}\n",
         path.display(),
         keys.identity.fingerprint().spaced()
     ));
+    if let Some(tls) = &tls {
+        print(&format!("TLS certificate:    until {}\n", tls.expires));
+    }
+    let says_tls = config.url.as_str().starts_with("https:");
+    match (&tls, says_tls) {
+        (Some(_), false) => print(
+            "Note: this server speaks TLS, and its url begins with http:. Hosts will not get through.\n",
+        ),
+        (None, true) => {
+            print("Note: url begins with https:, and there is no [tls]: a proxy must stand in front.\n")
+        }
+        _ => {}
+    }
     Ok(())
 }

@@ -1,17 +1,26 @@
 //! `countersign-server serve`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
+use countersign_protocol::clock::{Clock as _, SystemClock};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{CommandError, print};
 use crate::config::Config;
 use crate::data::DataFolder;
+use crate::log::Log;
+use crate::notify;
 use crate::open::{Charter, open};
-use crate::serve::serve;
+use crate::serve::{Offer, serve};
 use crate::store::sqlite::CrashPoint;
+use crate::tls;
+
+/// How long threads may go on after the last answer was sent.
+const LAST_WORK: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArguments {
@@ -30,6 +39,13 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), CommandError> {
     let folder = DataFolder::at(config.data.clone());
     let policy = config.policy_text().map_err(CommandError::Configuration)?;
     let charter = Charter { rules: config.rules(), policy };
+    let tls = match &config.tls {
+        Some(files) => Some(Arc::new(
+            tls::Live::begin(files.into(), SystemClock.now())
+                .map_err(|error| CommandError::Configuration(error.to_string()))?,
+        )),
+        None => None,
+    };
     let core = open(&folder, config.url.as_str(), charter, crash)
         .map_err(|error| CommandError::Data(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -45,19 +61,35 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), CommandError> {
         };
         let listener = TcpListener::bind(config.listen).await.map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?;
+        let metrics = match config.metrics.listen {
+            Some(address) => Some(TcpListener::bind(address).await.map_err(|error| {
+                CommandError::Listen(format!("cannot listen for metrics on {address}: {error}"))
+            })?),
+            None => None,
+        };
         let failed = |error: std::io::Error| CommandError::Failed(error.to_string());
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-        print(&format!("listening on http://{address}\n"));
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        print(&format!("listening on {scheme}://{address}\n"));
+        if let Some(address) = metrics.as_ref().and_then(|metrics| metrics.local_addr().ok()) {
+            print(&format!("metrics on http://{address}/metrics\n"));
+        }
         let stop = async move {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
         };
-        serve(listener, core, config.limits, stop).await;
+        let log = Log::new(config.log);
+        let offer = Offer { listener, tls, limits: config.limits, proxy: config.proxy, metrics, log };
+        notify::tell("READY=1");
+        serve(offer, core, stop).await;
         Ok(())
-    })
+    })?;
+    // What is still being worked on has had its time: its sender sends the same bytes again.
+    runtime.shutdown_timeout(LAST_WORK);
+    Ok(())
 }
 
 #[cfg(debug_assertions)]

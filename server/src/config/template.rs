@@ -23,11 +23,21 @@ url = "{url}"
 # Keys and database. Belongs to the user the server runs as, and to nobody else (0700).
 data = {data:?}
 
+# TLS by this server itself; without it the URL begins with http:, or a proxy stands in front (see [proxy]).
+# New files are taken up by themselves.
+#[tls]
+#certificate = "/etc/countersign-server/tls.pem"
+#key = "/etc/countersign-server/tls.key"
+
 [offline]
 # While a host cannot reach this server, people may log in there by a list that the server signed before:
 # for so many hours, and so often each. 0 switches it off.
 hours = {hours}
 uses = {uses}
+
+# Figures for Prometheus, and why the server is not ready (/metrics, /readyz).
+#[metrics]
+#listen = "127.0.0.1:9464"
 "#,
         url = url.as_str(),
         data = data.display().to_string(),

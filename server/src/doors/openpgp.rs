@@ -129,10 +129,12 @@ impl OpenPgpDoor {
         }
     }
 
-    /// Whether the store answers a question. Blocks on disk.
-    #[must_use]
-    pub fn is_healthy(&self) -> bool {
-        self.core.view().is_ok_and(|view| view.checkpoint().is_ok_and(|newest| newest.is_some()))
+    /// How many entries the ledger has, if a message could be answered now. Blocks on disk.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub fn readiness(&self) -> Result<u64, Failure> {
+        self.core.readiness()
     }
 }
 

@@ -1,0 +1,110 @@
+//! Whether the server is alive, and whether it can do its work: for whoever watches over it.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+
+use super::Edge;
+
+/// How long after a message that could not be worked on the server is not taken for ready.
+const SHAKEN: Duration = Duration::from_secs(30);
+
+/// What the metrics are written in.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Failures of late: a disk that is full is seen by those who write, not by those who ask.
+#[derive(Clone, Default)]
+pub(super) struct Faults(Arc<Mutex<Option<(Instant, String)>>>);
+
+impl Faults {
+    /// A message could not be worked on.
+    pub(super) fn one(&self, why: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), why.to_owned()));
+    }
+
+    /// One could.
+    pub(super) fn none(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn late(&self) -> Option<String> {
+        let fault = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        fault.as_ref().filter(|(at, _)| at.elapsed() < SHAKEN).map(|(_, why)| why.clone())
+    }
+}
+
+/// For everybody: yes or no.
+pub(super) fn in_public() -> Router<Edge> {
+    Router::new().route("/healthz", get(alive)).route("/readyz", get(ready))
+}
+
+/// For whoever watches over the server: figures, and why.
+pub(super) fn in_private() -> Router<Edge> {
+    Router::new().route("/healthz", get(alive)).route("/readyz", get(reasons)).route("/metrics", get(metrics))
+}
+
+/// This program runs and answers.
+async fn alive() -> Response {
+    "ok\n".into_response()
+}
+
+async fn ready(State(edge): State<Edge>) -> Response {
+    let (status, text) = match examined(&edge).await {
+        problems if problems.is_empty() => (StatusCode::OK, "ready\n"),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+    };
+    (status, text).into_response()
+}
+
+async fn reasons(State(edge): State<Edge>) -> Response {
+    let problems = examined(&edge).await;
+    let mut text = if problems.is_empty() { "ready\n".to_owned() } else { String::new() };
+    for problem in &problems {
+        let _written = writeln!(text, "not ready: {problem}");
+    }
+    for warning in edge.warnings() {
+        let _written = writeln!(text, "warning: {warning}");
+    }
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, text).into_response()
+}
+
+async fn metrics(State(edge): State<Edge>) -> Response {
+    let problems = examined(&edge).await;
+    let gauges = &edge.metrics.gauges;
+    gauges.ready.set(i64::from(problems.is_empty()));
+    edge.measure();
+    match edge.metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS))], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// What stands in the way of answering a login.
+async fn examined(edge: &Edge) -> Vec<String> {
+    let asked = async {
+        let watcher = edge.watchers.clone().acquire_owned().await.ok()?;
+        let door = edge.door.clone();
+        let ask = move || {
+            let _watcher = watcher;
+            door.readiness()
+        };
+        tokio::task::spawn_blocking(ask).await.ok()
+    };
+    let mut problems = Vec::new();
+    match asked.await {
+        Some(Ok(entries)) => {
+            let _earlier = edge.metrics.gauges.ledger.set(i64::try_from(entries).unwrap_or(i64::MAX));
+        }
+        Some(Err(failure)) => problems.push(failure.to_string()),
+        None => problems.push("a worker died".to_owned()),
+    }
+    problems.extend(edge.faults.late().map(|why| format!("a message could not be worked on: {why}")));
+    problems
+}

@@ -1,0 +1,113 @@
+//! What the server looks after by itself while it serves: its TLS files, what ends soon, and systemd's question whether
+//! it lives.
+
+use std::time::Duration;
+
+use countersign_protocol::clock::{Clock as _, SystemClock, Timestamp};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use super::{Edge, Stopping};
+use crate::log::Level;
+use crate::notify;
+use crate::tls::Renewed;
+
+/// How often files are looked at.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How often what ends soon is said again.
+const REMIND: Duration = Duration::from_secs(24 * 3600);
+
+/// How long before its end a TLS certificate should have been renewed, in seconds: those that are renewed by themselves
+/// are renewed earlier.
+const TLS_ENDS_SOON: i64 = 14 * 86_400;
+
+/// Until the server stops.
+pub(super) async fn keep(edge: Edge, stopping: Stopping) {
+    let mut hangups = signal(SignalKind::hangup()).ok();
+    let mut looks = every(LOOK);
+    let mut reminders = every(REMIND);
+    let mut signs = notify::watchdog().map(every);
+    remind(&edge);
+    loop {
+        tokio::select! {
+            () = stopping.begun() => break,
+            _ = looks.tick() => look(&edge, false).await,
+            _ = reminders.tick() => remind(&edge),
+            () = hung_up(&mut hangups) => {
+                notify::tell("RELOADING=1");
+                look(&edge, true).await;
+                notify::tell("READY=1");
+            }
+            () = due(&mut signs) => {
+                // A thread that may block lives too, or nobody is answered.
+                if tokio::task::spawn_blocking(|| ()).await.is_ok() {
+                    notify::tell("WATCHDOG=1");
+                }
+            }
+        }
+    }
+    notify::tell("STOPPING=1");
+}
+
+/// What is no reason not to serve, yet.
+pub(super) fn warnings(edge: &Edge) -> Vec<String> {
+    let now = SystemClock.now();
+    let tls =
+        edge.tls.as_ref().and_then(|tls| ends_soon("the TLS certificate", tls.expires(), TLS_ENDS_SOON, now));
+    tls.into_iter().collect()
+}
+
+fn ends_soon(what: &str, at: Timestamp, soon: i64, now: Timestamp) -> Option<String> {
+    let left = at.seconds_since(now);
+    match left {
+        _ if left > soon => None,
+        _ if left <= 0 => Some(format!("{what} ended at {at}; renew it")),
+        _ => Some(format!("{what} ends at {at}; renew it")),
+    }
+}
+
+fn remind(edge: &Edge) {
+    for warning in warnings(edge) {
+        edge.log.note(Level::Warning, &warning);
+    }
+}
+
+async fn look(edge: &Edge, asked: bool) {
+    let Some(tls) = edge.tls.clone() else { return };
+    match tokio::task::spawn_blocking(move || tls.renew(asked, SystemClock.now())).await {
+        Ok(Renewed::Same) | Err(_) => {}
+        Ok(Renewed::Yes(until)) => {
+            edge.log
+                .note(Level::Info, &format!("new connections use the TLS certificate that ends at {until}"));
+        }
+        Ok(Renewed::No(error)) => {
+            edge.log
+                .note(Level::Error, &format!("the new TLS files are not used, the old ones stay: {error}"));
+        }
+    }
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut ticks = interval_at(Instant::now() + period, period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+async fn hung_up(hangups: &mut Option<Signal>) {
+    match hangups {
+        Some(hangups) => {
+            let _signal = hangups.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+async fn due(signs: &mut Option<tokio::time::Interval>) {
+    match signs {
+        Some(signs) => {
+            let _tick = signs.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
