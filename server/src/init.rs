@@ -14,9 +14,10 @@ use countersign_server_core::identity::Identity;
 use countersign_server_core::jobs;
 use countersign_server_core::keys::{self, Owner};
 use countersign_server_core::ledger::{Ledger, LedgerWriteError, StorageFailure, generate_key};
+use countersign_server_core::policy::DEFAULT;
 use countersign_server_core::secrets::Pepper;
 use countersign_server_core::stop::Stop;
-use countersign_server_core::store::{Store, StoreError};
+use countersign_server_core::store::{Store, StoreError, Turn};
 use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
@@ -111,8 +112,9 @@ pub fn init(
 
     write_private(&folder.database(), b"")?;
     let store = SqliteStore::create(&folder.database())?;
-    let mut tx = store.begin()?;
+    let mut tx = store.begin(Turn::Alone)?;
     keys::claim_all(&*tx, &cert, &Owner::Server, now)?;
+    tx.put_policy(DEFAULT, now)?;
     let account =
         Account::pending(wishes.administrator.clone(), wishes.logins.clone(), vec![Role::Administrator]);
     let administrator = jobs::invite(&*tx, random, &pepper, &account, now)?.ok_or_else(taken)?;

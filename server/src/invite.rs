@@ -10,10 +10,9 @@ use countersign_server_core::accounts::{AccountKey, AccountState};
 use countersign_server_core::jobs;
 use countersign_server_core::ledger::{LedgerWriteError, StorageFailure};
 use countersign_server_core::stop::Stop;
-use countersign_server_core::store::{Store, StoreError, Transaction};
+use countersign_server_core::store::{Store, StoreError, Transaction, Turn};
 
 use crate::open::Keys;
-use crate::store::sqlite::SqliteStore;
 
 /// No account has this role, so that nobody need be left with it.
 const KEEP_NOBODY: &str = "";
@@ -76,14 +75,14 @@ pub enum InviteError {
 /// # Errors
 /// [`InviteError`]; then nothing was changed.
 pub fn invite(
-    store: &SqliteStore,
+    store: &dyn Store,
     keys: &Keys,
     wanted: &AccountName,
     clock: &dyn Clock,
     random: &dyn Random,
 ) -> Result<AccountCreated, InviteError> {
     let now = clock.now();
-    let mut tx = store.begin()?;
+    let mut tx = store.begin(Turn::Alone)?;
     let first = first_administrator(&*tx)?;
     if *wanted != first {
         return Err(InviteError::NotTheFirst { wanted: wanted.clone(), first });
@@ -114,14 +113,14 @@ pub fn invite(
 /// # Errors
 /// [`InviteError`]; then nothing was changed.
 pub fn replace_key(
-    store: &SqliteStore,
+    store: &dyn Store,
     keys: &Keys,
     name: &AccountName,
     clock: &dyn Clock,
     random: &dyn Random,
 ) -> Result<Replaced, InviteError> {
     let now = clock.now();
-    let mut tx = store.begin()?;
+    let mut tx = store.begin(Turn::Alone)?;
     let account = tx.account(name)?;
     let account = account
         .filter(|account| account.roles.contains(&Role::Administrator))

@@ -12,7 +12,7 @@ use countersign_server_core::ledger::Ledger;
 use countersign_server_core::policy::{DEFAULT, PolicyError, PolicySet};
 use countersign_server_core::roster::Rules;
 use countersign_server_core::secrets::{Pepper, StoreKey};
-use countersign_server_core::store::StoreError;
+use countersign_server_core::store::{Store, StoreError, Turn};
 use secrecy::SecretString;
 
 use crate::data::{DataError, DataFolder, read_private};
@@ -73,7 +73,7 @@ pub fn open_with(
     // A text that cannot be used gets no number.
     PolicySet::of_one(text, 0)?;
     let store = SqliteStore::open(&folder.database(), crash)?;
-    let policy = PolicySet::of_one(text, store.policy_epoch(text, clock.now())?)?;
+    let policy = PolicySet::of_one(text, policy_epoch(&store, text, clock.now())?)?;
     Ok(Core::new(Parts {
         store: Arc::new(store),
         clock,
@@ -85,6 +85,17 @@ pub fn open_with(
         policy,
         rules,
     }))
+}
+
+/// The number of this text: that of the one that was in force last if it is the same, else a new one.
+fn policy_epoch(store: &dyn Store, text: &str, now: Timestamp) -> Result<u64, StoreError> {
+    let tx = store.begin(Turn::Alone)?;
+    if let Some(same) = tx.policy_epoch(text)? {
+        return Ok(same);
+    }
+    let epoch = tx.put_policy(text, now)?;
+    tx.commit()?;
+    Ok(epoch)
 }
 
 /// Everything in the folder but the database.

@@ -1,3 +1,5 @@
 //! Databases behind the core's `Store` trait.
 
+mod faults;
+mod sql;
 pub mod sqlite;

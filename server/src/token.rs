@@ -8,10 +8,9 @@ use countersign_protocol::random::{NoRandomness, Random};
 use countersign_server_core::jobs;
 use countersign_server_core::ledger::{LedgerWriteError, StorageFailure};
 use countersign_server_core::stop::Stop;
-use countersign_server_core::store::{Store, StoreError};
+use countersign_server_core::store::{Store, StoreError, Turn};
 
 use crate::open::Keys;
-use crate::store::sqlite::SqliteStore;
 
 /// No token was made.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +43,7 @@ const NAME: usize = 64;
 /// # Errors
 /// [`TokenError`]; then nothing was changed.
 pub fn token(
-    store: &SqliteStore,
+    store: &dyn Store,
     keys: &Keys,
     name: &str,
     clock: &dyn Clock,
@@ -55,7 +54,7 @@ pub fn token(
         return Err(TokenError::Name(name.to_owned()));
     }
     let now = clock.now();
-    let mut tx = store.begin()?;
+    let mut tx = store.begin(Turn::Alone)?;
     let created = jobs::new_token(&*tx, random, &keys.pepper, name, now)?
         .ok_or_else(|| TokenError::Taken(name.to_owned()))?;
     let mut entry = Entry::new(

@@ -14,7 +14,7 @@ use countersign_server::init::{Made, Wishes, init};
 use countersign_server::open::{Charter, open_with};
 use countersign_server::store::sqlite::{CrashPoint, SqliteStore};
 use countersign_server_core::roster::{OfflineRules, Rules};
-use countersign_server_core::store::Store as _;
+use countersign_server_core::store::{Store as _, Turn};
 use tempfile::TempDir;
 
 use crate::client::carrier::{Carrier, Direct};
@@ -141,7 +141,7 @@ impl Server {
     /// As an administrator at another host would revoke this one.
     pub(crate) fn revoke(&self, instance: &Fingerprint) {
         let store = self.store();
-        let tx = store.begin().unwrap();
+        let tx = store.begin(Turn::Alone).unwrap();
         let from = tx.instance(instance).unwrap().unwrap().state;
         assert!(tx.move_instance(instance, from, InstanceState::Revoked, self.clock.now()).unwrap());
         tx.commit().unwrap();

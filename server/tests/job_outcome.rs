@@ -8,7 +8,7 @@ use countersign_protocol::limits;
 use countersign_protocol::message::{
     Decision, InstanceState, JobOutcome, JobOutcomeReply, JobReply, JobRequest,
 };
-use countersign_server_core::store::Store as _;
+use countersign_server_core::store::{Store as _, Turn};
 
 use crate::client::host::Host;
 use crate::client::person::Person;
@@ -129,7 +129,7 @@ fn what_was_forgotten_is_found_in_the_ledger_or_said_to_be_forgotten() {
     }
     server.clock.turn(limits::REPLAY_MEMORY + 200);
     let store = server.store();
-    let tx = store.begin().unwrap();
+    let tx = store.begin(Turn::Alone).unwrap();
     tx.forget(server.clock_now().plus(-limits::REPLAY_MEMORY)).unwrap();
     tx.commit().unwrap();
     assert_eq!(host.key_update(Some(3600)).status, 200);
@@ -158,7 +158,7 @@ fn a_request_dated_ahead_stays_refused_for_as_long_as_it_could_come() {
 
     server.clock.turn(7200);
     let store = server.store();
-    let tx = store.begin().unwrap();
+    let tx = store.begin(Turn::Alone).unwrap();
     tx.forget(server.clock_now().plus(-limits::REPLAY_MEMORY)).unwrap();
     tx.commit().unwrap();
     assert_eq!(host.key_update(Some(3600)).status, 200);
@@ -226,7 +226,7 @@ fn a_host_whose_key_was_rotated_is_told_what_became_of_its_earlier_requests() {
     // The ledger is searched for it under all its names too.
     server.clock.turn(limits::REPLAY_MEMORY + 200);
     let store = server.store();
-    let tx = store.begin().unwrap();
+    let tx = store.begin(Turn::Alone).unwrap();
     tx.forget(server.clock_now().plus(-limits::REPLAY_MEMORY)).unwrap();
     tx.commit().unwrap();
     let mut third = third;
@@ -261,7 +261,7 @@ fn a_suspended_host_may_settle_what_it_sent_and_a_waiting_one_has_sent_nothing()
     let fingerprint = certificate::fingerprint(&host.cert).unwrap();
     let move_to = |from, to| {
         let store = server.store();
-        let tx = store.begin().unwrap();
+        let tx = store.begin(Turn::Alone).unwrap();
         assert!(tx.move_instance(&fingerprint, from, to, server.clock_now()).unwrap());
         tx.commit().unwrap();
     };

@@ -44,7 +44,7 @@ use crate::rotation;
 use crate::secrets::{Pepper, StoreKey};
 use crate::sender::Sender;
 use crate::stop::{Failure, Stop};
-use crate::store::{Store, View};
+use crate::store::{Store, Turn, View};
 use crate::watch::{Watches, Watching};
 
 /// Everything the core is made of.
@@ -153,7 +153,7 @@ impl Core {
     /// # Errors
     /// What stands in the way.
     pub fn readiness(&self) -> Result<u64, Failure> {
-        let tx = self.parts.store.begin()?;
+        let tx = self.parts.store.begin(Turn::Shared)?;
         forgetting::remembers(&*tx, self.now())?;
         drop(tx);
         let missing = || LedgerWriteError::Damaged("it has no checkpoint".into());
@@ -189,7 +189,7 @@ impl Core {
             Settled::Reply { reply, correlation, again, active }
         };
         let prepared = Prepared::of(self, &opened, now)?;
-        let mut tx = self.parts.store.begin()?;
+        let mut tx = self.parts.store.begin(prepared.turn(opened.message().kind))?;
         forgetting::remembers(&*tx, now)?;
         let stored = tx.reply(&opened.message().id)?;
         let seen = match &stored {

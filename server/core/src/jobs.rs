@@ -185,7 +185,7 @@ fn rule(ctx: &mut Context<'_>, job: &Job<'_>, account: &Account) -> Result<Rulin
 }
 
 /// Whether it changes nothing, whatever it is about.
-fn is_harmless(statement: &Statement) -> bool {
+pub(crate) fn is_harmless(statement: &Statement) -> bool {
     matches!(statement.operation.as_str(), OPEN_SESSION | "read")
 }
 

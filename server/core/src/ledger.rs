@@ -36,5 +36,5 @@ pub use key::{NewLedgerKey, generate_key};
 pub use page::Page;
 pub(crate) use page::weight;
 pub use recorded::{CommitProof, Pending, Recorded, Sealed};
-pub use storage::{LedgerRead, LedgerSnapshot, LedgerTx, StorageFailure};
+pub use storage::{LedgerRead, LedgerSnapshot, LedgerTx, StorageFailure, Tip};
 pub use tile::{TILE_HEIGHT, tile, tiles_since};

@@ -14,6 +14,7 @@ mod index;
 mod load;
 mod references;
 mod sight;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ pub use decide::PolicyDecision;
 pub use document::{Document, Fault, PolicyError};
 pub use facts::{AccountFacts, Facts, InstanceFacts};
 pub use load::PolicySet;
+pub use stored::PolicyStore;
 
 /// The policy a new server begins with.
 pub const DEFAULT: &str = include_str!("policy/default.cedar");

@@ -22,7 +22,7 @@ use crate::refusal::Reason;
 use crate::sender::Sender;
 use crate::signatory::Signatory;
 use crate::stop::{Failure, Stop};
-use crate::store::View;
+use crate::store::{Turn, View};
 
 /// What could be checked beforehand.
 pub(crate) enum Prepared {
@@ -53,6 +53,26 @@ pub(crate) struct SignedByPerson {
 }
 
 impl Prepared {
+    /// What turn the message needs: whatever makes or changes an account, an instance, a code or a policy, or counts on
+    /// being the only one to append, has it alone.
+    pub(crate) fn turn(&self, kind: MessageKind) -> Turn {
+        match (kind, self) {
+            (MessageKind::JobRequest, Self::Job(Ok(signed)))
+                if !jobs::is_harmless(signed.statement.statement()) =>
+            {
+                Turn::Alone
+            }
+            (
+                MessageKind::JobRequest
+                | MessageKind::InstanceCheckIn
+                | MessageKind::KeyUpdate
+                | MessageKind::HostEvent,
+                _,
+            ) => Turn::Shared,
+            _ => Turn::Alone,
+        }
+    }
+
     /// For a sender that may send it: the application's key is public, and an instance that is not active has
     /// nobody's signatures checked, nor learns from it who has an account.
     pub(crate) fn of(core: &Core, opened: &Opened, now: Timestamp) -> Result<Self, Failure> {

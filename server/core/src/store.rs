@@ -14,6 +14,7 @@ use crate::instances::{InstanceRead, InstanceStore};
 use crate::keys::{KeyStore, SenderKeys};
 use crate::ledger::{LedgerSnapshot, LedgerTx};
 use crate::offline_use::{OfflineRead, OfflineStore};
+use crate::policy::PolicyStore;
 use crate::registration::RegistrationStore;
 use crate::replies::{ReplyRead, ReplyStore};
 use crate::rotation::RotationStore;
@@ -21,17 +22,27 @@ use crate::tokens::TokenStore;
 
 /// A database.
 pub trait Store: Send + Sync {
-    /// Begins a transaction that may write. It waits for its turn; nobody else writes until it ends.
+    /// Begins a transaction that may write. It waits for its turn.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn begin(&self) -> Result<Box<dyn Transaction + '_>, StoreError>;
+    fn begin(&self, turn: Turn) -> Result<Box<dyn Transaction + '_>, StoreError>;
 
     /// What is committed now, beside any writer.
     ///
     /// # Errors
     /// [`StoreError`].
     fn view(&self) -> Result<Box<dyn View + '_>, StoreError>;
+}
+
+/// Beside whom a transaction may run, of all that write to the database, in whatever process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Beside others that share too. It decides by rows that those may not change (accounts, instances, policies), and by
+    /// conditional statements on one row each. A database with one writer runs it alone all the same.
+    Shared,
+    /// Nobody else writes from its beginning to its end.
+    Alone,
 }
 
 /// Committed state, from which nothing is decided: it tells whose signatures to check before the transaction.
@@ -52,6 +63,7 @@ pub trait Transaction:
     + KeyStore
     + LedgerTx
     + OfflineStore
+    + PolicyStore
     + RegistrationStore
     + ReplyStore
     + RotationStore

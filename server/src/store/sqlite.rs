@@ -4,37 +4,22 @@
 //! Several processes may open one file: a transaction that may write takes SQLite's one write lock at once
 //! (`BEGIN IMMEDIATE`), so it can never find out half-way that somebody else was first.
 
-mod accounts;
-mod applications;
-mod codes;
-mod emergency;
-mod faults;
-mod forgetting;
-mod handshakes;
-mod instances;
-mod keys;
-mod ledger;
-mod offline;
-mod policies;
-mod registrations;
-mod replies;
-mod rotations;
-mod rows;
-mod tokens;
 mod transaction;
 mod view;
 
-pub use faults::CrashPoint;
+pub use super::faults::CrashPoint;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use countersign_server_core::store::{Store, StoreError, Transaction, View};
-use rusqlite::{Connection, OpenFlags};
+use countersign_server_core::store::{Store, StoreError, Transaction, Turn, View};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
 
 use self::transaction::SqliteTransaction;
 use self::view::SqliteView;
+use super::sql::{Row, Sql, Value};
 
 mod embedded {
     refinery::embed_migrations!("src/store/sqlite/migrations");
@@ -113,17 +98,62 @@ fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
 }
 
 impl Store for SqliteStore {
-    fn begin(&self) -> Result<Box<dyn Transaction + '_>, StoreError> {
+    /// Whatever the turn: there is one writer.
+    fn begin(&self, _turn: Turn) -> Result<Box<dyn Transaction + '_>, StoreError> {
         let mut connection = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         // A rollback that failed left its transaction open: nothing of it may get into the next one.
         if !connection.is_autocommit() && connection.execute_batch("ROLLBACK").is_err() {
             *connection = writer(&self.path).map_err(unavailable)?;
         }
-        Ok(Box::new(SqliteTransaction::begin(connection, &self.crash)?))
+        Ok(Box::new(Sql(SqliteTransaction::begin(connection, &self.crash)?)))
     }
 
     fn view(&self) -> Result<Box<dyn View + '_>, StoreError> {
-        Ok(Box::new(SqliteView::new(self, self.reader()?)?))
+        Ok(Box::new(Sql(SqliteView::new(self, self.reader()?)?)))
+    }
+}
+
+/// A statement with its parameters in it.
+fn prepared<'c>(
+    connection: &'c Connection,
+    sql: &str,
+    params: &[Value<'_>],
+) -> Result<CachedStatement<'c>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(unavailable)?;
+    for place in 1..=statement.parameter_count() {
+        // SQLite numbers `$2` by where it stands, not by what it says.
+        let number = statement.parameter_name(place).and_then(|name| name.get(1..)?.parse::<usize>().ok());
+        let value = number.and_then(|number| params.get(number.checked_sub(1)?));
+        let value = value.ok_or_else(|| {
+            StoreError::Unavailable(format!("a statement lacks its parameter {place}: {sql}"))
+        })?;
+        statement.raw_bind_parameter(place, value).map_err(unavailable)?;
+    }
+    Ok(statement)
+}
+
+/// Hands each row to `row` until that says `false`.
+fn rows(
+    mut statement: CachedStatement<'_>,
+    row: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
+) -> Result<(), StoreError> {
+    let mut rows = statement.raw_query();
+    while let Some(found) = rows.next().map_err(unavailable)? {
+        if !row(&Row::Sqlite(found))? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match *self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(number) => ValueRef::Integer(number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
     }
 }
 
@@ -133,6 +163,8 @@ fn unavailable(error: rusqlite::Error) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use countersign_protocol::clock::Timestamp;
+
     use super::*;
 
     #[test]
@@ -143,9 +175,43 @@ mod tests {
         let store = SqliteStore::create(&path).unwrap();
         let left = "BEGIN IMMEDIATE; INSERT INTO ledger_entries (place, entry) VALUES (0, x'00')";
         store.writer.lock().unwrap().execute_batch(left).unwrap();
-        let tx = store.begin().unwrap();
+        let tx = store.begin(Turn::Alone).unwrap();
         assert_eq!(tx.size().unwrap(), 0);
         tx.commit().unwrap();
         assert_eq!(store.view().unwrap().size().unwrap(), 0);
+    }
+
+    #[test]
+    fn a_parameter_is_what_its_number_says_wherever_it_stands() {
+        let connection = Connection::open_in_memory().unwrap();
+        let params = [Value::Integer(1), Value::Text("two"), Value::Blob(b"three")];
+        let statement = prepared(&connection, "SELECT $3, $1, $2, $1", &params).unwrap();
+        let mut seen = Vec::new();
+        let mut read = |row: &Row<'_>| {
+            let Row::Sqlite(row) = row;
+            seen.push((row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap(), row.get(3).unwrap()));
+            Ok(true)
+        };
+        rows(statement, &mut read).unwrap();
+        assert_eq!(seen, [(b"three".to_vec(), 1, "two".to_owned(), 1)]);
+        assert!(prepared(&connection, "SELECT $4", &params).is_err());
+    }
+
+    #[test]
+    fn each_policy_text_that_comes_into_force_has_a_number_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        std::fs::write(&path, b"").unwrap();
+        let store = SqliteStore::create(&path).unwrap();
+        let tx = store.begin(Turn::Alone).unwrap();
+        let put = |text| tx.put_policy(text, Timestamp::from_seconds(7)).unwrap();
+        assert_eq!(tx.policy_epoch("a").unwrap(), None);
+        assert_eq!((put("a"), tx.policy_epoch("a").unwrap()), (1, Some(1)));
+        assert_eq!((put("b"), put("a")), (2, 3));
+        assert_eq!((tx.policy_epoch("a").unwrap(), tx.policy_epoch("b").unwrap()), (Some(3), None));
+        tx.commit().unwrap();
+        drop(store);
+        let store = SqliteStore::open(&path, CrashPoint::never()).unwrap();
+        assert_eq!(store.begin(Turn::Alone).unwrap().policy_epoch("a").unwrap(), Some(3));
     }
 }

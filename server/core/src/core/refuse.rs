@@ -9,6 +9,7 @@ use countersign_protocol::message::Refusal;
 use super::{Core, Settled};
 use crate::refusal::{Class, Reason, Source, Verdict, short};
 use crate::stop::Failure;
+use crate::store::Turn;
 
 /// What is known of a refused message.
 pub(crate) struct About {
@@ -52,7 +53,7 @@ impl Core {
         unrecorded_before: u64,
     ) -> Result<(), Failure> {
         let ledger = self.ledger();
-        let mut tx = self.store().begin()?;
+        let mut tx = self.store().begin(Turn::Shared)?;
         if unrecorded_before > 0 {
             let text = format!("{unrecorded_before} more messages were refused since the entry before");
             let entry = Entry::new(EntryKind::Refusal, now, correlation.clone(), Outcome::Denied, text);

@@ -15,7 +15,7 @@ use tlog_tiles::{
 
 use super::error::LedgerWriteError;
 use super::recorded::{Pending, Recorded, Sealed};
-use super::storage::{LedgerRead, LedgerSnapshot, LedgerTx, StorageFailure};
+use super::storage::{LedgerRead, LedgerSnapshot, LedgerTx, StorageFailure, Tip};
 
 /// Writes the log. Holds the signing key and nothing else: all state is the store's.
 pub struct Ledger {
@@ -76,6 +76,7 @@ impl Ledger {
             return Err(LedgerWriteError::Evidence);
         }
         let bytes = entry.to_bytes()?;
+        tx.hold_tip()?;
         let index = tx.size()?;
         let hashes = Hashes::of(tx).run(|reader| stored_hashes(index, &bytes, reader))?;
         let hashes: Vec<Digest> = hashes.iter().map(|hash| Digest::from_bytes(hash.0)).collect();
@@ -89,8 +90,9 @@ impl Ledger {
     /// # Errors
     /// [`LedgerWriteError`]: the transaction must be given up.
     pub fn seal(&self, tx: &mut dyn LedgerTx) -> Result<Sealed, LedgerWriteError> {
-        let size = tx.size()?;
-        if let Some((sealed, note)) = tx.checkpoint()?
+        // Whoever appends seals before the commit: a log that is longer than its checkpoint is longer by our own entries.
+        let Tip { size, checkpoint } = tx.tip()?;
+        if let Some((sealed, note)) = checkpoint
             && sealed == size
         {
             return Ok(Sealed { checkpoint: self.own_checkpoint(&note)? });

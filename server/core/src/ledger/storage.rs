@@ -18,11 +18,19 @@ impl StorageFailure {
 
 /// Reading the log, inside a write (seeing that write's own entries) or from committed state.
 pub trait LedgerRead {
+    /// How long the log is and what its newest checkpoint says, both of one moment.
+    ///
+    /// # Errors
+    /// [`StorageFailure`].
+    fn tip(&self) -> Result<Tip, StorageFailure>;
+
     /// Number of entries: one more than the greatest index, 0 for none.
     ///
     /// # Errors
     /// [`StorageFailure`].
-    fn size(&self) -> Result<u64, StorageFailure>;
+    fn size(&self) -> Result<u64, StorageFailure> {
+        Ok(self.tip()?.size)
+    }
 
     /// The hashes stored at `positions`, in the same order, one for each.
     ///
@@ -40,11 +48,29 @@ pub trait LedgerRead {
     ///
     /// # Errors
     /// [`StorageFailure`].
-    fn checkpoint(&self) -> Result<Option<(u64, String)>, StorageFailure>;
+    fn checkpoint(&self) -> Result<Option<(u64, String)>, StorageFailure> {
+        Ok(self.tip()?.checkpoint)
+    }
+}
+
+/// Where the log ends.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tip {
+    /// Number of entries.
+    pub size: u64,
+    /// The newest checkpoint: its tree's size and the signed note.
+    pub checkpoint: Option<(u64, String)>,
 }
 
 /// Writing the log, inside one transaction with everything that the entries record.
 pub trait LedgerTx: LedgerRead {
+    /// Nobody else appends from here on until the transaction ends, and what is read after this is what others left.
+    /// Called before every entry, so as late as can be: it is what transactions beside each other wait for.
+    ///
+    /// # Errors
+    /// [`StorageFailure`].
+    fn hold_tip(&mut self) -> Result<(), StorageFailure>;
+
     /// Stores the entry at `index` – always the size so far – and its evidence beside it.
     ///
     /// # Errors

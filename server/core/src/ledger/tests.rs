@@ -24,8 +24,8 @@ struct Memory {
 }
 
 impl LedgerRead for Memory {
-    fn size(&self) -> Result<u64, StorageFailure> {
-        Ok(self.entries.len() as u64)
+    fn tip(&self) -> Result<Tip, StorageFailure> {
+        Ok(Tip { size: self.entries.len() as u64, checkpoint: self.checkpoint.clone() })
     }
 
     fn hashes(&self, positions: &[u64]) -> Result<Vec<Digest>, StorageFailure> {
@@ -43,13 +43,13 @@ impl LedgerRead for Memory {
         let (from, most) = (usize::try_from(from).unwrap(), usize::try_from(most).unwrap());
         Ok(self.entries.iter().skip(from).take(most).cloned().collect())
     }
-
-    fn checkpoint(&self) -> Result<Option<(u64, String)>, StorageFailure> {
-        Ok(self.checkpoint.clone())
-    }
 }
 
 impl LedgerTx for Memory {
+    fn hold_tip(&mut self) -> Result<(), StorageFailure> {
+        Ok(())
+    }
+
     fn put_entry(
         &mut self,
         index: u64,

@@ -2,11 +2,12 @@
 
 use std::sync::MutexGuard;
 
-use countersign_server_core::store::{StoreError, Transaction};
-use rusqlite::{Connection, Params, Row};
+use countersign_server_core::store::StoreError;
+use rusqlite::Connection;
 
-use super::rows::optional;
-use super::{CrashPoint, unavailable};
+use super::super::faults::CrashPoint;
+use super::super::sql::{Reading, Row, Value, Writing};
+use super::{prepared, rows, unavailable};
 
 /// Holds the write lock from beginning to end.
 pub(super) struct SqliteTransaction<'a> {
@@ -23,64 +24,43 @@ impl<'a> SqliteTransaction<'a> {
         connection.execute_batch("BEGIN IMMEDIATE").map_err(unavailable)?;
         Ok(Self { connection, crash, open: true })
     }
+}
 
-    pub(super) fn connection(&self) -> &Connection {
-        &self.connection
-    }
-
-    /// Runs one statement that writes; the number of rows it changed.
-    pub(super) fn write(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
-        let changed = self
-            .connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute(params))
-            .map_err(unavailable)?;
-        self.crash.wrote();
-        Ok(changed)
-    }
-
-    /// Runs one statement that writes and returns the row it changed, if it changed one.
-    pub(super) fn write_returning<T>(
+impl Reading for SqliteTransaction<'_> {
+    fn query(
         &self,
         sql: &str,
-        params: impl Params,
-        row: impl FnOnce(&Row<'_>) -> Result<T, rusqlite::Error>,
-    ) -> Result<Option<T>, StoreError> {
-        let returned =
-            self.connection.prepare_cached(sql).and_then(|mut statement| statement.query_row(params, row));
-        let returned = optional(returned)?;
-        self.crash.wrote();
-        Ok(returned)
-    }
-
-    /// Reads one row, if there is one.
-    pub(super) fn read<T>(
-        &self,
-        sql: &str,
-        params: impl Params,
-        row: impl FnOnce(&Row<'_>) -> Result<T, rusqlite::Error>,
-    ) -> Result<Option<T>, StoreError> {
-        optional(
-            self.connection.prepare_cached(sql).and_then(|mut statement| statement.query_row(params, row)),
-        )
-    }
-
-    /// Reads all rows.
-    pub(super) fn read_all<T>(
-        &self,
-        sql: &str,
-        params: impl Params,
-        row: impl FnMut(&Row<'_>) -> Result<T, rusqlite::Error>,
-    ) -> Result<Vec<T>, StoreError> {
-        self.connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.query_map(params, row)?.collect())
-            .map_err(unavailable)
+        params: &[Value<'_>],
+        row: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        rows(prepared(&self.connection, sql, params)?, row)
     }
 }
 
-impl Transaction for SqliteTransaction<'_> {
-    fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+impl Writing for SqliteTransaction<'_> {
+    fn execute(&self, sql: &str, params: &[Value<'_>]) -> Result<u64, StoreError> {
+        let changed = prepared(&self.connection, sql, params)?.raw_execute().map_err(unavailable)?;
+        self.crash.wrote();
+        Ok(changed as u64)
+    }
+
+    fn execute_returning(
+        &self,
+        sql: &str,
+        params: &[Value<'_>],
+        row: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        rows(prepared(&self.connection, sql, params)?, row)?;
+        self.crash.wrote();
+        Ok(())
+    }
+
+    /// Nobody else writes.
+    fn hold(&self, _sql: &str, _params: &[Value<'_>]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn commit(mut self) -> Result<(), StoreError> {
         self.connection.execute_batch("COMMIT").map_err(unavailable)?;
         self.open = false;
         self.crash.wrote();

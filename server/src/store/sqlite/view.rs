@@ -1,9 +1,10 @@
 //! A snapshot of what is committed.
 
-use countersign_server_core::store::{StoreError, View};
+use countersign_server_core::store::StoreError;
 use rusqlite::Connection;
 
-use super::{SqliteStore, unavailable};
+use super::super::sql::{Reading, Row, Snapshot, Value};
+use super::{SqliteStore, prepared, rows, unavailable};
 
 /// One read connection with a snapshot open; it goes back to the others when this is dropped.
 pub(super) struct SqliteView<'a> {
@@ -16,13 +17,21 @@ impl<'a> SqliteView<'a> {
         connection.execute_batch("BEGIN").map_err(unavailable)?;
         Ok(Self { store, connection: Some(connection) })
     }
+}
 
-    pub(super) fn connection(&self) -> Result<&Connection, StoreError> {
-        self.connection.as_ref().ok_or_else(|| StoreError::Unavailable("the snapshot is closed".into()))
+impl Reading for SqliteView<'_> {
+    fn query(
+        &self,
+        sql: &str,
+        params: &[Value<'_>],
+        row: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let closed = || StoreError::Unavailable("the snapshot is closed".into());
+        rows(prepared(self.connection.as_ref().ok_or_else(closed)?, sql, params)?, row)
     }
 }
 
-impl View for SqliteView<'_> {}
+impl Snapshot for SqliteView<'_> {}
 
 impl Drop for SqliteView<'_> {
     fn drop(&mut self) {

@@ -12,7 +12,7 @@ use countersign_server_core::accounts::{Account, AccountKey};
 use countersign_server_core::instances::Instance;
 use countersign_server_core::keys::{Owner, claim_all};
 use countersign_server_core::ledger::{Ledger, StorageFailure};
-use countersign_server_core::store::Store;
+use countersign_server_core::store::{Store, Turn};
 use countersign_tests::Trouble;
 
 use super::failed;
@@ -24,7 +24,7 @@ const BATCH: usize = 1000;
 /// Active accounts, each with one login name: its own.
 pub(super) fn people(store: &dyn Store, people: &[(Person, Cert)], now: Timestamp) -> Result<(), Trouble> {
     for some in people.chunks(BATCH) {
-        let tx = store.begin().map_err(failed)?;
+        let tx = store.begin(Turn::Alone).map_err(failed)?;
         for (person, cert) in some {
             let name = &person.account;
             let login = name.as_str().parse().map_err(failed)?;
@@ -49,7 +49,7 @@ pub(super) fn hosts(
     application: &ApplicationName,
     now: Timestamp,
 ) -> Result<(), Trouble> {
-    let tx = store.begin().map_err(failed)?;
+    let tx = store.begin(Turn::Alone).map_err(failed)?;
     for host in hosts {
         let instance = Instance {
             fingerprint: host.fingerprint.clone(),
@@ -82,7 +82,7 @@ pub(super) fn hosts(
 pub(super) fn entries(store: &dyn Store, ledger: &Ledger, size: u64, now: Timestamp) -> Result<(), Trouble> {
     let mut done = store.view().map_err(failed)?.size().map_err(failed)?;
     while done < size {
-        let mut tx = store.begin().map_err(failed)?;
+        let mut tx = store.begin(Turn::Alone).map_err(failed)?;
         let upto = size.min(done + BATCH as u64);
         while done < upto {
             let correlation = CorrelationId::new(&SystemRandom).map_err(failed)?;

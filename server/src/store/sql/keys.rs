@@ -7,18 +7,17 @@ use countersign_server_core::store::StoreError;
 use sequoia_openpgp::{KeyHandle, KeyID};
 
 use super::rows::{corrupt, parsed, time};
-use super::transaction::SqliteTransaction;
-use super::unavailable;
-use super::view::SqliteView;
+use super::{Reading, Sql, Writing};
 
-impl KeyStore for SqliteTransaction<'_> {
+impl<D: Writing> KeyStore for Sql<D> {
     fn claim_key(&self, key: &Fingerprint, owner: &Owner) -> Result<bool, StoreError> {
         let (kind, name) = owner.columns();
         // The update changes nothing; it only counts a row that is ours already.
         let claimed = self.write(
-            "INSERT INTO known_keys (fingerprint, key_id, owner_kind, owner) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (fingerprint) DO UPDATE SET owner = owner
-             WHERE owner_kind = excluded.owner_kind AND owner = excluded.owner AND revoked_at IS NULL",
+            "INSERT INTO known_keys (fingerprint, key_id, owner_kind, owner) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (fingerprint) DO UPDATE SET owner = known_keys.owner
+             WHERE known_keys.owner_kind = excluded.owner_kind AND known_keys.owner = excluded.owner
+               AND known_keys.revoked_at IS NULL",
             (key.to_string(), key_id(key), kind, name),
         )?;
         Ok(claimed == 1)
@@ -27,7 +26,7 @@ impl KeyStore for SqliteTransaction<'_> {
     fn may_hold_key(&self, key: &Fingerprint, owner: &Owner) -> Result<bool, StoreError> {
         let (kind, name) = owner.columns();
         let foreign = self.read(
-            "SELECT 1 FROM known_keys WHERE fingerprint = ?1 AND NOT (owner_kind = ?2 AND owner = ?3)",
+            "SELECT 1 FROM known_keys WHERE fingerprint = $1 AND NOT (owner_kind = $2 AND owner = $3)",
             (key.to_string(), kind, name),
             |_| Ok(()),
         )?;
@@ -36,9 +35,9 @@ impl KeyStore for SqliteTransaction<'_> {
 
     fn owner(&self, key: &Fingerprint) -> Result<Option<Owner>, StoreError> {
         let row = self.read(
-            "SELECT owner_kind, owner FROM known_keys WHERE fingerprint = ?1",
+            "SELECT owner_kind, owner FROM known_keys WHERE fingerprint = $1",
             [key.to_string()],
-            |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)),
+            |row| Ok((row.get::<String>(0)?, row.get::<String>(1)?)),
         )?;
         let Some((kind, name)) = row else { return Ok(None) };
         Ok(Some(match kind.as_str() {
@@ -52,14 +51,14 @@ impl KeyStore for SqliteTransaction<'_> {
 
     fn burn_nonce(&self, nonce: &Nonce, now: Timestamp) -> Result<bool, StoreError> {
         let burned = self.write(
-            "INSERT INTO burned_nonces (nonce, burned_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            "INSERT INTO burned_nonces (nonce, burned_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
             (nonce.as_bytes(), time(now)),
         )?;
         Ok(burned == 1)
     }
 }
 
-impl SenderKeys for SqliteView<'_> {
+impl<D: Reading> SenderKeys for Sql<D> {
     fn sender_certificates(&self, key: &KeyHandle) -> Result<Vec<Vec<u8>>, StoreError> {
         let (column, wanted) = match key {
             KeyHandle::Fingerprint(fingerprint) => ("fingerprint", format!("{fingerprint:X}")),
@@ -68,16 +67,13 @@ impl SenderKeys for SqliteView<'_> {
         let sql = format!(
             "SELECT certificate FROM known_keys
              JOIN applications ON owner_kind = 'application' AND owner = name
-             WHERE known_keys.{column} = ?1
+             WHERE known_keys.{column} = $1
              UNION ALL
              SELECT certificate FROM known_keys
              JOIN instances ON owner_kind = 'instance' AND owner = instances.fingerprint
-             WHERE known_keys.{column} = ?1 AND (state <> 'revoked' OR successor IS NOT NULL)"
+             WHERE known_keys.{column} = $1 AND (state <> 'revoked' OR successor IS NOT NULL)"
         );
-        self.connection()?
-            .prepare_cached(&sql)
-            .and_then(|mut statement| statement.query_map([wanted], |row| row.get(0))?.collect())
-            .map_err(unavailable)
+        self.read_all(&sql, [wanted], |row| row.get(0))
     }
 }
 

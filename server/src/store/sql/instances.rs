@@ -5,11 +5,9 @@ use countersign_protocol::ids::{ApplicationName, Fingerprint};
 use countersign_protocol::message::InstanceState;
 use countersign_server_core::instances::{BothKeys, Counted, Instance, InstanceRead, InstanceStore};
 use countersign_server_core::store::StoreError;
-use rusqlite::{Connection, Row};
 
-use super::rows::{corrupt, count, json, number, optional, parsed, time, to_json};
-use super::transaction::SqliteTransaction;
-use super::view::SqliteView;
+use super::rows::{corrupt, count, json, number, parsed, time, to_json};
+use super::{Reading, Row, Sql, Writing};
 
 const COLUMNS: &str = "fingerprint, application, certificate, signing_key, second_key, second_certificate, key_words, \
                        claimed_hostname, key_place, state, counter, counted_made, counted_at, forked_at, state_at, enrolled_at, seen_at, successor";
@@ -36,7 +34,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             fingerprint: row.get("fingerprint")?,
             application: row.get("application")?,
@@ -92,45 +90,21 @@ impl Columns {
     }
 }
 
-fn instance(connection: &Connection, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM instances WHERE fingerprint = ?1");
-    let row = connection
-        .prepare_cached(&sql)
-        .and_then(|mut statement| statement.query_row([fingerprint.to_string()], Columns::read));
-    optional(row)?.map(Columns::instance).transpose()
-}
-
-fn predecessor(connection: &Connection, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM instances WHERE successor = ?1");
-    let row = connection
-        .prepare_cached(&sql)
-        .and_then(|mut statement| statement.query_row([fingerprint.to_string()], Columns::read));
-    optional(row)?.map(Columns::instance).transpose()
-}
-
-impl InstanceRead for SqliteTransaction<'_> {
+impl<D: Reading> InstanceRead for Sql<D> {
     fn predecessor(&self, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError> {
-        predecessor(self.connection(), fingerprint)
+        let sql = format!("SELECT {COLUMNS} FROM instances WHERE successor = $1");
+        self.read(&sql, [fingerprint.to_string()], Columns::read)?.map(Columns::instance).transpose()
     }
 
     fn instance(&self, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError> {
-        instance(self.connection(), fingerprint)
+        let sql = format!("SELECT {COLUMNS} FROM instances WHERE fingerprint = $1");
+        self.read(&sql, [fingerprint.to_string()], Columns::read)?.map(Columns::instance).transpose()
     }
 }
 
-impl InstanceRead for SqliteView<'_> {
-    fn predecessor(&self, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError> {
-        predecessor(self.connection()?, fingerprint)
-    }
-
-    fn instance(&self, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError> {
-        instance(self.connection()?, fingerprint)
-    }
-}
-
-impl InstanceStore for SqliteTransaction<'_> {
+impl<D: Writing> InstanceStore for Sql<D> {
     fn pending_instances(&self, key_words: &str) -> Result<Vec<Instance>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM instances WHERE key_words = ?1 AND state = 'pending'");
+        let sql = format!("SELECT {COLUMNS} FROM instances WHERE key_words = $1 AND state = 'pending'");
         let rows = self.read_all(&sql, [key_words], Columns::read)?;
         rows.into_iter().map(Columns::instance).collect()
     }
@@ -139,7 +113,7 @@ impl InstanceStore for SqliteTransaction<'_> {
         let added = self.write(
             "INSERT INTO instances (fingerprint, application, certificate, signing_key, key_words, claimed_hostname,
                                     key_place, state, counter, state_at, enrolled_at, counted_made, counted_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12) ON CONFLICT DO NOTHING",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12) ON CONFLICT DO NOTHING",
             (
                 instance.fingerprint.to_string(),
                 instance.application.as_str(),
@@ -168,13 +142,13 @@ impl InstanceStore for SqliteTransaction<'_> {
         if from == InstanceState::Suspended {
             self.write(
                 "INSERT INTO bars (owner_kind, owner, from_at, until_at)
-                 SELECT 'instance', fingerprint, state_at, ?2 FROM instances
-                 WHERE fingerprint = ?1 AND state = 'suspended'",
+                 SELECT 'instance', fingerprint, state_at, $2 FROM instances
+                 WHERE fingerprint = $1 AND state = 'suspended'",
                 (fingerprint.to_string(), time(at)),
             )?;
         }
         let moved = self.write(
-            "UPDATE instances SET state = ?3, state_at = ?4 WHERE fingerprint = ?1 AND state = ?2",
+            "UPDATE instances SET state = $3, state_at = $4 WHERE fingerprint = $1 AND state = $2",
             (fingerprint.to_string(), from.as_str(), to.as_str(), time(at)),
         )?;
         Ok(moved == 1)
@@ -189,9 +163,9 @@ impl InstanceStore for SqliteTransaction<'_> {
         Counted { made, at }: Counted,
     ) -> Result<bool, StoreError> {
         let announced = self.write(
-            "UPDATE instances SET certificate = ?2, signing_key = ?3, counter = ?4, counted_made = ?5, counted_at = ?6,
-                                  seen_at = ?6
-             WHERE fingerprint = ?1 AND state <> 'revoked' AND forked_at IS NULL AND counter < ?4",
+            "UPDATE instances SET certificate = $2, signing_key = $3, counter = $4, counted_made = $5, counted_at = $6,
+                                  seen_at = $6
+             WHERE fingerprint = $1 AND state <> 'revoked' AND forked_at IS NULL AND counter < $4",
             (
                 fingerprint.to_string(),
                 certificate,
@@ -211,9 +185,9 @@ impl InstanceStore for SqliteTransaction<'_> {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let held = self.write(
-            "UPDATE instances SET forked_at = coalesce(forked_at, ?6), certificate = ?2, signing_key = ?3,
-                                  second_key = ?4, second_certificate = ?5, seen_at = ?6
-             WHERE fingerprint = ?1 AND state <> 'revoked'",
+            "UPDATE instances SET forked_at = coalesce(forked_at, $6), certificate = $2, signing_key = $3,
+                                  second_key = $4, second_certificate = $5, seen_at = $6
+             WHERE fingerprint = $1 AND state <> 'revoked'",
             (
                 fingerprint.to_string(),
                 both.certificate,
@@ -234,8 +208,8 @@ impl InstanceStore for SqliteTransaction<'_> {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let retired = self.write(
-            "UPDATE instances SET state = 'revoked', state_at = ?4, successor = ?2
-             WHERE fingerprint = ?1 AND state = 'active' AND forked_at IS NULL AND counter < ?3",
+            "UPDATE instances SET state = 'revoked', state_at = $4, successor = $2
+             WHERE fingerprint = $1 AND state = 'active' AND forked_at IS NULL AND counter < $3",
             (fingerprint.to_string(), successor.to_string(), number(counter)?, time(at)),
         )?;
         Ok(retired == 1)
@@ -248,8 +222,8 @@ impl InstanceStore for SqliteTransaction<'_> {
         Counted { made, at }: Counted,
     ) -> Result<bool, StoreError> {
         let counted = self.write(
-            "UPDATE instances SET counter = ?2, counted_made = ?3, counted_at = ?4, seen_at = ?4
-             WHERE fingerprint = ?1 AND counter < ?2",
+            "UPDATE instances SET counter = $2, counted_made = $3, counted_at = $4, seen_at = $4
+             WHERE fingerprint = $1 AND counter < $2",
             (fingerprint.to_string(), number(counter)?, time(made), time(at)),
         )?;
         Ok(counted == 1)
@@ -257,7 +231,7 @@ impl InstanceStore for SqliteTransaction<'_> {
 
     fn mark_forked(&self, fingerprint: &Fingerprint, at: Timestamp) -> Result<bool, StoreError> {
         let marked = self.write(
-            "UPDATE instances SET forked_at = ?2 WHERE fingerprint = ?1 AND forked_at IS NULL",
+            "UPDATE instances SET forked_at = $2 WHERE fingerprint = $1 AND forked_at IS NULL",
             (fingerprint.to_string(), time(at)),
         )?;
         Ok(marked == 1)
@@ -267,7 +241,7 @@ impl InstanceStore for SqliteTransaction<'_> {
         let lifted = self.write(
             "UPDATE instances SET forked_at = NULL, counter = 0, signing_key = NULL, second_key = NULL,
                                   second_certificate = NULL
-             WHERE fingerprint = ?1 AND forked_at IS NOT NULL",
+             WHERE fingerprint = $1 AND forked_at IS NOT NULL",
             [fingerprint.to_string()],
         )?;
         Ok(lifted == 1)
@@ -275,7 +249,7 @@ impl InstanceStore for SqliteTransaction<'_> {
 
     fn instances_after(&self, after: &str, most: u64) -> Result<Vec<Instance>, StoreError> {
         let sql =
-            format!("SELECT {COLUMNS} FROM instances WHERE fingerprint > ?1 ORDER BY fingerprint LIMIT ?2");
+            format!("SELECT {COLUMNS} FROM instances WHERE fingerprint > $1 ORDER BY fingerprint LIMIT $2");
         let rows = self.read_all(&sql, (after, number(most)?), Columns::read)?;
         rows.into_iter().map(Columns::instance).collect()
     }
@@ -287,14 +261,14 @@ impl InstanceStore for SqliteTransaction<'_> {
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         self.write(
-            "UPDATE instances SET state = 'revoked', state_at = ?3
-             WHERE application = ?1 AND state = 'pending' AND enrolled_at < ?2",
+            "UPDATE instances SET state = 'revoked', state_at = $3
+             WHERE application = $1 AND state = 'pending' AND enrolled_at < $2",
             (application.as_str(), time(since), time(now)),
         )?;
         let waiting = self.read(
-            "SELECT count(*) FROM instances WHERE application = ?1 AND state = 'pending'",
+            "SELECT count(*) FROM instances WHERE application = $1 AND state = 'pending'",
             [application.as_str()],
-            |row| row.get::<_, i64>(0),
+            |row| row.get::<i64>(0),
         )?;
         count(waiting.unwrap_or_default(), "instances that wait")
     }

@@ -5,11 +5,11 @@ use countersign_server_core::forgetting::ForgettingStore;
 use countersign_server_core::store::StoreError;
 
 use super::rows::time;
-use super::transaction::SqliteTransaction;
+use super::{Sql, Writing};
 
-impl ForgettingStore for SqliteTransaction<'_> {
+impl<D: Writing> ForgettingStore for Sql<D> {
     fn forgotten(&self) -> Result<Option<Timestamp>, StoreError> {
-        let before = self.read("SELECT before FROM forgotten", [], |row| row.get(0))?;
+        let before = self.read("SELECT before FROM forgotten", (), |row| row.get(0))?;
         Ok(before.map(Timestamp::from_seconds))
     }
 
@@ -20,11 +20,11 @@ impl ForgettingStore for SqliteTransaction<'_> {
             ("handshakes", "expires"),
             ("registrations", "expires"),
         ] {
-            self.write(&format!("DELETE FROM {table} WHERE {column} < ?1"), [time(before)])?;
+            self.write(&format!("DELETE FROM {table} WHERE {column} < $1"), [time(before)])?;
         }
         self.write(
-            "INSERT INTO forgotten (only_one, before) VALUES (1, ?1)
-             ON CONFLICT (only_one) DO UPDATE SET before = max(before, excluded.before)",
+            "INSERT INTO forgotten (only_one, before) VALUES (1, $1)
+             ON CONFLICT (only_one) DO UPDATE SET before = excluded.before WHERE forgotten.before < excluded.before",
             [time(before)],
         )?;
         Ok(())

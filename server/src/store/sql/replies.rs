@@ -5,34 +5,33 @@ use countersign_protocol::ids::{Digest, MessageId};
 use countersign_server_core::replies::{Recipient, ReplyRead, ReplyStore, StoredReply};
 use countersign_server_core::store::StoreError;
 
-use super::rows::{bytes, corrupt, count, optional, parsed, time};
-use super::transaction::SqliteTransaction;
-use super::view::SqliteView;
+use super::rows::{bytes, corrupt, count, parsed, time};
+use super::{Reading, Sql, Writing};
 
-impl ReplyRead for SqliteView<'_> {
+impl<D: Reading> ReplyRead for Sql<D> {
     fn never_happened(&self, id: &MessageId) -> Result<Option<u64>, StoreError> {
-        let sql = "SELECT never FROM replies WHERE id = ?1";
-        let row = self.connection()?.prepare_cached(sql).and_then(|mut statement| {
-            statement.query_row([id.as_bytes()], |row| row.get::<_, Option<i64>>(0))
-        });
-        let place = optional(row)?.flatten();
+        let place = self
+            .read("SELECT never FROM replies WHERE id = $1", [id.as_bytes()], |row| {
+                row.get::<Option<i64>>(0)
+            })?
+            .flatten();
         place.map(|place| count(place, "the place of an entry")).transpose()
     }
 }
 
-impl ReplyStore for SqliteTransaction<'_> {
+impl<D: Writing> ReplyStore for Sql<D> {
     fn reply(&self, id: &MessageId) -> Result<Option<StoredReply>, StoreError> {
         let row = self.read(
-            "SELECT digest, instance, ephemeral, sealed, passing, never FROM replies WHERE id = ?1",
+            "SELECT digest, instance, ephemeral, sealed, passing, never FROM replies WHERE id = $1",
             [id.as_bytes()],
             |row| {
                 Ok((
-                    row.get::<_, Vec<u8>>(0)?,
-                    row.get::<_, Option<String>>(1)?,
-                    row.get::<_, Option<Vec<u8>>>(2)?,
-                    row.get::<_, Vec<u8>>(3)?,
-                    row.get::<_, bool>(4)?,
-                    row.get::<_, Option<i64>>(5)?,
+                    row.get::<Vec<u8>>(0)?,
+                    row.get::<Option<String>>(1)?,
+                    row.get::<Option<Vec<u8>>>(2)?,
+                    row.get::<Vec<u8>>(3)?,
+                    row.get::<i64>(4)? != 0,
+                    row.get::<Option<i64>>(5)?,
                 ))
             },
         )?;
@@ -54,13 +53,13 @@ impl ReplyStore for SqliteTransaction<'_> {
         };
         if reply.passing {
             self.write(
-                "UPDATE replies SET sealed = x'' WHERE instance = ?1 AND passing AND length(sealed) > 0",
-                [&instance],
+                "UPDATE replies SET sealed = $2 WHERE instance = $1 AND passing = 1 AND length(sealed) > 0",
+                (&instance, [0; 0]),
             )?;
         }
         self.write(
             "INSERT INTO replies (id, digest, instance, ephemeral, sealed, stored_at, passing, never)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             (
                 reply.id.as_bytes(),
                 reply.digest.as_bytes(),

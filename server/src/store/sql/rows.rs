@@ -7,8 +7,6 @@ use countersign_server_core::store::StoreError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::unavailable;
-
 pub(super) fn parsed<T: FromStr>(text: &str, what: &str) -> Result<T, StoreError> {
     text.parse().map_err(|_| corrupt(what))
 }
@@ -27,7 +25,7 @@ pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String, StoreError> {
 
 pub(super) fn number(value: u64) -> Result<i64, StoreError> {
     i64::try_from(value)
-        .map_err(|_| StoreError::Unavailable(format!("{value} is more than SQLite can count")))
+        .map_err(|_| StoreError::Unavailable(format!("{value} is more than a database can count")))
 }
 
 pub(super) fn count(value: i64, what: &str) -> Result<u64, StoreError> {
@@ -40,13 +38,4 @@ pub(super) const fn time(at: Timestamp) -> i64 {
 
 pub(super) fn corrupt(what: &str) -> StoreError {
     StoreError::Corrupt(what.to_owned())
-}
-
-/// A row, or none; any other trouble is the store's.
-pub(super) fn optional<T>(result: Result<T, rusqlite::Error>) -> Result<Option<T>, StoreError> {
-    match result {
-        Ok(row) => Ok(Some(row)),
-        Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
-        Err(error) => Err(unavailable(error)),
-    }
 }

@@ -8,15 +8,14 @@ use countersign_protocol::message::result::EmergencyUsed;
 use countersign_protocol::roster::EmergencyVerifier;
 use countersign_server_core::emergency::EmergencyStore;
 use countersign_server_core::store::StoreError;
-use rusqlite::{Connection, Row};
 
-use super::rows::{bytes, optional, parsed, time};
-use super::transaction::SqliteTransaction;
+use super::rows::{bytes, parsed, time};
+use super::{Reading, Row, Sql, Writing};
 
 /// It can be used.
-const LIVE: &str = "used_at IS NULL AND ended_at IS NULL AND tries < ?2";
+const LIVE: &str = "used_at IS NULL AND ended_at IS NULL AND tries < $2";
 
-fn read(row: &Row<'_>) -> Result<(Vec<u8>, Vec<u8>), rusqlite::Error> {
+fn read(row: &Row<'_>) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
     Ok((row.get("salt")?, row.get("digest")?))
 }
 
@@ -25,16 +24,15 @@ fn verifier((salt, digest): (Vec<u8>, Vec<u8>)) -> Result<EmergencyVerifier, Sto
     Ok(EmergencyVerifier { salt: Binary(salt), digest })
 }
 
-/// The verifier of a code that can be used.
-pub(super) fn live(connection: &Connection, account: &str) -> Result<Option<EmergencyVerifier>, StoreError> {
-    let sql = format!("SELECT salt, digest FROM emergency_codes WHERE account = ?1 AND {LIVE}");
-    let row = connection
-        .prepare_cached(&sql)
-        .and_then(|mut statement| statement.query_row((account, limits::EMERGENCY_TRIES), read));
-    optional(row)?.map(verifier).transpose()
+impl<D: Reading> Sql<D> {
+    /// The verifier of a code that can be used.
+    pub(super) fn live_emergency_code(&self, account: &str) -> Result<Option<EmergencyVerifier>, StoreError> {
+        let sql = format!("SELECT salt, digest FROM emergency_codes WHERE account = $1 AND {LIVE}");
+        self.read(&sql, (account, limits::EMERGENCY_TRIES), read)?.map(verifier).transpose()
+    }
 }
 
-impl EmergencyStore for SqliteTransaction<'_> {
+impl<D: Writing> EmergencyStore for Sql<D> {
     fn put_emergency_code(
         &self,
         account: &AccountName,
@@ -42,7 +40,7 @@ impl EmergencyStore for SqliteTransaction<'_> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.write(
-            "INSERT INTO emergency_codes (account, salt, digest, made_at) VALUES (?1, ?2, ?3, ?4)
+            "INSERT INTO emergency_codes (account, salt, digest, made_at) VALUES ($1, $2, $3, $4)
              ON CONFLICT (account) DO UPDATE
              SET salt = excluded.salt, digest = excluded.digest, made_at = excluded.made_at, tries = 0,
                  used_at = NULL, used_for = NULL, ended_at = NULL, end_told_at = NULL",
@@ -53,7 +51,7 @@ impl EmergencyStore for SqliteTransaction<'_> {
 
     fn try_emergency_code(&self, account: &AccountName) -> Result<Option<EmergencyVerifier>, StoreError> {
         let sql = format!(
-            "UPDATE emergency_codes SET tries = tries + 1 WHERE account = ?1 AND {LIVE} RETURNING salt, digest"
+            "UPDATE emergency_codes SET tries = tries + 1 WHERE account = $1 AND {LIVE} RETURNING salt, digest"
         );
         let row = self.write_returning(&sql, (account.as_str(), limits::EMERGENCY_TRIES), read)?;
         row.map(verifier).transpose()
@@ -67,8 +65,8 @@ impl EmergencyStore for SqliteTransaction<'_> {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let used = self.write(
-            "UPDATE emergency_codes SET used_at = ?4, used_for = ?3
-             WHERE account = ?1 AND salt = ?2 AND used_at IS NULL AND ended_at IS NULL",
+            "UPDATE emergency_codes SET used_at = $4, used_for = $3
+             WHERE account = $1 AND salt = $2 AND used_at IS NULL AND ended_at IS NULL",
             (account.as_str(), &salt.0, request.as_bytes(), time(now)),
         )?;
         Ok(used == 1)
@@ -81,7 +79,7 @@ impl EmergencyStore for SqliteTransaction<'_> {
         request: &Digest,
     ) -> Result<bool, StoreError> {
         let row = self.read(
-            "SELECT 1 FROM emergency_codes WHERE account = ?1 AND salt = ?2 AND used_for = ?3",
+            "SELECT 1 FROM emergency_codes WHERE account = $1 AND salt = $2 AND used_for = $3",
             (account.as_str(), &salt.0, request.as_bytes()),
             |_| Ok(()),
         )?;
@@ -90,8 +88,8 @@ impl EmergencyStore for SqliteTransaction<'_> {
 
     fn end_emergency_code(&self, account: &AccountName, now: Timestamp) -> Result<bool, StoreError> {
         let ended = self.write(
-            "UPDATE emergency_codes SET ended_at = ?2
-             WHERE account = ?1 AND used_at IS NULL AND ended_at IS NULL",
+            "UPDATE emergency_codes SET ended_at = $2
+             WHERE account = $1 AND used_at IS NULL AND ended_at IS NULL",
             (account.as_str(), time(now)),
         )?;
         Ok(ended == 1)
@@ -106,7 +104,7 @@ impl EmergencyStore for SqliteTransaction<'_> {
     ) -> Result<(), StoreError> {
         self.write(
             "INSERT INTO emergency_uses (account, salt, instance, at, hostname, login)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT DO NOTHING",
             (
                 account.as_str(),
@@ -125,11 +123,11 @@ impl EmergencyStore for SqliteTransaction<'_> {
         account: &AccountName,
         now: Timestamp,
     ) -> Result<Vec<EmergencyUsed>, StoreError> {
-        let told = self.read_all(
-            "UPDATE emergency_uses SET told_at = coalesce(told_at, ?2)
-             WHERE rowid IN (SELECT rowid FROM emergency_uses
-                             WHERE account = ?1 AND (told_at IS NULL OR told_at > ?4)
-                             ORDER BY at DESC LIMIT ?3)
+        let told = self.write_returning_all(
+            "UPDATE emergency_uses SET told_at = coalesce(told_at, $2)
+             WHERE (account, salt, instance) IN (SELECT account, salt, instance FROM emergency_uses
+                                                 WHERE account = $1 AND (told_at IS NULL OR told_at > $4)
+                                                 ORDER BY at DESC LIMIT $3)
              RETURNING at, hostname, login",
             (
                 account.as_str(),
@@ -137,7 +135,7 @@ impl EmergencyStore for SqliteTransaction<'_> {
                 limits::EMERGENCY_USES_TOLD,
                 time(now.plus(-limits::EMERGENCY_TOLD_FOR)),
             ),
-            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)),
+            |row| Ok((row.get::<i64>(0)?, row.get::<String>(1)?, row.get::<String>(2)?)),
         )?;
         let mut told: Vec<EmergencyUsed> = told
             .into_iter()
@@ -152,9 +150,9 @@ impl EmergencyStore for SqliteTransaction<'_> {
 
     fn tell_emergency_end(&self, account: &AccountName, now: Timestamp) -> Result<bool, StoreError> {
         let told = self.write(
-            "UPDATE emergency_codes SET end_told_at = coalesce(end_told_at, ?2)
-             WHERE account = ?1 AND used_at IS NULL AND (ended_at IS NOT NULL OR tries >= ?3)
-               AND (end_told_at IS NULL OR end_told_at > ?4)",
+            "UPDATE emergency_codes SET end_told_at = coalesce(end_told_at, $2)
+             WHERE account = $1 AND used_at IS NULL AND (ended_at IS NOT NULL OR tries >= $3)
+               AND (end_told_at IS NULL OR end_told_at > $4)",
             (
                 account.as_str(),
                 time(now),

@@ -6,13 +6,13 @@ use countersign_server_core::registration::{Registration, RegistrationStore};
 use countersign_server_core::store::StoreError;
 
 use super::rows::{bytes, parsed, time};
-use super::transaction::SqliteTransaction;
+use super::{Sql, Writing};
 
-impl RegistrationStore for SqliteTransaction<'_> {
+impl<D: Writing> RegistrationStore for Sql<D> {
     fn add_registration(&self, registration: &Registration) -> Result<(), StoreError> {
         self.write(
             "INSERT INTO registrations (id, instance, account, commitment, transcript, expires)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+             VALUES ($1, $2, $3, $4, $5, $6)",
             (
                 registration.id.as_bytes(),
                 registration.instance.to_string(),
@@ -28,16 +28,16 @@ impl RegistrationStore for SqliteTransaction<'_> {
     fn registration(&self, id: &MessageId, now: Timestamp) -> Result<Option<Registration>, StoreError> {
         let row = self.read(
             "SELECT instance, account, commitment, transcript, server_nonce, expires FROM registrations
-             WHERE id = ?1 AND ended_at IS NULL AND expires > ?2",
+             WHERE id = $1 AND ended_at IS NULL AND expires > $2",
             (id.as_bytes(), time(now)),
             |row| {
                 Ok((
-                    row.get::<_, String>(0)?,
-                    row.get::<_, String>(1)?,
-                    row.get::<_, Vec<u8>>(2)?,
-                    row.get::<_, Vec<u8>>(3)?,
-                    row.get::<_, Option<Vec<u8>>>(4)?,
-                    row.get::<_, i64>(5)?,
+                    row.get::<String>(0)?,
+                    row.get::<String>(1)?,
+                    row.get::<Vec<u8>>(2)?,
+                    row.get::<Vec<u8>>(3)?,
+                    row.get::<Option<Vec<u8>>>(4)?,
+                    row.get::<i64>(5)?,
                 ))
             },
         )?;
@@ -65,8 +65,8 @@ impl RegistrationStore for SqliteTransaction<'_> {
         transcript: &Digest,
     ) -> Result<bool, StoreError> {
         let accepted = self.write(
-            "UPDATE registrations SET server_nonce = ?2, transcript = ?3
-             WHERE id = ?1 AND server_nonce IS NULL AND ended_at IS NULL",
+            "UPDATE registrations SET server_nonce = $2, transcript = $3
+             WHERE id = $1 AND server_nonce IS NULL AND ended_at IS NULL",
             (id.as_bytes(), server_nonce.as_bytes(), transcript.as_bytes()),
         )?;
         Ok(accepted == 1)
@@ -74,7 +74,7 @@ impl RegistrationStore for SqliteTransaction<'_> {
 
     fn end_registration(&self, id: &MessageId, now: Timestamp) -> Result<bool, StoreError> {
         let ended = self.write(
-            "UPDATE registrations SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL AND server_nonce IS NOT NULL",
+            "UPDATE registrations SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL AND server_nonce IS NOT NULL",
             (id.as_bytes(), time(now)),
         )?;
         Ok(ended == 1)

@@ -7,9 +7,9 @@ use countersign_server_core::codes::{CodeStore, Mac};
 use countersign_server_core::store::StoreError;
 
 use super::rows::{bytes, time};
-use super::transaction::SqliteTransaction;
+use super::{Sql, Writing};
 
-impl CodeStore for SqliteTransaction<'_> {
+impl<D: Writing> CodeStore for Sql<D> {
     fn put_code(
         &self,
         account: &AccountName,
@@ -18,11 +18,11 @@ impl CodeStore for SqliteTransaction<'_> {
         expires: Timestamp,
     ) -> Result<(), StoreError> {
         self.write(
-            "UPDATE registrations SET ended_at = ?2 WHERE account = ?1 AND ended_at IS NULL",
+            "UPDATE registrations SET ended_at = $2 WHERE account = $1 AND ended_at IS NULL",
             (account.as_str(), time(now)),
         )?;
         self.write(
-            "INSERT INTO codes (account, mac, expires) VALUES (?1, ?2, ?3)
+            "INSERT INTO codes (account, mac, expires) VALUES ($1, $2, $3)
              ON CONFLICT (account) DO UPDATE
              SET mac = excluded.mac, expires = excluded.expires, tries = 0, used_at = NULL",
             (account.as_str(), mac, time(expires)),
@@ -33,17 +33,17 @@ impl CodeStore for SqliteTransaction<'_> {
     fn try_code(&self, account: &AccountName, now: Timestamp) -> Result<Option<Mac>, StoreError> {
         let mac = self.write_returning(
             "UPDATE codes SET tries = tries + 1
-             WHERE account = ?1 AND tries < ?2 AND used_at IS NULL AND expires > ?3
+             WHERE account = $1 AND tries < $2 AND used_at IS NULL AND expires > $3
              RETURNING mac",
             (account.as_str(), limits::CODE_TRIES, time(now)),
-            |row| row.get::<_, Vec<u8>>(0),
+            |row| row.get::<Vec<u8>>(0),
         )?;
         mac.map(|mac| bytes(&mac, "a code's digest")).transpose()
     }
 
     fn use_code(&self, account: &AccountName, now: Timestamp) -> Result<bool, StoreError> {
         let used = self.write(
-            "UPDATE codes SET used_at = ?2 WHERE account = ?1 AND used_at IS NULL",
+            "UPDATE codes SET used_at = $2 WHERE account = $1 AND used_at IS NULL",
             (account.as_str(), time(now)),
         )?;
         Ok(used == 1)

@@ -8,126 +8,93 @@ use countersign_protocol::ids::{AccountName, Fingerprint, LoginName};
 use countersign_server_core::accounts::{Account, AccountKey, AccountRead, AccountStore, RevokedKey};
 use countersign_server_core::emergency::EmergencyStore as _;
 use countersign_server_core::store::StoreError;
-use rusqlite::{Connection, Row};
 
 use self::columns::{COLUMNS, Columns, KeyColumns};
-use super::rows::{corrupt, number, optional, time, to_json};
-use super::transaction::SqliteTransaction;
-use super::unavailable;
-use super::view::SqliteView;
+use super::rows::{corrupt, number, time, to_json};
+use super::{Reading, Sql, Writing};
 
-/// Somebody who is active has the role `?3`, be it not the account `?1`.
+/// Somebody who is active has the role `$3`, as JSON spells it, be it not the account `$1`.
 const ANOTHER_HAS_ROLE: &str = "EXISTS (
     SELECT 1 FROM accounts AS another
-    WHERE another.name <> ?1 AND another.state = 'active' AND another.suspended_at IS NULL
-      AND EXISTS (SELECT 1 FROM json_each(another.roles) WHERE value = ?3))";
+    WHERE another.name <> $1 AND another.state = 'active' AND another.suspended_at IS NULL
+      AND another.roles <> replace(another.roles, $3, ''))";
 
-/// The account of the row does not count among those who are active and have the role `?3`.
+/// The account of the row does not count among those who are active and have the role `$3`.
 const HAS_IT_NOT: &str = "(state <> 'active' OR suspended_at IS NOT NULL
-    OR NOT EXISTS (SELECT 1 FROM json_each(roles) WHERE value = ?3))";
+    OR roles = replace(roles, $3, ''))";
 
 /// An account is heard of in every login; written down once an hour.
 const SEEN_STEP: i64 = 3600;
 
-fn account(connection: &Connection, name: &AccountName) -> Result<Option<Account>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM accounts WHERE name = ?1");
-    let row = connection
-        .prepare_cached(&sql)
-        .and_then(|mut statement| statement.query_row([name.as_str()], Columns::read));
-    optional(row)?.map(|columns| columns.account(connection)).transpose()
-}
-
-fn revoked_keys(connection: &Connection, name: &AccountName) -> Result<Vec<RevokedKey>, StoreError> {
-    let read = |row: &Row<'_>| {
-        let key = KeyColumns {
-            certificate: row.get("certificate")?,
-            short: None,
-            primary: row.get("primary_key")?,
-            signing: row.get("signing_keys")?,
-            authentication: None,
-            card: row.get("card")?,
-            registered_at: row.get("registered_at")?,
-        };
-        Ok((key, row.get::<_, i64>("revoked_at")?))
-    };
-    let rows: Vec<_> = connection
-        .prepare_cached("SELECT * FROM revoked_keys WHERE account = ?1 ORDER BY revoked_at DESC, rowid DESC")
-        .and_then(|mut statement| statement.query_map([name.as_str()], read)?.collect())
-        .map_err(unavailable)?;
-    rows.into_iter()
-        .map(|(key, at)| Ok(RevokedKey { key: key.key()?, at: Timestamp::from_seconds(at) }))
-        .collect()
-}
-
-fn accounts_of_login(connection: &Connection, login: &LoginName) -> Result<Vec<Account>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM accounts JOIN account_logins ON account = name
-         WHERE login = ?1 AND state = 'active' AND suspended_at IS NULL ORDER BY name"
-    );
-    let rows: Vec<Columns> = connection
-        .prepare_cached(&sql)
-        .and_then(|mut statement| statement.query_map([login.as_str()], Columns::read)?.collect())
-        .map_err(unavailable)?;
-    rows.into_iter().map(|columns| columns.account(connection)).collect()
-}
-
-impl SqliteTransaction<'_> {
+impl<D: Writing> Sql<D> {
     /// Nothing that was made for the account before opens anything, or becomes its key: neither the code on paper nor one
     /// for another card, nor a registration that has begun with one.
     fn end_codes(&self, name: &AccountName, at: Timestamp) -> Result<(), StoreError> {
         self.end_emergency_code(name, at)?;
         self.write(
-            "UPDATE codes SET used_at = ?2 WHERE account = ?1 AND used_at IS NULL",
+            "UPDATE codes SET used_at = $2 WHERE account = $1 AND used_at IS NULL",
             (name.as_str(), time(at)),
         )?;
         self.write(
-            "UPDATE registrations SET ended_at = ?2 WHERE account = ?1 AND ended_at IS NULL",
+            "UPDATE registrations SET ended_at = $2 WHERE account = $1 AND ended_at IS NULL",
             (name.as_str(), time(at)),
         )?;
         Ok(())
     }
 }
 
-impl AccountRead for SqliteTransaction<'_> {
+impl<D: Reading> AccountRead for Sql<D> {
     fn account(&self, name: &AccountName) -> Result<Option<Account>, StoreError> {
-        account(self.connection(), name)
+        let sql = format!("SELECT {COLUMNS} FROM accounts WHERE name = $1");
+        let columns = self.read(&sql, [name.as_str()], Columns::read)?;
+        columns.map(|columns| columns.account(self)).transpose()
     }
 
     fn revoked_keys(&self, name: &AccountName) -> Result<Vec<RevokedKey>, StoreError> {
-        revoked_keys(self.connection(), name)
+        let rows = self.read_all(
+            "SELECT certificate, primary_key, signing_keys, card, registered_at, revoked_at FROM revoked_keys
+             WHERE account = $1 ORDER BY revoked_at DESC, registered_at DESC, primary_key",
+            [name.as_str()],
+            |row| {
+                let key = KeyColumns {
+                    certificate: row.get("certificate")?,
+                    short: None,
+                    primary: row.get("primary_key")?,
+                    signing: row.get("signing_keys")?,
+                    authentication: None,
+                    card: row.get("card")?,
+                    registered_at: row.get("registered_at")?,
+                };
+                Ok((key, row.get::<i64>("revoked_at")?))
+            },
+        )?;
+        rows.into_iter()
+            .map(|(key, at)| Ok(RevokedKey { key: key.key()?, at: Timestamp::from_seconds(at) }))
+            .collect()
     }
 
     fn accounts_of_login(&self, login: &LoginName) -> Result<Vec<Account>, StoreError> {
-        accounts_of_login(self.connection(), login)
+        let sql = format!(
+            "SELECT {COLUMNS} FROM accounts JOIN account_logins ON account = name
+             WHERE login = $1 AND state = 'active' AND suspended_at IS NULL ORDER BY name"
+        );
+        let rows = self.read_all(&sql, [login.as_str()], Columns::read)?;
+        rows.into_iter().map(|columns| columns.account(self)).collect()
     }
 }
 
-impl AccountRead for SqliteView<'_> {
-    fn account(&self, name: &AccountName) -> Result<Option<Account>, StoreError> {
-        account(self.connection()?, name)
-    }
-
-    fn revoked_keys(&self, name: &AccountName) -> Result<Vec<RevokedKey>, StoreError> {
-        revoked_keys(self.connection()?, name)
-    }
-
-    fn accounts_of_login(&self, login: &LoginName) -> Result<Vec<Account>, StoreError> {
-        accounts_of_login(self.connection()?, login)
-    }
-}
-
-impl AccountStore for SqliteTransaction<'_> {
+impl<D: Writing> AccountStore for Sql<D> {
     fn accounts_after(&self, after: &str, most: u64) -> Result<Vec<Account>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM accounts WHERE name > ?1 ORDER BY name LIMIT ?2");
+        let sql = format!("SELECT {COLUMNS} FROM accounts WHERE name > $1 ORDER BY name LIMIT $2");
         let rows = self.read_all(&sql, (after, number(most)?), Columns::read)?;
-        rows.into_iter().map(|columns| columns.account(self.connection())).collect()
+        rows.into_iter().map(|columns| columns.account(self)).collect()
     }
 
     fn account_certificate(&self, primary: &Fingerprint) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(
-            "SELECT certificate FROM accounts WHERE primary_key = ?1
-             UNION ALL SELECT certificate FROM second_keys WHERE primary_key = ?1
-             UNION ALL SELECT certificate FROM revoked_keys WHERE primary_key = ?1",
+            "SELECT certificate FROM accounts WHERE primary_key = $1
+             UNION ALL SELECT certificate FROM second_keys WHERE primary_key = $1
+             UNION ALL SELECT certificate FROM revoked_keys WHERE primary_key = $1",
             [primary.to_string()],
             |row| row.get(0),
         )
@@ -135,7 +102,7 @@ impl AccountStore for SqliteTransaction<'_> {
 
     fn add_account(&self, account: &Account, at: Timestamp) -> Result<bool, StoreError> {
         let added = self.write(
-            "INSERT INTO accounts (name, state, roles, created_at) VALUES (?1, 'invited', ?2, ?3)
+            "INSERT INTO accounts (name, state, roles, created_at) VALUES ($1, 'invited', $2, $3)
              ON CONFLICT DO NOTHING",
             (account.name.as_str(), to_json(&account.roles)?, time(at)),
         )?;
@@ -144,7 +111,7 @@ impl AccountStore for SqliteTransaction<'_> {
         }
         for login in &account.logins {
             self.write(
-                "INSERT INTO account_logins (account, login) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                "INSERT INTO account_logins (account, login) VALUES ($1, $2) ON CONFLICT DO NOTHING",
                 (account.name.as_str(), login.as_str()),
             )?;
         }
@@ -153,9 +120,9 @@ impl AccountStore for SqliteTransaction<'_> {
 
     fn bind_account(&self, name: &AccountName, key: &AccountKey) -> Result<bool, StoreError> {
         let bound = self.write(
-            "UPDATE accounts SET state = 'active', certificate = ?2, primary_key = ?3, signing_keys = ?4,
-                                 key_card = ?5, key_at = ?6, short_certificate = ?7, authentication_key = ?8
-             WHERE name = ?1 AND state = 'invited' AND suspended_at IS NULL",
+            "UPDATE accounts SET state = 'active', certificate = $2, primary_key = $3, signing_keys = $4,
+                                 key_card = $5, key_at = $6, short_certificate = $7, authentication_key = $8
+             WHERE name = $1 AND state = 'invited' AND suspended_at IS NULL",
             (
                 name.as_str(),
                 &key.certificate,
@@ -174,8 +141,8 @@ impl AccountStore for SqliteTransaction<'_> {
         let bound = self.write(
             "INSERT INTO second_keys (account, certificate, primary_key, signing_keys, key_card, key_at,
                                       short_certificate, authentication_key)
-             SELECT name, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM accounts
-             WHERE name = ?1 AND state = 'active' AND suspended_at IS NULL
+             SELECT name, $2, $3, $4, $5, $6, $7, $8 FROM accounts
+             WHERE name = $1 AND state = 'active' AND suspended_at IS NULL
              ON CONFLICT DO NOTHING",
             (
                 name.as_str(),
@@ -200,7 +167,7 @@ impl AccountStore for SqliteTransaction<'_> {
     ) -> Result<bool, StoreError> {
         // Either the second card's, or the first one's, whose place the second one takes.
         let second = self.write(
-            "DELETE FROM second_keys WHERE account = ?1 AND primary_key = ?2",
+            "DELETE FROM second_keys WHERE account = $1 AND primary_key = $2",
             (name.as_str(), key.primary.to_string()),
         )?;
         if second == 0 {
@@ -209,26 +176,26 @@ impl AccountStore for SqliteTransaction<'_> {
                     "UPDATE accounts
                      SET (state, certificate, primary_key, signing_keys, key_card, key_at, short_certificate,
                           authentication_key) =
-                         (SELECT CASE WHEN max(account) IS NULL THEN 'invited' ELSE 'active' END, max(certificate),
-                                 max(primary_key), max(signing_keys), max(key_card), max(key_at),
-                                 max(short_certificate), max(authentication_key)
-                          FROM second_keys WHERE account = ?1)
-                     WHERE name = ?1 AND primary_key = ?2
+                         (SELECT CASE WHEN account IS NULL THEN 'invited' ELSE 'active' END, second_keys.certificate,
+                                 second_keys.primary_key, second_keys.signing_keys, second_keys.key_card,
+                                 second_keys.key_at, second_keys.short_certificate, second_keys.authentication_key
+                          FROM (SELECT 1 AS one) AS always LEFT JOIN second_keys ON account = $1)
+                     WHERE name = $1 AND primary_key = $2
                        AND ({HAS_IT_NOT} OR {ANOTHER_HAS_ROLE}
-                            OR EXISTS (SELECT 1 FROM second_keys WHERE account = ?1))"
+                            OR EXISTS (SELECT 1 FROM second_keys WHERE account = $1))"
                 ),
-                (name.as_str(), key.primary.to_string(), keep),
+                (name.as_str(), key.primary.to_string(), to_json(&keep)?),
             )?;
             if first == 0 {
                 return Ok(false);
             }
-            self.write("DELETE FROM second_keys WHERE account = ?1", [name.as_str()])?;
+            self.write("DELETE FROM second_keys WHERE account = $1", [name.as_str()])?;
         }
         // Who has the lost card may have had codes made with it.
         self.end_codes(name, at)?;
         self.write(
             "INSERT INTO revoked_keys (primary_key, account, certificate, signing_keys, card, registered_at, revoked_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
             (
                 key.primary.to_string(),
                 name.as_str(),
@@ -242,8 +209,8 @@ impl AccountStore for SqliteTransaction<'_> {
         let parts = certificate::parse(&key.certificate).map_err(|_| corrupt("an account's certificate"))?;
         for part in parts.keys() {
             self.write(
-                "UPDATE known_keys SET revoked_at = ?2
-                 WHERE fingerprint = ?3 AND owner_kind = 'account' AND owner = ?1 AND revoked_at IS NULL",
+                "UPDATE known_keys SET revoked_at = $2
+                 WHERE fingerprint = $3 AND owner_kind = 'account' AND owner = $1 AND revoked_at IS NULL",
                 (name.as_str(), time(at), format!("{:X}", part.key().fingerprint())),
             )?;
         }
@@ -253,11 +220,11 @@ impl AccountStore for SqliteTransaction<'_> {
     fn suspend_account(&self, name: &AccountName, keep: &str, at: Timestamp) -> Result<bool, StoreError> {
         let suspended = self.write(
             &format!(
-                "UPDATE accounts SET suspended_at = ?2
-                 WHERE name = ?1 AND suspended_at IS NULL AND state <> 'closed'
+                "UPDATE accounts SET suspended_at = $2
+                 WHERE name = $1 AND suspended_at IS NULL AND state <> 'closed'
                    AND ({HAS_IT_NOT} OR {ANOTHER_HAS_ROLE})"
             ),
-            (name.as_str(), time(at), keep),
+            (name.as_str(), time(at), to_json(&keep)?),
         )?;
         if suspended == 1 {
             self.end_codes(name, at)?;
@@ -268,11 +235,11 @@ impl AccountStore for SqliteTransaction<'_> {
     fn resume_account(&self, name: &AccountName, at: Timestamp) -> Result<bool, StoreError> {
         self.write(
             "INSERT INTO bars (owner_kind, owner, from_at, until_at)
-             SELECT 'account', name, suspended_at, ?2 FROM accounts WHERE name = ?1 AND suspended_at IS NOT NULL",
+             SELECT 'account', name, suspended_at, $2 FROM accounts WHERE name = $1 AND suspended_at IS NOT NULL",
             (name.as_str(), time(at)),
         )?;
         let resumed = self.write(
-            "UPDATE accounts SET suspended_at = NULL WHERE name = ?1 AND suspended_at IS NOT NULL",
+            "UPDATE accounts SET suspended_at = NULL WHERE name = $1 AND suspended_at IS NOT NULL",
             [name.as_str()],
         )?;
         Ok(resumed == 1)
@@ -280,7 +247,7 @@ impl AccountStore for SqliteTransaction<'_> {
 
     fn saw_account(&self, name: &AccountName, at: Timestamp) -> Result<(), StoreError> {
         self.write(
-            "UPDATE accounts SET seen_at = ?2 WHERE name = ?1 AND (seen_at IS NULL OR seen_at <= ?3)",
+            "UPDATE accounts SET seen_at = $2 WHERE name = $1 AND (seen_at IS NULL OR seen_at <= $3)",
             (name.as_str(), time(at), time(at.plus(-SEEN_STEP))),
         )?;
         Ok(())

@@ -6,13 +6,13 @@ use countersign_server_core::rotation::{Rotation, RotationStore};
 use countersign_server_core::store::StoreError;
 
 use super::rows::{bytes, time};
-use super::transaction::SqliteTransaction;
+use super::{Sql, Writing};
 
-impl RotationStore for SqliteTransaction<'_> {
+impl<D: Writing> RotationStore for Sql<D> {
     fn put_rotation(&self, rotation: &Rotation) -> Result<(), StoreError> {
         self.write(
             "INSERT INTO rotations (instance, transcript, commitment, server_nonce, expires)
-             VALUES (?1, ?2, ?3, ?4, ?5)
+             VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (instance) DO UPDATE SET transcript = excluded.transcript, commitment = excluded.commitment,
                  server_nonce = excluded.server_nonce, expires = excluded.expires, used_at = NULL",
             (
@@ -33,11 +33,11 @@ impl RotationStore for SqliteTransaction<'_> {
         now: Timestamp,
     ) -> Result<Option<Rotation>, StoreError> {
         let row = self.write_returning(
-            "UPDATE rotations SET used_at = ?3
-             WHERE instance = ?1 AND transcript = ?2 AND used_at IS NULL AND expires > ?3
+            "UPDATE rotations SET used_at = $3
+             WHERE instance = $1 AND transcript = $2 AND used_at IS NULL AND expires > $3
              RETURNING commitment, server_nonce, expires",
             (instance.to_string(), transcript.as_bytes(), time(now)),
-            |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, i64>(2)?)),
+            |row| Ok((row.get::<Vec<u8>>(0)?, row.get::<Vec<u8>>(1)?, row.get::<i64>(2)?)),
         )?;
         let Some((commitment, server_nonce, expires)) = row else { return Ok(None) };
         Ok(Some(Rotation {

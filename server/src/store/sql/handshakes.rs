@@ -7,15 +7,15 @@ use countersign_server_core::enrolment::{Handshake, HandshakeStore};
 use countersign_server_core::store::StoreError;
 
 use super::rows::{bytes, number, time};
-use super::transaction::SqliteTransaction;
+use super::{Sql, Writing};
 
-impl HandshakeStore for SqliteTransaction<'_> {
+impl<D: Writing> HandshakeStore for Sql<D> {
     fn add_handshake(&self, handshake: &Handshake, now: Timestamp) -> Result<bool, StoreError> {
         let most = number(limits::HANDSHAKES)?;
         let added = self.write(
             "INSERT INTO handshakes (transcript, application, commitment, server_nonce, expires)
-             SELECT ?1, ?2, ?3, ?4, ?5
-             WHERE (SELECT count(*) FROM handshakes WHERE application = ?2 AND used_at IS NULL AND expires > ?6) < ?7",
+             SELECT $1, $2, $3, $4, $5
+             WHERE (SELECT count(*) FROM handshakes WHERE application = $2 AND used_at IS NULL AND expires > $6) < $7",
             (
                 handshake.transcript.as_bytes(),
                 handshake.application.as_str(),
@@ -36,11 +36,11 @@ impl HandshakeStore for SqliteTransaction<'_> {
         now: Timestamp,
     ) -> Result<Option<Handshake>, StoreError> {
         let row = self.write_returning(
-            "UPDATE handshakes SET used_at = ?3
-             WHERE transcript = ?1 AND application = ?2 AND used_at IS NULL AND expires > ?3
+            "UPDATE handshakes SET used_at = $3
+             WHERE transcript = $1 AND application = $2 AND used_at IS NULL AND expires > $3
              RETURNING commitment, server_nonce, expires",
             (transcript.as_bytes(), application.as_str(), time(now)),
-            |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, i64>(2)?)),
+            |row| Ok((row.get::<Vec<u8>>(0)?, row.get::<Vec<u8>>(1)?, row.get::<i64>(2)?)),
         )?;
         let Some((commitment, server_nonce, expires)) = row else { return Ok(None) };
         Ok(Some(Handshake {

@@ -3,11 +3,9 @@
 use countersign_protocol::clock::Timestamp;
 use countersign_server_core::accounts::{Account, AccountKey, AccountState};
 use countersign_server_core::store::StoreError;
-use rusqlite::{Connection, Row};
 
-use super::super::emergency;
-use super::super::rows::{corrupt, json, optional, parsed};
-use super::super::unavailable;
+use super::super::rows::{corrupt, json, parsed};
+use super::super::{Reading, Row, Sql};
 
 pub(super) const COLUMNS: &str = "name, state, roles, certificate, short_certificate, primary_key, signing_keys, \
                        authentication_key, key_card, key_at, suspended_at, seen_at";
@@ -34,7 +32,7 @@ pub(super) struct KeyColumns {
 }
 
 impl Columns {
-    pub(super) fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, StoreError> {
         let certificate: Option<Vec<u8>> = row.get("certificate")?;
         let key = match certificate {
             None => None,
@@ -50,7 +48,7 @@ impl Columns {
         })
     }
 
-    pub(super) fn account(self, connection: &Connection) -> Result<Account, StoreError> {
+    pub(super) fn account<D: Reading>(self, sql: &Sql<D>) -> Result<Account, StoreError> {
         let key = self.key.map(KeyColumns::key).transpose()?;
         let state = match (self.state.as_str(), key, self.suspended_at) {
             ("closed", _, _) => AccountState::Retired,
@@ -60,10 +58,11 @@ impl Columns {
             ("active", Some(key), None) => AccountState::Active(key),
             _ => return Err(corrupt("an account's state")),
         };
-        let logins: Vec<String> = connection
-            .prepare_cached("SELECT login FROM account_logins WHERE account = ?1 ORDER BY login")
-            .and_then(|mut statement| statement.query_map([&self.name], |row| row.get(0))?.collect())
-            .map_err(unavailable)?;
+        let logins: Vec<String> = sql.read_all(
+            "SELECT login FROM account_logins WHERE account = $1 ORDER BY login",
+            [&self.name],
+            |row| row.get(0),
+        )?;
         let logins =
             logins.iter().map(|login| parsed(login, "a login name")).collect::<Result<Vec<_>, _>>()?;
         Ok(Account {
@@ -72,15 +71,15 @@ impl Columns {
             logins,
             roles: json(&self.roles, "an account's roles")?,
             seen: self.seen_at.map(Timestamp::from_seconds),
-            second: second_key(connection, &self.name)?,
-            emergency: emergency::live(connection, &self.name)?,
+            second: sql.second_key(&self.name)?,
+            emergency: sql.live_emergency_code(&self.name)?,
         })
     }
 }
 
 impl KeyColumns {
     /// Of a row of `accounts` or `second_keys`.
-    pub(super) fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             certificate: row.get("certificate")?,
             short: row.get("short_certificate")?,
@@ -108,9 +107,14 @@ impl KeyColumns {
     }
 }
 
-fn second_key(connection: &Connection, account: &str) -> Result<Option<AccountKey>, StoreError> {
-    let row = connection
-        .prepare_cached("SELECT * FROM second_keys WHERE account = ?1")
-        .and_then(|mut statement| statement.query_row([account], KeyColumns::read));
-    optional(row)?.map(KeyColumns::key).transpose()
+impl<D: Reading> Sql<D> {
+    fn second_key(&self, account: &str) -> Result<Option<AccountKey>, StoreError> {
+        let key = self.read(
+            "SELECT certificate, short_certificate, primary_key, signing_keys, authentication_key, key_card, key_at
+             FROM second_keys WHERE account = $1",
+            [account],
+            KeyColumns::read,
+        )?;
+        key.map(KeyColumns::key).transpose()
+    }
 }

@@ -1,0 +1,167 @@
+//! The tables, written once for every database: statements in the SQL that all of them understand.
+//!
+//! A parameter is written `$1`, `$2` …, in any order. A value is an [`Value::Integer`] (times are seconds since 1970), a
+//! text or bytes; there is no truth value but 0 and 1. What a database does not share with the others is its driver's:
+//! it implements [`Reading`], and [`Writing`] where it may write.
+//!
+//! A new table is one file here and one migration for each database.
+
+mod accounts;
+mod applications;
+mod codes;
+mod emergency;
+mod forgetting;
+mod handshakes;
+mod instances;
+mod keys;
+mod ledger;
+mod offline;
+mod policies;
+mod registrations;
+mod replies;
+mod rotations;
+mod row;
+mod rows;
+mod tokens;
+mod value;
+
+use countersign_server_core::store::{StoreError, Transaction, View};
+
+pub(super) use self::row::Row;
+use self::value::Params;
+pub(super) use self::value::Value;
+
+/// A connection that reads.
+pub(super) trait Reading {
+    /// Runs a statement that reads, and hands each of its rows to `row` until that says `false`.
+    ///
+    /// # Errors
+    /// The database's, or what `row` returned.
+    fn query(
+        &self,
+        sql: &str,
+        params: &[Value<'_>],
+        row: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError>;
+}
+
+/// A connection that sees committed state only, and the same from beginning to end.
+pub(super) trait Snapshot: Reading {}
+
+/// A connection with a transaction open that may write. Dropped without [`Writing::commit`], it leaves nothing behind.
+pub(super) trait Writing: Reading {
+    /// Runs one statement that writes; the number of rows it changed.
+    ///
+    /// # Errors
+    /// The database's.
+    fn execute(&self, sql: &str, params: &[Value<'_>]) -> Result<u64, StoreError>;
+
+    /// Runs one statement that writes, and hands each row that it returns to `row`.
+    ///
+    /// # Errors
+    /// The database's, or what `row` returned.
+    fn execute_returning(
+        &self,
+        sql: &str,
+        params: &[Value<'_>],
+        row: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// Holds the row that `sql` selects until the transaction ends, where others may write beside it; what is read after
+    /// that is what they left. `sql` says nothing of how: `SELECT 1 FROM … WHERE …`.
+    ///
+    /// # Errors
+    /// The database's.
+    fn hold(&self, sql: &str, params: &[Value<'_>]) -> Result<(), StoreError>;
+
+    /// Makes everything durable at once.
+    ///
+    /// # Errors
+    /// The database's; then nothing of it happened.
+    fn commit(self) -> Result<(), StoreError>;
+}
+
+/// The tables over one connection.
+pub(super) struct Sql<D>(pub(super) D);
+
+impl<D: Reading> Sql<D> {
+    /// Reads one row, if there is one.
+    fn read<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        mut row: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut found = None;
+        self.0.query(sql, &params.values(), &mut |at| {
+            found = Some(row(at)?);
+            Ok(false)
+        })?;
+        Ok(found)
+    }
+
+    /// Reads all rows.
+    fn read_all<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        mut row: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut found = Vec::new();
+        self.0.query(sql, &params.values(), &mut |at| {
+            found.push(row(at)?);
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+}
+
+impl<D: Writing> Sql<D> {
+    /// Runs one statement that writes; the number of rows it changed.
+    fn write(&self, sql: &str, params: impl Params) -> Result<u64, StoreError> {
+        self.0.execute(sql, &params.values())
+    }
+
+    /// Runs one statement that writes and returns the row it changed, if it changed one.
+    fn write_returning<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        mut row: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut returned = None;
+        self.0.execute_returning(sql, &params.values(), &mut |at| {
+            returned = Some(row(at)?);
+            Ok(false)
+        })?;
+        Ok(returned)
+    }
+
+    /// Runs one statement that writes and returns the rows it changed.
+    fn write_returning_all<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        mut row: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut returned = Vec::new();
+        self.0.execute_returning(sql, &params.values(), &mut |at| {
+            returned.push(row(at)?);
+            Ok(true)
+        })?;
+        Ok(returned)
+    }
+
+    /// See [`Writing::hold`].
+    fn hold(&self, sql: &str, params: impl Params) -> Result<(), StoreError> {
+        self.0.hold(sql, &params.values())
+    }
+}
+
+impl<D: Snapshot> View for Sql<D> {}
+
+impl<D: Writing> Transaction for Sql<D> {
+    fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        self.0.commit()
+    }
+}

@@ -1,0 +1,126 @@
+//! The log's rows.
+
+use countersign_protocol::binary::Binary;
+use countersign_protocol::ids::Digest;
+use countersign_protocol::message::result::{Evidence, ExportedEntry};
+use countersign_protocol::statement::SignedStatement;
+use countersign_server_core::ledger::{LedgerRead, LedgerSnapshot, LedgerTx, StorageFailure, Tip};
+use countersign_server_core::store::StoreError;
+
+use super::rows::{bytes, count, number};
+use super::{Reading, Snapshot, Sql, Writing};
+
+fn failed(error: StoreError) -> StorageFailure {
+    StorageFailure(error.into())
+}
+
+impl<D: Reading> Sql<D> {
+    fn tip_of_log(&self) -> Result<Tip, StoreError> {
+        // One statement: what it says belongs together, whoever commits meanwhile.
+        let tip = self.read(
+            "SELECT (SELECT max(place) FROM ledger_entries), size, note
+             FROM (SELECT 1 AS one) AS always LEFT JOIN ledger_checkpoint ON only_one = one",
+            (),
+            |row| Ok((row.get::<Option<i64>>(0)?, row.get::<Option<i64>>(1)?, row.get::<Option<String>>(2)?)),
+        )?;
+        let (last, sealed, note) = tip.unwrap_or_default();
+        let size = last.map_or(Ok(0), |last| Ok(count(last, "a ledger place")? + 1))?;
+        let sealed = sealed.map(|sealed| count(sealed, "a checkpoint's size")).transpose()?;
+        Ok(Tip { size, checkpoint: sealed.zip(note) })
+    }
+
+    fn hash(&self, position: u64) -> Result<Digest, StoreError> {
+        let sql = "SELECT hash FROM ledger_hashes WHERE position = $1";
+        let hash = self.read(sql, [number(position)?], |row| row.get::<Vec<u8>>(0))?;
+        let hash =
+            hash.ok_or_else(|| StoreError::Corrupt(format!("the ledger has no hash at {position}")))?;
+        bytes(&hash, "a ledger hash").map(Digest::from_bytes)
+    }
+
+    fn exported(&self, from: u64, most: u64) -> Result<Vec<ExportedEntry>, StoreError> {
+        self.read_all(
+            "SELECT entry, salt, statement, signature
+             FROM ledger_entries LEFT JOIN ledger_evidence USING (place)
+             WHERE place >= $1 ORDER BY place LIMIT $2",
+            (number(from)?, number(most)?),
+            |row| {
+                let salt: Option<Vec<u8>> = row.get(1)?;
+                let evidence = match salt {
+                    None => None,
+                    Some(salt) => Some(Evidence {
+                        salt: Binary(salt),
+                        signed: SignedStatement {
+                            statement: Binary(row.get(2)?),
+                            signature: Binary(row.get(3)?),
+                        },
+                    }),
+                };
+                Ok(ExportedEntry { entry: Binary(row.get(0)?), evidence })
+            },
+        )
+    }
+}
+
+impl<D: Reading> LedgerRead for Sql<D> {
+    fn tip(&self) -> Result<Tip, StorageFailure> {
+        self.tip_of_log().map_err(failed)
+    }
+
+    fn hashes(&self, positions: &[u64]) -> Result<Vec<Digest>, StorageFailure> {
+        positions.iter().map(|&position| self.hash(position).map_err(failed)).collect()
+    }
+
+    fn entries(&self, from: u64, most: u64) -> Result<Vec<ExportedEntry>, StorageFailure> {
+        self.exported(from, most).map_err(failed)
+    }
+}
+
+impl<D: Snapshot> LedgerSnapshot for Sql<D> {}
+
+impl<D: Writing> LedgerTx for Sql<D> {
+    fn hold_tip(&mut self) -> Result<(), StorageFailure> {
+        self.hold("SELECT 1 FROM ledger_checkpoint WHERE only_one = 1", ()).map_err(failed)
+    }
+
+    fn put_entry(
+        &mut self,
+        index: u64,
+        entry: &[u8],
+        evidence: Option<&Evidence>,
+    ) -> Result<(), StorageFailure> {
+        let place = number(index).map_err(failed)?;
+        self.write("INSERT INTO ledger_entries (place, entry) VALUES ($1, $2)", (place, entry))
+            .map_err(failed)?;
+        if let Some(Evidence { salt, signed }) = evidence {
+            let digest = Digest::of(&signed.statement.0);
+            self.write(
+                "INSERT INTO ledger_evidence (place, salt, statement, signature, digest)
+                 VALUES ($1, $2, $3, $4, $5)",
+                (place, &salt.0, &signed.statement.0, &signed.signature.0, digest.as_bytes()),
+            )
+            .map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn put_hashes(&mut self, first: u64, hashes: &[Digest]) -> Result<(), StorageFailure> {
+        for (position, hash) in (first..).zip(hashes) {
+            self.write(
+                "INSERT INTO ledger_hashes (position, hash) VALUES ($1, $2)",
+                (number(position).map_err(failed)?, hash.as_bytes()),
+            )
+            .map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn put_checkpoint(&mut self, size: u64, note: &str) -> Result<(), StorageFailure> {
+        self.write(
+            "INSERT INTO ledger_checkpoint (only_one, size, note) VALUES (1, $1, $2)
+             ON CONFLICT (only_one) DO UPDATE SET size = excluded.size, note = excluded.note",
+            (number(size).map_err(failed)?, note),
+        )
+        .map_err(failed)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,39 @@
+//! What comes out of a statement.
+
+use countersign_server_core::store::StoreError;
+
+/// One row of an answer, of whichever database.
+pub(in super::super) enum Row<'a> {
+    /// SQLite's.
+    Sqlite(&'a rusqlite::Row<'a>),
+}
+
+/// What a column can be read as: `i64`, `String`, `Vec<u8>`, and `Option` of these.
+pub(super) trait Column: rusqlite::types::FromSql {}
+
+impl Column for i64 {}
+
+impl Column for String {}
+
+impl Column for Vec<u8> {}
+
+impl<T: Column> Column for Option<T> {}
+
+/// Which column: by place, counted from 0, or by name.
+pub(super) trait Place: rusqlite::RowIndex {}
+
+impl Place for usize {}
+
+impl Place for &str {}
+
+impl Row<'_> {
+    /// The value of a column.
+    ///
+    /// # Errors
+    /// There is no such column, or it holds something else.
+    pub(super) fn get<T: Column>(&self, place: impl Place) -> Result<T, StoreError> {
+        match self {
+            Self::Sqlite(row) => row.get(place).map_err(|error| StoreError::Corrupt(error.to_string())),
+        }
+    }
+}
