@@ -248,6 +248,10 @@ impl Message {
         if self.kind != B::KIND {
             return Err(MessageError::WrongKind { expected: B::KIND, got: self.kind });
         }
+        // The library would take a list of the values of all fields as well.
+        if !self.body.is_object() {
+            return Err(MessageError::Malformed("the body is not an object".into()));
+        }
         B::deserialize(&self.body).map_err(|error| MessageError::Malformed(error.to_string()))
     }
 
@@ -264,6 +268,10 @@ impl Message {
     /// # Errors
     /// [`MessageError::Malformed`], also for anything left over.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, MessageError> {
+        // The library would take a list of the values of all fields as well.
+        if bytes.first() != Some(&b'{') {
+            return Err(MessageError::Malformed("not an object".into()));
+        }
         serde_json::from_slice(bytes).map_err(|error| MessageError::Malformed(error.to_string()))
     }
 }

@@ -149,6 +149,10 @@ impl Statement {
         if bytes.len() > limits::STATEMENT {
             return Err(StatementError::TooLarge(bytes.len()));
         }
+        // The library would take a list of the values of all fields as well, and who reads that?
+        if bytes.first() != Some(&b'{') {
+            return Err(StatementError::Malformed("not an object".into()));
+        }
         let statement: Self =
             serde_json::from_slice(bytes).map_err(|error| StatementError::Malformed(error.to_string()))?;
         let life = statement.expires.seconds_since(statement.time);

@@ -17,6 +17,7 @@ mod job_outcome;
 mod jobs;
 mod killed_between_writes;
 mod ledger;
+mod malformed;
 mod offline;
 mod policy;
 mod program;

@@ -150,6 +150,10 @@ pub fn open(bytes: &[u8], opening: Opening<'_>) -> Result<Opened, OpenError> {
     if bytes.len() > limits::ENVELOPE {
         return Err(OpenError::Oversize(bytes.len()));
     }
+    // The library would take off an armour by itself.
+    if bytes.first().is_none_or(|first| first & 0x80 == 0) {
+        return Err(OpenError::Structure("no packet".into()));
+    }
     let Opening { me, decryptors, keyring, now } = opening;
     let my_fingerprint =
         certificate::fingerprint(me).map_err(|error| OpenError::Structure(error.to_string()))?;

@@ -123,5 +123,5 @@ fn write_the_golden_folder() {
     let version = String::from_utf8(literal).unwrap().replacen("\"v\":1", "\"v\":2", 1);
     write("bad/malformed.version.pgp", &Handmade::new(&host, &server).bytes(version.as_bytes()));
     write("bad/not-decrypted.truncated.pgp", &sent.bytes()[..sent.bytes().len() / 2]);
-    write("bad/not-decrypted.empty.pgp", b"");
+    write("bad/structure.empty.pgp", b"");
 }

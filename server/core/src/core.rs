@@ -170,6 +170,9 @@ impl Core {
         let correlation = CorrelationId::new(self.random())?;
         let (id, digest, signers) = (opened.message().id, opened.wire_digest(), opened.signers().to_vec());
         let taken = match opened.message().kind {
+            _ if opened.message().in_reply_to.is_some() => {
+                Err(Reason::Body("a request answers nothing".into()).into())
+            }
             MessageKind::Watch => self.take_watch(opened, now, correlation.clone()).map(Taken::Watch),
             _ => self.act(opened, now, &correlation).map(Taken::Answered),
         };
