@@ -3,29 +3,39 @@
 mod bodies;
 mod inside;
 mod json;
+mod messages;
 mod outside;
+mod senders;
 mod signatures;
 mod stage;
 mod statements;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use countersign_protocol::certificate;
+use countersign_protocol::clock::{Clock as _, SystemClock};
 use countersign_protocol::ids::Digest;
 use countersign_protocol::message::Refusal;
 use countersign_server::doors::openpgp::{Answer, Heard};
 use countersign_server_core::refusal::Reason;
 
 use self::stage::Stage;
+use crate::client::carrier::{Carrier as _, Http};
+use crate::client::newcomer::Newcomer;
 use crate::client::person::Person;
-use crate::fixture::Server;
+use crate::fixture::{Server, register};
+use crate::program;
+
+/// Makes one.
+type Make = Box<dyn Fn(&Stage) -> Vec<u8>>;
 
 /// One way to be malformed.
 pub(crate) struct Kind {
     name: String,
     /// The reasons that may be found for it, by the names of [`Reason`] and of what is in `Reason::Envelope`.
     classes: &'static [&'static str],
-    make: Box<dyn Fn(&Stage) -> Vec<u8>>,
+    make: Make,
 }
 
 fn kind(name: String, classes: &'static [&'static str], make: impl Fn(&Stage) -> Vec<u8> + 'static) -> Kind {
@@ -37,7 +47,9 @@ fn catalogue(stage: &Stage) -> Vec<Kind> {
     let mut kinds = outside::kinds();
     kinds.extend(inside::kinds());
     kinds.extend(signatures::kinds());
+    kinds.extend(messages::kinds());
     kinds.extend(bodies::kinds(stage));
+    kinds.extend(senders::kinds());
     kinds.extend(statements::kinds(stage));
     let names: BTreeSet<&str> = kinds.iter().map(|kind| kind.name.as_str()).collect();
     assert_eq!(names.len(), kinds.len(), "two kinds have one name");
@@ -137,4 +149,53 @@ fn a_thousand_kinds_of_malformed_envelopes_get_one_answer_and_each_its_own_reaso
     }
     let ways: usize = told.values().map(|(_, words)| words.len()).sum();
     assert!(ways >= 100, "{ways} different reasons");
+}
+
+/// Against the real program: a sixth of them in each of four rounds.
+#[test]
+fn malformed_envelopes_cost_the_program_no_memory_and_no_worker() {
+    let made = program::init();
+    made.configure("[limits]\nstrangers_per_minute = 1000000\nhosts_per_second = 100000\n");
+    let program = program::Program::start(&made.config, &[]);
+    let carrier = Arc::new(Http { port: program.port });
+    let host = Newcomer::new(&made.bundle, carrier, Arc::new(SystemClock)).enrol(Some(&made.token));
+    let admin = Person::new("admin", SystemClock.now());
+    register(&host, &admin, &made.code);
+    let stage = Stage {
+        application: certificate::parse_secret(&made.bundle.secret_key.0).unwrap(),
+        ana: admin,
+        stranger: Person::new("stranger", SystemClock.now()),
+        other: certificate::generate_software("other", SystemClock.now(), None).unwrap(),
+        host,
+    };
+    let kinds = catalogue(&stage);
+
+    let mut resident = Vec::new();
+    let mut sizes = BTreeSet::new();
+    let mut heads = BTreeSet::new();
+    for round in 0..4 {
+        for kind in kinds.iter().skip(round % 2).step_by(6) {
+            let bytes = (kind.make)(&stage);
+            let answer = stage.host.carrier.carry(&bytes).unwrap();
+            assert_eq!(answer.status, 400, "{}", kind.name);
+            sizes.insert(refusal(&answer.body, &bytes).refused.to_string().len() + answer.body.len());
+            heads.insert(
+                answer
+                    .head
+                    .lines()
+                    .filter_map(|line| line.split_once(": "))
+                    .map(|(name, _)| name.to_owned())
+                    .collect::<Vec<_>>(),
+            );
+        }
+        let counter = u64::try_from(round).unwrap() + 1;
+        let _state = stage.host.check_in(counter, 0, &[]);
+        resident.push(program.status("VmRSS:"));
+    }
+    assert_eq!(heads.len(), 1, "{heads:?}");
+    let (least, most) = (sizes.first().unwrap(), sizes.last().unwrap());
+    assert!(most - least <= 4, "{sizes:?}");
+    // In kilobytes. The first two rounds fill what is kept once.
+    println!("resident after each round: {resident:?} kB");
+    assert!(resident[3] < resident[1] + 2048, "{resident:?}");
 }

@@ -234,7 +234,8 @@ fn encryptions() -> Vec<Kind> {
             },
         ));
     }
-    let others: [(&str, fn(&Stage) -> Vec<&Cert>); 4] = [
+    type Whom = fn(&Stage) -> Vec<&Cert>;
+    let others: [(&str, Whom); 4] = [
         ("another server", |stage| vec![&stage.other]),
         ("its own host", |stage| vec![&stage.host.cert]),
         ("the application", |stage| vec![&stage.application]),

@@ -117,7 +117,8 @@ fn packets() -> Vec<Kind> {
             }));
         }
     }
-    let twice: [(&str, fn(&Parts) -> Vec<Vec<u8>>); 8] = [
+    type Put = fn(&Parts) -> Vec<Vec<u8>>;
+    let twice: [(&str, Put); 8] = [
         ("no session key", |parts| vec![packet(18, &parts.data)]),
         ("no data", |parts| vec![packet(1, &parts.session_key)]),
         ("the other way round", |parts| vec![packet(18, &parts.data), packet(1, &parts.session_key)]),
