@@ -2,16 +2,17 @@
 //!
 //! ```text
 //! registration-request ────▶ commits to the certificate
-//! registration-code    ────▶ the code an administrator handed over
+//! registration-code    ────▶ the code an administrator handed over, or one that the server sent
 //!                      ◀──── accepted, with a nonce
 //! user-key             ────▶ the certificate, and a bind-key statement over all of this, signed by the card
 //!                      ◀──── registration-record: compared, receipt checked
 //! ```
 
+mod alone;
 mod key;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate;
@@ -20,11 +21,10 @@ use countersign_protocol::ipc::{NoteKind, OneTimeCode, ProblemKind, Register, Re
 use countersign_protocol::key_words::key_words;
 use countersign_protocol::limits;
 use countersign_protocol::message::{
-    HostEventKind, RegistrationCode, RegistrationCodeReply, RegistrationRecord, RegistrationReply,
-    RegistrationRequest, Transcript, UserKey,
+    HostEventKind, RegistrationCode, RegistrationCodeReply, RegistrationMethod, RegistrationRecord,
+    RegistrationReply, RegistrationRequest, Transcript, UserKey,
 };
 use countersign_protocol::statement::{Purpose, SignedStatement, Statement};
-use secrecy::ExposeSecret as _;
 
 use self::key::CardKey;
 use crate::agent::Agent;
@@ -34,6 +34,7 @@ use crate::peer::Peer;
 use crate::person::Person;
 use crate::reach::Patience;
 use crate::server_link::{Exchange, Link};
+use crate::server_time::Answers;
 use crate::session::Choice;
 use crate::trouble::{Trouble, sentence};
 use crate::wire::LinkError;
@@ -42,6 +43,9 @@ use crate::{card_choice, card_pins};
 /// Of a key that a card brings along.
 const SLOW: &str =
     "This is an RSA-4096 key: each login takes seconds on most cards. curve25519 does not, and is no weaker.";
+
+/// Between two tries to reach a server that does not answer.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// Answers one [`Register`].
 ///
@@ -69,7 +73,8 @@ pub fn register(
         }
     };
     let (account, known_code) = (&ask.account, ask.code.as_ref());
-    let registration = Registration { agent, link, account, card, key, asker, known_code };
+    let method = ask.method.as_ref();
+    let registration = Registration { agent, link, account, card, key, asker, known_code, method };
     let (record, index) = registration.run(person)?;
     agent.made_keys.forget(registration.card.card)?;
     agent.known.add(KnownKey {
@@ -110,6 +115,7 @@ struct Registration<'a> {
     key: CardKey,
     asker: Asker,
     known_code: Option<&'a OneTimeCode>,
+    method: Option<&'a RegistrationMethod>,
 }
 
 impl Registration<'_> {
@@ -117,12 +123,16 @@ impl Registration<'_> {
         let request = RegistrationRequest {
             account: self.account.clone(),
             commitment: certificate::commitment(&self.key.certificate)?,
+            method: self.method.cloned(),
         };
-        let asked = self.ask(&request, None)?;
+        let asked = self.ask(&request)?;
         let heard = Transcript::registration().then(asked.sealed.literal());
         check_transcript(&asked, heard)?;
         let reply: RegistrationReply = asked.reply.body()?;
         let begun = heard.then(asked.reply.literal());
+        if let Some(method) = self.method {
+            self.begun_alone(method, &request, &reply, person)?;
+        }
 
         let (server_nonce, accepted) = self.code(&reply, begun, person)?;
         let transcript = accepted.digest();
@@ -135,7 +145,7 @@ impl Registration<'_> {
             authentication: self.key.authentication_key.clone(),
             card: Some(self.card.card),
         };
-        let exchange = self.ask(&body, Some(transcript))?;
+        let exchange = self.ask_on(&body, transcript, person)?;
         let sent = accepted.then(exchange.sealed.literal());
         check_transcript(&exchange, sent)?;
         let record: RegistrationRecord = exchange.reply.body()?;
@@ -166,15 +176,12 @@ impl Registration<'_> {
         person: &mut Person,
     ) -> Result<(Nonce, Transcript), Trouble> {
         for left in (0..limits::CODE_TRIES).rev() {
-            let code = match self.known_code {
-                Some(code) => code.expose().to_owned(),
-                None => {
-                    let typed = person.ask_hidden("One-time code from your administrator: ")?;
-                    card_pins::secret(&typed)?.expose_secret().trim().to_owned()
-                }
+            let (code, totp) = match self.known_code {
+                Some(code) => (code.expose().to_owned(), None),
+                None => self.typed_code(person)?,
             };
-            let body = RegistrationCode { registration: reply.registration, code };
-            let exchange = self.ask(&body, Some(begun.digest()))?;
+            let body = RegistrationCode { registration: reply.registration, code, totp };
+            let exchange = self.ask_on(&body, begun.digest(), person)?;
             let heard = begun.then(exchange.sealed.literal());
             check_transcript(&exchange, heard)?;
             match exchange.reply.body()? {
@@ -191,10 +198,15 @@ impl Registration<'_> {
                 RegistrationCodeReply::Rejected => {}
             }
         }
-        Err(Trouble::new(
-            ProblemKind::Refused,
-            "The server did not accept the code: wrong, used, too old, or for another account. Ask your administrator for a new one; the keys on the card are kept for it.",
-        ))
+        let text = match self.method {
+            None => {
+                "The server did not accept the code: wrong, used, too old, or for another account. Ask your administrator for a new one; the keys on the card are kept for it."
+            }
+            Some(_) => {
+                "The server did not accept the code five times; it is worth nothing any more. Run the same command again for a new one; the keys on the card are kept for it."
+            }
+        };
+        Err(Trouble::new(ProblemKind::Refused, text))
     }
 
     /// Has the card sign that it holds this key, in this handshake and no other.
@@ -266,18 +278,37 @@ impl Registration<'_> {
         Trouble::new(ProblemKind::Card, message).known_as(correlation)
     }
 
-    fn ask<B: countersign_protocol::message::Body>(
+    fn ask<B: countersign_protocol::message::Body>(&self, body: &B) -> Result<Exchange, Trouble> {
+        let means = self.agent.means(Patience::until(Instant::now() + limits::SERVER_ANSWER));
+        Ok(self.link.ask(means, body, None)?)
+    }
+
+    /// Asks on in the handshake. A code counts each time it is sent, so that no message is made anew: the same one is sent
+    /// again while nobody answers, as to a server that is being started anew.
+    fn ask_on<B: countersign_protocol::message::Body>(
         &self,
         body: &B,
-        transcript: Option<countersign_protocol::ids::Digest>,
+        transcript: countersign_protocol::ids::Digest,
+        person: &mut Person,
     ) -> Result<Exchange, Trouble> {
-        let means = self.agent.means(Patience::until(Instant::now() + limits::SERVER_ANSWER));
-        // A code counts each time it is sent: only the first message may be made anew for a wrong clock.
-        let exchange = match transcript {
-            None => self.link.ask(means, body, None),
-            Some(_) => self.link.ask_once(means, body, transcript),
-        };
-        Ok(exchange?)
+        let means = || self.agent.means(Patience::until(Instant::now() + limits::SERVER_ANSWER));
+        let sealed = self.link.seal(means(), body, Some(transcript))?;
+        let until = Instant::now() + limits::REGISTRATION_PATIENCE;
+        let mut told = false;
+        loop {
+            match self.link.send(means(), Answers::Fresh, &sealed) {
+                Ok(reply) => return Ok(Exchange { sealed, reply }),
+                Err(LinkError::Unreachable(_)) if Instant::now() < until && !person.is_gone() => {
+                    if !told {
+                        person
+                            .note(NoteKind::Info, "The server cannot be reached; trying again for a while.");
+                    }
+                    told = true;
+                    std::thread::sleep(AGAIN);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use countersign_protocol::ids::{CardIdent, Role};
 use countersign_protocol::ipc;
 
 use crate::commands::{
-    admin, card, emergency_code, enroll, host, journal, ledger, login_try, pam, register, ssh_keys,
+    admin, card, contact, emergency_code, enroll, host, journal, ledger, login_try, pam, register, ssh_keys,
 };
 use crate::failure::Failure;
 
@@ -109,6 +109,7 @@ pub(crate) enum Command {
     Status,
     Journal(journal::Journal),
     SshKeys(ssh_keys::SshKeys),
+    Contact(contact::Contact),
     /// Cards in this host's readers: look at them and look after them.
     #[command(subcommand)]
     Card(card::Card),

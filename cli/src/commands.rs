@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod algorithm;
 pub(crate) mod card;
+pub(crate) mod contact;
 pub(crate) mod emergency_code;
 pub(crate) mod enroll;
 pub(crate) mod host;
@@ -32,6 +33,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Journal(journal) => journal.run(global),
         Command::SshKeys(ssh_keys) => ssh_keys.run(global),
         Command::Card(card) => card.run(global),
+        Command::Contact(contact) => contact.run(global),
         Command::Ledger(ledger) => ledger.run(global),
         Command::Admin(admin) => admin.run(global),
     }

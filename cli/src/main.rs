@@ -6,6 +6,7 @@
 
 mod agent;
 mod args;
+mod authenticator;
 mod certificate_source;
 mod column;
 mod commands;

@@ -11,6 +11,7 @@ use std::os::fd::AsFd as _;
 use countersign_protocol::ipc::{Conversation, NoteKind};
 use secrecy::SecretString;
 
+use crate::authenticator::Authenticator;
 use crate::failure::{Failure, LocalKind};
 use crate::output::plain;
 
@@ -53,9 +54,12 @@ pub(crate) fn tell(text: &str) {
 }
 
 impl Conversation for Terminal {
-    fn note(&mut self, _kind: NoteKind, text: &str) {
+    fn note(&mut self, kind: NoteKind, text: &str) {
         self.used = true;
-        tell(text);
+        match kind {
+            NoteKind::Info | NoteKind::Error => tell(text),
+            NoteKind::Authenticator => Authenticator(text).tell(),
+        }
     }
 
     fn hidden(&mut self, question: &str) -> Option<SecretString> {

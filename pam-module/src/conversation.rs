@@ -37,7 +37,7 @@ impl<'a, 'h> Person<'a, 'h> {
 
     fn show(&self, kind: NoteKind, text: &str) {
         let style = match kind {
-            NoteKind::Info => PAM_TEXT_INFO,
+            NoteKind::Info | NoteKind::Authenticator => PAM_TEXT_INFO,
             NoteKind::Error => PAM_ERROR_MSG,
         };
         // A program that cannot show it may say so: the note is then lost, the login is not.

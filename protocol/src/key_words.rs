@@ -2,16 +2,27 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::ids::Fingerprint;
+use crate::ids::{Digest, Fingerprint};
 
 /// Six words of the BIP 39 English list, joined by `-`: 66 bits of SHA-256 over a domain mark and the fingerprint.
 ///
 /// 66 bits keep somebody who makes keys by the billion from finding one with the same words as a given key.
 #[must_use]
 pub fn key_words(fingerprint: &Fingerprint) -> String {
+    words(b"countersign key words 1", fingerprint.as_bytes())
+}
+
+/// The same of a certificate that is only committed to: what a message with a code and the terminal that asks for it both
+/// show (W9).
+#[must_use]
+pub fn commitment_words(commitment: &Digest) -> String {
+    words(b"countersign commitment words 1", commitment.as_bytes())
+}
+
+fn words(mark: &[u8], bytes: &[u8]) -> String {
     let mut hash = Sha256::new();
-    hash.update(b"countersign key words 1");
-    hash.update(fingerprint.as_bytes());
+    hash.update(mark);
+    hash.update(bytes);
     let digest = hash.finalize();
     let mut bits: u128 = digest.iter().take(16).fold(0, |number, byte| (number << 8) | u128::from(*byte));
     let list = bip39::Language::English.word_list();

@@ -6,6 +6,7 @@
 //! | [`clock`], [`random`] | time and chance as parameters |
 //! | [`limits`] | every ceiling, and why it is that number |
 //! | [`crockford`], [`emergency`] | codes that people copy from paper |
+//! | [`contact`], [`totp`] | where a person can be reached, and what an authenticator program keeps |
 //! | [`managed`] | the root-owned file that says who needs a card here |
 //! | [`rescue`] | the root-owned file that ends all asking for cards here |
 //! | [`ipc`] | PAM module and command line ⇄ agent, over a Unix socket |
@@ -21,6 +22,7 @@
 
 pub mod binary;
 pub mod clock;
+pub mod contact;
 pub mod crockford;
 pub mod emergency;
 pub mod ids;
@@ -32,6 +34,7 @@ pub mod random;
 pub mod rescue;
 pub mod roster;
 pub mod statement;
+pub mod totp;
 
 #[cfg(feature = "envelope")]
 pub mod certificate;

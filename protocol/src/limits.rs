@@ -82,6 +82,41 @@ pub const CODE_LIFE: i64 = 24 * 3600;
 /// Life of a one-time code that somebody has made for their own second card, in seconds: time to fetch it.
 pub const OWN_CODE_LIFE: i64 = 3600;
 
+/// Life of a registration without an administrator, in seconds: mail may be kept back for a quarter of an hour by a server
+/// that has never heard of ours.
+pub const SELF_REGISTRATION_LIFE: i64 = 1800;
+
+/// Registrations that may be under way for one address, or for one host by an authenticator program, at once (W10).
+pub const LIVE_REQUESTS: u32 = 3;
+
+/// Messages with a code that one address gets in a day, and registrations by an authenticator program from one host: more
+/// are a nuisance to somebody who did not ask.
+pub const REQUESTS_A_DAY: u32 = 10;
+
+/// How long after the first of them the second may be asked for, in seconds; twice as long after each further one.
+pub const REQUEST_PAUSE: i64 = 15;
+
+/// Groups of four characters of a code that an administrator hands over and that is not enough by itself: one more than
+/// others have, so that the person's host knows to ask for what the authenticator program shows, without the server saying
+/// of any account that it does.
+pub const CODE_GROUPS_WITH_TOTP: usize = 3;
+
+/// How far a time-based code may be early or late, in steps of half a minute (RFC 6238, 5.2).
+pub const TOTP_STEPS: u64 = 1;
+
+/// Addresses of one account: mail and telephone, private and not.
+pub const CONTACTS: usize = 4;
+
+/// How long an outgoing message is one process's to deliver, in seconds: longer than a slow mail server takes. A process
+/// that died is not waited for longer.
+pub const OUTBOX_LEASE: i64 = 300;
+
+/// How long delivery of a message that does not end by itself is tried, in seconds: a mail server is mended in three days.
+pub const OUTBOX_LIFE: i64 = 3 * 24 * 3600;
+
+/// Longest pause between two tries to deliver a message, in seconds.
+pub const OUTBOX_PAUSE: i64 = 3600;
+
 /// Life of an enrolment token, in seconds.
 pub const TOKEN_LIFE: i64 = 24 * 3600;
 
@@ -117,6 +152,10 @@ pub const AGENT_CONNECT: Duration = Duration::from_secs(2);
 
 /// How long the agent waits for the server's answer to one message.
 pub const SERVER_ANSWER: Duration = Duration::from_secs(10);
+
+/// How long a registration that is under way waits for a server that cannot be reached: it is started anew in less, and a
+/// message older than [`CLOCK_SKEW`] is none.
+pub const REGISTRATION_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a login waits for the server's answer where the host may decide without it, once the card has signed:
 /// a server on the other side of the world answers four times within it.

@@ -44,8 +44,8 @@ pub use key_update::{KeyUpdate, KeyUpdateReply};
 pub use offline_use::{OfflineUse, OfflineUseReply, OfflineVerdict};
 pub use refusal::Refusal;
 pub use registration::{
-    RegistrationCode, RegistrationCodeReply, RegistrationRecord, RegistrationReply, RegistrationRequest,
-    UserKey,
+    RegistrationCode, RegistrationCodeReply, RegistrationMethod, RegistrationRecord, RegistrationReply,
+    RegistrationRequest, Unavailable, UserKey,
 };
 pub use rotation::{RotationKey, RotationRecord, RotationReply, RotationRequest};
 pub use watch::{Watch, WatchReply};

@@ -4,9 +4,12 @@ mod emergency_codes;
 mod error;
 mod limits;
 mod log;
+mod mail;
 mod metrics;
 mod offline;
 mod proxy;
+mod registration;
+mod sms;
 mod template;
 mod tls;
 mod url;
@@ -15,9 +18,12 @@ pub use emergency_codes::EmergencyCodes;
 pub use error::{ConfigError, Unfit};
 pub use limits::Limits;
 pub use log::{Log, LogFormat, LogLevel};
+pub use mail::{Mail, Security};
 pub use metrics::Metrics;
 pub use offline::Offline;
 pub use proxy::Proxy;
+pub use registration::{Method, Registration};
+pub use sms::{Format, HttpMethod, Sms};
 pub use template::template;
 pub use tls::Tls;
 pub use url::ServerUrl;
@@ -63,6 +69,15 @@ pub struct Config {
     /// Codes on paper.
     #[serde(default)]
     pub emergency_codes: EmergencyCodes,
+    /// Who may make an account without an administrator.
+    #[serde(default)]
+    pub registration: Registration,
+    /// The mail server that takes letters to people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<Mail>,
+    /// The gateway that takes short messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sms: Option<Sms>,
 }
 
 impl Config {
@@ -82,7 +97,10 @@ impl Config {
     /// What no type says, section by section.
     fn check(&self) -> Result<(), Unfit> {
         self.limits.check()?;
-        self.offline.check()
+        self.offline.check()?;
+        self.mail.as_ref().map_or(Ok(()), Mail::check)?;
+        self.sms.as_ref().map_or(Ok(()), Sms::check)?;
+        self.registration.check(self.mail.is_some(), self.sms.is_some())
     }
 
     /// What is in force: the file, with the defaults of what it does not say.

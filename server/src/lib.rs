@@ -9,6 +9,7 @@
 //! | [`invite`], [`token`] | a new code for the first administrator, and a token where no host is left |
 //! | [`open`] | a core from what `init` left |
 //! | [`serve`] | HTTP |
+//! | [`post`] | letters to people, by mail and short message |
 //! | [`doors`] | who asks, and how the answer is spelled |
 //! | [`store`] | SQLite |
 //! | [`tls`] | the files for it, and their renewal |
@@ -26,6 +27,7 @@ pub mod log;
 pub mod metrics;
 pub mod notify;
 pub mod open;
+pub mod post;
 pub mod serve;
 pub mod store;
 pub mod tls;

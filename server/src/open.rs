@@ -9,6 +9,7 @@ use countersign_protocol::random::{Random, SystemRandom};
 use countersign_server_core::core::{Core, Parts};
 use countersign_server_core::identity::Identity;
 use countersign_server_core::ledger::Ledger;
+use countersign_server_core::outbox::Reach;
 use countersign_server_core::policy::{DEFAULT, PolicyError, PolicySet};
 use countersign_server_core::roster::Rules;
 use countersign_server_core::secrets::{Pepper, StoreKey};
@@ -39,11 +40,13 @@ pub struct Charter {
     pub rules: Rules,
     /// The text of the policy; none for the one that a new server begins with.
     pub policy: Option<String>,
+    /// How people are reached, and who may register alone.
+    pub reach: Reach,
 }
 
 impl From<Rules> for Charter {
     fn from(rules: Rules) -> Self {
-        Self { rules, policy: None }
+        Self { rules, policy: None, reach: Reach::default() }
     }
 }
 
@@ -67,7 +70,7 @@ pub fn open_with(
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 ) -> Result<Core, OpenError> {
-    let Charter { rules, policy } = charter.into();
+    let Charter { rules, policy, reach } = charter.into();
     let Keys { identity, ledger, pepper, store_key } = keys(folder, url, clock.now())?;
     let text = policy.as_deref().unwrap_or(DEFAULT);
     // A text that cannot be used gets no number.
@@ -84,6 +87,7 @@ pub fn open_with(
         ledger,
         policy,
         rules,
+        reach,
     }))
 }
 

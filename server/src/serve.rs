@@ -104,12 +104,12 @@ impl Edge {
 }
 
 /// Serves until `stop` completes, then finishes what it has begun.
-pub async fn serve(offer: Offer, core: Core, stop: impl Future<Output = ()> + Send + 'static) {
+pub async fn serve(offer: Offer, core: Arc<Core>, stop: impl Future<Output = ()> + Send + 'static) {
     let Offer { listener, tls, limits, proxy, metrics: private, log } = offer;
     let limits = Limits { connections: descriptors::connections(limits.connections), ..limits };
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let stopping = Stopping::when(stop);
-    let door = OpenPgpDoor::new(Arc::new(core));
+    let door = OpenPgpDoor::new(core);
     // The other half of the connections is for those who do something.
     let watches = Watches::new(
         door.clone(),

@@ -34,8 +34,11 @@ fn accounts(host: &Host, admin: &Person) -> AccountList {
 
 /// One more administrator, registered on `host`.
 fn another_administrator(host: &Host, admin: &Person, server: &Server) -> Person {
-    let body =
-        NewAccount { logins: vec!["olga".parse().unwrap()], roles: vec![Role::Administrator, Role::User] };
+    let body = NewAccount {
+        logins: vec!["olga".parse().unwrap()],
+        roles: vec![Role::Administrator, Role::User],
+        totp: false,
+    };
     let body = serde_json::to_vec(&body).unwrap();
     let created: AccountCreated = done(host.job(admin, "create", "account/olga", Some(&body)));
     let olga = Person::new("olga", server.clock_now());

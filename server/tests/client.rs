@@ -5,7 +5,9 @@ pub(crate) mod forge;
 pub(crate) mod host;
 pub(crate) mod keys;
 pub(crate) mod newcomer;
+pub(crate) mod newcomer_alone;
 pub(crate) mod person;
+pub(crate) mod postbox;
 
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::Timestamp;

@@ -13,6 +13,8 @@ use countersign_server::doors::openpgp::OpenPgpDoor;
 use countersign_server::init::{Made, Wishes, init};
 use countersign_server::open::{Charter, open_with};
 use countersign_server::store::sqlite::{CrashPoint, SqliteStore};
+use countersign_server_core::core::Core;
+use countersign_server_core::outbox::Reach;
 use countersign_server_core::roster::{OfflineRules, Rules};
 use countersign_server_core::store::{Store as _, Turn};
 use tempfile::TempDir;
@@ -21,6 +23,7 @@ use crate::client::carrier::{Carrier, Direct};
 use crate::client::host::{Host, Registered};
 use crate::client::newcomer::Newcomer;
 use crate::client::person::Person;
+use crate::client::postbox::Postbox;
 
 pub(crate) struct Server {
     pub(crate) clock: Arc<FixedClock>,
@@ -63,12 +66,18 @@ impl Server {
     /// One with another policy than it begins with.
     pub(crate) fn with_policy(text: &str) -> Self {
         let rules = Rules { offline: OfflineRules::new(24, 20), emergency_codes: true };
-        Self::with_charter(Charter { rules, policy: Some(text.to_owned()) })
+        Self::with_charter(Charter { policy: Some(text.to_owned()), ..Charter::from(rules) })
     }
 
     /// One with these rules.
     pub(crate) fn with_rules(rules: Rules) -> Self {
         Self::with_charter(rules.into())
+    }
+
+    /// One that reaches people in these ways.
+    pub(crate) fn with_reach(reach: Reach) -> Self {
+        let rules = Rules { offline: OfflineRules::new(24, 20), emergency_codes: true };
+        Self::with_charter(Charter { reach, ..Charter::from(rules) })
     }
 
     fn with_charter(charter: Charter) -> Self {
@@ -93,6 +102,11 @@ impl Server {
         openpgp_door(&self.folder, self.charter.clone(), self.clock.clone())
     }
 
+    /// Where this server's letters go.
+    pub(crate) fn postbox(&self) -> Postbox {
+        Postbox(Arc::new(core(&self.folder, self.charter.clone(), self.clock.clone())))
+    }
+
     pub(crate) fn newcomer(&self) -> Newcomer {
         Newcomer::new(&self.bundle, self.door.clone(), self.clock.clone())
     }
@@ -114,6 +128,7 @@ impl Server {
         let body = NewAccount {
             logins: logins.iter().map(|login| login.parse().unwrap()).collect(),
             roles: vec![Role::User],
+            totp: false,
         };
         let body = serde_json::to_vec(&body).unwrap();
         let reply = host.job(admin, "create", &format!("account/{name}"), Some(&body));
@@ -183,6 +198,9 @@ pub(crate) fn entries(folder: &DataFolder) -> Vec<Entry> {
 }
 
 fn openpgp_door(folder: &DataFolder, charter: Charter, clock: Arc<FixedClock>) -> OpenPgpDoor {
-    let core = open_with(folder, URL, charter, CrashPoint::never(), clock, Arc::new(SystemRandom)).unwrap();
-    OpenPgpDoor::new(Arc::new(core))
+    OpenPgpDoor::new(Arc::new(core(folder, charter, clock)))
+}
+
+fn core(folder: &DataFolder, charter: Charter, clock: Arc<FixedClock>) -> Core {
+    open_with(folder, URL, charter, CrashPoint::never(), clock, Arc::new(SystemRandom)).unwrap()
 }

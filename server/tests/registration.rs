@@ -23,7 +23,7 @@ use crate::fixture::{Server, register};
 /// Request only: the id and the chain up to the reply.
 fn requested(host: &Host, person: &Person) -> (MessageId, Transcript) {
     let commitment = certificate::commitment(&person.cert).unwrap();
-    let body = RegistrationRequest { account: person.account.clone(), commitment };
+    let body = RegistrationRequest { account: person.account.clone(), commitment, method: None };
     let request = host.seal(&host.message(&body));
     let verified = host.open(&request, &host.send(&request));
     let reply: RegistrationReply = verified.body().unwrap();
@@ -32,7 +32,7 @@ fn requested(host: &Host, person: &Person) -> (MessageId, Transcript) {
 
 /// One try on a carrier of its own: was it accepted?
 fn tried(host: &Host, registration: MessageId, chain: Transcript, code: &str) -> bool {
-    let body = RegistrationCode { registration, code: code.into() };
+    let body = RegistrationCode { registration, code: code.into(), totp: None };
     let sealed = host.seal(&host.message(&body).with_transcript(chain.digest()));
     let reply: RegistrationCodeReply = host.open(&sealed, &host.send(&sealed)).body().unwrap();
     matches!(reply, RegistrationCodeReply::Accepted { .. })
@@ -282,13 +282,14 @@ fn unknown_and_known_account_get_the_same_answer() {
     let mut sizes = Vec::new();
     for person in [&known, &unknown] {
         let commitment = certificate::commitment(&person.cert).unwrap();
-        let body = RegistrationRequest { account: person.account.clone(), commitment };
+        let body = RegistrationRequest { account: person.account.clone(), commitment, method: None };
         let request = host.seal(&host.message(&body));
         let answer = host.send(&request);
         let verified = host.open(&request, &answer);
         let reply: RegistrationReply = verified.body().unwrap();
         let chain = Transcript::registration().then(request.literal()).then(verified.literal());
-        let code = RegistrationCode { registration: reply.registration, code: "0000-0000".into() };
+        let code =
+            RegistrationCode { registration: reply.registration, code: "0000-0000".into(), totp: None };
         let sealed = host.seal(&host.message(&code).with_transcript(chain.digest()));
         let tried = host.send(&sealed);
         let said: RegistrationCodeReply = host.open(&sealed, &tried).body().unwrap();

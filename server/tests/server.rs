@@ -7,7 +7,9 @@
 )]
 
 mod administration;
+mod alone;
 mod client;
+mod contacts;
 mod emergency;
 mod enrolment;
 mod envelopes;
@@ -19,6 +21,7 @@ mod killed_between_writes;
 mod ledger;
 mod malformed;
 mod offline;
+mod outbox;
 mod policy;
 mod program;
 mod registration;

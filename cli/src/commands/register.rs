@@ -1,5 +1,6 @@
 //! `countersign register`: make a card the key of an account, and another one to keep somewhere else.
 
+mod alone;
 mod second;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use countersign_protocol::ids::{AccountName, CardIdent};
 use countersign_protocol::ipc::{self, OneTimeCode, RegisterKey, Reply, Request};
 use serde::Serialize;
 
+use self::alone::Alone;
 use crate::agent;
 use crate::args::{CardChoice, Global};
 use crate::certificate_source::{Authority, at_the_cards_url, in_file};
@@ -19,19 +21,25 @@ use crate::failure::Failure;
 use crate::output::{Output, Report};
 use crate::terminal;
 
-/// Make a card the key of an account, with the one-time code from an administrator.
+/// Make a card the key of an account, with the one-time code from an administrator, or alone.
+///
+/// Without an administrator, where the server allows it: --email or --sms sends a code to you; with --totp your
+/// authenticator program makes the codes, and the account may do nothing until an administrator gives it a role.
 ///
 /// New keys are generated on the card and both factory PINs are replaced. A card that holds keys already
 /// keeps them with --adopt or --adopt-url. With --second the card that the account has vouches for another
 /// one, which needs no administrator; keep it somewhere else.
 #[derive(Debug, Args)]
 pub(crate) struct Register {
-    /// The account, as the administrator named it.
+    /// The account: as the administrator named it, or as you wish it to be named.
     account: AccountName,
 
     /// Register a second card, with the account's own card in place of a code.
     #[arg(long)]
     second: bool,
+
+    #[command(flatten)]
+    alone: Alone,
 
     #[command(flatten)]
     card: CardChoice,
@@ -59,7 +67,8 @@ impl Register {
         }
         let registered = self.ask(global, &self.card, None)?;
         let first = registered.card;
-        let report = Report::of(&Shown(registered))?;
+        let next = self.alone.next(&self.account);
+        let report = Report::of(&Shown { registered, next })?;
         if !second::can_be_offered(global) {
             return Ok(report);
         }
@@ -80,6 +89,7 @@ impl Register {
         Self {
             account: self.account.clone(),
             second: true,
+            alone: Alone::default(),
             card: CardChoice { card: None },
             algorithm: self.algorithm,
             adopt: None,
@@ -107,7 +117,9 @@ impl Register {
             }
             None => (choice.card, RegisterKey::Generate { algorithm: self.algorithm.word().to_owned() }),
         };
-        let request = Request::Register(ipc::Register { account: self.account.clone(), card, key, code });
+        let method = self.alone.method();
+        let request =
+            Request::Register(ipc::Register { account: self.account.clone(), card, key, code, method });
         match agent::ask(global, &request)?.reply {
             Reply::Registered(registered) => Ok(registered),
             other => Err(agent::unexpected(&other)),
@@ -128,15 +140,23 @@ impl fmt::Display for Later {
 }
 
 #[derive(Serialize)]
-struct Shown(ipc::Registered);
+struct Shown {
+    #[serde(flatten)]
+    registered: ipc::Registered,
+    #[serde(skip)]
+    next: Option<String>,
+}
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(registered) = self;
+        let Self { registered, next } = self;
         writeln!(f, "Card {} is the key of {} now.", registered.card, registered.account)?;
         recorded(f, registered)?;
         if let Some(code) = &registered.emergency_code {
             writeln!(f, "{}", Paper(code))?;
+        }
+        if let Some(next) = next {
+            return writeln!(f, "{next}");
         }
         writeln!(
             f,

@@ -65,6 +65,8 @@ pub enum NoteKind {
     Info,
     /// Something went wrong.
     Error,
+    /// The address by which an authenticator program learns its secret: to be drawn as a picture. In no login.
+    Authenticator,
 }
 
 /// A question to the person.

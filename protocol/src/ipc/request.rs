@@ -10,6 +10,7 @@ use crate::binary::Binary;
 use crate::ids::{
     AccountName, CardIdent, Fingerprint, LoginName, Nonce, Operation, ResourceName, ServiceName,
 };
+use crate::message::RegistrationMethod;
 use crate::message::result::ApplicationBundle;
 
 /// The first frame of a connection.
@@ -155,7 +156,7 @@ pub enum EnrollKeyStore {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Register {
-    /// The account that an administrator made.
+    /// The account: made by an administrator, or to be made.
     pub account: AccountName,
     /// Which card, where more than one is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,6 +166,9 @@ pub struct Register {
     /// The code, if it is known already. Otherwise the person is asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<OneTimeCode>,
+    /// Without an administrator, for an account that is made by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<RegistrationMethod>,
 }
 
 /// Which key is registered.

@@ -119,6 +119,8 @@ pub enum EntryKind {
     HostEvent,
     /// A login that a host let in by its roster, and that we would have let in. Any other is an alarm.
     OfflineUse,
+    /// A letter to a person that could not be delivered.
+    Undelivered,
     /// A message that got the one opaque answer.
     Refusal,
     /// Something that an administrator must look at.

@@ -4,22 +4,40 @@ use serde::{Deserialize, Serialize};
 
 use crate::binary::Binary;
 use crate::clock::Timestamp;
+use crate::contact::Address;
 use crate::emergency::EmergencyCode;
 use crate::ids::{AccountName, CardIdent, Digest, Fingerprint, MessageId, Nonce};
 use crate::message::job::Receipt;
 use crate::statement::SignedStatement;
+use crate::totp::TotpSecret;
 
 /// "A key with this digest wants to become the key of this account" (W9, W12: the commitment comes first).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RegistrationRequest {
-    /// The account, made by an administrator.
+    /// The account: made by an administrator, or to be made.
     pub account: AccountName,
     /// SHA-256 of the user certificate's binary form that [`UserKey`] will bring.
     pub commitment: Digest,
+    /// Without an administrator: by what the person shows that they can be reached. None for an account that an
+    /// administrator made, whose person was given a code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<RegistrationMethod>,
 }
 
-/// The same for accounts that exist and accounts that do not (W13).
+/// How a person registers alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum RegistrationMethod {
+    /// A code is sent there.
+    Message(Address),
+    /// The server makes a secret for an authenticator program (W7). It shows nothing about who the person is: the
+    /// account has no role until an administrator gives it one (W8).
+    Totp,
+}
+
+/// The same for accounts that exist and accounts that do not, and for addresses that are known, unknown, or have had too
+/// many messages (W13).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RegistrationReply {
@@ -27,6 +45,24 @@ pub struct RegistrationReply {
     pub registration: MessageId,
     /// When it ends.
     pub expires: Timestamp,
+    /// For the person's authenticator program, where they register by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp: Option<TotpSecret>,
+    /// Nothing was begun, whoever asks: this server does not do this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unavailable: Option<Unavailable>,
+}
+
+/// Why nobody registers like this here. It follows from the server's settings and the request alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unavailable {
+    /// Accounts are made by administrators, or by another method.
+    Method,
+    /// Not with an address of this mail domain.
+    Domain,
+    /// Too many people of this host did it by authenticator program a moment ago, or today.
+    Now,
 }
 
 /// "This is the code I was given."
@@ -37,6 +73,9 @@ pub struct RegistrationCode {
     pub registration: MessageId,
     /// As typed.
     pub code: String,
+    /// What the authenticator program shows, where an administrator wanted that beside the code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp: Option<String>,
 }
 
 /// Right or not. The try was counted before it was compared (W10).

@@ -13,8 +13,9 @@ use countersign_protocol::envelope::{open_roster, statement};
 use countersign_protocol::ids::{Digest, Nonce};
 use countersign_protocol::message::{
     Body, CheckIn, CheckInReply, EmergencyUse, InstanceState, KeyStore, KeyUpdate, KeyUpdateReply,
-    OfflineEmergency, OfflineUse, OfflineUseReply, OfflineVerdict, Receipt, RegistrationRecord, RotationKey,
-    RotationRecord, RotationReply, RotationRequest, Watch, WatchReply,
+    OfflineEmergency, OfflineUse, OfflineUseReply, OfflineVerdict, Receipt, RegistrationCode,
+    RegistrationRecord, RegistrationReply, RegistrationRequest, RotationKey, RotationRecord, RotationReply,
+    RotationRequest, Watch, WatchReply,
 };
 use countersign_protocol::roster::{EmergencyVerifier, Roster, RosterAccount, SignedRoster};
 use countersign_protocol::statement::{Purpose, Statement};
@@ -47,6 +48,11 @@ fn rewritten(name: &str, text: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
         "emergency-use" => through::<EmergencyUse>(text),
         "offline-emergency" => through::<OfflineEmergency>(text),
         "registration-record" => through::<RegistrationRecord>(text),
+        "registration-request" | "registration-request-email" | "registration-request-totp" => {
+            through::<RegistrationRequest>(text)
+        }
+        "registration-reply" | "registration-reply-totp" => through::<RegistrationReply>(text),
+        "registration-code" | "registration-code-totp" => through::<RegistrationCode>(text),
         "roster-account" => serde_json::to_vec(&serde_json::from_slice::<RosterAccount>(text)?),
         "offline-use-reply" => through::<OfflineUseReply>(text),
         "roster" => serde_json::to_vec(&serde_json::from_slice::<Roster>(text)?),

@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use countersign_protocol::ipc::{
-    Answer, DenyReason, Frame, FrameError, FrameKind, LoginReply, LoginRequest, Reply, Request, read_frame,
-    write_frame,
+    Answer, DenyReason, Frame, FrameError, FrameKind, LoginReply, LoginRequest, NoteKind, Reply, Request,
+    read_frame, write_frame,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -129,7 +129,8 @@ fn the_module_reads_the_replies_to_a_login_as_everybody_does() {
                 assert_eq!((one.message, one.correlation), (message, correlation), "{name}");
             }
             (
-                Reply::Status(_)
+                Reply::Note { kind: NoteKind::Authenticator, .. }
+                | Reply::Status(_)
                 | Reply::Journal(_)
                 | Reply::JournalChecked(_)
                 | Reply::Cards { .. }

@@ -2,6 +2,7 @@
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::clock::Timestamp;
+use countersign_protocol::contact::Address;
 use countersign_protocol::emergency::EmergencyCode;
 use countersign_protocol::ids::{Digest, Nonce};
 use countersign_protocol::ipc::{
@@ -10,6 +11,7 @@ use countersign_protocol::ipc::{
     PinChange, Problem, ProblemKind, Prompt, PromptKind, Register, RegisterKey, Registered, ReplaceHost,
     Reply, Request, RotateKey, SessionClosed, SessionOpened, SshKey, SshKeys, SshKeysFound,
 };
+use countersign_protocol::message::RegistrationMethod;
 use countersign_protocol::message::result::ApplicationBundle;
 use serde::Serialize;
 
@@ -108,13 +110,19 @@ fn requests() -> Vec<(&'static str, Request)> {
         card: Some(CARD.parse().unwrap()),
         key: RegisterKey::Generate { algorithm: "curve25519".into() },
         code: None,
+        method: None,
     };
+    let alone = |method| Register { method: Some(method), ..register.clone() };
+    let by_mail = alone(RegistrationMethod::Message(Address::Email("ana@example.org".parse().unwrap())));
+    let by_sms = alone(RegistrationMethod::Message(Address::Sms("+491512345678".parse().unwrap())));
+    let by_totp = alone(RegistrationMethod::Totp);
     let second = Register { code: Some(OneTimeCode::new(REFERENCE.to_owned().into())), ..register.clone() };
     let adopt = Register {
         account: "ana".parse().unwrap(),
         card: None,
         key: RegisterKey::Adopt { certificate: Binary(vec![0xC6; 4]) },
         code: None,
+        method: None,
     };
     let job = Job {
         operation: "create".parse().unwrap(),
@@ -153,6 +161,9 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("register-generate", Request::Register(register)),
         ("register-adopt", Request::Register(adopt)),
         ("register-second", Request::Register(second)),
+        ("register-email", Request::Register(by_mail)),
+        ("register-sms", Request::Register(by_sms)),
+        ("register-totp", Request::Register(by_totp)),
         ("ssh-keys", Request::SshKeys(SshKeys { login: "ana".parse().unwrap() })),
         ("job", Request::Job(job)),
     ]
@@ -179,6 +190,13 @@ fn replies() -> Vec<(&'static str, Reply)> {
     vec![
         ("note-info", Reply::Note { kind: NoteKind::Info, text: "Insert your card.".into() }),
         ("note-error", Reply::Note { kind: NoteKind::Error, text: "The card is gone.".into() }),
+        (
+            "note-authenticator",
+            Reply::Note {
+                kind: NoteKind::Authenticator,
+                text: "otpauth://totp/auth.example:ana?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".into(),
+            },
+        ),
         ("prompt-hidden", prompt(PromptKind::Hidden, "PIN for YubiKey …5678 (3 tries left): ")),
         ("prompt-shown", prompt(PromptKind::Shown, "This is the last try. Type yes to spend it: ")),
         ("granted-login", granted_login()),

@@ -2,7 +2,7 @@
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::crockford;
-use countersign_protocol::ids::AccountName;
+use countersign_protocol::ids::{AccountName, Digest, Fingerprint, MessageId};
 use countersign_protocol::random::{NoRandomness, Random};
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
@@ -41,6 +41,27 @@ impl Code {
     #[must_use]
     pub fn mac_for_account(&self, pepper: &Pepper, account: &AccountName) -> Mac {
         pepper.mac(&[b"register-key", account.as_str().as_bytes(), self.0.expose_secret().as_bytes()])
+    }
+
+    /// What the store keeps of a code that was sent to whoever asked by this request, from this host, for this key.
+    #[must_use]
+    pub fn mac_for_request(
+        &self,
+        pepper: &Pepper,
+        request: &MessageId,
+        instance: &Fingerprint,
+        commitment: &Digest,
+    ) -> Mac {
+        let code = self.0.expose_secret().as_bytes();
+        let (request, instance) = (request.as_bytes().as_slice(), instance.as_bytes());
+        pepper.mac(&[b"register-alone", code, request, instance, commitment.as_bytes()])
+    }
+
+    /// What the store keeps of a code that was sent to a new address of `account`.
+    #[must_use]
+    pub fn mac_for_contact(&self, pepper: &Pepper, account: &AccountName, contact: &MessageId) -> Mac {
+        let code = self.0.expose_secret().as_bytes();
+        pepper.mac(&[b"contact", code, account.as_str().as_bytes(), contact.as_bytes()])
     }
 
     /// What the store keeps of an enrolment token.

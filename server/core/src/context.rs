@@ -10,11 +10,12 @@ use countersign_protocol::random::Random;
 use crate::core::Core;
 use crate::identity::Identity;
 use crate::ledger::Ledger;
+use crate::outbox::{Post, Reach};
 use crate::policy::PolicySet;
 use crate::refusal::Reason;
 use crate::replies::StoredReply;
 use crate::roster::Rules;
-use crate::secrets::Pepper;
+use crate::secrets::{Pepper, StoreKey};
 use crate::stop::{Failure, Stop};
 use crate::store::Transaction;
 
@@ -86,6 +87,20 @@ impl<'a> Context<'a> {
 
     pub(crate) const fn rules(&self) -> Rules {
         self.core.rules()
+    }
+
+    pub(crate) const fn reach(&self) -> &Reach {
+        self.core.reach()
+    }
+
+    pub(crate) const fn store_key(&self) -> &StoreKey {
+        self.core.store_key()
+    }
+
+    /// Letters that leave if this transaction happens: `ctx.post().notify(account, purpose, text)`.
+    pub(crate) fn post(&self) -> Post<'_> {
+        let (tx, key, random) = (self.tx(), self.store_key(), self.random());
+        Post { tx, key, random, reach: self.reach(), now: self.now }
     }
 
     /// A message outside handshakes, or the first of one, carries no chain.

@@ -34,6 +34,7 @@ use crate::job_outcome;
 use crate::jobs;
 use crate::ledger::{Ledger, LedgerWriteError};
 use crate::offline_use;
+use crate::outbox::Reach;
 use crate::outgoing::Outgoing;
 use crate::policy::PolicySet;
 use crate::prepared::Prepared;
@@ -67,6 +68,8 @@ pub struct Parts {
     pub policy: PolicySet,
     /// What hosts and people may do beside policy.
     pub rules: Rules,
+    /// How people are reached, and who may register alone.
+    pub reach: Reach,
 }
 
 /// What a door may call.
@@ -247,6 +250,14 @@ impl Core {
 
     pub(crate) const fn rules(&self) -> Rules {
         self.parts.rules
+    }
+
+    pub(crate) const fn reach(&self) -> &Reach {
+        &self.parts.reach
+    }
+
+    pub(crate) const fn store_key(&self) -> &StoreKey {
+        &self.parts.store_key
     }
 
     pub(crate) fn store(&self) -> &dyn Store {

@@ -4,6 +4,7 @@ mod add_key;
 mod approve_instance;
 mod change_account;
 mod change_instance;
+mod contacts;
 mod create_account;
 mod create_application;
 mod create_enrolment_token;
@@ -186,7 +187,7 @@ fn rule(ctx: &mut Context<'_>, job: &Job<'_>, account: &Account) -> Result<Rulin
 
 /// Whether it changes nothing, whatever it is about.
 pub(crate) fn is_harmless(statement: &Statement) -> bool {
-    matches!(statement.operation.as_str(), OPEN_SESSION | "read")
+    matches!(statement.operation.as_str(), OPEN_SESSION | "read" | "read-contacts")
 }
 
 /// The table of jobs.
@@ -194,6 +195,10 @@ fn perform(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
     match (job.statement.operation.as_str(), job.statement.resource.collection()) {
         (OPEN_SESSION, "session") => open_session::perform(ctx, job),
         ("add-key", "account") => add_key::perform(ctx, job),
+        ("add-contact", "account") => contacts::add(ctx, job),
+        ("confirm-contact", "account") => contacts::confirm(ctx, job),
+        ("remove-contact", "account") => contacts::remove(ctx, job),
+        ("read-contacts", "account") => contacts::read(ctx, job),
         ("renew-emergency-code", "account") => renew_emergency_code::perform(ctx, job),
         ("create", "account") => create_account::perform(ctx, job),
         ("create", "application") => create_application::perform(ctx, job),

@@ -6,7 +6,8 @@
 //! | [`sender`] | who may send what, in which state: one table |
 //! | [`enrolment`], [`rotation`], [`registration`], [`jobs`], [`job_outcome`], [`host_event`] | the handlers, one file for each message or job |
 //! | [`accounts`], [`applications`], [`instances`], [`keys`] | identities, their states, and whose key is whose |
-//! | [`codes`], [`tokens`], [`emergency`] | one-time secrets |
+//! | [`codes`], [`tokens`], [`emergency`], `totp` | one-time secrets |
+//! | [`contacts`], [`outbox`] | how people can be reached, and letters on their way to them |
 //! | [`policy`] | may this account do this, here? |
 //! | [`roster`] | whom a host may ask, and let in while the server cannot be reached |
 //! | [`ledger`] | the append-only log, and the proofs that a reply needs |
@@ -21,6 +22,7 @@ pub mod accounts;
 pub mod applications;
 pub mod changes;
 pub mod codes;
+pub mod contacts;
 mod context;
 pub mod core;
 mod draft;
@@ -35,6 +37,7 @@ pub mod jobs;
 pub mod keys;
 pub mod ledger;
 pub mod offline_use;
+pub mod outbox;
 pub mod outgoing;
 pub mod policy;
 mod prepared;
@@ -49,4 +52,5 @@ mod signatory;
 pub mod stop;
 pub mod store;
 pub mod tokens;
+mod totp;
 pub mod watch;

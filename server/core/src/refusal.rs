@@ -109,6 +109,9 @@ pub enum Reason {
     /// Not waiting for a key.
     #[error("the account is not waiting for a key")]
     AccountNotInvited,
+    /// Two people asked for one account with one address.
+    #[error("the address became another account's meanwhile")]
+    AddressTaken,
     /// The card's own proof is missing or bad (W12).
     #[error("the proof of possession is not good: {0}")]
     Proof(String),

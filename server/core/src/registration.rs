@@ -1,9 +1,13 @@
 //! How a person's card becomes the key of an account.
 
+mod alone;
 mod code;
+mod letters;
 mod request;
+mod second_factor;
 mod user_key;
 
+pub use alone::{Alone, AloneStore, SecondFactor};
 pub(crate) use code::code;
 pub(crate) use request::request;
 pub(crate) use user_key::user_key;

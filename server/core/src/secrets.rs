@@ -62,8 +62,38 @@ impl StoreKey {
             .map_err(|_| NotOurs)
     }
 
+    /// Seals something that lies in the store under a random id of its own, under a key of that one id.
+    ///
+    /// # Errors
+    /// Longer than the cipher can seal.
+    pub fn seal_aside(&self, purpose: &[u8], id: MessageId, plain: &[u8]) -> Result<Vec<u8>, NotOurs> {
+        self.cipher_aside(purpose, id).encrypt(&AeadNonce::default(), plain).map_err(|_| NotOurs)
+    }
+
+    /// The same back.
+    ///
+    /// # Errors
+    /// [`NotOurs`], also for another purpose or id.
+    pub fn open_aside(
+        &self,
+        purpose: &[u8],
+        id: MessageId,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, NotOurs> {
+        let opened = self.cipher_aside(purpose, id).decrypt(&AeadNonce::default(), sealed);
+        opened.map(Zeroizing::new).map_err(|_| NotOurs)
+    }
+
     fn cipher(&self, id: MessageId, digest: Digest) -> ChaCha20Poly1305 {
-        let key = Zeroizing::new(keyed(&self.0, &[b"stored-reply", id.as_bytes(), digest.as_bytes()]));
+        self.cipher_of(&[b"stored-reply", id.as_bytes(), digest.as_bytes()])
+    }
+
+    fn cipher_aside(&self, purpose: &[u8], id: MessageId) -> ChaCha20Poly1305 {
+        self.cipher_of(&[b"stored-aside", purpose, id.as_bytes()])
+    }
+
+    fn cipher_of(&self, parts: &[&[u8]]) -> ChaCha20Poly1305 {
+        let key = Zeroizing::new(keyed(&self.0, parts));
         ChaCha20Poly1305::new((&*key).into())
     }
 }
@@ -83,6 +113,17 @@ fn keyed(key: &SecretBox<[u8; 32]>, parts: &[&[u8]]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lies_aside_opens_only_under_its_own_id_and_purpose() {
+        let key = StoreKey::new([1; 32]);
+        let (id, other) = (MessageId::from_bytes([2; 16]), MessageId::from_bytes([3; 16]));
+        let sealed = key.seal_aside(b"letter", id, b"words").unwrap();
+        assert_eq!(key.open_aside(b"letter", id, &sealed).unwrap().as_slice(), b"words");
+        assert!(key.open_aside(b"contact", id, &sealed).is_err());
+        assert!(key.open_aside(b"letter", other, &sealed).is_err());
+        assert!(StoreKey::new([9; 32]).open_aside(b"letter", id, &sealed).is_err());
+    }
 
     #[test]
     fn a_stored_reply_opens_only_for_its_own_request() {

@@ -7,6 +7,7 @@
 use crate::accounts::{AccountRead, AccountStore};
 use crate::applications::{ApplicationRead, ApplicationStore};
 use crate::codes::CodeStore;
+use crate::contacts::ContactStore;
 use crate::emergency::EmergencyStore;
 use crate::enrolment::HandshakeStore;
 use crate::forgetting::ForgettingStore;
@@ -14,8 +15,9 @@ use crate::instances::{InstanceRead, InstanceStore};
 use crate::keys::{KeyStore, SenderKeys};
 use crate::ledger::{LedgerSnapshot, LedgerTx};
 use crate::offline_use::{OfflineRead, OfflineStore};
+use crate::outbox::{OutboxRead, OutboxStore};
 use crate::policy::PolicyStore;
-use crate::registration::RegistrationStore;
+use crate::registration::{AloneStore, RegistrationStore};
 use crate::replies::{ReplyRead, ReplyStore};
 use crate::rotation::RotationStore;
 use crate::tokens::TokenStore;
@@ -47,15 +49,24 @@ pub enum Turn {
 
 /// Committed state, from which nothing is decided: it tells whose signatures to check before the transaction.
 pub trait View:
-    AccountRead + ApplicationRead + InstanceRead + LedgerSnapshot + OfflineRead + ReplyRead + SenderKeys
+    AccountRead
+    + ApplicationRead
+    + InstanceRead
+    + LedgerSnapshot
+    + OfflineRead
+    + OutboxRead
+    + ReplyRead
+    + SenderKeys
 {
 }
 
 /// One message's share of the database. Dropped without [`Transaction::commit`], it leaves nothing behind.
 pub trait Transaction:
     AccountStore
+    + AloneStore
     + ApplicationStore
     + CodeStore
+    + ContactStore
     + EmergencyStore
     + ForgettingStore
     + HandshakeStore
@@ -63,6 +74,7 @@ pub trait Transaction:
     + KeyStore
     + LedgerTx
     + OfflineStore
+    + OutboxStore
     + PolicyStore
     + RegistrationStore
     + ReplyStore

@@ -5,6 +5,7 @@ use std::path::Path;
 use countersign_protocol::clock::{Clock as _, SystemClock};
 
 use crate::config::Config;
+use crate::post;
 use crate::tls::Files;
 
 use super::{CommandError, own_files, print};
@@ -15,6 +16,7 @@ pub(super) fn run(path: &Path) -> Result<(), CommandError> {
     config.policy_text().map_err(|error| wrong(&error))?;
     let tls = config.tls.as_ref().map(|tls| Files::from(tls).load(SystemClock.now()));
     let tls = tls.transpose().map_err(|error| wrong(&error))?;
+    let _readable = post::carriers(&config).map_err(|error| wrong(&error))?;
     let (_, keys) = own_files::keys(path)?;
     print(&format!(
         "{} is good.\nServer fingerprint: {}\n",

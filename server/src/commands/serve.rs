@@ -15,6 +15,7 @@ use crate::data::DataFolder;
 use crate::log::Log;
 use crate::notify;
 use crate::open::{Charter, open};
+use crate::post::{self, PostOffice};
 use crate::serve::{Offer, serve};
 use crate::store::sqlite::CrashPoint;
 use crate::tls;
@@ -38,7 +39,7 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), CommandError> {
     let crash = crash_point(arguments.crash_after_write)?;
     let folder = DataFolder::at(config.data.clone());
     let policy = config.policy_text().map_err(CommandError::Configuration)?;
-    let charter = Charter { rules: config.rules(), policy };
+    let charter = Charter { rules: config.rules(), policy, reach: post::reach(&config) };
     let tls = match &config.tls {
         Some(files) => Some(Arc::new(
             tls::Live::begin(files.into(), SystemClock.now())
@@ -46,6 +47,7 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), CommandError> {
         )),
         None => None,
     };
+    let carriers = post::carriers(&config).map_err(|error| CommandError::Configuration(error.to_string()))?;
     let core = open(&folder, config.url.as_str(), charter, crash)
         .map_err(|error| CommandError::Data(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -83,6 +85,8 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), CommandError> {
         };
         let log = Log::new(config.log);
         let offer = Offer { listener, tls, limits: config.limits, proxy: config.proxy, metrics, log };
+        let core = Arc::new(core);
+        let _post_office = PostOffice::open(&core, carriers, log).map_err(failed)?;
         notify::tell("READY=1");
         serve(offer, core, stop).await;
         Ok(())

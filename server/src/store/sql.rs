@@ -7,8 +7,10 @@
 //! A new table is one file here and one migration for each database.
 
 mod accounts;
+mod alone;
 mod applications;
 mod codes;
+mod contacts;
 mod emergency;
 mod forgetting;
 mod handshakes;
@@ -16,6 +18,7 @@ mod instances;
 mod keys;
 mod ledger;
 mod offline;
+mod outbox;
 mod policies;
 mod registrations;
 mod replies;

@@ -290,10 +290,19 @@ impl Host {
         reply
     }
 
+    /// Whether a code is accepted together with what an authenticator program shows.
+    pub(crate) fn offers_both(&self, person: &Person, code: &str, totp: &str) -> bool {
+        self.offer(person, code, Some(totp)).unwrap().is_some()
+    }
+
     /// Request and code: the chain up to an accepted code, or None for a rejected one.
     pub(crate) fn offer_code(&self, person: &Person, code: &str) -> Result<Option<Accepted>, Lost> {
+        self.offer(person, code, None)
+    }
+
+    fn offer(&self, person: &Person, code: &str, totp: Option<&str>) -> Result<Option<Accepted>, Lost> {
         let commitment = certificate::commitment(&person.cert).unwrap();
-        let body = RegistrationRequest { account: person.account.clone(), commitment };
+        let body = RegistrationRequest { account: person.account.clone(), commitment, method: None };
         let request = self.seal(&self.message(&body));
         let verified = self.open(&request, &self.carrier.carry(request.bytes())?);
         let reply: RegistrationReply = verified.body().unwrap();
@@ -301,7 +310,8 @@ impl Host {
         assert_eq!(verified.message().transcript, Some(heard.digest()));
         let chain = heard.then(verified.literal());
 
-        let body = RegistrationCode { registration: reply.registration, code: code.into() };
+        let totp = totp.map(str::to_owned);
+        let body = RegistrationCode { registration: reply.registration, code: code.into(), totp };
         let sent = self.seal(&self.message(&body).with_transcript(chain.digest()));
         let verified = self.open(&sent, &self.carrier.carry(sent.bytes())?);
         let heard = chain.then(sent.literal());

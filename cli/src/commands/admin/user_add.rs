@@ -5,12 +5,18 @@ use std::fmt;
 use clap::Args;
 use countersign_protocol::ids::{AccountName, LoginName, Role};
 use countersign_protocol::message::result::{AccountCreated, NewAccount};
+use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
 use crate::args::{CardChoice, Global, role};
+use crate::authenticator::Authenticator;
 use crate::failure::Failure;
 use crate::job::{Job, Recorded};
 use crate::output::Report;
+use crate::terminal;
+
+/// Whose codes an authenticator program says that they are.
+const ISSUER: &str = "Countersign";
 
 /// Make an account, and a one-time code with which its owner registers a card.
 #[derive(Debug, Args)]
@@ -27,6 +33,10 @@ pub(crate) struct Add {
     #[arg(long = "role", value_name = "ROLE", value_parser = role(), default_value = "user")]
     roles: Vec<Role>,
 
+    /// Have the owner need an authenticator program beside the code; its picture is shown here.
+    #[arg(long)]
+    totp: bool,
+
     #[command(flatten)]
     card: CardChoice,
 }
@@ -36,8 +46,12 @@ impl Add {
         let logins = if self.logins.is_empty() { vec![self.own_login()?] } else { self.logins.clone() };
         let roles = self.roles.clone();
         let done = Job::new("create", "account", self.name.as_str(), &self.card)?
-            .with(&NewAccount { logins, roles })?
-            .run(global)?;
+            .with(&NewAccount { logins, roles, totp: self.totp })?
+            .run::<AccountCreated>(global)?;
+        if let Some(secret) = done.result.totp.as_ref().filter(|_| !global.json) {
+            terminal::tell(&format!("Let {} read this with an authenticator program, now:", self.name));
+            Authenticator(secret.address(ISSUER, self.name.as_str()).expose_secret()).tell();
+        }
         Report::of(&Shown { created: done.result, recorded: done.recorded })
     }
 
@@ -61,6 +75,9 @@ impl fmt::Display for Shown {
         writeln!(f, "  code        {}", created.code)?;
         writeln!(f, "  valid until {}, once", created.expires)?;
         writeln!(f, "  recorded    entry {} of the ledger", recorded.ledger_index)?;
+        if created.totp.is_some() {
+            writeln!(f, "The code is asked for together with what the authenticator program shows.")?;
+        }
         writeln!(
             f,
             "Next: hand over the code, by another way than the host it is typed on. Its owner runs\n  \

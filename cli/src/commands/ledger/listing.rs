@@ -92,6 +92,7 @@ fn what(entry: &Entry) -> String {
         EntryKind::NeverHappened => "request that never came".to_owned(),
         EntryKind::HostEvent => format!("{}{}", told("event").replace('-', " "), login(entry)),
         EntryKind::OfflineUse => format!("let in without the server{}", login(entry)),
+        EntryKind::Undelivered => "letter not delivered".to_owned(),
         EntryKind::Refusal => "message refused".to_owned(),
         EntryKind::Alarm => match told("event") {
             "" => "ALARM".to_owned(),

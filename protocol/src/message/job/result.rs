@@ -1,6 +1,7 @@
 //! What jobs yield, and the bodies they take.
 
 mod administration;
+mod contact;
 mod emergency;
 mod policy;
 
@@ -9,6 +10,7 @@ pub use administration::{
     KeyShown, ListAfter,
 };
 
+pub use contact::{ContactCode, ContactList, ContactShown, NamedContact, NewContact};
 pub use emergency::{EmergencyCodeMade, EmergencyUsed, SessionOpened};
 
 pub use policy::{
@@ -21,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::binary::Binary;
 use crate::ids::{AccountName, ApplicationName, Digest, Fingerprint, LoginName, Role};
 use crate::statement::SignedStatement;
+use crate::totp::TotpSecret;
 
 /// Body of `create` on `account/NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +33,9 @@ pub struct NewAccount {
     pub logins: Vec<LoginName>,
     /// What it is there for.
     pub roles: Vec<Role>,
+    /// Whether the person needs an authenticator program beside the code.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub totp: bool,
 }
 
 /// Result of `create` on `account/NAME`: to be handed to the person.
@@ -42,6 +48,9 @@ pub struct AccountCreated {
     pub code: String,
     /// When the code dies.
     pub expires: crate::clock::Timestamp,
+    /// For the person's authenticator program, where one is needed beside the code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp: Option<TotpSecret>,
 }
 
 /// The file an application ships with, made by `init` or by `create` on `application/NAME`, handed out once.

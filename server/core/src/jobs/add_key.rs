@@ -33,7 +33,11 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
     let code = Code::new(ctx.random(), CODE_GROUPS)?;
     let expires = ctx.now.plus(limits::OWN_CODE_LIFE);
     ctx.tx().put_code(name, &code.mac_for_account(ctx.pepper(), name), ctx.now, expires)?;
-    let created =
-        AccountCreated { account: name.clone(), code: code.spelled().expose_secret().to_owned(), expires };
+    let created = AccountCreated {
+        account: name.clone(),
+        code: code.spelled().expose_secret().to_owned(),
+        expires,
+        totp: None,
+    };
     Performed::noting(&created, [("second-card", "a code was made for one".to_owned())])
 }

@@ -13,6 +13,7 @@ use super::{Job, Performed};
 use crate::accounts::{Account, AccountState};
 use crate::codes::Code;
 use crate::context::Context;
+use crate::registration::SecondFactor;
 use crate::secrets::Pepper;
 use crate::stop::Stop;
 use crate::store::Transaction;
@@ -37,13 +38,13 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
     }
     let account = Account::pending(name, wanted.logins, wanted.roles);
     match invite(ctx.tx(), ctx.random(), ctx.pepper(), &account, ctx.now)? {
-        Some(created) => Performed::yielding(&created),
-        None => again(ctx, &account),
+        Some(created) => handed_over(ctx, created, wanted.totp),
+        None => again(ctx, &account, wanted.totp),
     }
 }
 
 /// A new code for an account that still waits for its first key: the earlier one may be lost, too old or used up.
-fn again(ctx: &Context<'_>, wanted: &Account) -> Result<Performed, Stop> {
+fn again(ctx: &Context<'_>, wanted: &Account, totp: bool) -> Result<Performed, Stop> {
     let there = ctx.tx().account(&wanted.name)?;
     if let Some(Account { state: AccountState::Suspended(None), .. }) = &there {
         let why = format!(
@@ -63,7 +64,24 @@ fn again(ctx: &Context<'_>, wanted: &Account) -> Result<Performed, Stop> {
         );
         return Ok(Performed::Impossible(why));
     }
-    Performed::yielding(&new_code(ctx.tx(), ctx.random(), ctx.pepper(), &wanted.name, ctx.now)?)
+    let created = new_code(ctx.tx(), ctx.random(), ctx.pepper(), &wanted.name, ctx.now)?;
+    handed_over(ctx, created, totp)
+}
+
+/// With an authenticator program beside the code, if the administrator wants one. Such a code is a group longer, which
+/// tells the person's host to ask for both, and nobody else anything.
+fn handed_over(ctx: &Context<'_>, mut created: AccountCreated, totp: bool) -> Result<Performed, Stop> {
+    if !totp {
+        return Performed::yielding(&created);
+    }
+    let account = created.account.clone();
+    let code = Code::new(ctx.random(), limits::CODE_GROUPS_WITH_TOTP)?;
+    ctx.tx().put_code(&account, &code.mac_for_account(ctx.pepper(), &account), ctx.now, created.expires)?;
+    let (factor, secret) = SecondFactor::new(ctx.store_key(), ctx.random())?;
+    ctx.tx().put_second_factor(&account, &factor)?;
+    code.spelled().expose_secret().clone_into(&mut created.code);
+    created.totp = Some(secret);
+    Performed::noting(&created, [("second-factor", "authenticator program".to_owned())])
 }
 
 fn set<T: Ord>(list: &[T]) -> BTreeSet<&T> {
@@ -101,5 +119,10 @@ pub fn new_code(
     let code = Code::new(random, CODE_GROUPS)?;
     let expires = now.plus(limits::CODE_LIFE);
     tx.put_code(account, &code.mac_for_account(pepper, account), now, expires)?;
-    Ok(AccountCreated { account: account.clone(), code: code.spelled().expose_secret().to_owned(), expires })
+    Ok(AccountCreated {
+        account: account.clone(),
+        code: code.spelled().expose_secret().to_owned(),
+        expires,
+        totp: None,
+    })
 }

@@ -1,10 +1,10 @@
-//! The code that an administrator handed over.
+//! The code that an administrator handed over, that a message brought, or that an authenticator program shows.
 
 use countersign_protocol::ids::Nonce;
 use countersign_protocol::ledger::{EntryKind, Outcome};
 use countersign_protocol::message::{RegistrationCode, RegistrationCodeReply, Transcript};
 
-use super::Registration;
+use super::{Registration, alone};
 use crate::codes::{self, Code};
 use crate::context::Context;
 use crate::draft::Draft;
@@ -25,7 +25,10 @@ pub(crate) fn code(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, Stop
         return Err(Reason::Transcript.into());
     }
 
-    let right = compare(ctx, &registration, &body.code)?;
+    let right = match ctx.tx().alone(&registration.id)? {
+        Some(_) => alone::compare(ctx, &registration, &body.code)?,
+        None => compare(ctx, &registration, &body)?,
+    };
     let heard = Transcript::resume(registration.transcript).then(ctx.literal());
     let (outcome, why, reply) = if right {
         let server_nonce = Nonce::new(ctx.random())?;
@@ -58,10 +61,17 @@ pub(crate) fn code(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, Stop
     Ok(draft)
 }
 
-fn compare(ctx: &Context<'_>, registration: &Registration, typed: &str) -> Result<bool, Stop> {
-    let typed = Code::typed(typed).mac_for_account(ctx.pepper(), &registration.account);
-    let kept = ctx.tx().try_code(&registration.account, ctx.now)?;
+fn compare(ctx: &Context<'_>, registration: &Registration, typed: &RegistrationCode) -> Result<bool, Stop> {
+    let account = &registration.account;
+    let mac = Code::typed(&typed.code).mac_for_account(ctx.pepper(), account);
+    let kept = ctx.tx().try_code(account, ctx.now)?;
+    let factor = ctx.tx().second_factor(account)?;
     // Compared with something in any case, so that time does not tell whether there is a code.
-    let same = codes::equal(&kept.unwrap_or_default(), &typed);
-    Ok(kept.is_some() && same && ctx.tx().use_code(&registration.account, ctx.now)?)
+    let same = codes::equal(&kept.unwrap_or_default(), &mac);
+    if kept.is_none() || !same {
+        return Ok(false);
+    }
+    let shown = typed.totp.as_deref().unwrap_or_default();
+    let right = factor.map_or(Ok(true), |factor| factor.accepts(ctx, account, shown))?;
+    Ok(right && ctx.tx().use_code(account, ctx.now)?)
 }

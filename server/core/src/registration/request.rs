@@ -4,7 +4,7 @@ use countersign_protocol::ledger::{EntryKind, Outcome};
 use countersign_protocol::limits;
 use countersign_protocol::message::{RegistrationReply, RegistrationRequest, Transcript};
 
-use super::Registration;
+use super::{Registration, alone};
 use crate::context::Context;
 use crate::draft::Draft;
 use crate::instances::Instance;
@@ -15,9 +15,12 @@ use crate::stop::Stop;
 pub(crate) fn request(ctx: &Context<'_>, instance: Instance) -> Result<Draft, Stop> {
     ctx.outside_handshakes()?;
     let body: RegistrationRequest = ctx.body()?;
+    if let Some(method) = body.method.clone() {
+        return alone::request(ctx, &instance, body, method);
+    }
     let heard = Transcript::registration().then(ctx.literal());
     let expires = ctx.now.plus(limits::HANDSHAKE_LIFE);
-    let reply = RegistrationReply { registration: ctx.message().id, expires };
+    let reply = RegistrationReply { registration: ctx.message().id, expires, totp: None, unavailable: None };
 
     let mut entry =
         ctx.entry(EntryKind::RegistrationTry, Outcome::Noted, "a key asks to become an account's");

@@ -3,13 +3,16 @@
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate;
 use countersign_protocol::envelope::statement::{self, StatementRules, VerifiedStatement};
+use countersign_protocol::ids::{Digest, Role};
 use countersign_protocol::ledger::{EntryKind, Outcome};
 use countersign_protocol::message::result::Evidence;
 use countersign_protocol::message::{RegistrationRecord, Transcript, UserKey};
 use countersign_protocol::random;
 
 use super::Registration;
-use crate::accounts::AccountKey;
+use super::alone::{Alone, Means};
+use crate::accounts::{Account, AccountKey};
+use crate::contacts::SealedContact;
 use crate::context::Context;
 use crate::draft::Draft;
 use crate::emergency;
@@ -42,7 +45,13 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
     if !ctx.tx().end_registration(&registration.id, ctx.now)? {
         return Err(Reason::HandshakeOver.into());
     }
-    let account = ctx.tx().account(&registration.account)?.ok_or(Reason::AccountNotInvited)?;
+    let alone = ctx.tx().alone(&registration.id)?;
+    let account = match (&alone, ctx.tx().account(&registration.account)?) {
+        (None, Some(account)) => account,
+        (Some(alone), None) => new_account(ctx, &registration, alone)?,
+        // Nobody takes what an administrator made meanwhile, or what never was.
+        (None, None) | (Some(_), Some(_)) => return Err(Reason::AccountNotInvited.into()),
+    };
     let key = AccountKey::pin(&cert, proof.key().clone(), body.authentication, body.card, ctx.now)?;
     keys::claim_all(ctx.tx(), &cert, &Owner::Account(account.name.clone()), ctx.now)?;
     let emergency_code = if account.active_key().is_some() {
@@ -61,6 +70,7 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
         ctx.rules().emergency_codes.then(code).transpose()?
     };
 
+    let contact = alone.map(|alone| new_contact(ctx, &account, &alone)).transpose()?.flatten();
     let transcript = Transcript::resume(registration.transcript).then(ctx.literal()).digest();
     let evidence = Evidence { salt: Binary(random::array::<32>(ctx.random())?.to_vec()), signed: body.proof };
     let mut entry =
@@ -74,6 +84,7 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
     entry.evidence = Some(evidence.digest());
     entry.detail.insert("signing-key".into(), proof.key().to_string());
     entry.detail.insert("transcript".into(), transcript.to_string());
+    entry.detail.extend(contact.map(|reference| ("contact".to_owned(), reference.to_string())));
     let recipient = Recipient::Instance(instance.fingerprint.clone());
     let draft = Draft::recorded(recipient, entry, Some(evidence), move |receipt| RegistrationRecord {
         account: account.name,
@@ -83,6 +94,27 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
         emergency_code,
     });
     Ok(draft.with_transcript(transcript))
+}
+
+/// The account of somebody who came alone. Who showed an address is a user; who showed nothing is nobody until an
+/// administrator says who they are (W8). Neither opens any login.
+fn new_account(ctx: &Context<'_>, registration: &Registration, alone: &Alone) -> Result<Account, Stop> {
+    let roles = match alone.means(ctx.store_key())? {
+        Means::Address(_) => vec![Role::User],
+        Means::Totp(_) => Vec::new(),
+    };
+    let account = Account::pending(registration.account.clone(), Vec::new(), roles);
+    if ctx.tx().add_account(&account, ctx.now)? { Ok(account) } else { Err(Reason::AccountNotInvited.into()) }
+}
+
+/// The address that the code went to is the account's; what the ledger calls it.
+fn new_contact(ctx: &Context<'_>, account: &Account, alone: &Alone) -> Result<Option<Digest>, Stop> {
+    let Means::Address(address) = alone.means(ctx.store_key())? else { return Ok(None) };
+    let contact = SealedContact::seal(ctx.store_key(), ctx.pepper(), ctx.random(), &address, ctx.now)?;
+    if !ctx.tx().add_contact(&account.name, &contact)? {
+        return Err(Reason::AddressTaken.into());
+    }
+    Ok(Some(contact.open(ctx.store_key())?.reference))
 }
 
 /// Is this the `bind-key` statement of this registration, and nothing else?

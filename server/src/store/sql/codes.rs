@@ -27,6 +27,7 @@ impl<D: Writing> CodeStore for Sql<D> {
              SET mac = excluded.mac, expires = excluded.expires, tries = 0, used_at = NULL",
             (account.as_str(), mac, time(expires)),
         )?;
+        self.write("DELETE FROM second_factors WHERE account = $1", [account.as_str()])?;
         Ok(())
     }
 

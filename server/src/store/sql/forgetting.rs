@@ -19,9 +19,14 @@ impl<D: Writing> ForgettingStore for Sql<D> {
             ("burned_nonces", "burned_at"),
             ("handshakes", "expires"),
             ("registrations", "expires"),
+            ("alone", "expires"),
+            ("waiting_contacts", "expires"),
         ] {
             self.write(&format!("DELETE FROM {table} WHERE {column} < $1"), [time(before)])?;
         }
+        // A day ago nothing of today was asked for.
+        let day = time(before.plus(-24 * 3600));
+        self.write("DELETE FROM address_requests WHERE day < $1 AND newest < $1", [day])?;
         self.write(
             "INSERT INTO forgotten (only_one, before) VALUES (1, $1)
              ON CONFLICT (only_one) DO UPDATE SET before = excluded.before WHERE forgotten.before < excluded.before",

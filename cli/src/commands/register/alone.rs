@@ -1,0 +1,52 @@
+//! Registering without an administrator.
+
+use clap::Args;
+use countersign_protocol::contact::{Address, MailAddress, PhoneNumber};
+use countersign_protocol::ids::AccountName;
+use countersign_protocol::message::RegistrationMethod;
+
+/// By what the person shows that they can be reached; at most one.
+#[derive(Debug, Clone, Default, Args)]
+#[group(multiple = false, conflicts_with = "second")]
+pub(super) struct Alone {
+    /// Make the account with a code that is sent to this mail address.
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<MailAddress>,
+
+    /// Make the account with a code that is sent to this telephone number.
+    #[arg(long, value_name = "NUMBER", value_parser = number)]
+    sms: Option<PhoneNumber>,
+
+    /// Make the account with an authenticator program.
+    #[arg(long)]
+    totp: bool,
+}
+
+fn number(text: &str) -> Result<PhoneNumber, String> {
+    PhoneNumber::typed(text).map_err(|error| error.to_string())
+}
+
+impl Alone {
+    /// For the request.
+    pub(super) fn method(&self) -> Option<RegistrationMethod> {
+        let email = self.email.clone().map(|address| RegistrationMethod::Message(Address::Email(address)));
+        let sms = || self.sms.clone().map(|number| RegistrationMethod::Message(Address::Sms(number)));
+        email.or_else(sms).or_else(|| self.totp.then_some(RegistrationMethod::Totp))
+    }
+
+    /// What whoever came alone has to do next; none for who was invited.
+    pub(super) fn next(&self, account: &AccountName) -> Option<String> {
+        let may = match self.method()? {
+            RegistrationMethod::Message(_) => "It opens no login yet",
+            RegistrationMethod::Totp => "It may do nothing yet, and opens no login",
+        };
+        Some(format!(
+            "{may}. Tell an administrator its name, {account}, and these key words: they give it what it needs.\nWhat your \
+             authenticator program has for it, if anything, is of no more use."
+        ))
+        .map(|text| match self.totp {
+            true => text,
+            false => text.lines().next().unwrap_or_default().to_owned(),
+        })
+    }
+}
