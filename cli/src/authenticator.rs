@@ -112,11 +112,9 @@ mod tests {
         let rows = seen(&picture(ADDRESS).unwrap());
         let width = rows[0].len();
         assert!((width..=width + 1).contains(&rows.len()), "{width} {}", rows.len());
-        for at in 0..width {
-            for edge in 0..QUIET {
-                assert!(!rows[edge][at] && !rows[at][edge] && !rows[width - 1 - edge][at]);
-            }
-        }
+        let light = |row: &[bool]| row.iter().all(|dark| !dark);
+        assert!(rows[..QUIET].iter().chain(&rows[width - QUIET..]).all(|row| light(row)));
+        assert!(rows.iter().all(|row| light(&row[..QUIET]) && light(&row[width - QUIET..])));
         // The finder in a corner: seven by seven, and a dark core of three by three.
         let corner: Vec<String> = rows[QUIET..QUIET + 7]
             .iter()

@@ -21,6 +21,9 @@ const RUN: &[&str] = &[
     "vsmartcard-vpcd",   // its driver for virtual cards
     "pamtester",         // a program that does nothing but PAM
     "sudo",              // a program that does more
+    "oathtool",          // an independent opinion on codes by time
+    "zbar-tools",        // reads the pictures for authenticator programs
+    "python3-aiosmtpd",  // a mail server; tests start their own
     "openssl",           // a web server with a certificate, for a test
     "gnupg",             // an independent opinion on signatures
     "scdaemon",          // GnuPG's card driver, an independent opinion on cards
