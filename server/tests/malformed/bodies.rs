@@ -107,7 +107,11 @@ fn samples(stage: &Stage) -> Vec<Sample> {
             }
         ),
         sample!(RegistrationRequest, session, serde_json::json!({"account": "ana", "commitment": digest})),
-        sample!(RegistrationCode, session, RegistrationCode { registration: id, code: "x".into() }),
+        sample!(
+            RegistrationCode,
+            session,
+            RegistrationCode { registration: id, code: "x".into(), totp: None }
+        ),
         sample!(
             UserKey,
             session,
