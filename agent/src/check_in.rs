@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ids::LoginName;
+use countersign_protocol::ids::{LoginName, VersionName};
 use countersign_protocol::ledger::{Checkpoint, LedgerError, check_consistency};
 use countersign_protocol::limits;
 use countersign_protocol::managed::{self, Managed};
@@ -51,6 +51,9 @@ pub struct Contact {
     /// here until an administrator decides.
     #[serde(default)]
     pub forked: bool,
+    /// The developer of this host's application retired the version that runs here.
+    #[serde(default)]
+    pub version_retired: bool,
     /// The server's last word to this host was a signed refusal. It lets nobody in by itself until there is another.
     #[serde(default)]
     pub refused: bool,
@@ -73,6 +76,7 @@ impl Contact {
             at: None,
             alarm: None,
             forked: false,
+            version_retired: false,
             refused: false,
             unsigned_roster: IgnoredAny,
         }
@@ -211,6 +215,7 @@ impl Contacts {
             ledger_size,
             logins: logins.clone(),
             services: services.clone(),
+            version: own_version(),
         };
         let exchange = link.ask_once(means, &body, None)?;
         let reply: CheckInReply = exchange.reply.body()?;
@@ -225,6 +230,7 @@ impl Contacts {
         contact.state = reply.state;
         contact.policy_epoch = reply.policy_epoch;
         contact.forked = reply.forked;
+        contact.version_retired = reply.version_retired;
         contact.refused = false;
         contact.at = Some(exchange.reply.message().time);
         let taken = self.rosters.accept(reply.roster, link.into(), means.wire.time.now());
@@ -250,6 +256,7 @@ impl Contacts {
             ledger_size: 0,
             logins: managed_logins(&self.managed)?,
             services: self.services.all(),
+            version: own_version(),
         };
         let reply: CheckInReply = link.ask_once(means, &body, None)?.reply.body()?;
         Ok(link.instance.ledger_key.checkpoint(&reply.checkpoint)?)
@@ -287,6 +294,12 @@ impl Contacts {
             Err(error) => error.into(),
         }
     }
+}
+
+/// What runs here, in the words of its developer.
+#[must_use]
+pub fn own_version() -> Option<VersionName> {
+    env!("CARGO_PKG_VERSION").parse().ok()
 }
 
 /// The login names that need a card here, from the file that the PAM module reads too.

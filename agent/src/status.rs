@@ -49,6 +49,7 @@ pub fn status(agent: &Agent, with_cards: bool, peer: &Peer) -> StatusReport {
         session_keys_until: link.as_ref().and_then(|link| link.session()).map(|session| session.until()),
         key_trouble: link.as_ref().and_then(|link| key_trouble(link)),
         forked: contact.as_ref().is_some_and(|contact| contact.forked),
+        version_retired: contact.as_ref().is_some_and(|contact| contact.version_retired),
         weaknesses: agent.weaknesses.clone(),
         server: link.as_ref().map(|link| server(agent, link, contact.as_deref())),
         roster: agent.contacts.rosters.get().map(|held| roster(agent, &held, &viewer)),

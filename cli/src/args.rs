@@ -7,9 +7,11 @@ use clap::{Args, Parser, Subcommand};
 
 use countersign_protocol::ids::{CardIdent, Role};
 use countersign_protocol::ipc;
+use countersign_protocol::message::result::Access;
 
 use crate::commands::{
-    admin, card, contact, emergency_code, enroll, host, journal, ledger, login_try, pam, register, ssh_keys,
+    admin, app, card, collection, contact, emergency_code, enroll, host, journal, ledger, login_try, pam,
+    register, ssh_keys,
 };
 use crate::failure::Failure;
 
@@ -71,6 +73,11 @@ pub(crate) fn role() -> impl TypedValueParser<Value = Role> {
     PossibleValuesParser::new(Role::ALL.map(Role::as_str)).try_map(|word| word.parse::<Role>())
 }
 
+/// What may be done with documents.
+pub(crate) fn access() -> impl TypedValueParser<Value = Access> {
+    PossibleValuesParser::new(Access::ALL.map(Access::as_str)).try_map(|word| word.parse::<Access>())
+}
+
 /// For commands that make a certificate.
 #[derive(Debug, Args)]
 pub(crate) struct UserId {
@@ -116,6 +123,12 @@ pub(crate) enum Command {
     /// The server's record of everything that was decided.
     #[command(subcommand)]
     Ledger(ledger::Ledger),
+    /// Your applications, for developers.
+    #[command(subcommand)]
+    App(app::App),
+    /// Collections of documents: whose they are, and who may do what with them.
+    #[command(subcommand)]
+    Collection(collection::Collection),
     /// Administer the server; every change is a request signed by your card.
     #[command(subcommand)]
     Admin(admin::Admin),

@@ -2,7 +2,9 @@
 
 pub(crate) mod admin;
 pub(crate) mod algorithm;
+pub(crate) mod app;
 pub(crate) mod card;
+pub(crate) mod collection;
 pub(crate) mod contact;
 pub(crate) mod emergency_code;
 pub(crate) mod enroll;
@@ -35,6 +37,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Card(card) => card.run(global),
         Command::Contact(contact) => contact.run(global),
         Command::Ledger(ledger) => ledger.run(global),
+        Command::App(app) => app.run(global),
+        Command::Collection(collection) => collection.run(global),
         Command::Admin(admin) => admin.run(global),
     }
 }

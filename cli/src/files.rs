@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use countersign_protocol::limits;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -23,6 +24,14 @@ pub(crate) fn read(path: &Path, what: &str, limit: usize) -> Result<Zeroizing<Ve
             .then("Is it the right file?"));
     }
     Ok(bytes)
+}
+
+/// The same of text, as large as a collection's schema may be.
+pub(crate) fn text(path: &Path, what: &str) -> Result<String, Failure> {
+    let bytes = read(path, what, limits::COLLECTION_SCHEMA)?;
+    std::str::from_utf8(&bytes)
+        .map(str::to_owned)
+        .map_err(|_| Failure::file(format!("{what} {} is not UTF-8 text", path.display())))
 }
 
 /// A new file, made before anybody types a PIN for what goes into it. It is removed again unless filled.

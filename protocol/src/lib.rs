@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`ids`] | names, fingerprints and numbers, each parsed once |
 //! | [`clock`], [`random`] | time and chance as parameters |
+//! | [`life`] | pending, active, suspended, retired: the one table of lives |
 //! | [`limits`] | every ceiling, and why it is that number |
 //! | [`crockford`], [`emergency`] | codes that people copy from paper |
 //! | [`contact`], [`totp`] | where a person can be reached, and what an authenticator program keeps |
@@ -27,6 +28,7 @@ pub mod crockford;
 pub mod emergency;
 pub mod ids;
 pub mod ipc;
+pub mod life;
 pub mod limits;
 pub mod managed;
 pub mod message;

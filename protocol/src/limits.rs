@@ -117,6 +117,21 @@ pub const OUTBOX_LIFE: i64 = 3 * 24 * 3600;
 /// Longest pause between two tries to deliver a message, in seconds.
 pub const OUTBOX_PAUSE: i64 = 3600;
 
+/// Most login names of one account.
+pub const ACCOUNT_LOGINS: usize = 100;
+
+/// Largest notes of a version, in bytes: some paragraphs. They travel in lists.
+pub const VERSION_NOTES: usize = 4096;
+
+/// Most versions of one application that are kept and shown: two a week for ten years.
+pub const VERSIONS: u64 = 1000;
+
+/// Largest JSON Schema of a collection, in bytes: a person reviews it.
+pub const COLLECTION_SCHEMA: usize = 64 * 1024;
+
+/// Most accounts that one account may appoint or grant something to on one collection: more are a role, not a list.
+pub const COLLECTION_GRANTS: u64 = 2000;
+
 /// Life of an enrolment token, in seconds.
 pub const TOKEN_LIFE: i64 = 24 * 3600;
 

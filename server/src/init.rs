@@ -7,6 +7,7 @@ use countersign_protocol::certificate::{self, CertificateError};
 use countersign_protocol::clock::Clock;
 use countersign_protocol::ids::{AccountName, ApplicationName, CorrelationId, Fingerprint, LoginName, Role};
 use countersign_protocol::ledger::{Entry, EntryKind, LedgerKey, Outcome};
+use countersign_protocol::life::Life;
 use countersign_protocol::message::result::{AccountCreated, TokenCreated};
 use countersign_protocol::random::{self, NoRandomness, Random};
 use countersign_server_core::accounts::Account;
@@ -118,7 +119,8 @@ pub fn init(
     let account =
         Account::pending(wishes.administrator.clone(), wishes.logins.clone(), vec![Role::Administrator]);
     let administrator = jobs::invite(&*tx, random, &pepper, &account, now)?.ok_or_else(taken)?;
-    let bundle = jobs::new_application(&*tx, &identity, &wishes.application, now)?.ok_or_else(taken)?;
+    let bundle = jobs::new_application(&*tx, &identity, &wishes.application, None, Life::Active, now)?
+        .ok_or_else(taken)?;
     let token = jobs::new_token(&*tx, random, &pepper, "first", now)?.ok_or_else(taken)?;
     let mut entry = Entry::new(
         EntryKind::Bootstrap,

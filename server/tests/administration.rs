@@ -6,23 +6,12 @@ use countersign_protocol::message::result::{
     AccountChanged, AccountCreated, AccountList, InstanceChanged, InstanceList, KeyRevoked, LedgerPage,
     NewAccount,
 };
-use countersign_protocol::message::{CheckIn, Decision, InstanceState, JobReply, JobRequest};
-use serde::de::DeserializeOwned;
+use countersign_protocol::message::{CheckIn, Decision, InstanceState, JobRequest};
 
 use crate::client::host::{Host, Registered};
 use crate::client::person::Person;
 use crate::client::refusal;
-use crate::fixture::{Server, register};
-
-fn done<R: DeserializeOwned>(reply: JobReply) -> R {
-    assert_eq!(reply.decision, Decision::Allowed, "{}", reply.reason);
-    serde_json::from_value(reply.result.unwrap()).unwrap()
-}
-
-fn denied(reply: &JobReply, why: &str) {
-    assert_eq!(reply.decision, Decision::Denied);
-    assert!(reply.result.is_none() && reply.reason.contains(why), "{}", reply.reason);
-}
+use crate::fixture::{Server, denied, done, register};
 
 fn key_of(person: &Person) -> Fingerprint {
     countersign_protocol::certificate::fingerprint(&person.cert).unwrap()
@@ -222,6 +211,7 @@ fn revoked_host_is_nobody_and_cannot_be_resumed() {
         ledger_size: 0,
         logins: Vec::new(),
         services: Vec::new(),
+        version: None,
     }));
     refusal(&other.send(&sealed), &other.server, &sealed);
     assert_eq!(other.key_update(Some(3600)).status, 400);
@@ -273,6 +263,7 @@ fn administrator_lifts_a_fork_from_another_host_and_the_counter_begins_anew() {
         ledger_size: 0,
         logins: Vec::new(),
         services: Vec::new(),
+        version: None,
     }));
     refusal(&host.send(&sealed), &host.server, &sealed);
     assert_eq!(host.key_update_counted(2, Some(3600)).status, 200);

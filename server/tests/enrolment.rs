@@ -93,6 +93,7 @@ fn hello_without_commitment_is_refused() {
         ephemeral: Binary(certificate::to_bytes(&newcomer.ephemeral).unwrap()),
         commitment: certificate::commitment(&newcomer.cert).unwrap(),
         nonce: Nonce::new(&SystemRandom).unwrap(),
+        version: None,
     };
     let mut message = newcomer.message(&body);
     message.body.as_object_mut().unwrap().remove("commitment");
@@ -195,7 +196,13 @@ fn application_key_grants_nothing() {
     let statement = host.statement(&ana, "open-session", &format!("session/{}", host.fingerprint()));
     let job = JobRequest { signed: ana.sign(&statement), body: None };
     let messages: Vec<Message> = vec![
-        stranger.message(&CheckIn { counter: 1, ledger_size: 0, logins: Vec::new(), services: Vec::new() }),
+        stranger.message(&CheckIn {
+            counter: 1,
+            ledger_size: 0,
+            logins: Vec::new(),
+            services: Vec::new(),
+            version: None,
+        }),
         stranger.message(&job),
     ];
     for message in messages {
@@ -260,7 +267,13 @@ fn new_session_keys_replace_the_old_and_must_end_within_a_day() {
 
     let stale = keys::signer(&old.0, &old.1);
     let sealed = host.seal_as(
-        &host.message(&CheckIn { counter: 1, ledger_size: 0, logins: vec![], services: vec![] }),
+        &host.message(&CheckIn {
+            counter: 1,
+            ledger_size: 0,
+            logins: vec![],
+            services: vec![],
+            version: None,
+        }),
         stale,
     );
     refusal(&host.send(&sealed), &host.server, &sealed);
@@ -337,7 +350,7 @@ fn a_cloned_host_alarms_and_loses_administration_but_not_logins() {
 /// Without a counter that is anybody else's.
 fn counted(host: &Host, counter: u64) -> Sealed {
     let (logins, services) = (Vec::new(), Vec::new());
-    host.seal(&host.message(&CheckIn { counter, ledger_size: 0, logins, services }))
+    host.seal(&host.message(&CheckIn { counter, ledger_size: 0, logins, services, version: None }))
 }
 
 #[test]
@@ -561,8 +574,13 @@ fn a_login_named_often_is_looked_up_once_and_too_many_are_refused() {
     let (host, _admin, _ana) = server.with_ana();
     assert_eq!(host.entries(1, &["ana"; 500]).len(), 1);
     let logins = (0..501).map(|n| format!("u{n}").parse().unwrap()).collect();
-    let sealed =
-        host.seal(&host.message(&CheckIn { counter: 2, ledger_size: 0, logins, services: Vec::new() }));
+    let sealed = host.seal(&host.message(&CheckIn {
+        counter: 2,
+        ledger_size: 0,
+        logins,
+        services: Vec::new(),
+        version: None,
+    }));
     refusal(&host.send(&sealed), &host.server, &sealed);
 }
 
@@ -621,7 +639,8 @@ fn only_a_new_message_of_an_active_host_counts_as_one_of_a_host() {
     let (host, waiting) = (server.host(), server.newcomer().enrol(None));
     let door = server.openpgp_door();
     let shows = |sealed: &Sealed| matches!(door.hear(sealed.bytes()).unwrap(), Heard::Answered(answer) if answer.shows_a_host());
-    let body = CheckIn { counter: 1, ledger_size: 0, logins: Vec::new(), services: Vec::new() };
+    let body =
+        CheckIn { counter: 1, ledger_size: 0, logins: Vec::new(), services: Vec::new(), version: None };
     let sealed = host.seal(&host.message(&body));
     assert!(shows(&sealed));
     assert!(!shows(&sealed), "anyone can send a copy");

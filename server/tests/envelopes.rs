@@ -27,7 +27,13 @@ use crate::client::{keys, refusal};
 use crate::fixture::Server;
 
 fn check_in(host: &Host) -> Message {
-    host.message(&CheckIn { counter: 9, ledger_size: 0, logins: Vec::new(), services: Vec::new() })
+    host.message(&CheckIn {
+        counter: 9,
+        ledger_size: 0,
+        logins: Vec::new(),
+        services: Vec::new(),
+        version: None,
+    })
 }
 
 /// The parts of a refusal that may differ, taken out.
@@ -177,7 +183,13 @@ fn same_id_with_other_bytes_is_refused_and_alarms() {
 fn only_the_newest_check_ins_reply_is_kept_and_an_old_one_is_not_acted_upon_again() {
     let server = Server::new();
     let host = server.host();
-    let body = |counter| CheckIn { counter, ledger_size: 0, logins: Vec::new(), services: Vec::new() };
+    let body = |counter| CheckIn {
+        counter,
+        ledger_size: 0,
+        logins: Vec::new(),
+        services: Vec::new(),
+        version: None,
+    };
     let (old, new) = (host.seal(&host.message(&body(1))), host.seal(&host.message(&body(2))));
     assert_eq!((host.send(&old).status, host.send(&old).status), (200, 200));
     assert_eq!((host.send(&new).status, host.send(&new).status), (200, 200));

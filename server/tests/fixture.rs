@@ -5,8 +5,8 @@ use std::sync::Arc;
 use countersign_protocol::clock::{Clock, FixedClock, SystemClock, Timestamp};
 use countersign_protocol::ids::{Fingerprint, Role};
 use countersign_protocol::ledger::{Entry, EntryKind};
-use countersign_protocol::message::InstanceState;
 use countersign_protocol::message::result::{AccountCreated, ApplicationBundle, NewAccount};
+use countersign_protocol::message::{Decision, InstanceState, JobReply};
 use countersign_protocol::random::SystemRandom;
 use countersign_server::data::DataFolder;
 use countersign_server::doors::openpgp::OpenPgpDoor;
@@ -17,6 +17,7 @@ use countersign_server_core::core::Core;
 use countersign_server_core::outbox::Reach;
 use countersign_server_core::roster::{OfflineRules, Rules};
 use countersign_server_core::store::{Store as _, Turn};
+use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
 use crate::client::carrier::{Carrier, Direct};
@@ -135,6 +136,17 @@ impl Server {
         serde_json::from_value(reply.result.unwrap()).unwrap()
     }
 
+    /// A registered account with these roles and its own name as its login.
+    pub(crate) fn person(&self, host: &Host, admin: &Person, name: &str, roles: &[Role]) -> Person {
+        let body = NewAccount { logins: vec![name.parse().unwrap()], roles: roles.to_vec(), totp: false };
+        let body = serde_json::to_vec(&body).unwrap();
+        let created: AccountCreated =
+            done(host.job(admin, "create", &format!("account/{name}"), Some(&body)));
+        let person = Person::new(name, self.clock.now());
+        register(host, &person, &created.code);
+        person
+    }
+
     /// A host, its administrator, and ana, who may log in as ana.
     pub(crate) fn with_ana(&self) -> (Host, Person, Person) {
         let host = self.host();
@@ -170,6 +182,13 @@ impl Server {
         SqliteStore::open(&self.folder.database(), CrashPoint::never()).unwrap()
     }
 
+    /// All that lies in the database, as it lies there.
+    pub(crate) fn everything_stored(&self) -> Vec<u8> {
+        let database = self.folder.database();
+        let beside = database.with_file_name(format!("{}-wal", database.file_name().unwrap().display()));
+        [std::fs::read(&database).unwrap(), std::fs::read(beside).unwrap_or_default()].concat()
+    }
+
     /// Everything in the ledger, in order.
     pub(crate) fn entries(&self) -> Vec<Entry> {
         entries(&self.folder)
@@ -181,6 +200,18 @@ impl Server {
         assert_eq!(newest.kind, kind, "{newest:?}");
         newest
     }
+}
+
+/// What an allowed request yielded.
+pub(crate) fn done<R: DeserializeOwned>(reply: JobReply) -> R {
+    assert_eq!(reply.decision, Decision::Allowed, "{}", reply.reason);
+    serde_json::from_value(reply.result.unwrap()).unwrap()
+}
+
+/// That a request was denied, and what was said.
+pub(crate) fn denied(reply: &JobReply, why: &str) {
+    assert_eq!(reply.decision, Decision::Denied);
+    assert!(reply.result.is_none() && reply.reason.contains(why), "{}", reply.reason);
 }
 
 pub(crate) fn register(host: &Host, person: &Person, code: &str) {

@@ -243,6 +243,7 @@ fn only_a_job_is_told_and_nothing_else_that_was_answered() {
         ledger_size: 0,
         logins: Vec::new(),
         services: Vec::new(),
+        version: None,
     }));
     assert_eq!(host.send(&check_in).status, 200);
     let question = host.seal(&host.message(&about(&check_in)));

@@ -35,6 +35,7 @@ fn a_rotated_host_works_under_its_new_name_and_the_old_key_is_nobodys() {
         ledger_size: 0,
         logins: Vec::new(),
         services: Vec::new(),
+        version: None,
     }));
     refusal(&old.send(&sealed), &old.server, &sealed);
     assert!(server.newest(EntryKind::Refusal).reason.contains("(revoked)"));

@@ -8,7 +8,9 @@
 
 mod administration;
 mod alone;
+mod applications;
 mod client;
+mod collections;
 mod contacts;
 mod emergency;
 mod enrolment;

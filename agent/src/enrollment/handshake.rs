@@ -23,7 +23,7 @@ use countersign_protocol::message::{
 use super::host_key::{KeyMaker, Made, hostname};
 use super::unfinished::Unfinished;
 use crate::agent::Agent;
-use crate::check_in::Contact;
+use crate::check_in::{Contact, own_version};
 use crate::instance_key::{BACKDATE, Primary, SessionKeys};
 use crate::person::Person;
 use crate::reach::Patience;
@@ -93,6 +93,7 @@ impl Enrolment<'_> {
             ephemeral: Binary(certificate::to_bytes(&ephemeral)?),
             commitment: certificate::commitment(session.certificate())?,
             nonce: countersign_protocol::ids::Nonce::new(agent.random.as_ref())?,
+            version: own_version(),
         };
         let message = Message::new(
             MessageId::new(agent.random.as_ref())?,
@@ -118,6 +119,17 @@ impl Enrolment<'_> {
         let heard = Transcript::enrolment().then(unfinished.hello.literal());
         check_transcript(&reply, heard)?;
         let body: HelloReply = reply.body()?;
+        if body.version_retired {
+            return Err(Trouble::new(
+                ProblemKind::Refused,
+                format!(
+                    "Version {} of {} was retired by its developer, so that no host enrols with it any more. Install a \
+                     newer one, then enrol again.",
+                    env!("CARGO_PKG_VERSION"),
+                    body.application
+                ),
+            ));
+        }
         let transcript = heard.then(reply.literal());
 
         let (base, session) = (unfinished.base()?, unfinished.session()?);

@@ -1,7 +1,8 @@
 //! `countersign admin`: changes to the server, each a request signed by the administrator's card.
 
-mod application_add;
-mod change;
+mod application_approve;
+mod application_resume;
+pub(crate) mod change;
 mod host_approve;
 mod host_change;
 mod host_list;
@@ -14,12 +15,15 @@ mod token_add;
 mod user_add;
 mod user_list;
 mod user_resume;
+mod user_retire;
 mod user_show;
 mod user_suspend;
+mod user_update;
 
 use clap::Subcommand;
 
 use crate::args::Global;
+use crate::commands::app;
 use crate::failure::Failure;
 use crate::output::Report;
 
@@ -47,8 +51,10 @@ pub(crate) enum User {
     Add(user_add::Add),
     List(user_list::List),
     Resume(user_resume::Resume),
+    Retire(user_retire::Retire),
     Show(user_show::Show),
     Suspend(user_suspend::Suspend),
+    Update(user_update::Update),
 }
 
 #[derive(Debug, Subcommand)]
@@ -58,7 +64,14 @@ pub(crate) enum Key {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Application {
-    Add(application_add::Add),
+    Add(app::create::Create),
+    Approve(application_approve::Approve),
+    List(app::list::All),
+    Resume(application_resume::Resume),
+    Retire(app::retire::Retire),
+    RetireVersion(app::retire_version::RetireVersion),
+    Show(app::show::Show),
+    Suspend(app::suspend::Suspend),
 }
 
 #[derive(Debug, Subcommand)]
@@ -84,8 +97,17 @@ impl Admin {
             Self::User(User::Resume(resume)) => resume.run(global),
             Self::User(User::Show(show)) => show.run(global),
             Self::User(User::Suspend(suspend)) => suspend.run(global),
+            Self::User(User::Retire(retire)) => retire.run(global),
+            Self::User(User::Update(update)) => update.run(global),
             Self::Key(Key::Revoke(revoke)) => revoke.run(global),
             Self::Application(Application::Add(add)) => add.run(global),
+            Self::Application(Application::Approve(approve)) => approve.run(global),
+            Self::Application(Application::List(list)) => list.run(global),
+            Self::Application(Application::Resume(resume)) => resume.run(global),
+            Self::Application(Application::Retire(retire)) => retire.run(global),
+            Self::Application(Application::RetireVersion(retire)) => retire.run(global),
+            Self::Application(Application::Show(show)) => show.run(global),
+            Self::Application(Application::Suspend(suspend)) => suspend.run(global),
             Self::Host(Host::Approve(approve)) => approve.run(global),
             Self::Host(Host::List(list)) => list.run(global),
             Self::Host(Host::Resume(resume)) => resume.run(global),

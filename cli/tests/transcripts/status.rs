@@ -62,6 +62,7 @@ fn healthy() -> StatusReport {
         session_keys_until: Some(NOW.plus(25_000)),
         key_trouble: None,
         forked: false,
+        version_retired: false,
         weaknesses: Vec::new(),
         server: Some(ServerReport {
             url: "https://auth.example:8443".to_owned(),

@@ -126,6 +126,24 @@ name!(
 );
 
 name!(
+    /// A version of an application, as its developer calls it.
+    VersionName,
+    "a version (1 to 64 of A-Z a-z 0-9 . _ + -, beginning with a letter or digit)",
+    |text| (1..=64).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c))
+);
+
+name!(
+    /// A collection of documents.
+    CollectionName,
+    "a collection's name (1 to 64 of a-z 0-9 . _ -, beginning with a letter)",
+    |text| (1..=64).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_".contains(c))
+);
+
+name!(
     /// What a statement asks to do: `open-session`, `create`, `read`, `update`, `delete`, `approve`, `bind-key`.
     Operation,
     "an operation (1 to 32 of a-z and -)",

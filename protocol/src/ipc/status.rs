@@ -37,6 +37,9 @@ pub struct StatusReport {
     /// The server has seen two hosts with this host's key.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub forked: bool,
+    /// The developer of this host's application retired the version that runs here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub version_retired: bool,
     /// What this process could not have of its own protection, in a sentence each.
     pub weaknesses: Vec<String>,
     /// The server, if the host is enrolled.

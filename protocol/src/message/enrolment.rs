@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::binary::Binary;
 use crate::clock::Timestamp;
-use crate::ids::{ApplicationName, CardIdent, Digest, Fingerprint, LoginName, Nonce, ServiceName};
+use crate::ids::{
+    ApplicationName, CardIdent, Digest, Fingerprint, LoginName, Nonce, ServiceName, VersionName,
+};
 use crate::roster::SignedRoster;
 
 /// "I am a copy of this application and want to become an instance."
@@ -19,6 +21,9 @@ pub struct Hello {
     pub commitment: Digest,
     /// Makes two hellos of one host different.
     pub nonce: Nonce,
+    /// The version of the application, as its copy says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<VersionName>,
 }
 
 /// "I heard this very hello" (W3): its transcript covers the hello.
@@ -31,6 +36,9 @@ pub struct HelloReply {
     pub expires: Timestamp,
     /// The application the server took the sender for.
     pub application: ApplicationName,
+    /// The version that the hello named was retired: nothing was begun, and no later message will be taken.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub version_retired: bool,
 }
 
 /// "This is my key." Signed by the application **and** by the new key (W5).
@@ -130,6 +138,9 @@ pub struct CheckIn {
     /// PAM services of this host: what the roster shall say of logins without the server; at most
     /// [`limits::ROSTER_SERVICES`](crate::limits::ROSTER_SERVICES).
     pub services: Vec<ServiceName>,
+    /// The version of the application that runs, as it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<VersionName>,
 }
 
 /// What the server tells an instance.
@@ -152,4 +163,7 @@ pub struct CheckInReply {
     pub checkpoint: String,
     /// Proof that the newest checkpoint continues the one of `ledger_size` (C2SP tlog consistency proof).
     pub consistency: Vec<Digest>,
+    /// The version that the check-in named was retired: another one should be installed. Nothing else changes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub version_retired: bool,
 }

@@ -112,10 +112,12 @@ fn write_the_golden_bodies() {
         ledger_size: 12,
         logins: vec!["ana".parse().unwrap(), "root".parse().unwrap()],
         services: vec!["login".parse().unwrap(), "sudo".parse().unwrap()],
+        version: None,
     };
     let reply = CheckInReply {
         state: InstanceState::Active,
         forked: false,
+        version_retired: false,
         policy_epoch: 1,
         roster: roster.clone(),
         revision: digest,

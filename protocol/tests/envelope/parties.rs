@@ -53,7 +53,13 @@ impl Keyring for Ring {
 }
 
 pub(crate) fn check_in(to: &Party) -> Message {
-    let body = CheckIn { counter: 1, ledger_size: 0, logins: vec!["ana".parse().unwrap()], services: vec![] };
+    let body = CheckIn {
+        counter: 1,
+        ledger_size: 0,
+        logins: vec!["ana".parse().unwrap()],
+        services: vec![],
+        version: None,
+    };
     let audience = certificate::fingerprint(&to.cert).unwrap();
     Message::new(MessageId::new(&SystemRandom).unwrap(), NOW, audience, &body).unwrap()
 }

@@ -226,6 +226,7 @@ fn only_an_instance_key_message_brings_its_own_certificate() {
         ephemeral: certificate::to_bytes(&instance.cert).unwrap().into(),
         commitment: Digest::of(b"x"),
         nonce: Nonce::new(&SystemRandom).unwrap(),
+        version: None,
     };
     let audience = certificate::fingerprint(&server.cert).unwrap();
     let message = Message::new(MessageId::new(&SystemRandom).unwrap(), NOW, audience, &hello).unwrap();
@@ -241,6 +242,7 @@ fn a_reply_answers_one_request_only() {
         server_nonce: Nonce::new(&SystemRandom).unwrap(),
         expires: NOW.plus(60),
         application: "app".parse().unwrap(),
+        version_retired: false,
     };
     let audience = certificate::fingerprint(&host.cert).unwrap();
     let message = Message::new(MessageId::new(&SystemRandom).unwrap(), NOW, audience, &reply)
@@ -307,7 +309,7 @@ fn an_observer_learns_a_class_of_sizes_and_no_name() {
     let audience = certificate::fingerprint(&server.cert).unwrap();
     let said = |logins: usize| {
         let logins = (0..logins).map(|n| format!("login-{n}").parse().unwrap()).collect();
-        let body = CheckIn { counter: 1, ledger_size: 0, logins, services: vec![] };
+        let body = CheckIn { counter: 1, ledger_size: 0, logins, services: vec![], version: None };
         let message =
             Message::new(MessageId::new(&SystemRandom).unwrap(), NOW, audience.clone(), &body).unwrap();
         seal(&message, vec![host.signer()], &server.cert, NOW).unwrap()

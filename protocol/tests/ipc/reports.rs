@@ -23,6 +23,7 @@ pub(crate) fn status_not_enrolled() -> Reply {
         session_keys_until: None,
         key_trouble: None,
         forked: false,
+        version_retired: false,
         weaknesses: Vec::new(),
         server: None,
         roster: None,
@@ -51,6 +52,7 @@ pub(crate) fn status_active(card: CardReport) -> Reply {
         session_keys_until: Some(NOW.plus(3600)),
         key_trouble: Some("the host's card is in no reader".into()),
         forked: true,
+        version_retired: false,
         weaknesses: vec!["memory cannot be locked (ENOMEM): secrets may reach the swap device".into()],
         server: Some(ServerReport {
             url: "https://auth.example:8443".into(),

@@ -87,6 +87,18 @@ impl Account {
         Self { name, state: AccountState::Pending, logins, roles, second: None, seen: None, emergency: None }
     }
 
+    /// The same with other logins or roles, each once and in order; what is not given stays.
+    #[must_use]
+    pub fn with(self, logins: Option<Vec<LoginName>>, roles: Option<Vec<Role>>) -> Self {
+        let mut account =
+            Self { logins: logins.unwrap_or(self.logins), roles: roles.unwrap_or(self.roles), ..self };
+        account.logins.sort();
+        account.logins.dedup();
+        account.roles.sort();
+        account.roles.dedup();
+        account
+    }
+
     /// The key arrived: the account may ask from now on.
     ///
     /// # Errors
@@ -248,6 +260,20 @@ pub trait AccountStore: AccountRead {
     /// # Errors
     /// [`StoreError`].
     fn resume_account(&self, name: &AccountName, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Puts an account's logins and roles in force, if it is not retired, and unless nobody who is active would have the
+    /// role `keep` afterwards.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn update_account(&self, account: &Account, keep: &str) -> Result<bool, StoreError>;
+
+    /// Ends an account for good, with its keys and codes, unless nobody who is active would have the role `keep`
+    /// afterwards.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn retire_account(&self, account: &Account, keep: &str, at: Timestamp) -> Result<bool, StoreError>;
 
     /// Remembers that the account was heard of, to the hour.
     ///

@@ -1,9 +1,9 @@
 //! Registered software. Its key travels with every copy: it identifies and throttles, and grants nothing (W1).
 
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ids::{ApplicationName, Fingerprint};
+use countersign_protocol::ids::{AccountName, ApplicationName, Digest, Fingerprint, VersionName};
+use countersign_protocol::life::{Life, NotFrom, Step};
 
-use crate::refusal::Reason;
 use crate::store::StoreError;
 
 /// One application.
@@ -15,40 +15,38 @@ pub struct Application {
     pub fingerprint: Fingerprint,
     /// That certificate, binary.
     pub certificate: Vec<u8>,
-    /// Where it stands.
-    pub state: ApplicationState,
+    /// Where it stands. Only an active one gets new instances; those enrolled stay what they are.
+    pub state: Life,
+    /// Whose it is. None of the first one, which came with the server.
+    pub owner: Option<AccountName>,
+    /// When it was registered.
+    pub created: Timestamp,
 }
 
-/// Where an application stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ApplicationState {
-    /// Its copies may say hello.
-    Active,
-    /// No new instances; those enrolled stay what they are.
-    Withdrawn,
-}
-
-impl ApplicationState {
-    /// The word in the store.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Withdrawn => "withdrawn",
-        }
-    }
+/// A version that was published. Its digest never changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Its name.
+    pub name: VersionName,
+    /// SHA-256 of what was published.
+    pub digest: Digest,
+    /// What is new in it.
+    pub notes: String,
+    /// When it was published.
+    pub published: Timestamp,
+    /// When it was retired: no new instances of it from then on.
+    pub retired: Option<Timestamp>,
+    /// Instances that said they run it.
+    pub hosts: u64,
 }
 
 impl Application {
-    /// No new instances from now on.
+    /// The same after a step.
     ///
     /// # Errors
-    /// It was withdrawn before.
-    pub fn withdraw(self) -> Result<Self, Reason> {
-        match self.state {
-            ApplicationState::Active => Ok(Self { state: ApplicationState::Withdrawn, ..self }),
-            ApplicationState::Withdrawn => Err(Reason::ApplicationWithdrawn),
-        }
+    /// [`NotFrom`]: there is no such step from where it stands.
+    pub fn after(self, step: Step) -> Result<Self, NotFrom> {
+        Ok(Self { state: self.state.after(step)?, ..self })
     }
 }
 
@@ -59,6 +57,12 @@ pub trait ApplicationRead {
     /// # Errors
     /// [`StoreError`].
     fn application(&self, key: &Fingerprint) -> Result<Option<Application>, StoreError>;
+
+    /// The application of this name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn application_named(&self, name: &ApplicationName) -> Result<Option<Application>, StoreError>;
 }
 
 /// Applications in a store.
@@ -67,11 +71,62 @@ pub trait ApplicationStore: ApplicationRead {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn add_application(&self, application: &Application, at: Timestamp) -> Result<bool, StoreError>;
+    fn add_application(&self, application: &Application) -> Result<bool, StoreError>;
 
-    /// Withdraws an active application.
+    /// From one state to another, if it is in the first.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn withdraw_application(&self, name: &ApplicationName, at: Timestamp) -> Result<bool, StoreError>;
+    fn move_application(
+        &self,
+        name: &ApplicationName,
+        from: Life,
+        to: Life,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Up to `most` applications after this name, by name; of one owner, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn applications_after(
+        &self,
+        after: &str,
+        owner: Option<&AccountName>,
+        most: u64,
+    ) -> Result<Vec<Application>, StoreError>;
+
+    /// Adds a version to an active application, if there was never one of this name and fewer than
+    /// [`VERSIONS`](countersign_protocol::limits::VERSIONS).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn publish_version(&self, application: &ApplicationName, version: &Version) -> Result<bool, StoreError>;
+
+    /// Retires a version, if it is not retired.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn retire_version(
+        &self,
+        application: &ApplicationName,
+        version: &VersionName,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// A version of an application.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn version(
+        &self,
+        application: &ApplicationName,
+        version: &VersionName,
+    ) -> Result<Option<Version>, StoreError>;
+
+    /// All versions of an application, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn versions(&self, application: &ApplicationName) -> Result<Vec<Version>, StoreError>;
 }

@@ -12,9 +12,25 @@ pub(crate) use instance_key::instance_key;
 pub(crate) use key_update::key_update;
 
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ids::{ApplicationName, Digest, Nonce};
+use countersign_protocol::ids::{ApplicationName, Digest, Nonce, VersionName};
 
+use crate::context::Context;
+use crate::stop::Stop;
 use crate::store::StoreError;
+
+/// Whether a copy of this application that says it is of that version should be another one. What was never published may
+/// be a developer's own.
+///
+/// # Errors
+/// The store's.
+pub(crate) fn version_is_retired(
+    ctx: &Context<'_>,
+    application: &ApplicationName,
+    version: Option<&VersionName>,
+) -> Result<bool, Stop> {
+    let Some(version) = version else { return Ok(false) };
+    Ok(ctx.tx().version(application, version)?.is_some_and(|version| version.retired.is_some()))
+}
 
 /// What the server remembers between its reply to a hello and the key message.
 #[derive(Debug, Clone, PartialEq, Eq)]

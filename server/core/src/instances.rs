@@ -1,7 +1,7 @@
 //! Enrolled hosts.
 
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ids::{ApplicationName, Fingerprint};
+use countersign_protocol::ids::{ApplicationName, Fingerprint, VersionName};
 use countersign_protocol::message::{InstanceState, KeyStore as KeyPlace};
 
 use crate::policy::InstanceFacts;
@@ -46,6 +46,8 @@ pub struct Instance {
     pub seen: Option<Timestamp>,
     /// The instance that took its place.
     pub successor: Option<Fingerprint>,
+    /// The version of its application that it says it runs; shown, never trusted.
+    pub version: Option<VersionName>,
 }
 
 /// When the last message came whose counter was taken.
@@ -247,6 +249,16 @@ pub trait InstanceStore: InstanceRead {
         counter: u64,
         counted: Counted,
     ) -> Result<bool, StoreError>;
+
+    /// Remembers the version that an instance says it runs.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn note_version(
+        &self,
+        fingerprint: &Fingerprint,
+        version: Option<&VersionName>,
+    ) -> Result<(), StoreError>;
 
     /// Marks an instance as seen twice, if it was not.
     ///

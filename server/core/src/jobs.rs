@@ -1,18 +1,27 @@
 //! What a person asks for by signing a statement: one pipeline for logins and administration.
 
+mod about;
 mod add_key;
 mod approve_instance;
 mod change_account;
+mod change_application;
+mod change_collection;
+mod change_grant;
 mod change_instance;
+mod change_version;
 mod contacts;
 mod create_account;
 mod create_application;
+mod create_collection;
 mod create_enrolment_token;
 mod list;
+mod list_applications;
+mod list_collections;
 mod open_session;
 mod read_ledger;
 mod renew_emergency_code;
 mod revoke_key;
+mod update_account;
 
 pub(crate) use read_ledger::{Looked, look as look_in_the_ledger};
 
@@ -51,6 +60,8 @@ pub const ADMINISTRATOR: &str = "administrator";
 /// A permitted request, on its way to be done.
 struct Job<'a> {
     statement: &'a Statement,
+    /// Who asks.
+    account: &'a Account,
     instance: &'a Instance,
     body: Option<&'a [u8]>,
     /// What was looked for in the ledger beforehand.
@@ -110,8 +121,8 @@ pub(crate) fn job_request(
     ctx.tx().saw_account(&account.name, ctx.now)?;
 
     let body = request.body.as_ref().map(|body| body.0.as_slice());
-    let job = Job { statement, instance, body, looked: looked.as_ref() };
-    let ruling = rule(ctx, &job, &account)?;
+    let job = Job { statement, account: &account, instance, body, looked: looked.as_ref() };
+    let ruling = rule(ctx, &job)?;
 
     let evidence =
         Evidence { salt: Binary(random::array::<32>(ctx.random())?.to_vec()), signed: request.signed };
@@ -152,7 +163,7 @@ pub(crate) fn job_request(
 }
 
 /// Asks policy, and does what it allows.
-fn rule(ctx: &mut Context<'_>, job: &Job<'_>, account: &Account) -> Result<Ruling, Stop> {
+fn rule(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Ruling, Stop> {
     let statement = job.statement;
     let deny = |reason: String, policies: Vec<String>, check: &str| Ruling {
         decision: Decision::Denied,
@@ -167,7 +178,8 @@ fn rule(ctx: &mut Context<'_>, job: &Job<'_>, account: &Account) -> Result<Rulin
             "This host was seen twice with one key. It cannot administer until an administrator decides.";
         return Ok(deny(reason.into(), Vec::new(), "instance-not-forked"));
     }
-    let facts = Facts::of_request(account, job.instance, statement, ctx.now);
+    let about = about::about(ctx.tx(), &statement.resource, &job.account.name)?;
+    let facts = Facts::of_request(job.account, job.instance, statement, Some(&about), ctx.now);
     let (policies, reason) = match ctx.policy().decide(&facts) {
         PolicyDecision::Allowed { policies, reason } => (policies, reason),
         PolicyDecision::Denied { policies, reason } => return Ok(deny(reason, policies, "policy")),
@@ -210,12 +222,42 @@ fn perform(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
         ("read", "instances") => list::instances(ctx, job),
         ("read", "instance") => list::instance(ctx, job),
         ("revoke", "key") => revoke_key::perform(ctx, job),
+        ("read", "applications") => list_applications::applications(ctx, job),
+        ("read", "application") => list_applications::application(ctx, job),
+        ("approve", "application") => change_application::approve(ctx, job),
+        ("suspend", "application") => change_application::suspend(ctx, job),
+        ("resume", "application") => change_application::resume(ctx, job),
+        ("retire", "application") => change_application::retire(ctx, job),
+        ("publish", "application") => change_version::publish(ctx, job),
+        ("retire-version", "application") => change_version::retire(ctx, job),
+        ("create", "collection") => create_collection::perform(ctx, job),
+        ("update", "collection") => change_collection::update(ctx, job),
+        ("suspend", "collection") => change_collection::suspend(ctx, job),
+        ("resume", "collection") => change_collection::resume(ctx, job),
+        ("retire", "collection") => change_collection::retire(ctx, job),
+        ("grant", "collection") => change_grant::grant(ctx, job),
+        ("withdraw", "collection") => change_grant::withdraw(ctx, job),
+        ("appoint", "collection") => change_grant::appoint(ctx, job),
+        ("dismiss", "collection") => change_grant::dismiss(ctx, job),
+        ("read", "collections") => list_collections::collections(ctx, job),
+        ("read", "collection") => list_collections::collection(ctx, job),
+        ("update", "account") => update_account::update(ctx, job),
+        ("retire", "account") => update_account::retire(ctx, job),
         ("suspend", "account") => change_account::suspend(ctx, job),
         ("resume", "account") => change_account::resume(ctx, job),
         ("suspend", "instance") => change_instance::suspend(ctx, job),
         ("resume", "instance") => change_instance::resume(ctx, job),
         ("revoke", "instance") => change_instance::revoke(ctx, job),
         _ => Ok(Performed::Unknown),
+    }
+}
+
+/// Words for the ledger, of which an entry holds some thousands: the beginning of more.
+fn fitting(words: String) -> String {
+    const MOST: usize = 2000;
+    match words.char_indices().nth(MOST) {
+        None => words,
+        Some((end, _)) => words.get(..end).map(|kept| format!("{kept} …")).unwrap_or_default(),
     }
 }
 

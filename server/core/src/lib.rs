@@ -5,7 +5,7 @@
 //! | [`core`] | the one pipeline: an opened envelope in, a reply that is durably recorded out |
 //! | [`sender`] | who may send what, in which state: one table |
 //! | [`enrolment`], [`rotation`], [`registration`], [`jobs`], [`job_outcome`], [`host_event`] | the handlers, one file for each message or job |
-//! | [`accounts`], [`applications`], [`instances`], [`keys`] | identities, their states, and whose key is whose |
+//! | [`accounts`], [`applications`], [`collections`], [`instances`], [`keys`] | identities and what they own, their states, and whose key is whose |
 //! | [`codes`], [`tokens`], [`emergency`], `totp` | one-time secrets |
 //! | [`contacts`], [`outbox`] | how people can be reached, and letters on their way to them |
 //! | [`policy`] | may this account do this, here? |
@@ -22,6 +22,7 @@ pub mod accounts;
 pub mod applications;
 pub mod changes;
 pub mod codes;
+pub mod collections;
 pub mod contacts;
 mod context;
 pub mod core;

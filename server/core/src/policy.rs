@@ -20,7 +20,7 @@ mod tests;
 
 pub use decide::PolicyDecision;
 pub use document::{Document, Fault, PolicyError};
-pub use facts::{AccountFacts, Facts, InstanceFacts};
+pub use facts::{AccountFacts, Facts, InstanceFacts, ResourceFacts, is_own_collection};
 pub use load::PolicySet;
 pub use stored::PolicyStore;
 

@@ -168,7 +168,7 @@ fn may(
         return Ok(false);
     }
     let Some(account) = view.account(&statement.account)? else { return Ok(false) };
-    let facts = Facts::of_request(&account, instance, statement, now);
+    let facts = Facts::of_request(&account, instance, statement, None, now);
     Ok(matches!(core.policy().decide(&facts), PolicyDecision::Allowed { .. }))
 }
 

@@ -103,9 +103,6 @@ pub enum Reason {
     /// Revoked before.
     #[error("the instance is revoked")]
     InstanceRevoked,
-    /// Withdrawn before.
-    #[error("the application is withdrawn")]
-    ApplicationWithdrawn,
     /// Not waiting for a key.
     #[error("the account is not waiting for a key")]
     AccountNotInvited,

@@ -222,6 +222,7 @@ impl<'a> Question<'a> {
             instance: self.instance.facts(),
             operation: &self.operation,
             resource: &self.resource,
+            about: None,
             login: Some(login),
             service: None,
             place: Some(&Place::LOCAL),

@@ -3,9 +3,10 @@
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::SignedBy;
 use countersign_protocol::ids::Fingerprint;
+use countersign_protocol::life::Life;
 use countersign_protocol::message::{InstanceState, MessageKind};
 
-use crate::applications::{Application, ApplicationRead, ApplicationState};
+use crate::applications::{Application, ApplicationRead};
 use crate::instances::{Instance, InstanceRead};
 use crate::refusal::Reason;
 use crate::stop::Stop;
@@ -99,9 +100,7 @@ impl Sender {
         use MessageKind as Kind;
         let permitted = match (self, kind) {
             (Self::Application(application), Kind::Hello)
-            | (Self::Newcomer { application, .. }, Kind::InstanceKey) => {
-                application.state == ApplicationState::Active
-            }
+            | (Self::Newcomer { application, .. }, Kind::InstanceKey) => application.state == Life::Active,
             // Whoever waits or is barred may ask how it stands, and learns it in the reply.
             (Self::Instance(instance), Kind::InstanceCheckIn) => {
                 matches!(instance.state, Pending | Active | Suspended)

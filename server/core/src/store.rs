@@ -7,6 +7,7 @@
 use crate::accounts::{AccountRead, AccountStore};
 use crate::applications::{ApplicationRead, ApplicationStore};
 use crate::codes::CodeStore;
+use crate::collections::CollectionStore;
 use crate::contacts::ContactStore;
 use crate::emergency::EmergencyStore;
 use crate::enrolment::HandshakeStore;
@@ -66,6 +67,7 @@ pub trait Transaction:
     + AloneStore
     + ApplicationStore
     + CodeStore
+    + CollectionStore
     + ContactStore
     + EmergencyStore
     + ForgettingStore

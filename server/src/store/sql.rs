@@ -10,6 +10,7 @@ mod accounts;
 mod alone;
 mod applications;
 mod codes;
+mod collections;
 mod contacts;
 mod emergency;
 mod forgetting;

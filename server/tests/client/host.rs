@@ -118,7 +118,9 @@ impl Host {
     pub(crate) fn check_in(&self, counter: u64, ledger_size: u64, logins: &[&str]) -> CheckInReply {
         let logins = logins.iter().map(|login| login.parse::<LoginName>().unwrap()).collect();
         self.counter.fetch_max(counter, Ordering::SeqCst);
-        self.ask(&CheckIn { counter, ledger_size, logins, services: Vec::new() }).body().unwrap()
+        self.ask(&CheckIn { counter, ledger_size, logins, services: Vec::new(), version: None })
+            .body()
+            .unwrap()
     }
 
     /// The roster in a reply, opened as an honest host does.
@@ -131,7 +133,7 @@ impl Host {
         let logins = logins.iter().map(|login| login.parse().unwrap()).collect();
         let services = services.iter().map(|service| service.parse().unwrap()).collect();
         self.counter.fetch_max(counter, Ordering::SeqCst);
-        self.ask(&CheckIn { counter, ledger_size: 0, logins, services }).body().unwrap()
+        self.ask(&CheckIn { counter, ledger_size: 0, logins, services, version: None }).body().unwrap()
     }
 
     /// The question whether there is anything else than `revision` to tell.

@@ -60,3 +60,19 @@ pub(crate) fn with_session_key(cert: &Cert, now: Timestamp, life: Option<u64>) -
     let cert = cert.insert_packets([Packet::from(key), binding.into()]).unwrap().0;
     (cert, fingerprint)
 }
+
+/// The bytes that make each of the certificate's keys secret.
+pub(crate) fn secret_scalars(cert: &Cert) -> Vec<Vec<u8>> {
+    use sequoia_openpgp::crypto::mpi::SecretKeyMaterial as Mpis;
+    use sequoia_openpgp::packet::key::SecretKeyMaterial;
+    let mut scalars = Vec::new();
+    for key in cert.keys().secret() {
+        let SecretKeyMaterial::Unencrypted(secret) = key.key().secret() else { continue };
+        secret.map(|mpis| match mpis {
+            Mpis::EdDSA { scalar } | Mpis::ECDH { scalar } => scalars.push(scalar.value().to_vec()),
+            Mpis::Ed25519 { x } | Mpis::X25519 { x } => scalars.push(x.to_vec()),
+            _ => {}
+        });
+    }
+    scalars
+}

@@ -54,10 +54,16 @@ impl Newcomer {
     }
 
     pub(crate) fn hello(&self) -> Sealed {
+        self.hello_of(None)
+    }
+
+    /// Of a copy that says it is of this version.
+    pub(crate) fn hello_of(&self, version: Option<&str>) -> Sealed {
         let body = Hello {
             ephemeral: Binary(certificate::to_bytes(&self.ephemeral).unwrap()),
             commitment: certificate::commitment(&self.cert).unwrap(),
             nonce: Nonce::new(&SystemRandom).unwrap(),
+            version: version.map(|version| version.parse().unwrap()),
         };
         self.seal(&self.message(&body), vec![keys::primary(&self.application)])
     }

@@ -77,7 +77,11 @@ fn samples(stage: &Stage) -> Vec<Sample> {
         };
     }
     vec![
-        sample!(Hello, application, Hello { ephemeral: public(&stage.other), commitment: digest, nonce }),
+        sample!(
+            Hello,
+            application,
+            Hello { ephemeral: public(&stage.other), commitment: digest, nonce, version: None }
+        ),
         sample!(
             InstanceKey,
             |stage| vec![Stage::primary(&stage.application), Stage::primary(&stage.other)],
@@ -92,7 +96,13 @@ fn samples(stage: &Stage) -> Vec<Sample> {
         sample!(
             InstanceCheckIn,
             session,
-            CheckIn { counter: 1 << 40, ledger_size: 0, logins: vec![login()], services: vec![service()] }
+            CheckIn {
+                counter: 1 << 40,
+                ledger_size: 0,
+                logins: vec![login()],
+                services: vec![service()],
+                version: None
+            }
         ),
         sample!(KeyUpdate, primary, KeyUpdate { certificate: host.clone(), counter: 1 << 40 }),
         sample!(RotationRequest, session, RotationRequest { commitment: digest }),

@@ -74,7 +74,13 @@ impl Stage {
 
     pub(crate) fn message(&self) -> Message {
         let logins = vec!["ana".parse().unwrap()];
-        self.host.message(&CheckIn { counter: 1 << 40, ledger_size: 0, logins, services: Vec::new() })
+        self.host.message(&CheckIn {
+            counter: 1 << 40,
+            ledger_size: 0,
+            logins,
+            services: Vec::new(),
+            version: None,
+        })
     }
 
     pub(crate) fn literal(&self) -> Vec<u8> {

@@ -9,20 +9,20 @@ use crate::job::{Done, Recorded};
 use crate::output::Report;
 
 /// What a person reads of a change, beside where it is recorded.
-pub(super) struct Words {
+pub(crate) struct Words {
     /// What is so now.
-    pub(super) said: String,
+    pub(crate) said: String,
     /// More of whom it is about: a label and a text.
-    pub(super) more: Option<(&'static str, String)>,
+    pub(crate) more: Option<(&'static str, String)>,
     /// What can be done next.
-    pub(super) next: Option<String>,
+    pub(crate) next: Option<String>,
 }
 
 /// The report of a change: what `words` make of it, or the fields of the result and of its record, side by side.
 ///
 /// # Errors
 /// It cannot be written as JSON.
-pub(super) fn report<T: Serialize>(done: Done<T>, words: fn(&T) -> Words) -> Result<Report, Failure> {
+pub(crate) fn report<T: Serialize>(done: Done<T>, words: fn(&T) -> Words) -> Result<Report, Failure> {
     Report::of(&Change { words: words(&done.result), changed: done.result, recorded: done.recorded })
 }
 

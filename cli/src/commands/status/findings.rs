@@ -67,6 +67,10 @@ fn host(report: &StatusReport, found: &mut Vec<Finding>) {
             ),
         );
     }
+    if report.version_retired {
+        let next = "Everything goes on. Install a newer version of countersign on this host.";
+        add(found, "The version that runs here was retired by its developer.", next);
+    }
     if let Some(trouble) = report.key_trouble.as_ref() {
         let next = "Logins go on until they end. Put the host's card back into its reader; if it is lost or broken, or its key cannot be read, as root: countersign host replace";
         add(found, sentence(trouble), next);

@@ -1,15 +1,24 @@
 //! What jobs yield, and the bodies they take.
 
 mod administration;
+mod application;
+mod collection;
 mod contact;
 mod emergency;
 mod policy;
 
 pub use administration::{
-    AccountChanged, AccountList, AccountShown, InstanceChanged, InstanceList, InstanceShown, KeyRevoked,
-    KeyShown, ListAfter,
+    AccountChanged, AccountList, AccountShown, AccountUpdate, InstanceChanged, InstanceList, InstanceShown,
+    KeyRevoked, KeyShown, ListAfter,
 };
 
+pub use application::{
+    ApplicationChanged, ApplicationList, ApplicationShown, NamedVersion, NewVersion, VersionChanged,
+    VersionShown,
+};
+pub use collection::{
+    Access, Appointment, CollectionList, CollectionShown, CollectionUpdate, Grant, NewCollection,
+};
 pub use contact::{ContactCode, ContactList, ContactShown, NamedContact, NewContact};
 pub use emergency::{EmergencyCodeMade, EmergencyUsed, SessionOpened};
 

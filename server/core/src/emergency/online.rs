@@ -104,7 +104,7 @@ fn rule(
         return Ok(Ruling::denied("refused", NOT_ACCEPTED, Vec::new(), "account-active"));
     };
     let (policies, reason) =
-        match ctx.policy().decide(&Facts::of_request(&account, instance, statement, ctx.now)) {
+        match ctx.policy().decide(&Facts::of_request(&account, instance, statement, None, ctx.now)) {
             PolicyDecision::Allowed { policies, reason } => (policies, reason),
             PolicyDecision::Denied { policies, reason } => {
                 return Ok(Ruling::denied("refused", reason, policies, "policy"));

@@ -39,6 +39,11 @@ pub(crate) fn check_in(ctx: &mut Context<'_>, instance: &Instance) -> Result<Dra
         }
     }
 
+    if body.version.is_some() && body.version != instance.version {
+        ctx.tx().note_version(&instance.fingerprint, body.version.as_ref())?;
+        instance.version = body.version;
+    }
+    let version_retired = super::version_is_retired(ctx, &instance.application, instance.version.as_ref())?;
     let told = asked.told(ctx.tx(), ctx.policy(), ctx.rules(), &instance)?;
     let revision = told.revision()?;
     let roster = told.signed(ctx.identity(), &instance, ctx.now)?;
@@ -51,6 +56,7 @@ pub(crate) fn check_in(ctx: &mut Context<'_>, instance: &Instance) -> Result<Dra
         revision,
         checkpoint,
         consistency,
+        version_retired,
     };
     let recipient = Recipient::Instance(instance.fingerprint);
     Ok(Draft::unrecorded(recipient, &reply)?.quietly(!news))

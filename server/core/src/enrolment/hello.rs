@@ -31,12 +31,17 @@ pub(crate) fn hello(ctx: &Context<'_>, application: Application) -> Result<Draft
     let heard = Transcript::enrolment().then(ctx.literal());
     let server_nonce = Nonce::new(ctx.random())?;
     let expires = ctx.now.plus(limits::HANDSHAKE_LIFE);
-    let reply = HelloReply { server_nonce, expires, application: application.name.clone() };
+    let version_retired = super::version_is_retired(ctx, &application.name, body.version.as_ref())?;
+    let reply = HelloReply { server_nonce, expires, application: application.name.clone(), version_retired };
     let (now, commitment) = (ctx.now, body.commitment);
     let draft = Draft::unrecorded(Recipient::Ephemeral(body.ephemeral.0), &reply)?
         .quietly(true)
         .with_transcript(heard.digest())
         .remembering(move |tx, literal| {
+            // Told, and not remembered: no key message continues it.
+            if version_retired {
+                return Ok(());
+            }
             let transcript = heard.then(literal).digest();
             let application = application.name;
             let handshake = Handshake { transcript, application, commitment, server_nonce, expires };

@@ -65,6 +65,7 @@ pub(crate) fn instance_key(
         enrolled: ctx.now,
         seen: None,
         successor: None,
+        version: None,
     };
     let (instance, why) = vouched(ctx, waiting, body.token.as_deref())?;
     if instance.state == InstanceState::Pending {

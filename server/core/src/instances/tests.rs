@@ -21,6 +21,7 @@ fn host(counter: u64, counted: Option<Counted>) -> Instance {
         enrolled: NOON,
         seen: None,
         successor: None,
+        version: None,
     }
 }
 

@@ -9,6 +9,9 @@ use crate::context::Context;
 use crate::stop::Stop;
 
 pub(super) fn suspend(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
+    if let Err(takes_none) = job.without_body() {
+        return Ok(takes_none);
+    }
     let account = match named(ctx, job)? {
         Ok(account) => account,
         Err(why) => return Ok(why),
@@ -29,6 +32,9 @@ pub(super) fn suspend(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
 }
 
 pub(super) fn resume(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
+    if let Err(takes_none) = job.without_body() {
+        return Ok(takes_none);
+    }
     let account = match named(ctx, job)? {
         Ok(account) => account,
         Err(why) => return Ok(why),
@@ -43,10 +49,8 @@ pub(super) fn resume(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop
     }
 }
 
-fn named(ctx: &Context<'_>, job: &Job<'_>) -> Result<Result<Account, Performed>, Stop> {
-    if let Err(takes_none) = job.without_body() {
-        return Ok(Err(takes_none));
-    }
+/// The account that the request names.
+pub(super) fn named(ctx: &Context<'_>, job: &Job<'_>) -> Result<Result<Account, Performed>, Stop> {
     let name = job.statement.resource.name();
     let there = match name.parse::<AccountName>() {
         Ok(name) => ctx.tx().account(&name)?,

@@ -21,9 +21,6 @@ use crate::store::Transaction;
 /// Groups of four characters in a registration code: 40 bits.
 pub(super) const CODE_GROUPS: usize = 2;
 
-/// Most login names of one account.
-const LOGINS: usize = 100;
-
 pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
     let Ok(name) = job.statement.resource.name().parse::<AccountName>() else {
         let why = "That is no account name: 1 to 32 of a-z 0-9 . _ -, beginning with a letter.";
@@ -33,8 +30,11 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
         Ok(wanted) => wanted,
         Err(why) => return Ok(why),
     };
-    if wanted.logins.len() > LOGINS {
-        return Ok(Performed::Impossible(format!("An account has at most {LOGINS} login names.")));
+    if wanted.logins.len() > limits::ACCOUNT_LOGINS {
+        return Ok(Performed::Impossible(format!(
+            "An account has at most {} login names.",
+            limits::ACCOUNT_LOGINS
+        )));
     }
     let account = Account::pending(name, wanted.logins, wanted.roles);
     match invite(ctx.tx(), ctx.random(), ctx.pepper(), &account, ctx.now)? {

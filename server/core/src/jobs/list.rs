@@ -13,18 +13,22 @@ use crate::context::Context;
 use crate::instances::Instance;
 use crate::stop::{Failure, Stop};
 
-/// The one name in each of both collections.
+/// The one name in each list that has everything.
 const ALL: &str = "all";
 
+/// The name of what concerns whoever asks, where there is such a list.
+const OWN: &str = "own";
+
 /// Most at once: one PIN for each page is little for most sites.
-const PAGE: u64 = 1000;
+pub(super) const PAGE: u64 = 1000;
 
 /// Bytes of JSON of one page. The frame around them fits one envelope.
 const ROOM: usize = 700 * 1024;
 
 pub(super) fn accounts(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
     let after = match after(job) {
-        Ok(after) => after,
+        Ok((after, false)) => after,
+        Ok((_, true)) => return Ok(Performed::Unknown),
         Err(why) => return Ok(why),
     };
     let found = ctx.tx().accounts_after(&after, PAGE + 1)?;
@@ -50,11 +54,12 @@ pub(super) fn account(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
 
 pub(super) fn instances(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
     let after = match after(job) {
-        Ok(after) => after,
+        Ok((after, false)) => after,
+        Ok((_, true)) => return Ok(Performed::Unknown),
         Err(why) => return Ok(why),
     };
     let found = ctx.tx().instances_after(&after, PAGE + 1)?;
-    let (instances, more) = page(found, |instance| Ok(show_instance(instance)))?;
+    let (instances, more) = page(found, |instance| show_instance(ctx, instance))?;
     Performed::yielding(&InstanceList { instances, more })
 }
 
@@ -71,20 +76,25 @@ pub(super) fn instance(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, St
         let why = format!("There is no host {name}. See: countersign admin host list");
         return Ok(Performed::Impossible(why));
     };
-    Performed::yielding(&InstanceList { instances: vec![show_instance(instance)], more: false })
+    Performed::yielding(&InstanceList { instances: vec![show_instance(ctx, instance)?], more: false })
 }
 
-/// Where the page begins.
-fn after(job: &Job<'_>) -> Result<String, Performed> {
-    if job.statement.resource.name() != ALL {
-        return Err(Performed::Unknown);
-    }
+/// Where the page begins, and whether it is of what concerns whoever asks alone.
+pub(super) fn after(job: &Job<'_>) -> Result<(String, bool), Performed> {
+    let own = match job.statement.resource.name() {
+        ALL => false,
+        OWN => true,
+        _ => return Err(Performed::Unknown),
+    };
     let body: ListAfter = job.body("the name that the page begins after")?;
-    Ok(body.after.unwrap_or_default())
+    Ok((body.after.unwrap_or_default(), own))
 }
 
 /// As many as fit, and whether there are others after them.
-fn page<F, S: Serialize>(found: Vec<F>, show: impl Fn(F) -> Result<S, Stop>) -> Result<(Vec<S>, bool), Stop> {
+pub(super) fn page<F, S: Serialize>(
+    found: Vec<F>,
+    show: impl Fn(F) -> Result<S, Stop>,
+) -> Result<(Vec<S>, bool), Stop> {
     let (mut page, mut used) = (Vec::new(), 0);
     let most = usize::try_from(PAGE).unwrap_or(usize::MAX);
     for one in found {
@@ -126,8 +136,10 @@ fn show_key(key: &AccountKey, revoked: Option<Timestamp>) -> KeyShown {
     }
 }
 
-fn show_instance(instance: Instance) -> InstanceShown {
-    InstanceShown {
+fn show_instance(ctx: &Context<'_>, instance: Instance) -> Result<InstanceShown, Stop> {
+    let version_retired =
+        crate::enrolment::version_is_retired(ctx, &instance.application, instance.version.as_ref())?;
+    Ok(InstanceShown {
         instance: instance.fingerprint,
         key_words: instance.key_words,
         claimed_hostname: instance.claimed_hostname,
@@ -139,5 +151,7 @@ fn show_instance(instance: Instance) -> InstanceShown {
         enrolled: instance.enrolled,
         seen: instance.seen,
         successor: instance.successor,
-    }
+        version: instance.version,
+        version_retired,
+    })
 }

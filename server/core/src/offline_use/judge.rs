@@ -280,6 +280,7 @@ impl Case<'_, '_> {
             instance: InstanceFacts { state: InstanceState::Active, ..self.instance.facts() },
             operation: &self.statement.operation,
             resource: &self.statement.resource,
+            about: None,
             login: Some(login),
             service: Some(service),
             place: self.statement.place.as_ref().or(Some(&Place::LOCAL)),

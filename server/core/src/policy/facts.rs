@@ -9,7 +9,9 @@ use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{
     AccountName, ApplicationName, Fingerprint, LoginName, Operation, ResourceName, Role, ServiceName,
 };
+use countersign_protocol::life::Life;
 use countersign_protocol::message::InstanceState;
+use countersign_protocol::message::result::Access;
 use countersign_protocol::statement::{Place, Statement};
 
 use crate::accounts::Account;
@@ -26,6 +28,8 @@ pub struct Facts<'a> {
     pub operation: &'a Operation,
     /// On what.
     pub resource: &'a ResourceName,
+    /// What is known of it beside its name. None where policies see no more: of sessions.
+    pub about: Option<&'a ResourceFacts>,
     /// For `open-session`: the login name.
     pub login: Option<&'a LoginName>,
     /// For `open-session`: the PAM service. None when a roster is made, before anyone logs in.
@@ -48,6 +52,7 @@ impl<'a> Facts<'a> {
         account: &'a Account,
         instance: &'a Instance,
         statement: &'a Statement,
+        about: Option<&'a ResourceFacts>,
         now: Timestamp,
     ) -> Self {
         Self {
@@ -55,6 +60,7 @@ impl<'a> Facts<'a> {
             instance: instance.facts(),
             operation: &statement.operation,
             resource: &statement.resource,
+            about,
             login: statement.login.as_ref(),
             service: statement.service.as_ref(),
             place: statement.place.as_ref(),
@@ -78,6 +84,19 @@ pub struct AccountFacts<'a> {
     pub state: &'a str,
 }
 
+/// What is known of a resource. Of one that is not there: nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ResourceFacts {
+    /// Whose it is.
+    pub owner: Option<AccountName>,
+    /// Where it stands.
+    pub state: Option<Life>,
+    /// Of a collection: who may grant on it beside its owner.
+    pub administrators: Vec<AccountName>,
+    /// Of a collection: what whoever asks was granted on it.
+    pub granted: Vec<Access>,
+}
+
 /// Through which host.
 #[derive(Debug, Clone, Copy)]
 pub struct InstanceFacts<'a> {
@@ -89,6 +108,12 @@ pub struct InstanceFacts<'a> {
     pub state: InstanceState,
 }
 
+/// Whether this is one of the server's own collections, whose resources are no documents.
+#[must_use]
+pub fn is_own_collection(name: &str) -> bool {
+    entity_type(name).is_some()
+}
+
 /// A collection's entity type in the schema; None for one that policies do not know.
 pub(super) fn entity_type(collection: &str) -> Option<&'static str> {
     Some(match collection {
@@ -97,6 +122,11 @@ pub(super) fn entity_type(collection: &str) -> Option<&'static str> {
         "accounts" => "AccountList",
         "key" => "KeyResource",
         "application" => "ApplicationResource",
+        "applications" => "ApplicationList",
+        "collection" => "CollectionResource",
+        "collections" => "CollectionList",
+        "recovery" => "RecoveryResource",
+        "recoveries" => "RecoveryList",
         "instance" => "InstanceResource",
         "instances" => "InstanceList",
         "enrolment-token" => "EnrolmentToken",
@@ -170,9 +200,9 @@ impl Facts<'_> {
         let resource = uid(resource_type, self.resource.name())?;
 
         let resource_attributes = if resource_type == "Session" {
-            [("instance", RestrictedExpression::new_entity_uid(uid("Instance", self.resource.name())?))]
+            vec![("instance", RestrictedExpression::new_entity_uid(uid("Instance", self.resource.name())?))]
         } else {
-            [("name", text(self.resource.name()))]
+            self.resource_attributes(resource_type)
         };
         let entities = [
             entity(
@@ -220,6 +250,24 @@ impl Facts<'_> {
     }
 }
 
+impl Facts<'_> {
+    fn resource_attributes(&self, resource_type: &str) -> Vec<(&'static str, RestrictedExpression)> {
+        let nothing = ResourceFacts::default();
+        let about = self.about.unwrap_or(&nothing);
+        let mut attributes = vec![("name", text(self.resource.name()))];
+        if matches!(resource_type, "ApplicationResource" | "CollectionResource" | "RecoveryResource") {
+            attributes.extend(about.owner.as_ref().map(|owner| ("owner", text(owner.as_str()))));
+            attributes.extend(about.state.map(|state| ("state", text(state.as_str()))));
+        }
+        if resource_type == "CollectionResource" {
+            let administrators = about.administrators.iter().map(AccountName::as_str);
+            attributes.push(("administrators", texts(administrators)));
+            attributes.push(("granted", texts(about.granted.iter().map(|access| access.as_str()))));
+        }
+        attributes
+    }
+}
+
 /// 1 for Monday to 7 for Sunday, in UTC (ISO 8601). Cedar's dates cannot tell.
 fn weekday(time: Timestamp) -> i64 {
     // The first of January 1970 was a Thursday.
@@ -231,9 +279,9 @@ fn uid(kind: &str, id: &str) -> Result<EntityUid, String> {
     Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
 }
 
-fn entity<const N: usize>(
+fn entity<'a>(
     uid: EntityUid,
-    attributes: [(&str, RestrictedExpression); N],
+    attributes: impl IntoIterator<Item = (&'a str, RestrictedExpression)>,
 ) -> Result<Entity, String> {
     let attributes: HashMap<_, _> =
         attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();

@@ -41,6 +41,42 @@ impl<D: Writing> Sql<D> {
         )?;
         Ok(())
     }
+
+    /// A key is worth nothing any more, and nobody can have it again. What it signed can still be checked.
+    fn never_again(&self, name: &AccountName, key: &AccountKey, at: Timestamp) -> Result<(), StoreError> {
+        self.write(
+            "INSERT INTO revoked_keys (primary_key, account, certificate, signing_keys, card, registered_at, revoked_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            (
+                key.primary.to_string(),
+                name.as_str(),
+                &key.certificate,
+                to_json(&key.signing)?,
+                key.card.map(|card| card.to_string()),
+                time(key.registered),
+                time(at),
+            ),
+        )?;
+        let parts = certificate::parse(&key.certificate).map_err(|_| corrupt("an account's certificate"))?;
+        for part in parts.keys() {
+            self.write(
+                "UPDATE known_keys SET revoked_at = $2
+                 WHERE fingerprint = $3 AND owner_kind = 'account' AND owner = $1 AND revoked_at IS NULL",
+                (name.as_str(), time(at), format!("{:X}", part.key().fingerprint())),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn put_logins(&self, account: &Account) -> Result<(), StoreError> {
+        for login in &account.logins {
+            self.write(
+                "INSERT INTO account_logins (account, login) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                (account.name.as_str(), login.as_str()),
+            )?;
+        }
+        Ok(())
+    }
 }
 
 impl<D: Reading> AccountRead for Sql<D> {
@@ -109,12 +145,7 @@ impl<D: Writing> AccountStore for Sql<D> {
         if added == 0 {
             return Ok(false);
         }
-        for login in &account.logins {
-            self.write(
-                "INSERT INTO account_logins (account, login) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-                (account.name.as_str(), login.as_str()),
-            )?;
-        }
+        self.put_logins(account)?;
         Ok(true)
     }
 
@@ -193,27 +224,7 @@ impl<D: Writing> AccountStore for Sql<D> {
         }
         // Who has the lost card may have had codes made with it.
         self.end_codes(name, at)?;
-        self.write(
-            "INSERT INTO revoked_keys (primary_key, account, certificate, signing_keys, card, registered_at, revoked_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            (
-                key.primary.to_string(),
-                name.as_str(),
-                &key.certificate,
-                to_json(&key.signing)?,
-                key.card.map(|card| card.to_string()),
-                time(key.registered),
-                time(at),
-            ),
-        )?;
-        let parts = certificate::parse(&key.certificate).map_err(|_| corrupt("an account's certificate"))?;
-        for part in parts.keys() {
-            self.write(
-                "UPDATE known_keys SET revoked_at = $2
-                 WHERE fingerprint = $3 AND owner_kind = 'account' AND owner = $1 AND revoked_at IS NULL",
-                (name.as_str(), time(at), format!("{:X}", part.key().fingerprint())),
-            )?;
-        }
+        self.never_again(name, key, at)?;
         Ok(true)
     }
 
@@ -243,6 +254,47 @@ impl<D: Writing> AccountStore for Sql<D> {
             [name.as_str()],
         )?;
         Ok(resumed == 1)
+    }
+
+    fn update_account(&self, account: &Account, keep: &str) -> Result<bool, StoreError> {
+        let roles = to_json(&account.roles)?;
+        let updated = self.write(
+            &format!(
+                "UPDATE accounts SET roles = $2
+                 WHERE name = $1 AND state <> 'closed'
+                   AND ({HAS_IT_NOT} OR $2 <> replace($2, $3, '') OR {ANOTHER_HAS_ROLE})"
+            ),
+            (account.name.as_str(), &roles, to_json(&keep)?),
+        )?;
+        if updated == 0 {
+            return Ok(false);
+        }
+        self.write("DELETE FROM account_logins WHERE account = $1", [account.name.as_str()])?;
+        self.put_logins(account)?;
+        Ok(true)
+    }
+
+    fn retire_account(&self, account: &Account, keep: &str, at: Timestamp) -> Result<bool, StoreError> {
+        let name = &account.name;
+        let retired = self.write(
+            &format!(
+                "UPDATE accounts
+                 SET state = 'closed', certificate = NULL, primary_key = NULL, signing_keys = NULL, key_card = NULL,
+                     key_at = NULL, short_certificate = NULL, authentication_key = NULL, retired_at = $2
+                 WHERE name = $1 AND state <> 'closed' AND ({HAS_IT_NOT} OR {ANOTHER_HAS_ROLE})"
+            ),
+            (name.as_str(), time(at), to_json(&keep)?),
+        )?;
+        if retired == 0 {
+            return Ok(false);
+        }
+        self.write("DELETE FROM second_keys WHERE account = $1", [name.as_str()])?;
+        self.write("DELETE FROM account_logins WHERE account = $1", [name.as_str()])?;
+        self.end_codes(name, at)?;
+        for key in account.keys() {
+            self.never_again(name, key, at)?;
+        }
+        Ok(true)
     }
 
     fn saw_account(&self, name: &AccountName, at: Timestamp) -> Result<(), StoreError> {

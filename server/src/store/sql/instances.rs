@@ -1,7 +1,7 @@
 //! Instances.
 
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ids::{ApplicationName, Fingerprint};
+use countersign_protocol::ids::{ApplicationName, Fingerprint, VersionName};
 use countersign_protocol::message::InstanceState;
 use countersign_server_core::instances::{BothKeys, Counted, Instance, InstanceRead, InstanceStore};
 use countersign_server_core::store::StoreError;
@@ -10,7 +10,7 @@ use super::rows::{corrupt, count, json, number, parsed, time, to_json};
 use super::{Reading, Row, Sql, Writing};
 
 const COLUMNS: &str = "fingerprint, application, certificate, signing_key, second_key, second_certificate, key_words, \
-                       claimed_hostname, key_place, state, counter, counted_made, counted_at, forked_at, state_at, enrolled_at, seen_at, successor";
+                       claimed_hostname, key_place, state, counter, counted_made, counted_at, forked_at, state_at, enrolled_at, seen_at, successor, version";
 
 struct Columns {
     fingerprint: String,
@@ -31,6 +31,7 @@ struct Columns {
     enrolled_at: i64,
     seen_at: Option<i64>,
     successor: Option<String>,
+    version: Option<String>,
 }
 
 impl Columns {
@@ -54,6 +55,7 @@ impl Columns {
             enrolled_at: row.get("enrolled_at")?,
             seen_at: row.get("seen_at")?,
             successor: row.get("successor")?,
+            version: row.get("version")?,
         })
     }
 
@@ -86,6 +88,7 @@ impl Columns {
             enrolled: Timestamp::from_seconds(self.enrolled_at),
             seen: self.seen_at.map(Timestamp::from_seconds),
             successor: self.successor.map(|key| parsed(&key, "an instance's successor")).transpose()?,
+            version: self.version.map(|version| parsed(&version, "an instance's version")).transpose()?,
         })
     }
 }
@@ -227,6 +230,18 @@ impl<D: Writing> InstanceStore for Sql<D> {
             (fingerprint.to_string(), number(counter)?, time(made), time(at)),
         )?;
         Ok(counted == 1)
+    }
+
+    fn note_version(
+        &self,
+        fingerprint: &Fingerprint,
+        version: Option<&VersionName>,
+    ) -> Result<(), StoreError> {
+        self.write(
+            "UPDATE instances SET version = $2 WHERE fingerprint = $1",
+            (fingerprint.to_string(), version.map(VersionName::as_str)),
+        )?;
+        Ok(())
     }
 
     fn mark_forked(&self, fingerprint: &Fingerprint, at: Timestamp) -> Result<bool, StoreError> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::ids::{AccountName, ApplicationName, CardIdent, Fingerprint, LoginName, Role};
+use crate::ids::{AccountName, ApplicationName, CardIdent, Fingerprint, LoginName, Role, VersionName};
 use crate::message::{InstanceState, KeyStore};
 
 /// Result of `revoke` on `key/FINGERPRINT`.
@@ -21,7 +21,19 @@ pub struct KeyRevoked {
     pub left: Option<KeyShown>,
 }
 
-/// Result of `suspend` and `resume` on `account/NAME`.
+/// Body of `update` on `account/NAME`: what is not given stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountUpdate {
+    /// All its login names from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logins: Option<Vec<LoginName>>,
+    /// All its roles from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Vec<Role>>,
+}
+
+/// Result of `suspend`, `resume`, `update` and `retire` on `account/NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountChanged {
@@ -150,4 +162,10 @@ pub struct InstanceShown {
     /// The key that took its place, after a rotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub successor: Option<Fingerprint>,
+    /// The version of its application that it says it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<VersionName>,
+    /// That version was retired.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub version_retired: bool,
 }

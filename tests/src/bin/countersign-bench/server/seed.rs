@@ -69,6 +69,7 @@ pub(super) fn hosts(
             enrolled: now,
             seen: None,
             successor: None,
+            version: None,
         };
         claim_all(&*tx, &host.cert, &Owner::Instance(host.fingerprint.clone()), now).map_err(failed)?;
         if !tx.add_instance(&instance, now).map_err(failed)? {

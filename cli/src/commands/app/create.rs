@@ -1,4 +1,4 @@
-//! `countersign admin application add`: software under whose key hosts enrol.
+//! `countersign app create` and `countersign admin application add`: software under whose key hosts enrol.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,10 @@ use crate::job::{Job, Recorded};
 use crate::output::Report;
 
 /// Register an application, and write the bundle with which its hosts enrol.
+///
+/// A developer's waits until an administrator approves it; an administrator's is in use at once.
 #[derive(Debug, Args)]
-pub(crate) struct Add {
+pub(crate) struct Create {
     /// The application's name.
     name: ApplicationName,
 
@@ -29,7 +31,7 @@ pub(crate) struct Add {
     card: CardChoice,
 }
 
-impl Add {
+impl Create {
     pub(crate) fn run(&self, global: &Global) -> Result<Report, Failure> {
         let job = Job::new("create", "application", self.name.as_str(), &self.card)?;
         let file = Reserved::private(&self.out, "the bundle")?;
@@ -71,8 +73,10 @@ impl fmt::Display for Shown<'_> {
         writeln!(f, "  recorded    entry {} of the ledger", self.recorded.ledger_index)?;
         writeln!(
             f,
-            "Next: on each host, with the server's fingerprint taken from `countersign-server init`,\n  \
+            "Next: unless you are an administrator, one approves it,\n  countersign admin application approve {}\n\
+             then on each host, with the server's fingerprint taken from `countersign-server init`,\n  \
              countersign enroll --server-fingerprint … --bundle {}",
+            self.application,
             self.bundle.display()
         )
     }

@@ -1,0 +1,50 @@
+//! What the server knows of the resource that a request is about: as much of it as policies see.
+
+use countersign_protocol::ids::{AccountName, ApplicationName, CollectionName, ResourceName};
+use countersign_protocol::message::result::Access;
+
+use crate::policy::ResourceFacts;
+use crate::stop::Stop;
+use crate::store::Transaction;
+
+/// Of a resource that is not there, nothing is known: policies that ask for more say no, and nobody learns by it what
+/// there is.
+pub(super) fn about(
+    tx: &dyn Transaction,
+    resource: &ResourceName,
+    asks: &AccountName,
+) -> Result<ResourceFacts, Stop> {
+    Ok(match resource.collection() {
+        "application" => match resource.name().parse::<ApplicationName>() {
+            Ok(name) => application(tx, &name)?,
+            Err(_) => ResourceFacts::default(),
+        },
+        "collection" => match resource.name().parse::<CollectionName>() {
+            Ok(name) => collection(tx, &name, asks)?,
+            Err(_) => ResourceFacts::default(),
+        },
+        _ => ResourceFacts::default(),
+    })
+}
+
+fn application(tx: &dyn Transaction, name: &ApplicationName) -> Result<ResourceFacts, Stop> {
+    let Some(application) = tx.application_named(name)? else { return Ok(ResourceFacts::default()) };
+    let state = Some(application.state);
+    Ok(ResourceFacts { owner: application.owner, state, ..ResourceFacts::default() })
+}
+
+fn collection(
+    tx: &dyn Transaction,
+    name: &CollectionName,
+    asks: &AccountName,
+) -> Result<ResourceFacts, Stop> {
+    let Some(collection) = tx.collection(name)? else { return Ok(ResourceFacts::default()) };
+    let granted: Vec<Access> =
+        tx.grants(name, Some(asks))?.into_iter().flat_map(|grant| grant.access).collect();
+    Ok(ResourceFacts {
+        owner: Some(collection.owner),
+        state: Some(collection.state),
+        administrators: tx.appointed(name)?,
+        granted,
+    })
+}
