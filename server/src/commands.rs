@@ -1,5 +1,6 @@
 //! The command line.
 
+mod check;
 mod config_check;
 mod config_show;
 mod init;
@@ -20,7 +21,8 @@ Exit codes:
   2  wrong arguments
   3  the configuration file is missing or wrong
   4  the data folder, a key or the database is missing, wrong or readable by others
-  5  the address cannot be listened on";
+  5  the address cannot be listened on
+  6  the database is not what the ledger says";
 
 /// The Countersign server: checks two signatures, decides, records, and answers once.
 #[derive(Debug, Parser)]
@@ -40,6 +42,8 @@ enum Command {
     Invite(invite::InviteArguments),
     /// Make a token with which one host enrols, or gets a new key, where no host is left to administer from.
     Token(token::TokenArguments),
+    /// Compare the database with the ledger: an edit is found, and is an alarm.
+    Check(check::CheckArguments),
     /// Work with the configuration file.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -76,6 +80,9 @@ pub enum CommandError {
     /// Exit code 5.
     #[error("{0}")]
     Listen(String),
+    /// Exit code 6.
+    #[error("{0}")]
+    Edited(String),
 }
 
 impl CommandError {
@@ -87,6 +94,7 @@ impl CommandError {
             Self::Configuration(_) => 3,
             Self::Data(_) => 4,
             Self::Listen(_) => 5,
+            Self::Edited(_) => 6,
         })
     }
 }
@@ -102,6 +110,7 @@ impl Arguments {
             Command::Serve(arguments) => serve::run(arguments),
             Command::Invite(arguments) => invite::run(&arguments),
             Command::Token(arguments) => token::run(&arguments),
+            Command::Check(arguments) => check::run(&arguments),
             Command::Config(ConfigCommand::Check { config }) => config_check::run(&config),
             Command::Config(ConfigCommand::Show { config }) => config_show::run(&config),
         }

@@ -2,6 +2,7 @@
 
 mod emergency_codes;
 mod error;
+mod ledger;
 mod limits;
 mod log;
 mod mail;
@@ -16,6 +17,7 @@ mod url;
 
 pub use emergency_codes::EmergencyCodes;
 pub use error::{ConfigError, Unfit};
+pub use ledger::Ledger;
 pub use limits::Limits;
 pub use log::{Log, LogFormat, LogLevel};
 pub use mail::{Mail, Security};
@@ -60,6 +62,9 @@ pub struct Config {
     /// Figures for Prometheus.
     #[serde(default)]
     pub metrics: Metrics,
+    /// Whom the ledger is told.
+    #[serde(default)]
+    pub ledger: Ledger,
     /// How much at once.
     #[serde(default)]
     pub limits: Limits,
@@ -96,6 +101,7 @@ impl Config {
 
     /// What no type says, section by section.
     fn check(&self) -> Result<(), Unfit> {
+        self.ledger.check()?;
         self.limits.check()?;
         self.offline.check()?;
         self.mail.as_ref().map_or(Ok(()), Mail::check)?;

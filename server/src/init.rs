@@ -17,6 +17,7 @@ use countersign_server_core::keys::{self, Owner};
 use countersign_server_core::ledger::{Ledger, LedgerWriteError, StorageFailure, generate_key};
 use countersign_server_core::policy::DEFAULT;
 use countersign_server_core::secrets::Pepper;
+use countersign_server_core::standing::{Subject, Watched};
 use countersign_server_core::stop::Stop;
 use countersign_server_core::store::{Store, StoreError, Turn};
 use secrecy::ExposeSecret as _;
@@ -115,6 +116,8 @@ pub fn init(
     let store = SqliteStore::create(&folder.database())?;
     let mut tx = store.begin(Turn::Alone)?;
     keys::claim_all(&*tx, &cert, &Owner::Server, now)?;
+    let first = [Subject::account(&wishes.administrator), Subject::application(&wishes.application)];
+    let mut watched = Watched::of(&*tx, first)?;
     tx.put_policy(DEFAULT, now)?;
     let account =
         Account::pending(wishes.administrator.clone(), wishes.logins.clone(), vec![Role::Administrator]);
@@ -132,6 +135,7 @@ pub fn init(
     entry.account = Some(wishes.administrator.clone());
     entry.application = Some(wishes.application.clone());
     entry.key = Some(identity.fingerprint().clone());
+    watched.note(&*tx, &mut entry)?;
     let _first = ledger.append(&mut *tx, &entry, None)?;
     let proof =
         ledger.seal(&mut *tx)?.commit(|| tx.commit().map_err(|error| StorageFailure(error.into())))?;

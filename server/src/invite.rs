@@ -9,6 +9,7 @@ use countersign_protocol::random::{NoRandomness, Random};
 use countersign_server_core::accounts::{AccountKey, AccountState};
 use countersign_server_core::jobs;
 use countersign_server_core::ledger::{LedgerWriteError, StorageFailure};
+use countersign_server_core::standing::{Subject, Watched};
 use countersign_server_core::stop::Stop;
 use countersign_server_core::store::{Store, StoreError, Transaction, Turn};
 
@@ -121,6 +122,7 @@ pub fn replace_key(
 ) -> Result<Replaced, InviteError> {
     let now = clock.now();
     let mut tx = store.begin(Turn::Alone)?;
+    let mut watched = Watched::of(&*tx, [Subject::account(name)])?;
     let account = tx.account(name)?;
     let account = account
         .filter(|account| account.roles.contains(&Role::Administrator))
@@ -148,12 +150,14 @@ pub fn replace_key(
         );
         entry.account = Some(name.clone());
         end(&*tx, name, key, &mut entry)?;
+        watched.note(&*tx, &mut entry)?;
         let _beside = keys.ledger.append(&mut *tx, &entry, None)?;
     }
     if let Some(key) = account.key() {
         end(&*tx, name, key, &mut entry)?;
     }
     let created = jobs::new_code(&*tx, random, &keys.pepper, name, now)?;
+    watched.note(&*tx, &mut entry)?;
     let _beside = keys.ledger.append(&mut *tx, &entry, None)?;
     let proof =
         keys.ledger.seal(&mut *tx)?.commit(|| tx.commit().map_err(|error| StorageFailure(error.into())))?;

@@ -30,5 +30,6 @@ pub mod open;
 pub mod post;
 pub mod serve;
 pub mod store;
+pub mod syslog;
 pub mod tls;
 pub mod token;

@@ -59,6 +59,10 @@ pub struct Gauges {
     pub ready: Gauge,
     /// Entries of the ledger.
     pub ledger: Gauge,
+    /// Entries that wait for syslog.
+    pub syslog_backlog: Gauge,
+    /// Rows of the database that are not what the ledger says.
+    pub edited_rows: Gauge,
     /// When the TLS certificate ends, in seconds of the epoch; 0 without one.
     pub tls_expires: Gauge,
     /// When the server's own signing or encryption subkey ends, whichever is first.
@@ -106,6 +110,12 @@ impl Metrics {
             ("workers_busy", "Messages that are being worked on", &gauges.workers),
             ("ready", "Whether a login would be answered now", &gauges.ready),
             ("ledger_entries", "Entries of the ledger", &gauges.ledger),
+            ("syslog_backlog_entries", "Entries that wait for syslog", &gauges.syslog_backlog),
+            (
+                "database_edited_rows",
+                "Rows of the database that are not what the ledger says",
+                &gauges.edited_rows,
+            ),
             (
                 "tls_certificate_expiry_timestamp_seconds",
                 "When the TLS certificate ends; 0 without one",

@@ -10,6 +10,7 @@ mod stopping;
 mod upkeep;
 mod watches;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -25,8 +26,9 @@ use self::stopping::Stopping;
 use self::watches::Watches;
 use crate::config::{Limits, Proxy};
 use crate::doors::openpgp::{OpenPgpDoor, Throttle};
-use crate::log::Log;
+use crate::log::{Level, Log};
 use crate::metrics::Metrics;
+use crate::syslog::{Teller, Telling};
 use crate::tls;
 
 /// Bytes of messages held at once, waiting or being worked on.
@@ -58,6 +60,8 @@ pub struct Offer {
     pub metrics: Option<TcpListener>,
     /// Where lines go.
     pub log: Log,
+    /// The syslog that takes the ledger.
+    pub syslog: Option<PathBuf>,
 }
 
 #[derive(Clone)]
@@ -76,6 +80,7 @@ struct Edge {
     faults: Faults,
     metrics: Arc<Metrics>,
     log: Log,
+    telling: Arc<Telling>,
     tls: Option<Arc<tls::Live>>,
     most: Most,
 }
@@ -94,6 +99,8 @@ impl Edge {
         let gauges = &self.metrics.gauges;
         gauges.queue.set(number(self.most.queue.saturating_sub(self.queue.available_permits())));
         gauges.workers.set(number(self.most.workers.saturating_sub(self.workers.available_permits())));
+        gauges.syslog_backlog.set(i64::try_from(self.telling.backlog()).unwrap_or(i64::MAX));
+        gauges.edited_rows.set(number(self.door.core().verdict().findings().len()));
         gauges.tls_expires.set(self.tls.as_ref().map_or(0, |tls| tls.expires().seconds()));
     }
 
@@ -105,10 +112,15 @@ impl Edge {
 
 /// Serves until `stop` completes, then finishes what it has begun.
 pub async fn serve(offer: Offer, core: Arc<Core>, stop: impl Future<Output = ()> + Send + 'static) {
-    let Offer { listener, tls, limits, proxy, metrics: private, log } = offer;
+    let Offer { listener, tls, limits, proxy, metrics: private, log, syslog } = offer;
     let limits = Limits { connections: descriptors::connections(limits.connections), ..limits };
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let stopping = Stopping::when(stop);
+    let telling = Arc::new(Telling::default());
+    let teller = syslog.map(|path| Teller::begin(core.shared_store(), &path, telling.clone()));
+    if let Some(Err(error)) = &teller {
+        log.note(Level::Error, &format!("the ledger is not told to syslog: {error}"));
+    }
     let door = OpenPgpDoor::new(core);
     // The other half of the connections is for those who do something.
     let watches = Watches::new(
@@ -131,6 +143,7 @@ pub async fn serve(offer: Offer, core: Arc<Core>, stop: impl Future<Output = ()>
         faults: Faults::default(),
         metrics: metrics.clone(),
         log,
+        telling,
         tls: tls.clone(),
         most,
     };
@@ -149,4 +162,6 @@ pub async fn serve(offer: Offer, core: Arc<Core>, stop: impl Future<Output = ()>
     if let Some(watched) = watched {
         let _ended = watched.await;
     }
+    // It waits for the entry in hand.
+    let _ended = tokio::task::spawn_blocking(move || drop(teller)).await;
 }

@@ -587,6 +587,7 @@ fn a_login_named_often_is_looked_up_once_and_too_many_are_refused() {
 #[test]
 fn hosts_that_wait_are_bounded_and_expire_but_tokens_still_work() {
     let server = Server::new();
+    server.is_edited();
     let database = rusqlite::Connection::open(server.folder.database()).unwrap();
     let (now, most) = (server.clock_now().seconds(), i64::try_from(limits::PENDING_INSTANCES).unwrap());
     let fill = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
@@ -608,6 +609,7 @@ fn hosts_that_wait_are_bounded_and_expire_but_tokens_still_work() {
 #[test]
 fn open_handshakes_are_bounded() {
     let server = Server::new();
+    server.is_edited();
     let database = rusqlite::Connection::open(server.folder.database()).unwrap();
     let fill = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
          INSERT INTO handshakes (transcript, application, commitment, server_nonce, expires)

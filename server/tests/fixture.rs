@@ -1,6 +1,7 @@
 //! A server in a temporary folder, with its clock in our hand.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use countersign_protocol::clock::{Clock, FixedClock, SystemClock, Timestamp};
 use countersign_protocol::ids::{Fingerprint, Role};
@@ -11,8 +12,9 @@ use countersign_protocol::random::SystemRandom;
 use countersign_server::data::DataFolder;
 use countersign_server::doors::openpgp::OpenPgpDoor;
 use countersign_server::init::{Made, Wishes, init};
-use countersign_server::open::{Charter, open_with};
+use countersign_server::open::{self, Charter, open_with};
 use countersign_server::store::sqlite::{CrashPoint, SqliteStore};
+use countersign_server_core::audit::{Auditor, Report};
 use countersign_server_core::core::Core;
 use countersign_server_core::outbox::Reach;
 use countersign_server_core::roster::{OfflineRules, Rules};
@@ -33,6 +35,8 @@ pub(crate) struct Server {
     pub(crate) bundle: ApplicationBundle,
     pub(crate) door: Arc<dyn Carrier>,
     charter: Charter,
+    /// Somebody wrote into the database beside the server.
+    edited: AtomicBool,
     _root: TempDir,
 }
 
@@ -85,7 +89,7 @@ impl Server {
         let clock = Arc::new(FixedClock::at(SystemClock.now()));
         let (root, folder, made, bundle) = make(&*clock, URL);
         let door = Arc::new(Direct(openpgp_door(&folder, charter.clone(), clock.clone())));
-        Self { clock, folder, made, bundle, door, charter, _root: root }
+        Self { clock, folder, made, bundle, door, charter, edited: AtomicBool::new(false), _root: root }
     }
 
     /// One more process on the same database, as far as it can tell.
@@ -96,6 +100,14 @@ impl Server {
     /// The same with other rules, as after a restart.
     pub(crate) fn door_with(&self, rules: Rules) -> Arc<dyn Carrier> {
         Arc::new(Direct(openpgp_door(&self.folder, rules.into(), self.clock.clone())))
+    }
+
+    /// A core with these rules, as after a restart.
+    pub(crate) fn core_with(&self, rules: Rules) -> Arc<Core> {
+        let random = Arc::new(SystemRandom);
+        let core =
+            open_with(&self.folder, URL, rules, CrashPoint::never(), self.clock.clone(), random).unwrap();
+        Arc::new(core)
     }
 
     /// The same, to look at what it says beside the bytes.
@@ -178,7 +190,14 @@ impl Server {
         self.clock.now()
     }
 
+    /// Somebody writes into the database beside the server.
+    pub(crate) fn is_edited(&self) {
+        self.edited.store(true, Ordering::SeqCst);
+    }
+
+    /// The database, to write into it beside the server.
     pub(crate) fn store(&self) -> SqliteStore {
+        self.is_edited();
         SqliteStore::open(&self.folder.database(), CrashPoint::never()).unwrap()
     }
 
@@ -187,6 +206,15 @@ impl Server {
         let database = self.folder.database();
         let beside = database.with_file_name(format!("{}-wal", database.file_name().unwrap().display()));
         [std::fs::read(&database).unwrap(), std::fs::read(beside).unwrap_or_default()].concat()
+    }
+
+    /// Compares the tables with the ledger, from its beginning on.
+    pub(crate) fn audit(&self) -> Report {
+        let keys = open::keys(&self.folder, URL, self.clock_now()).unwrap();
+        let store = SqliteStore::open(&self.folder.database(), CrashPoint::never()).unwrap();
+        let (pepper, ledger) = (&keys.pepper, &keys.ledger);
+        let auditor = Auditor { store: &store, pepper, ledger, random: &SystemRandom };
+        auditor.run(self.clock_now(), true).unwrap()
     }
 
     /// Everything in the ledger, in order.
@@ -212,6 +240,21 @@ pub(crate) fn done<R: DeserializeOwned>(reply: JobReply) -> R {
 pub(crate) fn denied(reply: &JobReply, why: &str) {
     assert_eq!(reply.decision, Decision::Denied);
     assert!(reply.result.is_none() && reply.reason.contains(why), "{}", reply.reason);
+}
+
+/// Whatever a test did by requests, the ledger says it of every row.
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() || self.edited.load(Ordering::SeqCst) {
+            return;
+        }
+        let report = self.audit();
+        assert!(
+            report.findings.is_empty(),
+            "the tables are not what the ledger says: {:#?}",
+            report.findings
+        );
+    }
 }
 
 pub(crate) fn register(host: &Host, person: &Person, code: &str) {

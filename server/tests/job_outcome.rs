@@ -173,6 +173,7 @@ fn a_request_dated_far_ahead_burns_nothing() {
     let (host, _admin, ana) = server.with_ana();
     let sealed = login(&host, &ana, "ana");
     let rows = || {
+        server.is_edited();
         let database = rusqlite::Connection::open(server.folder.database()).unwrap();
         let far = server.clock_now().plus(25 * 3600).seconds();
         let sql = "SELECT count(*) FROM replies WHERE stored_at > ?1";

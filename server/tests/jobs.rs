@@ -87,6 +87,7 @@ fn who_may_not_ask_has_no_persons_signature_checked() {
     let (host, _admin, ana) = server.with_ana();
     let waiting = server.newcomer().enrol(None);
     // Looking at ana's key would now be told by another answer.
+    server.is_edited();
     let database = rusqlite::Connection::open(server.folder.database()).unwrap();
     database.execute("UPDATE accounts SET primary_key = 'damaged' WHERE name = 'ana'", []).unwrap();
     let request = JobRequest { signed: ana.sign(&login(&host, &ana)), body: None };
@@ -398,6 +399,7 @@ fn every_other_message_keeps_out_of_handshakes() {
 fn what_cannot_be_recorded_does_not_happen() {
     let server = Server::new();
     let (host, admin, _ana) = server.with_ana();
+    server.is_edited();
     let database = rusqlite::Connection::open(server.folder.database()).unwrap();
     let sealed = {
         let mut statement = host.statement(&admin, "create", "account/eve");

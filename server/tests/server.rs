@@ -9,6 +9,7 @@
 mod administration;
 mod alone;
 mod applications;
+mod audit;
 mod client;
 mod collections;
 mod contacts;
@@ -30,5 +31,6 @@ mod registration;
 mod roster;
 mod rotation;
 mod second_card;
+mod syslog;
 mod tls;
 mod watch;

@@ -16,6 +16,7 @@ use crate::refusal::Reason;
 use crate::replies::StoredReply;
 use crate::roster::Rules;
 use crate::secrets::{Pepper, StoreKey};
+use crate::standing::{Subject, Watched};
 use crate::stop::{Failure, Stop};
 use crate::store::Transaction;
 
@@ -28,6 +29,8 @@ pub(crate) struct Context<'a> {
     core: &'a Core,
     verified: &'a Verified,
     tx: &'a mut dyn Transaction,
+    /// The rows that the message may change.
+    watched: Watched,
 }
 
 impl<'a> Context<'a> {
@@ -38,7 +41,18 @@ impl<'a> Context<'a> {
         now: Timestamp,
         correlation: CorrelationId,
     ) -> Self {
-        Self { now, correlation, core, verified, tx }
+        Self { now, correlation, core, verified, tx, watched: Watched::default() }
+    }
+
+    /// Entries say of these rows how they stood and how they stand.
+    pub(crate) fn watch(&mut self, subjects: Vec<Subject>) -> Result<(), Stop> {
+        self.watched = Watched::of(&*self.tx, subjects)?;
+        Ok(())
+    }
+
+    /// The rows that no entry spoke of yet.
+    pub(crate) fn watched(self) -> Watched {
+        self.watched
     }
 
     pub(crate) fn body<B: Body>(&self) -> Result<B, Reason> {
@@ -85,6 +99,11 @@ impl<'a> Context<'a> {
         self.core.policy()
     }
 
+    /// Whether the last audit found that this row was edited.
+    pub(crate) fn distrusts(&self, subject: &Subject) -> bool {
+        self.core.verdict().distrusts(subject)
+    }
+
     pub(crate) const fn rules(&self) -> Rules {
         self.core.rules()
     }
@@ -119,8 +138,9 @@ impl<'a> Context<'a> {
     }
 
     /// An entry beside the one that the reply proves.
-    pub(crate) fn append(&mut self, entry: &Entry) -> Result<(), Stop> {
-        let _beside = self.core.ledger().append(&mut *self.tx, entry, None)?;
+    pub(crate) fn append(&mut self, mut entry: Entry) -> Result<(), Stop> {
+        self.watched.note(&*self.tx, &mut entry)?;
+        let _beside = self.core.ledger().append(&mut *self.tx, &entry, None)?;
         Ok(())
     }
 

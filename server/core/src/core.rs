@@ -22,6 +22,7 @@ use countersign_protocol::ids::CorrelationId;
 use countersign_protocol::message::{MessageKind, Refusal};
 use countersign_protocol::random::Random;
 
+use crate::audit::{Auditor, Report, Verdict};
 use crate::changes::Changes;
 use crate::context::Context;
 use crate::draft::Draft;
@@ -44,6 +45,7 @@ use crate::roster::Rules;
 use crate::rotation;
 use crate::secrets::{Pepper, StoreKey};
 use crate::sender::Sender;
+use crate::standing::subjects;
 use crate::stop::{Failure, Stop};
 use crate::store::{Store, Turn, View};
 use crate::watch::{Watches, Watching};
@@ -80,6 +82,7 @@ pub struct Core {
     began: Instant,
     watches: Watches,
     changes: Changes,
+    verdict: Verdict,
 }
 
 /// What becomes of a message.
@@ -127,6 +130,7 @@ impl Core {
             began: Instant::now(),
             watches: Watches::default(),
             changes: Changes::default(),
+            verdict: Verdict::default(),
         }
     }
 
@@ -215,11 +219,31 @@ impl Core {
         goes_on.map_or(Ok(()), Err)?;
         sender.may_send(verified.kind())?;
         let active = sender.is_active_instance();
-        let draft = {
+        let subjects = subjects(&*tx, &sender, verified.message(), &prepared, now)?;
+        let (draft, watched) = {
             let mut context = Context::new(self, &verified, &mut *tx, now, correlation.clone());
-            dispatch(&mut context, sender, prepared)?
+            context.watch(subjects)?;
+            (dispatch(&mut context, sender, prepared)?, context.watched())
         };
-        Ok(settled(self.settle(tx, &verified, draft, now)?, false, active))
+        Ok(settled(self.settle(tx, &verified, draft, watched, now)?, false, active))
+    }
+
+    /// Compares the tables with the ledger – all of it, or what is new – and remembers what came of it.
+    ///
+    /// # Errors
+    /// The store's. It is remembered, too.
+    pub fn audit(&self, whole: bool) -> Result<Report, Failure> {
+        let Parts { store, pepper, ledger, random, .. } = &self.parts;
+        let auditor = Auditor { store: &**store, pepper, ledger, random: &**random };
+        let said = auditor.run(self.now(), whole);
+        self.verdict.put(said.as_ref().map(Clone::clone).map_err(ToString::to_string));
+        said
+    }
+
+    /// What the last audit of this process said.
+    #[must_use]
+    pub const fn verdict(&self) -> &Verdict {
+        &self.verdict
     }
 
     /// Whom to tell of changes, and who tells of them.
@@ -258,6 +282,12 @@ impl Core {
 
     pub(crate) const fn store_key(&self) -> &StoreKey {
         &self.parts.store_key
+    }
+
+    /// The database, for who reads it beside the core.
+    #[must_use]
+    pub fn shared_store(&self) -> Arc<dyn Store> {
+        self.parts.store.clone()
     }
 
     pub(crate) fn store(&self) -> &dyn Store {

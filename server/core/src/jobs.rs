@@ -49,6 +49,7 @@ use crate::policy::{Facts, PolicyDecision};
 use crate::prepared::{Prepared, SignedByPerson};
 use crate::refusal::{Reason, short};
 use crate::replies::Recipient;
+use crate::standing::Subject;
 use crate::stop::{Failure, Stop};
 
 /// The operation of a login.
@@ -177,6 +178,14 @@ fn rule(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Ruling, Stop> {
         let reason =
             "This host was seen twice with one key. It cannot administer until an administrator decides.";
         return Ok(deny(reason.into(), Vec::new(), "instance-not-forked"));
+    }
+    let rows = [Subject::account(&job.account.name), Subject::instance(&job.instance.fingerprint)];
+    if let Some(row) = rows.iter().find(|row| ctx.distrusts(row)) {
+        let reason = format!(
+            "{row} was changed in the server's database and not by a request. Nothing goes by it until an administrator \
+             of the server has looked: countersign-server check"
+        );
+        return Ok(deny(reason, Vec::new(), "as-recorded"));
     }
     let about = about::about(ctx.tx(), &statement.resource, &job.account.name)?;
     let facts = Facts::of_request(job.account, job.instance, statement, Some(&about), ctx.now);

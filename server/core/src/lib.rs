@@ -14,12 +14,14 @@
 //! | [`watch`], [`changes`] | how a host hears of a change at once |
 //! | [`replies`], [`forgetting`] | answers that can be asked for again, and for how long |
 //! | [`refusal`], [`stop`] | why a message went no further |
+//! | [`standing`], [`audit`] | what the ledger says of the tables, and whether they are so |
 //! | [`store`] | what all of this asks of a database |
 //! | [`identity`], [`secrets`] | the server's own keys |
 #![forbid(unsafe_code)]
 
 pub mod accounts;
 pub mod applications;
+pub mod audit;
 pub mod changes;
 pub mod codes;
 pub mod collections;
@@ -50,6 +52,7 @@ pub mod rotation;
 pub mod secrets;
 pub mod sender;
 mod signatory;
+pub mod standing;
 pub mod stop;
 pub mod store;
 pub mod tokens;

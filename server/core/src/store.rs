@@ -6,6 +6,7 @@
 
 use crate::accounts::{AccountRead, AccountStore};
 use crate::applications::{ApplicationRead, ApplicationStore};
+use crate::audit::{AuditRead, AuditStore};
 use crate::codes::CodeStore;
 use crate::collections::CollectionStore;
 use crate::contacts::ContactStore;
@@ -14,13 +15,14 @@ use crate::enrolment::HandshakeStore;
 use crate::forgetting::ForgettingStore;
 use crate::instances::{InstanceRead, InstanceStore};
 use crate::keys::{KeyStore, SenderKeys};
-use crate::ledger::{LedgerSnapshot, LedgerTx};
+use crate::ledger::{LedgerSnapshot, LedgerTx, OutletStore};
 use crate::offline_use::{OfflineRead, OfflineStore};
 use crate::outbox::{OutboxRead, OutboxStore};
 use crate::policy::PolicyStore;
 use crate::registration::{AloneStore, RegistrationStore};
 use crate::replies::{ReplyRead, ReplyStore};
 use crate::rotation::RotationStore;
+use crate::standing::StandingRead;
 use crate::tokens::TokenStore;
 
 /// A database.
@@ -52,12 +54,14 @@ pub enum Turn {
 pub trait View:
     AccountRead
     + ApplicationRead
+    + AuditRead
     + InstanceRead
     + LedgerSnapshot
     + OfflineRead
     + OutboxRead
     + ReplyRead
     + SenderKeys
+    + StandingRead
 {
 }
 
@@ -66,6 +70,7 @@ pub trait Transaction:
     AccountStore
     + AloneStore
     + ApplicationStore
+    + AuditStore
     + CodeStore
     + CollectionStore
     + ContactStore
@@ -77,10 +82,12 @@ pub trait Transaction:
     + LedgerTx
     + OfflineStore
     + OutboxStore
+    + OutletStore
     + PolicyStore
     + RegistrationStore
     + ReplyStore
     + RotationStore
+    + StandingRead
     + TokenStore
 {
     /// Makes everything durable at once.

@@ -84,9 +84,10 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), CommandError> {
             }
         };
         let log = Log::new(config.log);
-        let offer = Offer { listener, tls, limits: config.limits, proxy: config.proxy, metrics, log };
         let core = Arc::new(core);
         let _post_office = PostOffice::open(&core, carriers, log).map_err(failed)?;
+        let Config { limits, proxy, ledger, .. } = config;
+        let offer = Offer { listener, tls, limits, proxy, metrics, log, syslog: ledger.syslog };
         notify::tell("READY=1");
         serve(offer, core, stop).await;
         Ok(())

@@ -129,6 +129,12 @@ impl OpenPgpDoor {
         }
     }
 
+    /// What it is a door to.
+    #[must_use]
+    pub const fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
     /// How many entries the ledger has, if a message could be answered now. Blocks on disk.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use countersign_protocol::clock::{Clock as _, SystemClock, Timestamp};
+use countersign_server_core::audit::Finding;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
@@ -15,8 +16,17 @@ use crate::tls::Renewed;
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// How often the tables are compared with the ledger. The first time is at the start.
+const AUDIT: Duration = Duration::from_secs(600);
+
+/// How often that is done with the whole ledger, and not with what is new.
+const WHOLE_AUDIT: Duration = Duration::from_secs(24 * 3600);
+
 /// How often what ends soon is said again.
 const REMIND: Duration = Duration::from_secs(24 * 3600);
+
+/// Edited rows that are named.
+const SHOWN: usize = 20;
 
 /// How long before its end a TLS certificate should have been renewed, in seconds: those that are renewed by themselves
 /// are renewed earlier.
@@ -27,12 +37,17 @@ pub(super) async fn keep(edge: Edge, stopping: Stopping) {
     let mut hangups = signal(SignalKind::hangup()).ok();
     let mut looks = every(LOOK);
     let mut reminders = every(REMIND);
+    let mut audits = interval_at(Instant::now(), AUDIT);
+    audits.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut whole_audits = every(WHOLE_AUDIT);
     let mut signs = notify::watchdog().map(every);
     remind(&edge);
     loop {
         tokio::select! {
             () = stopping.begun() => break,
             _ = looks.tick() => look(&edge, false).await,
+            _ = audits.tick() => audit(&edge, false),
+            _ = whole_audits.tick() => audit(&edge, true),
             _ = reminders.tick() => remind(&edge),
             () = hung_up(&mut hangups) => {
                 notify::tell("RELOADING=1");
@@ -55,7 +70,18 @@ pub(super) fn warnings(edge: &Edge) -> Vec<String> {
     let now = SystemClock.now();
     let tls =
         edge.tls.as_ref().and_then(|tls| ends_soon("the TLS certificate", tls.expires(), TLS_ENDS_SOON, now));
-    tls.into_iter().collect()
+    let verdict = edge.door.core().verdict();
+    let edited = verdict.findings().into_iter().take(SHOWN).map(|found| {
+        let Finding { row, what } = found;
+        format!("the database was edited: {row}: {what}; look into it with: countersign-server check")
+    });
+    let unaudited =
+        verdict.failure().map(|why| format!("the database could not be compared with the ledger: {why}"));
+    let untold = edge.telling.trouble().map(|why| {
+        let waiting = edge.telling.backlog();
+        format!("syslog takes nothing, {waiting} entries of the ledger wait for it: {why}")
+    });
+    tls.into_iter().chain(edited).chain(unaudited).chain(untold).collect()
 }
 
 fn ends_soon(what: &str, at: Timestamp, soon: i64, now: Timestamp) -> Option<String> {
@@ -65,6 +91,21 @@ fn ends_soon(what: &str, at: Timestamp, soon: i64, now: Timestamp) -> Option<Str
         _ if left <= 0 => Some(format!("{what} ended at {at}; renew it")),
         _ => Some(format!("{what} ends at {at}; renew it")),
     }
+}
+
+/// On a thread of its own: nobody waits for it.
+fn audit(edge: &Edge, whole: bool) {
+    let (core, log) = (edge.door.core().clone(), edge.log);
+    tokio::task::spawn_blocking(move || match core.audit(whole) {
+        Ok(report) => {
+            for Finding { row, what } in report.unheard {
+                log.note(Level::Error, &format!("ALARM: the database was edited: {row}: {what}"));
+            }
+        }
+        Err(failure) => {
+            log.note(Level::Error, &format!("the database could not be compared with the ledger: {failure}"));
+        }
+    });
 }
 
 fn remind(edge: &Edge) {

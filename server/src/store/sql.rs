@@ -9,6 +9,7 @@
 mod accounts;
 mod alone;
 mod applications;
+mod audit;
 mod codes;
 mod collections;
 mod contacts;
@@ -20,12 +21,14 @@ mod keys;
 mod ledger;
 mod offline;
 mod outbox;
+mod outlet;
 mod policies;
 mod registrations;
 mod replies;
 mod rotations;
 mod row;
 mod rows;
+mod standings;
 mod tokens;
 mod value;
 

@@ -18,8 +18,10 @@ use countersign_protocol::message::{
 use countersign_protocol::random::SystemRandom;
 use countersign_protocol::roster::{RosterEntry, SignedRoster};
 use countersign_protocol::statement::Statement;
+use countersign_server::doors::openpgp::OpenPgpDoor;
+use countersign_server_core::core::Core;
 
-use super::carrier::{Answer, Carrier, Lost};
+use super::carrier::{Answer, Carrier, Direct, Lost};
 use super::newcomer::Newcomer;
 use super::person::Person;
 use super::{keys, open_reply};
@@ -73,6 +75,11 @@ impl Host {
             ledger_key: self.ledger_key.clone(),
             counter: AtomicU64::new(self.counter.load(Ordering::SeqCst)),
         }
+    }
+
+    /// The same host, asking another process of its server.
+    pub(crate) fn through(self, core: Arc<Core>) -> Self {
+        Self { carrier: Arc::new(Direct(OpenPgpDoor::new(core))), ..self }
     }
 
     pub(crate) fn fingerprint(&self) -> Fingerprint {

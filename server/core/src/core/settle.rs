@@ -14,6 +14,7 @@ use crate::keys;
 use crate::outgoing::Outgoing;
 use crate::refusal::Reason;
 use crate::replies::{Recipient, StoredReply};
+use crate::standing::Watched;
 use crate::stop::{Failure, Stop};
 use crate::store::Transaction;
 
@@ -27,12 +28,14 @@ impl Core {
         mut tx: Box<dyn Transaction + '_>,
         request: &Verified,
         draft: Draft,
+        mut watched: Watched,
         now: Timestamp,
     ) -> Result<Outgoing, Stop> {
         let Draft { recipient, transcript, record, remember, quiet } = draft;
         let ledger = self.ledger();
         let (answer, pending, sealed) = match record {
-            Record::Entry { entry, evidence, answer } => {
+            Record::Entry { mut entry, evidence, answer } => {
+                watched.note(&*tx, &mut entry)?;
                 let appended = ledger.append(&mut *tx, &entry, evidence.as_ref())?;
                 let sealed = ledger.seal(&mut *tx)?;
                 let pending = ledger.receipt(&*tx, appended, &sealed)?;

@@ -73,5 +73,5 @@ pub(super) fn alarm(ctx: &mut Context<'_>, instance: &Instance, counter: u64) ->
     entry.instance = Some(instance.fingerprint.clone());
     entry.detail.insert("counter".into(), counter.to_string());
     entry.detail.insert("counter-before".into(), instance.counter.to_string());
-    ctx.append(&entry)
+    ctx.append(entry)
 }

@@ -10,7 +10,8 @@ use countersign_protocol::message::result::Evidence;
 use secrecy::{ExposeSecret as _, SecretString};
 use signed_note::{Note, Signer as _, StandardSigner};
 use tlog_tiles::{
-    Checkpoint, Hash, HashReader, prove_record, prove_tree, stored_hash_index, stored_hashes, tree_hash,
+    Checkpoint, Hash, HashReader, prove_record, prove_tree, record_hash, stored_hash_index, stored_hashes,
+    tree_hash,
 };
 
 use super::error::LedgerWriteError;
@@ -162,6 +163,38 @@ impl Ledger {
         }
         let proof = Hashes::of(view).run(|reader| prove_tree(size, seen, reader))?;
         Ok(proof.iter().map(|hash| Digest::from_bytes(hash.0)).collect())
+    }
+
+    /// Root over the first `size` entries, out of the stored hashes.
+    ///
+    /// # Errors
+    /// [`LedgerWriteError`].
+    pub fn root(&self, view: &dyn LedgerRead, size: u64) -> Result<Digest, LedgerWriteError> {
+        let root = match size {
+            0 => tlog_tiles::EMPTY_HASH,
+            _ => Hashes::of(view).run(|reader| tree_hash(size, reader))?,
+        };
+        Ok(Digest::from_bytes(root.0))
+    }
+
+    /// The stored hashes of `count` entries from `from` on.
+    ///
+    /// # Errors
+    /// [`LedgerWriteError`].
+    pub fn leaves(
+        &self,
+        view: &dyn LedgerRead,
+        from: u64,
+        count: u64,
+    ) -> Result<Vec<Digest>, LedgerWriteError> {
+        let places: Vec<u64> = (from..from.saturating_add(count)).map(|n| stored_hash_index(0, n)).collect();
+        Ok(view.hashes(&places)?)
+    }
+
+    /// Whether these are the bytes that were hashed to `leaf`.
+    #[must_use]
+    pub fn is_leaf(entry: &[u8], leaf: &Digest) -> bool {
+        record_hash(entry).0 == *leaf.as_bytes()
     }
 
     fn sign(&self, size: u64, root: Hash) -> Result<String, LedgerWriteError> {

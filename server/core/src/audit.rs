@@ -1,0 +1,152 @@
+//! Are the tables what the ledger says? An edit of the database is found here, and is an alarm (W23).
+//!
+//! The ledger is replayed from where the last audit ended: what it says of each row ([`crate::standing`]) is kept by
+//! digest, under a MAC by a key that the database does not hold, so that whoever edits the tables cannot edit what was
+//! kept of the ledger too. Where that MAC is not good, everything is replayed.
+
+mod compare;
+mod replay;
+mod report;
+mod state;
+
+pub use report::{Finding, Report, Verdict};
+pub use state::{AuditRead, AuditStore, Kept, Said, State, StateRow};
+
+use std::collections::BTreeMap;
+
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::CorrelationId;
+use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
+use countersign_protocol::random::Random;
+
+use crate::ledger::{Ledger, StorageFailure};
+use crate::secrets::Pepper;
+use crate::standing::{Stated, Subject};
+use crate::stop::Failure;
+use crate::store::{Store, Transaction, Turn};
+
+/// Most findings that get an entry each in one audit; the rest are counted.
+const ENTRIES: usize = 20;
+
+/// What an audit needs.
+pub struct Auditor<'a> {
+    /// The database.
+    pub store: &'a dyn Store,
+    /// Under what is kept of the ledger.
+    pub pepper: &'a Pepper,
+    /// For alarms.
+    pub ledger: &'a Ledger,
+    /// For their ids.
+    pub random: &'a dyn Random,
+}
+
+impl Auditor<'_> {
+    /// Replays what is new in the ledger (everything, if `from_the_beginning`), compares, records what was not recorded
+    /// before, and keeps how far it came.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn run(&self, now: Timestamp, from_the_beginning: bool) -> Result<Report, Failure> {
+        let view = self.store.view()?;
+        let before = if from_the_beginning { None } else { State::kept(&*view, self.pepper)? };
+        let mut state = before.unwrap_or_else(State::anew);
+        let begun_at = state.next;
+        replay::replay(&*view, self.ledger, &mut state)?;
+        let mut findings = compare::compare(&*view, &state)?;
+        let known: Vec<String> = findings.iter().map(|finding| finding.row.clone()).collect();
+        let edited = state.kept.edited.iter().filter(|(row, _)| !known.contains(row));
+        findings.extend(edited.map(|(row, what)| Finding { row: row.clone(), what: what.clone() }));
+        drop(view);
+        let unheard = self.keep(&mut state, begun_at, &findings, now)?;
+        Ok(Report { entries: state.next, rows: state.said.len(), findings, unheard, at: now })
+    }
+
+    /// Writes what was learnt, and an alarm for each finding that had none. Another process that audited meanwhile has
+    /// done it.
+    fn keep(
+        &self,
+        state: &mut State,
+        begun_at: u64,
+        findings: &[Finding],
+        now: Timestamp,
+    ) -> Result<Vec<Finding>, Failure> {
+        let alarmed: BTreeMap<String, String> =
+            findings.iter().map(|finding| (finding.row.clone(), finding.digest())).collect();
+        let unheard: Vec<Finding> = findings
+            .iter()
+            .filter(|one| state.kept.alarmed.get(&one.row) != Some(&one.digest()))
+            .cloned()
+            .collect();
+        if state.next == begun_at && alarmed == state.kept.alarmed && !state.anew {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.store.begin(Turn::Alone)?;
+        if !state.anew && !tx.audit_is_at(begun_at)? {
+            return Ok(Vec::new());
+        }
+        for (at, finding) in unheard.iter().enumerate() {
+            if at == ENTRIES {
+                let more = format!("{} more rows are not what the ledger says", unheard.len() - ENTRIES);
+                self.alarm(&mut *tx, &Finding { row: "…".into(), what: more }, now)?;
+                break;
+            }
+            self.alarm(&mut *tx, finding, now)?;
+        }
+        state.kept.alarmed = alarmed;
+        state.keep(&*tx, self.pepper)?;
+        self.commit(tx)?;
+        Ok(unheard)
+    }
+
+    fn alarm(&self, tx: &mut dyn Transaction, finding: &Finding, now: Timestamp) -> Result<(), Failure> {
+        let reason =
+            "a row of the database is not what the ledger says: it was edited behind the server's back";
+        let correlation = CorrelationId::new(self.random)?;
+        let mut entry = Entry::new(EntryKind::Alarm, now, correlation, Outcome::Noted, reason);
+        entry.detail.insert("event".into(), "database-edited".into());
+        entry.detail.insert("row".into(), finding.row.clone());
+        entry.detail.insert("difference".into(), crate::refusal::short(&finding.what));
+        let _beside = self.ledger.append(tx, &entry, None)?;
+        Ok(())
+    }
+
+    /// Says in the ledger that all rows are right as they stand: for who looked into every difference, on the server's own
+    /// machine. The rows that it was said of.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn accept(&self, now: Timestamp) -> Result<Vec<String>, Failure> {
+        let _so_far = self.run(now, false)?;
+        let view = self.store.view()?;
+        let state = State::kept(&*view, self.pepper)?.unwrap_or_default();
+        let mut findings = compare::compare(&*view, &state)?;
+        let edited = state.kept.edited.iter();
+        findings.extend(edited.map(|(row, what)| Finding { row: row.clone(), what: what.clone() }));
+        findings.sort_by(|one, other| one.row.cmp(&other.row));
+        findings.dedup_by(|one, other| one.row == other.row);
+        drop(view);
+        let mut tx = self.store.begin(Turn::Alone)?;
+        let mut rows = Vec::new();
+        for finding in findings {
+            let Ok(subject) = finding.row.parse::<Subject>() else { continue };
+            let standing = tx.standing(&subject)?;
+            let reason = "a row was accepted as it stands in the database, on the server's own machine";
+            let correlation = CorrelationId::new(self.random)?;
+            let mut entry = Entry::new(EntryKind::Alarm, now, correlation, Outcome::Noted, reason);
+            entry.detail.insert("event".into(), "edit-accepted".into());
+            Stated { was: None, now: standing, accepted: true }.say(&subject, &mut entry)?;
+            let _beside = self.ledger.append(&mut *tx, &entry, None)?;
+            rows.push(finding.row);
+        }
+        self.commit(tx)?;
+        let _kept = self.run(now, false)?;
+        Ok(rows)
+    }
+
+    fn commit(&self, mut tx: Box<dyn Transaction + '_>) -> Result<(), Failure> {
+        let sealed = self.ledger.seal(&mut *tx)?;
+        let proof = sealed.commit(|| tx.commit().map_err(|error| StorageFailure(error.into())))?;
+        drop(proof);
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! Which rows a message may change.
+
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::{AccountName, ApplicationName, CollectionName, Fingerprint};
+use countersign_protocol::key_words;
+use countersign_protocol::message::{
+    EmergencyUse, Message, MessageKind, OfflineEmergency, RegistrationCode, RegistrationRequest, UserKey,
+};
+use countersign_protocol::statement::Statement;
+
+use super::Subject;
+use crate::jobs;
+use crate::keys::Owner;
+use crate::prepared::Prepared;
+use crate::sender::Sender;
+use crate::stop::Stop;
+use crate::store::Transaction;
+
+/// All that it may change. What changes a row that is not among them is found by the next audit, as an edit.
+pub(crate) fn subjects(
+    tx: &dyn Transaction,
+    sender: &Sender,
+    message: &Message,
+    prepared: &Prepared,
+    now: Timestamp,
+) -> Result<Vec<Subject>, Stop> {
+    Ok(match (message.kind, sender) {
+        (MessageKind::JobRequest, Sender::Instance(_)) => match prepared {
+            Prepared::Job(Ok(signed)) => of_statement(tx, signed.statement.statement())?,
+            _ => Vec::new(),
+        },
+        (MessageKind::InstanceKey, Sender::Newcomer { key, .. }) => vec![Subject::instance(key)],
+        (MessageKind::RotationKey, Sender::Successor { instance, key }) => {
+            vec![Subject::instance(&instance.fingerprint), Subject::instance(key)]
+        }
+        (MessageKind::KeyUpdate, Sender::InstancePrimary(instance))
+        | (MessageKind::InstanceCheckIn, Sender::Instance(instance)) => {
+            vec![Subject::instance(&instance.fingerprint)]
+        }
+        (MessageKind::RegistrationRequest, _) => {
+            account(message.body::<RegistrationRequest>().ok().map(|body| body.account))
+        }
+        (MessageKind::RegistrationCode, _) => {
+            let of = message.body::<RegistrationCode>().ok().map(|body| body.registration);
+            account(of.map(|id| tx.registration(&id, now)).transpose()?.flatten().map(|found| found.account))
+        }
+        (MessageKind::UserKey, _) => {
+            let of = message.body::<UserKey>().ok().map(|body| body.registration);
+            account(of.map(|id| tx.registration(&id, now)).transpose()?.flatten().map(|found| found.account))
+        }
+        (MessageKind::EmergencyUse, _) => {
+            let statement = message.body::<EmergencyUse>().ok().map(|body| body.statement);
+            account(statement.and_then(|bytes| Some(Statement::from_bytes(&bytes.0).ok()?.account)))
+        }
+        (MessageKind::OfflineEmergency, _) => {
+            account(message.body::<OfflineEmergency>().ok().map(|body| body.account))
+        }
+        _ => Vec::new(),
+    })
+}
+
+fn account(name: Option<AccountName>) -> Vec<Subject> {
+    name.iter().map(Subject::account).collect()
+}
+
+/// What a job is on.
+fn of_statement(tx: &dyn Transaction, statement: &Statement) -> Result<Vec<Subject>, Stop> {
+    if jobs::is_harmless(statement) {
+        return Ok(Vec::new());
+    }
+    let name = statement.resource.name();
+    Ok(match statement.resource.collection() {
+        "account" => account(name.parse().ok()),
+        "application" => name.parse::<ApplicationName>().ok().iter().map(Subject::application).collect(),
+        "collection" => name.parse::<CollectionName>().ok().iter().map(Subject::documents).collect(),
+        "instance" => match name.parse::<Fingerprint>() {
+            Ok(fingerprint) => vec![Subject::instance(&fingerprint)],
+            Err(_) => {
+                let waiting = tx.pending_instances(&key_words::normalise(name))?;
+                waiting.iter().map(|instance| Subject::instance(&instance.fingerprint)).collect()
+            }
+        },
+        "key" => match name.parse::<Fingerprint>().ok().map(|key| tx.owner(&key)).transpose()?.flatten() {
+            Some(Owner::Account(owner)) => account(Some(owner)),
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    })
+}

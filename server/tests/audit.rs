@@ -1,0 +1,154 @@
+//! Whoever edits the database is found out (W23).
+
+use countersign_protocol::ledger::EntryKind;
+use countersign_protocol::message::Decision;
+use countersign_protocol::random::SystemRandom;
+use countersign_server::open;
+use countersign_server::store::sqlite::{CrashPoint, SqliteStore};
+use countersign_server_core::audit::{Auditor, Report};
+use countersign_server_core::roster::{OfflineRules, Rules};
+
+use crate::fixture::{Server, URL};
+
+/// As the server does while it runs, and `countersign-server check`.
+fn audit(server: &Server) -> Report {
+    let keys = open::keys(&server.folder, URL, server.clock_now()).unwrap();
+    let store = SqliteStore::open(&server.folder.database(), CrashPoint::never()).unwrap();
+    auditor(&store, &keys).run(server.clock_now(), false).unwrap()
+}
+
+fn auditor<'a>(store: &'a SqliteStore, keys: &'a open::Keys) -> Auditor<'a> {
+    Auditor { store, pepper: &keys.pepper, ledger: &keys.ledger, random: &SystemRandom }
+}
+
+fn edit(server: &Server, sql: &str) {
+    server.is_edited();
+    let database = rusqlite::Connection::open(server.folder.database()).unwrap();
+    database.execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).unwrap();
+}
+
+#[test]
+fn an_edit_of_the_database_is_an_alarm_that_names_row_and_column() {
+    for (sql, row, what) in [
+        ("UPDATE accounts SET roles = '[\"administrator\"]' WHERE name = 'ana'", "account/ana", "roles is"),
+        ("INSERT INTO account_logins VALUES ('ana', 'root')", "account/ana", "logins is \"ana root\""),
+        ("UPDATE accounts SET certificate = x'00' WHERE name = 'ana'", "account/ana", "certificate is"),
+        (
+            "UPDATE accounts SET signing_keys = '[\"0123456789ABCDEF0123456789ABCDEF01234567\"]' WHERE name = 'ana'",
+            "account/ana",
+            "signing-keys is",
+        ),
+        ("UPDATE emergency_codes SET digest = x'00' WHERE account = 'ana'", "account/ana", "emergency-digest is"),
+        (
+            "INSERT INTO second_keys SELECT 'ana', certificate, short_certificate, 'X', signing_keys, NULL, NULL, 0
+             FROM accounts WHERE name = 'admin'",
+            "account/ana",
+            "second-certificate is",
+        ),
+        (
+            "INSERT INTO accounts (name, state, roles, created_at) VALUES ('eve', 'invited', '[]', 0)",
+            "account/eve",
+            "no entry of the ledger speaks of it",
+        ),
+        ("DELETE FROM accounts WHERE name = 'ana'", "account/ana", "the row is gone"),
+        ("UPDATE instances SET signing_key = 'X'", "instance/", "signing-key is \"X\""),
+        ("UPDATE instances SET state = 'revoked'", "instance/", "state is \"revoked\""),
+        ("UPDATE applications SET certificate = x'00'", "application/countersign", "certificate is"),
+    ] {
+        let server = Server::new();
+        let _hosts = server.with_ana();
+        assert!(audit(&server).findings.is_empty(), "{sql}");
+        edit(&server, sql);
+        let report = audit(&server);
+        let [finding] = report.findings.as_slice() else { panic!("{sql}: {:?}", report.findings) };
+        assert!(finding.row.starts_with(row) && finding.what.contains(what), "{sql}: {finding:?}");
+        assert_eq!(report.unheard.len(), 1, "{sql}");
+        let alarm = server.newest(EntryKind::Alarm);
+        assert_eq!((&alarm.detail["event"], &alarm.detail["row"]), (&"database-edited".to_owned(), &finding.row));
+        assert!(alarm.detail["difference"].contains(what), "{:?}", alarm.detail);
+        // It is found every time, and recorded once.
+        let again = audit(&server);
+        assert_eq!((again.findings.len(), again.unheard.len()), (1, 0), "{sql}");
+        // From the beginning on as well.
+        assert_eq!(server.audit().findings.len(), 1, "{sql}");
+    }
+}
+
+#[test]
+fn nothing_goes_by_a_row_that_was_edited() {
+    let server = Server::new();
+    let (host, admin, ana) = server.with_ana();
+    let rules = Rules { offline: OfflineRules::new(24, 20), emergency_codes: true };
+    edit(&server, "UPDATE accounts SET roles = '[\"administrator\"]' WHERE name = 'ana'");
+    let core = server.core_with(rules);
+    assert_eq!(core.audit(false).unwrap().findings.len(), 1);
+    let host = host.through(core);
+    let reply = host.job(&ana, "create", "enrolment-token/x", None);
+    assert_eq!(reply.decision, Decision::Denied);
+    assert!(reply.reason.contains("account/ana was changed"), "{}", reply.reason);
+    // Nobody else is held up.
+    assert_eq!(host.job(&admin, "create", "enrolment-token/x", None).decision, Decision::Allowed);
+}
+
+#[test]
+fn an_edit_that_a_request_painted_over_is_found_all_the_same() {
+    let server = Server::new();
+    let (host, admin, _ana) = server.with_ana();
+    assert!(audit(&server).findings.is_empty());
+    edit(&server, "UPDATE accounts SET roles = '[\"administrator\"]' WHERE name = 'ana'");
+    // The entry about this says how the row stands: edited.
+    assert_eq!(host.job(&admin, "suspend", "account/ana", None).decision, Decision::Allowed);
+    assert_eq!(host.job(&admin, "resume", "account/ana", None).decision, Decision::Allowed);
+    for _ in 0..2 {
+        let findings = audit(&server).findings;
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].what.contains("it had been edited before the change in entry"), "{findings:?}");
+    }
+    assert_eq!(server.audit().findings.len(), 1);
+}
+
+#[test]
+fn what_was_kept_of_the_ledger_cannot_be_edited_either() {
+    let server = Server::new();
+    let (host, _admin, ana) = server.with_ana();
+    assert!(audit(&server).findings.is_empty());
+    edit(
+        &server,
+        "UPDATE accounts SET roles = '[\"administrator\"]' WHERE name = 'ana';
+         UPDATE audit_said SET standing = 'x' WHERE row_name = 'account/ana'",
+    );
+    assert_eq!(audit(&server).findings.len(), 1);
+    // An entry that was changed, with its hash or without.
+    edit(&server, "UPDATE accounts SET roles = '[\"user\"]' WHERE name = 'ana'");
+    assert!(audit(&server).findings.is_empty());
+    assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
+    assert!(audit(&server).findings.is_empty());
+    edit(&server, "UPDATE ledger_entries SET entry = x'7b7d' WHERE place = 3");
+    let whole = server.audit().findings;
+    assert!(
+        whole[0].row == "ledger" && whole[0].what.contains("entry 3 is not the one that was hashed"),
+        "{whole:?}"
+    );
+
+    let server = Server::new();
+    let _hosts = server.with_ana();
+    assert!(audit(&server).findings.is_empty());
+    let newest = "(SELECT max(position) FROM ledger_hashes)";
+    edit(&server, &format!("UPDATE ledger_hashes SET hash = zeroblob(32) WHERE position = {newest}"));
+    let findings = audit(&server).findings;
+    assert!(findings.iter().any(|one| one.row == "ledger"), "{findings:?}");
+}
+
+#[test]
+fn who_looked_into_an_edit_accepts_it_and_the_ledger_says_so() {
+    let server = Server::new();
+    let _hosts = server.with_ana();
+    edit(&server, "UPDATE accounts SET roles = '[\"auditor\"]' WHERE name = 'ana'");
+    assert_eq!(audit(&server).findings.len(), 1);
+    let keys = open::keys(&server.folder, URL, server.clock_now()).unwrap();
+    let store = SqliteStore::open(&server.folder.database(), CrashPoint::never()).unwrap();
+    assert_eq!(auditor(&store, &keys).accept(server.clock_now()).unwrap(), ["account/ana"]);
+    assert_eq!(server.newest(EntryKind::Alarm).detail["event"], "edit-accepted");
+    assert!(audit(&server).findings.is_empty());
+    assert!(server.audit().findings.is_empty());
+}
