@@ -56,6 +56,11 @@ fn catalogue(stage: &Stage) -> Vec<Kind> {
     kinds
 }
 
+/// One honest message of each type that a host or a program sends, by the type's name.
+pub(crate) fn honest(stage: &Stage) -> Vec<(String, Vec<u8>)> {
+    bodies::honest(stage)
+}
+
 /// The name of a reason.
 fn class(reason: &Reason) -> String {
     let name = |debug: String| debug.split(['(', ' ', '{']).next().unwrap_or_default().to_owned();
@@ -65,10 +70,11 @@ fn class(reason: &Reason) -> String {
     }
 }
 
-fn stage(server: &Server) -> Stage {
-    let (host, _admin, ana) = server.with_ana();
+pub(crate) fn stage(server: &Server) -> Stage {
+    let (host, admin, ana) = server.with_ana();
     let now = server.clock_now();
     Stage {
+        admin,
         application: certificate::parse_secret(&server.bundle.secret_key.0).unwrap(),
         stranger: Person::new("stranger", now),
         other: certificate::generate_software("other", now, None).unwrap(),
@@ -159,11 +165,12 @@ fn malformed_envelopes_cost_the_program_no_memory_and_no_worker() {
     let program = program::Program::start(&made.config, &[]);
     let carrier = Arc::new(Http { port: program.port });
     let host = Newcomer::new(&made.bundle, carrier, Arc::new(SystemClock)).enrol(Some(&made.token));
-    let admin = Person::new("admin", SystemClock.now());
-    register(&host, &admin, &made.code);
+    let ana = Person::new("admin", SystemClock.now());
+    register(&host, &ana, &made.code);
     let stage = Stage {
         application: certificate::parse_secret(&made.bundle.secret_key.0).unwrap(),
-        ana: admin,
+        admin: Person::new("admin", SystemClock.now()),
+        ana,
         stranger: Person::new("stranger", SystemClock.now()),
         other: certificate::generate_software("other", SystemClock.now(), None).unwrap(),
         host,

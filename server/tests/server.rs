@@ -32,5 +32,6 @@ mod roster;
 mod rotation;
 mod second_card;
 mod syslog;
+mod seeds;
 mod tls;
 mod watch;

@@ -1,5 +1,9 @@
 //! `cargo xtask soak fuzz`: agents and people made of random bytes, against the PAM module and against its client
-//! alone. Coverage-guided by libFuzzer, with the stable compiler.
+//! alone; and whatever bytes, for every parser. Coverage-guided by libFuzzer, with the stable compiler.
+
+mod parsers;
+
+pub(crate) use parsers::{MINUTES, run_parsers};
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -43,25 +47,21 @@ pub(crate) fn run_both(millions: u64) -> Result<(), Stop> {
 
 /// The folder with the fuzzers and the module.
 fn build() -> Result<PathBuf, Stop> {
+    build_packages(
+        &["--package", "countersign-pam", "--package", "countersign-pam-fuzz"],
+        "countersign-pam-fuzz/libfuzzer",
+    )
+}
+
+/// The folder with what these packages build to, with coverage counters in every crate.
+fn build_packages(packages: &[&str], feature: &str) -> Result<PathBuf, Stop> {
     let version = output(Command::new("rustc").arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     let host = host.ok_or_else(|| Stop::Failed("`rustc -vV` names no host".to_owned()))?;
     let folder = folder()?;
     // With a target named, the counters stay out of build scripts.
-    let words = [
-        "build",
-        "--profile",
-        "fuzz",
-        "--target",
-        host,
-        "--package",
-        "countersign-pam",
-        "--package",
-        "countersign-pam-fuzz",
-        "--features",
-        "countersign-pam-fuzz/libfuzzer",
-        "--target-dir",
-    ];
+    let words = ["build", "--profile", "fuzz", "--target", host];
+    let words = [&words, packages, &["--features", feature, "--target-dir"]].concat();
     run(cargo(&words).arg(&folder).env("RUSTFLAGS", COVERAGE))?;
     Ok(folder.join(host).join("fuzz"))
 }

@@ -34,7 +34,10 @@ Commands:
   soak load
          a thousand logins by eight programs on three cards, built for release: decisions, memory, descriptors
   soak fuzz [MILLIONS]
-         agents and people made of random bytes, against the PAM module; 12 million scripts where no number is given
+         agents and people made of random bytes, against the PAM module, 12 million scripts where no number is given;
+         without a number, then also:
+  soak fuzz parsers [MINUTES [TARGET]]
+         whatever bytes, for every parser that meets those of strangers, five minutes for each where no number is given
   bench agent [--json] [--few]
          logins, built for release: warm, cold, with a card put in for it, and the same by poldi and pam_p11;
          --json prints figures, --few tries the bench out

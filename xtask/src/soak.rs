@@ -7,13 +7,20 @@ use crate::workspace::cargo;
 use crate::{fuzz, module, packages};
 
 /// Installs, builds, and plays `matrix`, which may be followed by the name of one family, `load`, or `fuzz`, which may
-/// be followed by how many million scripts.
+/// be followed by how many million scripts, or by `parsers`, minutes and one of them.
 pub(crate) fn run(words: &[&str]) -> Result<(), Stop> {
     match words {
         ["matrix"] => matrix(None),
         ["matrix", family] => matrix(Some(family)),
         ["load"] => load(),
-        ["fuzz"] => fuzz::run_both(fuzz::MILLIONS),
+        ["fuzz"] => fuzz::run_both(fuzz::MILLIONS).and_then(|()| fuzz::run_parsers(fuzz::MINUTES, None)),
+        ["fuzz", "parsers"] => fuzz::run_parsers(fuzz::MINUTES, None),
+        ["fuzz", "parsers", minutes, which @ ..] if which.len() < 2 => match minutes.parse() {
+            Ok(minutes @ 1..=10_000) => fuzz::run_parsers(minutes, which.first().copied()),
+            _ => {
+                Err(Stop::Usage(format!("`{minutes}` minutes for each: a number from 1 to 10000 is wanted")))
+            }
+        },
         ["fuzz", millions] => match millions.parse() {
             Ok(millions @ 1..=10_000) => fuzz::run_both(millions),
             _ => {

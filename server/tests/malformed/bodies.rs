@@ -189,6 +189,12 @@ fn samples(stage: &Stage) -> Vec<Sample> {
     ]
 }
 
+/// Each sample as a message.
+pub(super) fn honest(stage: &Stage) -> Vec<(String, Vec<u8>)> {
+    let text = |sample: &Sample| serde_json::to_vec(&message(stage, sample.kind, &sample.body)).unwrap();
+    samples(stage).iter().map(|sample| (word(sample.kind), text(sample))).collect()
+}
+
 pub(super) fn kinds(stage: &Stage) -> Vec<Kind> {
     let samples = samples(stage);
     let mut kinds: Vec<Kind> = samples.iter().flat_map(fields_of).collect();

@@ -24,6 +24,7 @@ use crate::client::person::Person;
 pub(crate) struct Stage {
     pub(crate) host: Host,
     pub(crate) application: Cert,
+    pub(crate) admin: Person,
     /// Has an account.
     pub(crate) ana: Person,
     /// Has none.
