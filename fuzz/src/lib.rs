@@ -17,7 +17,7 @@
 //! | `settings` | settings of agent and server, managed logins | the same |
 //!
 //! Each also ends soon and in little memory: libFuzzer sees to that. `cargo xtask soak fuzz` has it look for input;
-//! `tests/seeds.rs` plays what it begins with, so that all of it is known to reach what it is meant to reach.
+//! `tests/parsers.rs` plays what it begins with, so that all of it is known to reach what it is meant to reach.
 
 mod certificate;
 mod envelope;
