@@ -40,10 +40,10 @@ pub(crate) fn export(bytes: &[u8]) -> bool {
 /// A receipt.
 pub(crate) fn receipt(bytes: &[u8]) -> bool {
     let taken = same::json::<Receipt>(bytes);
-    if let (Ok(receipt), Some(key)) = (serde_json::from_slice::<Receipt>(bytes), key()) {
-        if let Ok(proven) = check_receipt(&receipt, &key) {
-            assert_eq!(proven.entry().to_bytes().ok(), Some(receipt.entry.0), "another entry is proven");
-        }
+    if let (Ok(receipt), Some(key)) = (serde_json::from_slice::<Receipt>(bytes), key())
+        && let Ok(proven) = check_receipt(&receipt, &key)
+    {
+        assert_eq!(proven.entry().to_bytes().ok(), Some(receipt.entry.0), "another entry is proven");
     }
     let _key = std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<LedgerKey>().ok());
     taken
