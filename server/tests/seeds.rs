@@ -35,6 +35,7 @@ fn write_the_seeds_of_the_fuzzers() {
         ledger_size: 2,
         logins: vec!["ana".parse().unwrap()],
         services: vec!["login".parse().unwrap()],
+        version: None,
     };
     write("message/taken.check-in-reply", host.ask(&body).literal());
 

@@ -10,6 +10,7 @@ mod administration;
 mod alone;
 mod applications;
 mod audit;
+
 mod client;
 mod collections;
 mod contacts;

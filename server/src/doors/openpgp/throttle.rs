@@ -117,7 +117,11 @@ impl Addresses {
         }
         if self.swept.is_none_or(|swept| now.duration_since(swept) >= SWEEP) {
             self.swept = Some(now);
-            self.buckets.retain(|_, bucket| now.duration_since(bucket.at) < Duration::from_secs(60));
+            // Or whoever has enough addresses would have every host that was quiet for a minute share theirs.
+            let is_host = |bucket: &Bucket| bucket.host_until.is_some_and(|until| now < until);
+            self.buckets.retain(|_, bucket| {
+                is_host(bucket) || now.duration_since(bucket.at) < Duration::from_secs(60)
+            });
         }
         if self.buckets.len() < most { address } else { SHARED }
     }
@@ -173,6 +177,18 @@ mod tests {
         let later = now + Duration::from_secs(61);
         assert_eq!(granted(&throttle, "192.0.2.5", later, 5), 3, "the quiet ones are forgotten");
         assert_eq!(throttle.addresses.lock().unwrap().buckets.len(), 1);
+    }
+
+    #[test]
+    fn a_host_that_is_quiet_for_a_minute_is_not_forgotten_for_a_crowd_of_addresses() {
+        let throttle = Throttle { most: 3, ..throttle() };
+        let now = Instant::now();
+        assert_eq!(granted(&throttle, "192.0.2.1", now, 1), 1);
+        throttle.is_host("192.0.2.1".parse().unwrap(), now);
+        for n in 1..200 {
+            let _crowd = granted(&throttle, &format!("203.0.113.{n}"), now + Duration::from_secs(n), 5);
+        }
+        assert_eq!(granted(&throttle, "192.0.2.1", now + Duration::from_secs(200), 100), 20);
     }
 
     #[test]
