@@ -9,8 +9,8 @@
 mod administration;
 mod alone;
 mod applications;
+mod attacks;
 mod audit;
-
 mod client;
 mod collections;
 mod contacts;
@@ -32,7 +32,7 @@ mod registration;
 mod roster;
 mod rotation;
 mod second_card;
-mod syslog;
 mod seeds;
+mod syslog;
 mod tls;
 mod watch;
