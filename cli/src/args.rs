@@ -11,7 +11,7 @@ use countersign_protocol::message::result::Access;
 
 use crate::commands::{
     admin, app, card, collection, contact, emergency_code, enroll, host, journal, ledger, login_try, pam,
-    register, ssh_keys,
+    policy, register, ssh_keys,
 };
 use crate::failure::Failure;
 
@@ -129,6 +129,9 @@ pub(crate) enum Command {
     /// Collections of documents: whose they are, and who may do what with them.
     #[command(subcommand)]
     Collection(collection::Collection),
+    /// Who may do what: documents of policies, tried and kept.
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Administer the server; every change is a request signed by your card.
     #[command(subcommand)]
     Admin(admin::Admin),

@@ -13,6 +13,7 @@ pub(crate) mod journal;
 pub(crate) mod ledger;
 pub(crate) mod login_try;
 pub(crate) mod pam;
+pub(crate) mod policy;
 pub(crate) mod register;
 pub(crate) mod ssh_keys;
 pub(crate) mod status;
@@ -39,6 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Ledger(ledger) => ledger.run(global),
         Command::App(app) => app.run(global),
         Command::Collection(collection) => collection.run(global),
+        Command::Policy(policy) => policy.run(global),
         Command::Admin(admin) => admin.run(global),
     }
 }

@@ -145,6 +145,7 @@ impl From<LocalKind> for Exit {
             | LocalKind::Unconfirmed
             | LocalKind::TrialFailed
             | LocalKind::NotFound
+            | LocalKind::PolicyWrong
             | LocalKind::Output => Self::Failed,
         }
     }

@@ -55,6 +55,8 @@ pub(crate) enum LocalKind {
     LedgerUntrusted,
     /// The journal of this host was changed.
     JournalUntrusted,
+    /// Policies that no server would take.
+    PolicyWrong,
     /// A grant that answers another request than ours.
     GrantUntrusted,
 }

@@ -6,6 +6,7 @@ mod config_show;
 mod init;
 mod invite;
 mod own_files;
+mod policy;
 mod serve;
 mod token;
 
@@ -44,6 +45,9 @@ enum Command {
     Token(token::TokenArguments),
     /// Compare the database with the ledger: an edit is found, and is an alarm.
     Check(check::CheckArguments),
+    /// Check and try policy documents.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// Work with the configuration file.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -111,6 +115,7 @@ impl Arguments {
             Command::Invite(arguments) => invite::run(&arguments),
             Command::Token(arguments) => token::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
+            Command::Policy(command) => policy::run(&command),
             Command::Config(ConfigCommand::Check { config }) => config_check::run(&config),
             Command::Config(ConfigCommand::Show { config }) => config_show::run(&config),
         }

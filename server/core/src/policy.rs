@@ -6,6 +6,7 @@
 //!
 //! A roster is made before anyone asks, and holds while nobody can: what policy says then is in `sight.rs`.
 
+mod cases;
 mod decide;
 mod document;
 mod explain;
@@ -18,6 +19,7 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
+pub use cases::{CaseResult, Cases};
 pub use decide::PolicyDecision;
 pub use document::{Document, Fault, PolicyError};
 pub use facts::{AccountFacts, Facts, InstanceFacts, ResourceFacts, is_own_collection};

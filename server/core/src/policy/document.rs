@@ -1,6 +1,8 @@
 //! A text of policies under its name, and what can be wrong with it.
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::path::Path;
 
 use cedar_policy::ffi::DetailedError;
 use countersign_protocol::ids::PolicyName;
@@ -51,6 +53,21 @@ impl PolicyError {
 }
 
 impl Document {
+    /// A text from a file, which names the document: `default.cedar` holds `default`.
+    ///
+    /// # Errors
+    /// The file's name is none for a document.
+    pub fn of_file(path: &Path, text: String) -> Result<Self, String> {
+        let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+        let name = stem.parse().map_err(|error| {
+            format!(
+                "{}: {stem:?} is {error}. A document is called like its file, without .cedar",
+                path.display()
+            )
+        })?;
+        Ok(Self { name, text })
+    }
+
     /// Something that is wrong with the text as a whole, or at this byte of it.
     pub(super) fn fault(&self, at: Option<usize>, what: impl Into<String>) -> Fault {
         let at = at.map(|byte| place(&self.text, byte));

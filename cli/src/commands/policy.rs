@@ -1,0 +1,52 @@
+//! `countersign policy`: who may do what, tried without a server and kept in it.
+
+mod check;
+mod test;
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use countersign_server_core::policy::{Document, PolicySet};
+
+use crate::args::Global;
+use crate::failure::{Failure, LocalKind};
+use crate::output::Report;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    Check(check::Check),
+    Test(test::Test),
+}
+
+impl Policy {
+    pub(crate) fn run(&self, _global: &Global) -> Result<Report, Failure> {
+        match self {
+            Self::Check(check) => check.run(),
+            Self::Test(test) => test.run(),
+        }
+    }
+}
+
+/// The documents in these files, as they would be in force together.
+fn read(files: &[PathBuf]) -> Result<(Vec<Document>, PolicySet), Failure> {
+    let documents = files.iter().map(|path| document(path)).collect::<Result<Vec<_>, _>>()?;
+    for (at, document) in documents.iter().enumerate() {
+        if documents.iter().take(at).any(|earlier| earlier.name == document.name) {
+            return Err(Failure::usage(format!("two files hold the document {}", document.name)));
+        }
+    }
+    let set = PolicySet::load(&documents, 0)
+        .map_err(|error| Failure::local(LocalKind::PolicyWrong, error.to_string()))?;
+    Ok((documents, set))
+}
+
+fn document(path: &Path) -> Result<Document, Failure> {
+    Document::of_file(path, text(path)?).map_err(Failure::usage)
+}
+
+fn text(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| {
+        Failure::file(format!("{} cannot be read: {error}", path.display()))
+            .then("Policies and cases are text files, in UTF-8.")
+    })
+}
