@@ -45,7 +45,7 @@ enum Command {
     Token(token::TokenArguments),
     /// Compare the database with the ledger: an edit is found, and is an alarm.
     Check(check::CheckArguments),
-    /// Check and try policy documents.
+    /// Check and try policy documents, and put them into the database.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
     /// Work with the configuration file.

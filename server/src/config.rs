@@ -33,7 +33,6 @@ pub use url::ServerUrl;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use countersign_server_core::policy::PolicySet;
 use countersign_server_core::roster::Rules;
 use serde::{Deserialize, Serialize};
 
@@ -47,9 +46,9 @@ pub struct Config {
     pub url: ServerUrl,
     /// The folder with keys and database, made by `init`.
     pub data: PathBuf,
-    /// A policy in place of the one that a new server begins with.
-    #[serde(default)]
-    pub policy: Option<PathBuf>,
+    /// Of earlier releases: policies are documents in the database now.
+    #[serde(default, skip_serializing)]
+    policy: Option<PathBuf>,
     /// TLS by the server itself.
     #[serde(default)]
     pub tls: Option<Tls>,
@@ -85,6 +84,11 @@ pub struct Config {
     pub sms: Option<Sms>,
 }
 
+/// What to do about a key of earlier releases.
+const POLICY_GONE: &str = "is no key any more: policies are documents in the database, changed by requests. Take this line \
+                           out. If the server has run with that file, the database has its text as the document default; if \
+                           not, take it in: countersign-server policy import --config server.toml FILE";
+
 impl Config {
     /// Reads a file. Unknown keys are errors.
     ///
@@ -102,6 +106,9 @@ impl Config {
     /// What no type says, section by section.
     fn check(&self) -> Result<(), Unfit> {
         self.ledger.check()?;
+        if self.policy.is_some() {
+            return Err(Unfit::new("policy", POLICY_GONE));
+        }
         self.limits.check()?;
         self.offline.check()?;
         self.mail.as_ref().map_or(Ok(()), Mail::check)?;
@@ -121,18 +128,6 @@ impl Config {
     #[must_use]
     pub const fn rules(&self) -> Rules {
         Rules { offline: self.offline.rules(), emergency_codes: self.emergency_codes.allowed }
-    }
-
-    /// The policy's text, if another than the default is named.
-    ///
-    /// # Errors
-    /// The file cannot be read, or is no policy. Its path is in the text.
-    pub fn policy_text(&self) -> Result<Option<String>, String> {
-        let Some(path) = &self.policy else { return Ok(None) };
-        let shown = path.display();
-        let text = std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
-        PolicySet::of_one(&text, 0).map_err(|error| format!("{shown}: {error}"))?;
-        Ok(Some(text))
     }
 }
 

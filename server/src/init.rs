@@ -15,7 +15,7 @@ use countersign_server_core::identity::Identity;
 use countersign_server_core::jobs;
 use countersign_server_core::keys::{self, Owner};
 use countersign_server_core::ledger::{Ledger, LedgerWriteError, StorageFailure, generate_key};
-use countersign_server_core::policy::DEFAULT;
+use countersign_server_core::policy;
 use countersign_server_core::secrets::Pepper;
 use countersign_server_core::standing::{Subject, Watched};
 use countersign_server_core::stop::Stop;
@@ -118,7 +118,7 @@ pub fn init(
     keys::claim_all(&*tx, &cert, &Owner::Server, now)?;
     let first = [Subject::account(&wishes.administrator), Subject::application(&wishes.application)];
     let mut watched = Watched::of(&*tx, first)?;
-    tx.put_policy(DEFAULT, now)?;
+    let policy = policy::first(&*tx, now)?.ok_or_else(taken)?;
     let account =
         Account::pending(wishes.administrator.clone(), wishes.logins.clone(), vec![Role::Administrator]);
     let administrator = jobs::invite(&*tx, random, &pepper, &account, now)?.ok_or_else(taken)?;
@@ -136,6 +136,7 @@ pub fn init(
     entry.application = Some(wishes.application.clone());
     entry.key = Some(identity.fingerprint().clone());
     watched.note(&*tx, &mut entry)?;
+    policy::record(&mut entry, &policy);
     let _first = ledger.append(&mut *tx, &entry, None)?;
     let proof =
         ledger.seal(&mut *tx)?.commit(|| tx.commit().map_err(|error| StorageFailure(error.into())))?;

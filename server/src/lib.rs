@@ -27,6 +27,7 @@ pub mod log;
 pub mod metrics;
 pub mod notify;
 pub mod open;
+pub mod policy;
 pub mod post;
 pub mod serve;
 pub mod store;

@@ -10,13 +10,14 @@ use countersign_server_core::core::{Core, Parts};
 use countersign_server_core::identity::Identity;
 use countersign_server_core::ledger::Ledger;
 use countersign_server_core::outbox::Reach;
-use countersign_server_core::policy::{DEFAULT, PolicyError, PolicySet};
 use countersign_server_core::roster::Rules;
 use countersign_server_core::secrets::{Pepper, StoreKey};
-use countersign_server_core::store::{Store, StoreError, Turn};
+use countersign_server_core::stop::Failure;
+use countersign_server_core::store::StoreError;
 use secrecy::SecretString;
 
 use crate::data::{DataError, DataFolder, read_private};
+use crate::policy::{self, ImportError};
 use crate::store::sqlite::{CrashPoint, SqliteStore};
 
 /// The server cannot be brought up from its folder.
@@ -28,9 +29,15 @@ pub enum OpenError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The policy.
+    /// The first policy.
     #[error(transparent)]
-    Policy(#[from] PolicyError),
+    Policy(#[from] ImportError),
+    /// The policies in the database.
+    #[error(
+        "{0}\nNothing would be decided with these policies. Correct them here: countersign-server policy import --config \
+         FILE DOCUMENT"
+    )]
+    Policies(Failure),
 }
 
 /// What the administrator decides beforehand.
@@ -38,15 +45,13 @@ pub enum OpenError {
 pub struct Charter {
     /// What hosts may do while they cannot reach this server, and what accounts are given.
     pub rules: Rules,
-    /// The text of the policy; none for the one that a new server begins with.
-    pub policy: Option<String>,
     /// How people are reached, and who may register alone.
     pub reach: Reach,
 }
 
 impl From<Rules> for Charter {
     fn from(rules: Rules) -> Self {
-        Self { rules, policy: None, reach: Reach::default() }
+        Self { rules, reach: Reach::default() }
     }
 }
 
@@ -70,14 +75,11 @@ pub fn open_with(
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 ) -> Result<Core, OpenError> {
-    let Charter { rules, policy, reach } = charter.into();
+    let Charter { rules, reach } = charter.into();
     let Keys { identity, ledger, pepper, store_key } = keys(folder, url, clock.now())?;
-    let text = policy.as_deref().unwrap_or(DEFAULT);
-    // A text that cannot be used gets no number.
-    PolicySet::of_one(text, 0)?;
     let store = SqliteStore::open(&folder.database(), crash)?;
-    let policy = PolicySet::of_one(text, policy_epoch(&store, text, clock.now())?)?;
-    Ok(Core::new(Parts {
+    policy::ensure(&store, &ledger, &*clock, &*random)?;
+    let core = Core::new(Parts {
         store: Arc::new(store),
         clock,
         random,
@@ -85,21 +87,11 @@ pub fn open_with(
         pepper,
         store_key,
         ledger,
-        policy,
         rules,
         reach,
-    }))
-}
-
-/// The number of this text: that of the one that was in force last if it is the same, else a new one.
-fn policy_epoch(store: &dyn Store, text: &str, now: Timestamp) -> Result<u64, StoreError> {
-    let tx = store.begin(Turn::Alone)?;
-    if let Some(same) = tx.policy_epoch(text)? {
-        return Ok(same);
-    }
-    let epoch = tx.put_policy(text, now)?;
-    tx.commit()?;
-    Ok(epoch)
+    });
+    core.policies().map_err(OpenError::Policies)?;
+    Ok(core)
 }
 
 /// Everything in the folder but the database.

@@ -13,10 +13,12 @@ use countersign_server::data::DataFolder;
 use countersign_server::doors::openpgp::OpenPgpDoor;
 use countersign_server::init::{Made, Wishes, init};
 use countersign_server::open::{self, Charter, open_with};
+use countersign_server::policy::import;
 use countersign_server::store::sqlite::{CrashPoint, SqliteStore};
 use countersign_server_core::audit::{Auditor, Report};
 use countersign_server_core::core::Core;
 use countersign_server_core::outbox::Reach;
+use countersign_server_core::policy::{Change, DEFAULT_NAME, Over};
 use countersign_server_core::roster::{OfflineRules, Rules};
 use countersign_server_core::store::{Store as _, Turn};
 use serde::de::DeserializeOwned;
@@ -70,8 +72,17 @@ impl Server {
 
     /// One with another policy than it begins with.
     pub(crate) fn with_policy(text: &str) -> Self {
-        let rules = Rules { offline: OfflineRules::new(24, 20), emergency_codes: true };
-        Self::with_charter(Charter { policy: Some(text.to_owned()), ..Charter::from(rules) })
+        let server = Self::new();
+        server.import(DEFAULT_NAME, text);
+        server
+    }
+
+    /// Puts a policy document on the server's own machine, as if nobody could otherwise.
+    pub(crate) fn import(&self, name: &str, text: &str) {
+        let (store, keys) = (self.store(), open::keys(&self.folder, URL, self.clock.now()).unwrap());
+        let name = name.parse().unwrap();
+        let change = Change { name: &name, over: Over::Whatever, text: Some(text) };
+        import(&store, &keys.ledger, &[change], true, &*self.clock, &SystemRandom).unwrap();
     }
 
     /// One with these rules.

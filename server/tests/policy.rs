@@ -1,7 +1,12 @@
 //! Another policy than a new server begins with, as hosts and people meet it: by service, place and time.
 
 use countersign_protocol::clock::{Clock as _, Timestamp};
-use countersign_protocol::message::Decision;
+use countersign_protocol::ids::Digest;
+use countersign_protocol::ledger::{EntryKind, Outcome, detail};
+use countersign_protocol::message::result::{
+    PolicyAsked, PolicyChanged, PolicyList, PolicyRemoval, PolicyShown, PolicyText,
+};
+use countersign_protocol::message::{Decision, JobReply};
 use countersign_protocol::roster::OfflineServices;
 use countersign_protocol::statement::{Place, Statement};
 use countersign_server_core::policy::DEFAULT;
@@ -83,9 +88,198 @@ fn what_the_hour_is_decides_at_the_server_alone() {
 }
 
 #[test]
-fn each_policy_has_a_number_that_entries_name() {
-    let server = server(&["sudo-from-the-seat"]);
-    let (host, ..) = server.with_ana();
-    // The first is what every new server begins with.
-    assert_eq!(host.check_in(2, 0, &[]).policy_epoch, 2);
+fn each_change_has_a_number_that_rosters_and_entries_name() {
+    let server = Server::new();
+    let (host, admin, ana) = server.with_ana();
+    assert_eq!(host.check_in(2, 0, &[]).policy_epoch, 1, "what init put");
+    let put = server.put(&host, &admin, "more", None, EMPTY);
+    assert_eq!((put.document.version, put.epoch), (1, 2));
+    assert_eq!(host.check_in(3, 0, &[]).policy_epoch, 2);
+    host.log_in(&ana, "ana");
+    assert_eq!(server.newest(EntryKind::Job).policy_epoch, 2);
+}
+
+/// Nothing that anybody would miss.
+const EMPTY: &str = "// Nothing yet.\n";
+
+const CLOSED: &str = "@id(\"closed\") @reason(\"Closed for today.\")\nforbid (principal, action == Action::\"open-session\", resource)\n\
+     unless { principal.roles.contains(\"administrator\") };\n";
+
+impl Server {
+    /// A change of a document by `person`, which is refused or done.
+    fn try_put(&self, host: &Host, person: &Person, name: &str, over: Option<u64>, text: &str) -> JobReply {
+        let body = serde_json::to_vec(&PolicyText { over, text: text.to_owned() }).unwrap();
+        let operation = if over.is_some() { "update" } else { "create" };
+        host.job(person, operation, &format!("policy/{name}"), Some(&body))
+    }
+
+    fn put(&self, host: &Host, person: &Person, name: &str, over: Option<u64>, text: &str) -> PolicyChanged {
+        let reply = self.try_put(host, person, name, over, text);
+        assert_eq!(reply.decision, Decision::Allowed, "{}", reply.reason);
+        serde_json::from_value(reply.result.unwrap()).unwrap()
+    }
+
+    fn show(&self, host: &Host, person: &Person, name: &str, version: Option<u64>) -> JobReply {
+        let body = serde_json::to_vec(&PolicyAsked { version }).unwrap();
+        host.job(person, "read", &format!("policy/{name}"), Some(&body))
+    }
+}
+
+#[test]
+fn a_change_is_in_force_at_once_in_every_process_and_one_entry_of_the_ledger() {
+    let server = Server::new();
+    let (host, admin, ana) = server.with_ana();
+    // A second process on the same database, which has decided before.
+    let beside = Host { carrier: server.another_door(), ..host.copy() };
+    assert_eq!(beside.log_in(&ana, "ana").decision, Decision::Allowed);
+    let before = server.entries().len();
+    let put = server.put(&host, &admin, "hours", None, CLOSED);
+    let entries = server.entries();
+    let [entry] = &entries[before..] else { panic!("{entries:?}") };
+    assert_eq!((entry.policy_epoch, entry.decision), (1, Outcome::Allowed), "decided by what was before it");
+    for (name, words) in [
+        (detail::POLICY, "hours"),
+        (detail::POLICY_VERSION, "1"),
+        (detail::POLICY_DIGEST, &Digest::of(CLOSED.as_bytes()).to_string()),
+        (detail::POLICY_EPOCH, "2"),
+    ] {
+        assert_eq!(entry.detail[name], words, "{name}");
+    }
+    assert_eq!(put.document.digest, Some(Digest::of(CLOSED.as_bytes())));
+    for at in [&host, &beside] {
+        let reply = at.log_in(&ana, "ana");
+        assert_eq!((reply.decision, reply.reason.as_str()), (Decision::Denied, "Closed for today."));
+        assert_eq!(server.newest(EntryKind::Job).policy_epoch, 2);
+    }
+    // Taken out by the one process, it is gone in the other.
+    let body = serde_json::to_vec(&PolicyRemoval { over: 1 }).unwrap();
+    assert_eq!(beside.job(&admin, "delete", "policy/hours", Some(&body)).decision, Decision::Allowed);
+    assert_eq!(server.newest(EntryKind::Job).detail[detail::POLICY_DIGEST], detail::POLICY_REMOVED);
+    assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
+    // And it comes again as its third version.
+    assert_eq!(server.put(&host, &admin, "hours", None, CLOSED).document.version, 3);
+}
+
+#[test]
+fn nobody_overwrites_a_version_that_they_did_not_see() {
+    let server = Server::new();
+    let (host, admin, _) = server.with_ana();
+    server.put(&host, &admin, "a", None, EMPTY);
+    server.put(&host, &admin, "a", Some(1), CLOSED);
+    let epoch = host.check_in(2, 0, &[]).policy_epoch;
+    for (over, told) in [
+        (Some(1), "at version 2"),
+        (None, "There is a policy document a already, at version 2. To replace it: --over 2"),
+        (Some(3), "at version 2"),
+    ] {
+        let reply = server.try_put(&host, &admin, "a", over, EMPTY);
+        assert_eq!(reply.decision, Decision::Denied);
+        assert!(reply.reason.contains(told), "{}", reply.reason);
+    }
+    let missing = server.try_put(&host, &admin, "b", Some(1), EMPTY);
+    assert_eq!(missing.reason, "There is no policy document b. See: countersign policy list");
+    for name in ["all", "mine", "Upper"] {
+        assert_eq!(server.try_put(&host, &admin, name, None, EMPTY).decision, Decision::Denied, "{name}");
+    }
+    // The same text again is no change.
+    let same = server.put(&host, &admin, "a", Some(2), CLOSED);
+    assert_eq!((same.changed, same.document.version, same.epoch), (false, 2, epoch));
+    assert_eq!(host.check_in(3, 0, &[]).policy_epoch, epoch);
+}
+
+#[test]
+fn every_version_can_be_looked_at_and_put_again() {
+    let server = Server::new();
+    let (host, admin, ana) = server.with_ana();
+    server.put(&host, &admin, "a", None, CLOSED);
+    server.put(&host, &admin, "a", Some(1), EMPTY);
+    let shown = |version| -> PolicyShown {
+        serde_json::from_value(server.show(&host, &admin, "a", version).result.unwrap()).unwrap()
+    };
+    assert_eq!((shown(None).document.version, shown(None).text.as_deref()), (2, Some(EMPTY)));
+    let old = shown(Some(1));
+    assert_eq!(old.text.as_deref(), Some(CLOSED));
+    let history: Vec<_> = old.history.iter().map(|one| (one.version, one.by.clone())).collect();
+    assert_eq!(history, [(2, Some(admin.account.clone())), (1, Some(admin.account.clone()))]);
+    assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
+    assert_eq!(server.put(&host, &admin, "a", Some(2), &old.text.unwrap()).document.version, 3);
+    assert_eq!(host.log_in(&ana, "ana").decision, Decision::Denied);
+    let none = server.show(&host, &admin, "a", Some(9));
+    assert_eq!(none.reason, "The policy document a has no version 9; its newest is 3.");
+    let list = host.job(&admin, "read", "policy/all", None).result.unwrap();
+    let list: PolicyList = serde_json::from_value(list).unwrap();
+    let names: Vec<_> = list.documents.iter().map(|one| (one.name.as_str(), one.version)).collect();
+    assert_eq!((names, list.epoch), (vec![("a", 3), ("default", 1)], 4));
+}
+
+#[test]
+fn a_set_that_could_not_work_changes_nothing() {
+    let server = Server::new();
+    let (host, admin, _) = server.with_ana();
+    for (text, told) in [
+        (
+            "@id(\"x\") @reason(\"x\")\npermit (principal, action, resource)\nwhen { principal.rank > 3 };",
+            "a, line 3, column 8",
+        ),
+        ("permit (principal, action", "a, line 1"),
+        (
+            "@id(\"own-decisions\") @reason(\"x\") forbid (principal, action, resource);",
+            "the other one is in",
+        ),
+    ] {
+        let reply = server.try_put(&host, &admin, "a", None, text);
+        assert_eq!(reply.decision, Decision::Denied);
+        assert!(reply.reason.contains(told), "{}", reply.reason);
+    }
+    assert_eq!(host.check_in(2, 0, &[]).policy_epoch, 1);
+}
+
+#[test]
+fn a_change_that_nobody_could_take_back_is_refused_with_why() {
+    let server = Server::new();
+    let (host, admin, ana) = server.with_ana();
+    let without = |id: &str| {
+        let begin = DEFAULT.find(&format!("@id(\"{id}\")")).unwrap();
+        let end = begin + DEFAULT[begin..].find("};\n").unwrap() + 3;
+        format!("{}{}", &DEFAULT[..begin], &DEFAULT[end..])
+    };
+    for (text, told) in [
+        (without("administrators-change-policies"), "nobody could change it back"),
+        (without("login-bound-to-account"), "no administrator could log in on any host"),
+        (EMPTY.to_owned(), "nobody could change it back"),
+    ] {
+        let reply = server.try_put(&host, &admin, "default", Some(1), &text);
+        assert_eq!(reply.decision, Decision::Denied);
+        assert!(reply.reason.contains(told), "{}", reply.reason);
+    }
+    let forbid = "@id(\"f\") @reason(\"x\") forbid (principal, action in [Action::\"update\", Action::\"delete\"], resource)
+        when { resource is PolicyDocument && resource.name == \"a\" };";
+    assert!(server.try_put(&host, &admin, "a", None, forbid).reason.contains("nobody could change it back"));
+    // Somebody else may be the one who can.
+    let handed = without("administrators-change-policies")
+        + "@id(\"ana\") @reason(\"x\") permit (principal == Account::\"ana\", action, resource is PolicyDocument);";
+    assert_eq!(server.put(&host, &admin, "default", Some(1), &handed).epoch, 2);
+    assert_eq!(server.try_put(&host, &admin, "default", Some(2), DEFAULT).decision, Decision::Denied);
+    assert_eq!(server.put(&host, &ana, "default", Some(2), DEFAULT).epoch, 3);
+    // The server's own console may, by its own word.
+    server.import("default", EMPTY);
+    assert_eq!(host.log_in(&ana, "ana").decision, Decision::Denied);
+    assert_eq!(server.newest(EntryKind::Job).policy_epoch, 4);
+}
+
+#[test]
+fn documents_that_are_there_and_not_there_look_alike_to_whoever_may_not_see_them() {
+    let server = Server::new();
+    let (host, admin, ana) = server.with_ana();
+    server.put(&host, &admin, "a", None, EMPTY);
+    let told = |reply: JobReply, name: &str| {
+        assert_eq!((reply.decision, &reply.result), (Decision::Denied, &None));
+        reply.reason.replace(&format!("policy/{name}"), "policy/…")
+    };
+    for name in ["a", "b", "all"] {
+        let read = told(server.show(&host, &ana, name, None), name);
+        assert_eq!(read, "No policy lets account ana read policy/….");
+        let put = told(server.try_put(&host, &ana, name, Some(1), EMPTY), name);
+        assert_eq!(put, "No policy lets account ana update policy/….");
+    }
 }

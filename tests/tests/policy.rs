@@ -57,17 +57,16 @@ fn login_is_refused_at_a_terminal_that_policy_does_not_mean_and_sudo_is_not() {
 }
 
 #[test]
-fn server_does_not_start_with_a_policy_that_cannot_be_read_and_says_where() {
+fn a_policy_that_cannot_be_read_is_refused_and_told_with_its_place() {
     let machine = Machine::start().unwrap();
     let site = Site::new(&machine, 1, HostKey::Sealed).unwrap();
     let wrong = example("working-hours").replace("weekday", "dayofweek");
-    site.server.go_by(&machine, &format!("{DEFAULT}\n{wrong}")).unwrap();
-    for words in [&["config", "check"][..], &["serve"]] {
-        let mut command = machine.command(target_bin("countersign-server").unwrap());
-        command.args(words).args(["--config", site.server.config()]);
-        let ending = talk(&command, &[], SOON).unwrap();
-        assert!(!ending.status.success());
-        let told = ending.shown;
-        assert!(told.contains("/run/policy.cedar") && told.contains("dayofweek"), "{told}");
-    }
+    let refused = site.server.go_by(&machine, &format!("{DEFAULT}\n{wrong}")).unwrap_err().to_string();
+    let line =
+        DEFAULT.lines().count() + 1 + wrong.lines().position(|line| line.contains("dayofweek")).unwrap() + 1;
+    assert!(refused.contains(&format!("default, line {line}, column 5")), "{refused}");
+    // What was in force still is.
+    let mut show = machine.command(target_bin("countersign-server").unwrap());
+    show.args(["policy", "show", "--config", site.server.config(), "default"]);
+    assert!(!talk(&show, &[], SOON).unwrap().success().unwrap().shown.contains("dayofweek"));
 }

@@ -22,6 +22,18 @@ pub mod detail {
     pub const OF_ACCOUNT: &str = "of-account";
     /// When a host let somebody in without the server, by its own clock.
     pub const AT: &str = "at";
+    /// The policy document that was changed.
+    pub const POLICY: &str = "policy";
+    /// Which version of it the change brought, counted from 1.
+    pub const POLICY_VERSION: &str = "policy-version";
+    /// SHA-256 of its text from then on, or [`POLICY_REMOVED`].
+    pub const POLICY_DIGEST: &str = "policy-digest";
+    /// In place of a digest: the document was taken out.
+    pub const POLICY_REMOVED: &str = "removed";
+    /// The number of the change: what entries decided by these policies name as their `policy_epoch`.
+    pub const POLICY_EPOCH: &str = "policy-epoch";
+    /// Only tried: what would have been decided, `allowed` or `denied`. Nothing was changed.
+    pub const DRY_RUN: &str = "dry-run";
     /// An emergency code was typed: what became of it. Only in entries about that.
     pub const EMERGENCY_CODE: &str = "emergency-code";
 }

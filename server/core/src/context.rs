@@ -1,5 +1,8 @@
 //! What a handler has in hand: the message, its transaction, the time, and the server's own keys.
 
+use std::cell::OnceCell;
+use std::sync::Arc;
+
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::Verified;
 use countersign_protocol::ids::{CorrelationId, Digest, Fingerprint};
@@ -31,6 +34,7 @@ pub(crate) struct Context<'a> {
     tx: &'a mut dyn Transaction,
     /// The rows that the message may change.
     watched: Watched,
+    policy: OnceCell<Arc<PolicySet>>,
 }
 
 impl<'a> Context<'a> {
@@ -41,7 +45,7 @@ impl<'a> Context<'a> {
         now: Timestamp,
         correlation: CorrelationId,
     ) -> Self {
-        Self { now, correlation, core, verified, tx, watched: Watched::default() }
+        Self { now, correlation, core, verified, tx, watched: Watched::default(), policy: OnceCell::new() }
     }
 
     /// Entries say of these rows how they stood and how they stand.
@@ -95,8 +99,13 @@ impl<'a> Context<'a> {
         self.core.ledger()
     }
 
-    pub(crate) fn policy(&self) -> &PolicySet {
-        self.core.policy()
+    /// The policies in force in this transaction, before anything that it changes about them.
+    pub(crate) fn policy(&self) -> Result<Arc<PolicySet>, Failure> {
+        if let Some(policy) = self.policy.get() {
+            return Ok(policy.clone());
+        }
+        let policy = self.core.policy_of(&*self.tx)?;
+        Ok(self.policy.get_or_init(|| policy).clone())
     }
 
     /// Whether the last audit found that this row was edited.

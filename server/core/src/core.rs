@@ -37,7 +37,7 @@ use crate::ledger::{Ledger, LedgerWriteError};
 use crate::offline_use;
 use crate::outbox::Reach;
 use crate::outgoing::Outgoing;
-use crate::policy::PolicySet;
+use crate::policy::{Current, PolicyRead, PolicySet};
 use crate::prepared::Prepared;
 use crate::refusal::{Meter, Reason};
 use crate::registration;
@@ -66,8 +66,6 @@ pub struct Parts {
     pub store_key: StoreKey,
     /// The log's writer.
     pub ledger: Ledger,
-    /// What is allowed.
-    pub policy: PolicySet,
     /// What hosts and people may do beside policy.
     pub rules: Rules,
     /// How people are reached, and who may register alone.
@@ -83,6 +81,7 @@ pub struct Core {
     watches: Watches,
     changes: Changes,
     verdict: Verdict,
+    policies: Current,
 }
 
 /// What becomes of a message.
@@ -131,6 +130,7 @@ impl Core {
             watches: Watches::default(),
             changes: Changes::default(),
             verdict: Verdict::default(),
+            policies: Current::default(),
         }
     }
 
@@ -166,6 +166,14 @@ impl Core {
         let missing = || LedgerWriteError::Damaged("it has no checkpoint".into());
         let (size, _) = self.view()?.checkpoint()?.ok_or_else(missing)?;
         Ok(size)
+    }
+
+    /// How many policies are in force, if this program can read all of them.
+    ///
+    /// # Errors
+    /// [`Failure::Policy`] if it cannot: then it would decide nothing.
+    pub fn policies(&self) -> Result<usize, Failure> {
+        Ok(self.policy_of(&*self.view()?)?.size())
     }
 
     /// Acts on a message, once.
@@ -268,8 +276,9 @@ impl Core {
         &self.parts.ledger
     }
 
-    pub(crate) const fn policy(&self) -> &PolicySet {
-        &self.parts.policy
+    /// The policies that `store` holds: a transaction that has changed none so far, or a view.
+    pub(crate) fn policy_of<R: PolicyRead + ?Sized>(&self, store: &R) -> Result<Arc<PolicySet>, Failure> {
+        self.policies.of(store)
     }
 
     pub(crate) const fn rules(&self) -> Rules {

@@ -18,6 +18,7 @@ mod list;
 mod list_applications;
 mod list_collections;
 mod open_session;
+mod policy;
 mod read_ledger;
 mod renew_emergency_code;
 mod revoke_key;
@@ -148,7 +149,7 @@ pub(crate) fn job_request(
             Check::passed("statement-unused"),
             ruling.check,
         ],
-        policy_epoch: ctx.policy().epoch(),
+        policy_epoch: ctx.policy()?.epoch(),
         policies: ruling.policies,
         statement: Some(proof.digest()),
         evidence: Some(evidence.digest()),
@@ -189,7 +190,7 @@ fn rule(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Ruling, Stop> {
     }
     let about = about::about(ctx.tx(), &statement.resource, &job.account.name)?;
     let facts = Facts::of_request(job.account, job.instance, statement, Some(&about), ctx.now);
-    let (policies, reason) = match ctx.policy().decide(&facts) {
+    let (policies, reason) = match ctx.policy()?.decide(&facts) {
         PolicyDecision::Allowed { policies, reason } => (policies, reason),
         PolicyDecision::Denied { policies, reason } => return Ok(deny(reason, policies, "policy")),
     };
@@ -230,6 +231,10 @@ fn perform(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
         ("read", "account") => list::account(ctx, job),
         ("read", "instances") => list::instances(ctx, job),
         ("read", "instance") => list::instance(ctx, job),
+        ("read", "policy") => policy::read(ctx, job),
+        ("create", "policy") => policy::create(ctx, job),
+        ("update", "policy") => policy::update(ctx, job),
+        ("delete", "policy") => policy::delete(ctx, job),
         ("revoke", "key") => revoke_key::perform(ctx, job),
         ("read", "applications") => list_applications::applications(ctx, job),
         ("read", "application") => list_applications::application(ctx, job),

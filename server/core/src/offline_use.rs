@@ -49,7 +49,7 @@ pub(crate) fn offline_use(
     }
     let judgement = Judgement::of(ctx, &examined)?;
     let evidence = evidence(ctx, &examined.told)?;
-    let entry = entry(ctx, instance, &examined, &judgement, evidence.as_ref());
+    let entry = entry(ctx, instance, &examined, &judgement, evidence.as_ref())?;
     let (verdict, reason) = (judgement.verdict(), entry.reason.clone());
     let answer = move |receipt| OfflineUseReply { receipt, verdict, reason };
     Ok(Draft::recorded(recipient, entry, evidence, answer).quietly(true))
@@ -73,7 +73,7 @@ fn entry(
     examined: &Examined,
     judgement: &Judgement,
     evidence: Option<&Evidence>,
-) -> Entry {
+) -> Result<Entry, Stop> {
     let told = &examined.told;
     let (kind, outcome) = match judgement.verdict() {
         OfflineVerdict::Accepted => (EntryKind::OfflineUse, Outcome::Allowed),
@@ -84,7 +84,7 @@ fn entry(
     entry.instance = Some(examined.made_on.fingerprint.clone());
     entry.application = Some(instance.application.clone());
     entry.checks.clone_from(&judgement.checks);
-    entry.policy_epoch = ctx.policy().epoch();
+    entry.policy_epoch = ctx.policy()?.epoch();
     entry.policies.clone_from(&judgement.policies);
     // What the person signed, where that is certain; else what the host says.
     if let Some((statement, primary)) = examined.proven() {
@@ -120,7 +120,7 @@ fn entry(
     // A card's number leads to a person: the server can recognise it again, and nobody can read it here.
     let card = ctx.pepper().mac(&[b"card", told.card.to_string().as_bytes()]);
     add("card", Digest::from_bytes(card).to_string());
-    entry
+    Ok(entry)
 }
 
 impl Judgement {

@@ -7,24 +7,31 @@
 //! A roster is made before anyone asks, and holds while nobody can: what policy says then is in `sight.rs`.
 
 mod cases;
+mod change;
+mod current;
 mod decide;
 mod document;
 mod explain;
 mod facts;
 mod index;
 mod load;
+mod lockout;
 mod references;
 mod sight;
-mod stored;
+mod store;
 #[cfg(test)]
 mod tests;
 
 pub use cases::{CaseResult, Cases};
+pub(crate) use change::recorded;
+pub use change::{By, Change, Changed, Over, change, first, record};
+pub(crate) use current::Current;
 pub use decide::PolicyDecision;
 pub use document::{Document, Fault, PolicyError};
 pub use facts::{AccountFacts, Facts, InstanceFacts, ResourceFacts, is_own_collection};
 pub use load::PolicySet;
-pub use stored::PolicyStore;
+pub use lockout::Asker;
+pub use store::{PolicyRead, PolicyStore};
 
 /// The policy a new server begins with.
 pub const DEFAULT: &str = include_str!("policy/default.cedar");

@@ -169,7 +169,7 @@ fn may(
     }
     let Some(account) = view.account(&statement.account)? else { return Ok(false) };
     let facts = Facts::of_request(&account, instance, statement, None, now);
-    Ok(matches!(core.policy().decide(&facts), PolicyDecision::Allowed { .. }))
+    Ok(matches!(core.policy_of(view)?.decide(&facts), PolicyDecision::Allowed { .. }))
 }
 
 fn check(

@@ -18,7 +18,7 @@ use crate::keys::{KeyStore, SenderKeys};
 use crate::ledger::{LedgerSnapshot, LedgerTx, OutletStore};
 use crate::offline_use::{OfflineRead, OfflineStore};
 use crate::outbox::{OutboxRead, OutboxStore};
-use crate::policy::PolicyStore;
+use crate::policy::{PolicyRead, PolicyStore};
 use crate::registration::{AloneStore, RegistrationStore};
 use crate::replies::{ReplyRead, ReplyStore};
 use crate::rotation::RotationStore;
@@ -59,6 +59,7 @@ pub trait View:
     + LedgerSnapshot
     + OfflineRead
     + OutboxRead
+    + PolicyRead
     + ReplyRead
     + SenderKeys
     + StandingRead

@@ -114,7 +114,7 @@ impl Core {
         if instance.state == InstanceState::Revoked {
             return Err(Reason::InstanceRevoked.into());
         }
-        let told = watching.asked.told(&*view, self.policy(), self.rules(), &instance)?;
+        let told = watching.asked.told(&*view, &*self.policy_of(&*view)?, self.rules(), &instance)?;
         Ok(told.revision()? != watching.revision)
     }
 

@@ -13,7 +13,6 @@ use super::{CommandError, own_files, print};
 pub(super) fn run(path: &Path) -> Result<(), CommandError> {
     let wrong = |error: &dyn std::fmt::Display| CommandError::Configuration(error.to_string());
     let config = Config::read(path).map_err(|error| wrong(&error))?;
-    config.policy_text().map_err(|error| wrong(&error))?;
     let tls = config.tls.as_ref().map(|tls| Files::from(tls).load(SystemClock.now()));
     let tls = tls.transpose().map_err(|error| wrong(&error))?;
     let _readable = post::carriers(&config).map_err(|error| wrong(&error))?;

@@ -38,8 +38,7 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), CommandError> {
         Config::read(&arguments.config).map_err(|error| CommandError::Configuration(error.to_string()))?;
     let crash = crash_point(arguments.crash_after_write)?;
     let folder = DataFolder::at(config.data.clone());
-    let policy = config.policy_text().map_err(CommandError::Configuration)?;
-    let charter = Charter { rules: config.rules(), policy, reach: post::reach(&config) };
+    let charter = Charter { rules: config.rules(), reach: post::reach(&config) };
     let tls = match &config.tls {
         Some(files) => Some(Arc::new(
             tls::Live::begin(files.into(), SystemClock.now())

@@ -164,6 +164,8 @@ fn unavailable(error: rusqlite::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use countersign_protocol::clock::Timestamp;
+    use countersign_protocol::ids::Digest;
+    use countersign_protocol::message::result::PolicyVersion;
 
     use super::*;
 
@@ -198,20 +200,50 @@ mod tests {
     }
 
     #[test]
-    fn each_policy_text_that_comes_into_force_has_a_number_of_its_own() {
+    fn policies_of_earlier_releases_become_versions_of_one_document() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        std::fs::write(&path, b"").unwrap();
+        let mut before = writer(&path).unwrap();
+        let earlier = embedded::migrations::runner().set_target(refinery::Target::Version(17));
+        earlier.run(&mut before).unwrap();
+        for (epoch, text) in [(1, "a"), (2, "b")] {
+            let digest = Digest::of(text.as_bytes());
+            let sql = "INSERT INTO policies (epoch, digest, text, since) VALUES (?1, ?2, ?3, 7)";
+            before.execute(sql, (epoch, digest.as_bytes(), text)).unwrap();
+        }
+        drop(before);
+        let store = SqliteStore::open(&path, CrashPoint::never()).unwrap();
+        let view = store.view().unwrap();
+        let name = "default".parse().unwrap();
+        let at = |epoch| view.policies_at(epoch).unwrap().pop().map(|document| document.text);
+        assert_eq!((view.policy_epoch().unwrap(), at(1), at(2)), (2, Some("a".into()), Some("b".into())));
+        let [newest] = view.newest_policies().unwrap().try_into().unwrap();
+        assert_eq!((newest.version, newest.digest, newest.by), (2, Some(Digest::of(b"b")), None));
+        assert_eq!(view.policy_history(&name).unwrap().len(), 2);
+        assert_eq!(view.policy_text(&name, 1).unwrap().as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn one_number_of_a_change_is_given_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db");
         std::fs::write(&path, b"").unwrap();
         let store = SqliteStore::create(&path).unwrap();
         let tx = store.begin(Turn::Alone).unwrap();
-        let put = |text| tx.put_policy(text, Timestamp::from_seconds(7)).unwrap();
-        assert_eq!(tx.policy_epoch("a").unwrap(), None);
-        assert_eq!((put("a"), tx.policy_epoch("a").unwrap()), (1, Some(1)));
-        assert_eq!((put("b"), put("a")), (2, 3));
-        assert_eq!((tx.policy_epoch("a").unwrap(), tx.policy_epoch("b").unwrap()), (Some(3), None));
-        tx.commit().unwrap();
-        drop(store);
-        let store = SqliteStore::open(&path, CrashPoint::never()).unwrap();
-        assert_eq!(store.begin(Turn::Alone).unwrap().policy_epoch("a").unwrap(), Some(3));
+        let put = |epoch, name: &str, version, text: Option<&str>| {
+            let digest = text.map(|text| Digest::of(text.as_bytes()));
+            let since = Timestamp::from_seconds(7);
+            let name = name.parse().unwrap();
+            tx.change_policy(&PolicyVersion { name, version, digest, epoch, since, by: None }, text).unwrap()
+        };
+        assert!(put(1, "a", 1, Some("x")) && put(2, "b", 1, Some("y")) && put(3, "a", 2, None));
+        assert!(!put(3, "b", 2, Some("z")), "this epoch is taken");
+        assert!(!put(4, "b", 1, Some("z")), "this version is there");
+        let names = |epoch| -> Vec<String> {
+            tx.policies_at(epoch).unwrap().iter().map(|document| document.name.to_string()).collect()
+        };
+        assert_eq!([names(0), names(1), names(2), names(3)], [vec![], vec!["a"], vec!["a", "b"], vec!["b"]]);
+        assert_eq!(tx.newest_policies().unwrap().len(), 2, "what was taken out has a history");
     }
 }

@@ -2,26 +2,23 @@
 
 use std::path::Path;
 
-use super::Server;
+use super::{SOON, Server, talk};
 use crate::machine::Machine;
+use crate::target_bin;
 use crate::trouble::{Attempt as _, Trouble};
 
 impl Server {
-    /// Has the server go by this policy from its next start on.
+    /// Has the server go by this policy from now on, in place of the default one.
     ///
     /// # Errors
-    /// Its configuration or the policy cannot be written.
+    /// The policy cannot be written, or is refused.
     pub fn go_by(&self, machine: &Machine, policy: &str) -> Result<(), Trouble> {
-        const POLICY: &str = "/run/policy.cedar";
+        const POLICY: &str = "/run/default.cedar";
         machine.write(POLICY, policy, 0o644)?;
-        let path = machine.path(Path::new(&self.config));
-        let text = std::fs::read_to_string(&path).attempt(|| format!("read {}", path.display()))?;
-        let is_ours = |line: &str| line.trim_start_matches('#').starts_with("policy = ");
-        let said: Vec<String> = text
-            .lines()
-            .map(|line| if is_ours(line) { format!("policy = {POLICY:?}") } else { line.to_owned() })
-            .collect();
-        std::fs::write(&path, said.join("\n") + "\n").attempt(|| format!("write {}", path.display()))
+        let mut import = machine.command(target_bin("countersign-server")?);
+        import.args(["policy", "import", "--config", &self.config, POLICY]);
+        talk(&import, &[], SOON)?.success()?;
+        Ok(())
     }
 
     /// The path of its configuration, inside its machine.

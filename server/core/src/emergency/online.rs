@@ -71,7 +71,7 @@ pub(crate) fn emergency_use(ctx: &Context<'_>, instance: &Instance) -> Result<Dr
         Check::passed("statement-unused"),
         ruling.check,
     ];
-    entry.policy_epoch = ctx.policy().epoch();
+    entry.policy_epoch = ctx.policy()?.epoch();
     entry.policies = ruling.policies;
     entry.statement = Some(digest);
     entry.detail.insert(detail::EMERGENCY_CODE.into(), ruling.word.into());
@@ -104,7 +104,7 @@ fn rule(
         return Ok(Ruling::denied("refused", NOT_ACCEPTED, Vec::new(), "account-active"));
     };
     let (policies, reason) =
-        match ctx.policy().decide(&Facts::of_request(&account, instance, statement, None, ctx.now)) {
+        match ctx.policy()?.decide(&Facts::of_request(&account, instance, statement, None, ctx.now)) {
             PolicyDecision::Allowed { policies, reason } => (policies, reason),
             PolicyDecision::Denied { policies, reason } => {
                 return Ok(Ruling::denied("refused", reason, policies, "policy"));

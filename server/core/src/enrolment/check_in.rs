@@ -44,14 +44,15 @@ pub(crate) fn check_in(ctx: &mut Context<'_>, instance: &Instance) -> Result<Dra
         instance.version = body.version;
     }
     let version_retired = super::version_is_retired(ctx, &instance.application, instance.version.as_ref())?;
-    let told = asked.told(ctx.tx(), ctx.policy(), ctx.rules(), &instance)?;
+    let policy = ctx.policy()?;
+    let told = asked.told(ctx.tx(), &policy, ctx.rules(), &instance)?;
     let revision = told.revision()?;
     let roster = told.signed(ctx.identity(), &instance, ctx.now)?;
     let (checkpoint, consistency) = ctx.newest_checkpoint(body.ledger_size)?;
     let reply = CheckInReply {
         state: instance.state,
         forked: instance.forked.is_some(),
-        policy_epoch: ctx.policy().epoch(),
+        policy_epoch: policy.epoch(),
         roster,
         revision,
         checkpoint,

@@ -288,7 +288,7 @@ impl Case<'_, '_> {
             time: Some(*at),
             offline: true,
         };
-        Ok(match self.ctx.policy().decide(&facts) {
+        Ok(match self.ctx.policy()?.decide(&facts) {
             PolicyDecision::Allowed { policies, .. } => (Ok(()), policies),
             PolicyDecision::Denied { policies, reason } => {
                 (wrong(format!("Policy does not permit it, as things stand now: {reason}")), policies)

@@ -159,6 +159,7 @@ impl Case {
             instance: InstanceFacts { fingerprint: &host, application: &application, state: self.host_state },
             operation: &self.operation,
             resource: &resource,
+            about: None,
             login: self.login.as_ref(),
             service: self.service.as_ref(),
             place: place.as_ref(),

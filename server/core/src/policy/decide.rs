@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use cedar_policy::{AuthorizationError, Authorizer, Decision, PolicyId, PolicySet as CedarPolicies, Schema};
 
+use super::document::PolicyError;
 use super::facts::{Facts, entity_type};
 use super::index::Bucket;
 use super::load::PolicySet;
+use super::sight::Sight;
 
 /// What the policy says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +49,13 @@ impl PolicySet {
         self.permits_session(&facts, &self.sessions_beforehand)
     }
 
+    /// Whether it could be permitted at some time, from some place: not only at this moment.
+    pub(super) fn beforehand(&self, operation: &str, collection: &str) -> Result<Beforehand, PolicyError> {
+        let kind = entity_type(collection).unwrap_or_default();
+        let policies = Bucket::of(Sight::Beforehand.of(&self.index.all(operation, kind))?)?;
+        Ok(Beforehand { kind, policies })
+    }
+
     /// Whether this session is permitted while the server cannot be asked, whatever the time.
     #[must_use]
     pub fn permits_session_offline(&self, facts: &Facts<'_>) -> bool {
@@ -73,6 +82,19 @@ impl PolicySet {
         entity_type(facts.resource.collection()).is_some_and(|kind| {
             kind == SESSION && matches!(ask(facts, kind, policies, None), PolicyDecision::Allowed { .. })
         })
+    }
+}
+
+/// The policies about one operation on one collection, as far as they can be known beforehand.
+pub(super) struct Beforehand {
+    kind: &'static str,
+    policies: Bucket,
+}
+
+impl Beforehand {
+    pub(super) fn permits(&self, facts: &Facts<'_>) -> bool {
+        let facts = Facts { time: None, ..*facts };
+        matches!(ask(&facts, self.kind, &self.policies, None), PolicyDecision::Allowed { .. })
     }
 }
 

@@ -46,6 +46,16 @@ impl fmt::Display for Fault {
 }
 
 impl PolicyError {
+    /// The first thing that is wrong, and how many more are: for the one sentence of a denial.
+    #[must_use]
+    pub fn in_a_line(&self) -> String {
+        let first = self.0.first().map(ToString::to_string).unwrap_or_default();
+        match self.0.len() {
+            0 | 1 => first,
+            all => format!("{first} (and {} more)", all - 1),
+        }
+    }
+
     /// Something that is wrong with no one text.
     pub(super) fn general(what: impl Into<String>) -> Self {
         Self(vec![Fault { document: None, at: None, what: what.into() }])

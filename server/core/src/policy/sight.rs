@@ -28,6 +28,7 @@ const KNOWN: &[&[&str]] = &[
     &["principal", "roles"],
     &["principal", "logins"],
     &["principal", "state"],
+    &["resource", "name"],
     &["resource", "instance"],
     &["resource", "instance", "application"],
     &["resource", "instance", "state"],

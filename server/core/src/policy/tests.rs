@@ -179,6 +179,11 @@ fn administration_needs_its_role() {
         ("read", "account/ben", &["administrator", "auditor"], "auditors-read-accounts-and-hosts"),
         ("read", "instances/all", &["administrator", "auditor"], "auditors-read-accounts-and-hosts"),
         ("read", "instance/AB", &["administrator", "auditor"], "auditors-read-accounts-and-hosts"),
+        ("create", "policy/x", &["administrator"], administrator),
+        ("update", "policy/default", &["administrator"], "administrators-change-policies"),
+        ("delete", "policy/x", &["administrator"], "administrators-change-policies"),
+        ("read", "policy/all", &["administrator", "auditor"], "auditors-read-and-explain-policies"),
+        ("explain", "policy/all", &["administrator", "auditor"], "auditors-read-and-explain-policies"),
         ("revoke", "key/AB", &["administrator"], "administrators-suspend-and-revoke"),
         ("revoke", "instance/AB", &["administrator"], "administrators-suspend-and-revoke"),
         ("suspend", "account/ben", &["administrator"], "administrators-suspend-and-revoke"),
@@ -206,7 +211,7 @@ fn administration_needs_its_role() {
 fn what_no_policy_names_is_denied_even_to_administrators() {
     for (operation, resource) in [
         ("delete", "account/ben"),
-        ("update", "policy/default"),
+        ("update", "ledger/entries"),
         ("delete", "application/countersign"),
         ("revoke", "account/ben"),
         ("suspend", "key/AB"),
