@@ -249,8 +249,8 @@ impl Message {
             return Err(MessageError::WrongKind { expected: B::KIND, got: self.kind });
         }
         // The library would take a list of the values of all fields as well.
-        if !self.body.is_object() {
-            return Err(MessageError::Malformed("the body is not an object".into()));
+        if self.body.is_array() {
+            return Err(MessageError::Malformed("the body is a list".into()));
         }
         B::deserialize(&self.body).map_err(|error| MessageError::Malformed(error.to_string()))
     }

@@ -73,6 +73,8 @@ struct Edge {
     workers: Arc<Semaphore>,
     /// One permit for each message that is inside at all.
     queue: Arc<Semaphore>,
+    /// The same for messages from where no host was seen: no crowd of addresses has all places.
+    strangers: Strangers,
     /// One permit for each byte of them.
     bytes: Arc<Semaphore>,
     watchers: Arc<Semaphore>,
@@ -83,6 +85,20 @@ struct Edge {
     telling: Arc<Telling>,
     tls: Option<Arc<tls::Live>>,
     most: Most,
+}
+
+/// Half of all places.
+#[derive(Clone)]
+struct Strangers {
+    workers: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+}
+
+impl Strangers {
+    fn of(most: Most) -> Self {
+        let half = |all: usize| Arc::new(Semaphore::new((all / 2).max(1)));
+        Self { workers: half(most.workers), queue: half(most.queue) }
+    }
 }
 
 /// How many permits there are.
@@ -138,6 +154,7 @@ pub async fn serve(offer: Offer, core: Arc<Core>, stop: impl Future<Output = ()>
         proxies: proxies.clone(),
         workers: Arc::new(Semaphore::new(most.workers)),
         queue: Arc::new(Semaphore::new(most.queue)),
+        strangers: Strangers::of(most),
         bytes: Arc::new(Semaphore::new(HELD)),
         watchers: Arc::new(Semaphore::new(WATCHERS)),
         faults: Faults::default(),

@@ -10,7 +10,7 @@ use countersign_protocol::certificate;
 use countersign_protocol::clock::{Clock as _, SystemClock};
 use countersign_protocol::ledger::{EntryKind, ExportWriter, Trust, detail, verify_export};
 use countersign_protocol::message::result::{ApplicationBundle, LedgerPage};
-use countersign_protocol::message::{Decision, JobRequest};
+use countersign_protocol::message::{Decision, InstanceState, JobRequest};
 use countersign_server::data::DataFolder;
 
 use crate::client::carrier::{Answer, Http, exchange};
@@ -408,6 +408,41 @@ fn a_client_that_hangs_up_keeps_its_place_until_its_message_is_done_with() {
         post(program.port, b"garbage").status == 400
     });
     assert!(free);
+}
+
+#[test]
+fn a_crowd_of_strangers_leaves_half_of_the_places_to_hosts() {
+    use std::io::Write as _;
+    let made = init();
+    made.configure("[limits]\nqueue = 4\n");
+    let program = Program::start(&made.config, &[]);
+    let carrier = Arc::new(Http { port: program.port });
+    let host = Newcomer::new(&made.bundle, carrier, Arc::new(SystemClock)).enrol(Some(&made.token));
+    assert_eq!(host.check_in(1, 0, &[]).state, InstanceState::Active);
+    // While somebody else writes, the workers wait.
+    let database = rusqlite::Connection::open(made.data.join("countersign.db")).unwrap();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let garbage =
+        b"POST /v1/messages HTTP/1.1\r\nHost: l\r\nConnection: close\r\nContent-Length: 7\r\n\r\ngarbage";
+    let crowd: Vec<_> = (2..7)
+        .map(|n| {
+            let mut stream = connect_from(&format!("127.0.0.{n}"), program.port);
+            stream.write_all(garbage).unwrap();
+            std::thread::sleep(Duration::from_millis(200));
+            stream
+        })
+        .collect();
+    let checks_in = std::thread::spawn(move || host.check_in(2, 0, &[]).state);
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(!checks_in.is_finished(), "it waits for the writer, as two of the crowd do");
+    database.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(checks_in.join().unwrap(), InstanceState::Active);
+    let turned_away = crowd.into_iter().filter(|mut stream| {
+        let mut answer = String::new();
+        let _cut = std::io::Read::read_to_string(&mut stream, &mut answer);
+        answer.starts_with("HTTP/1.1 503")
+    });
+    assert_eq!(turned_away.count(), 3);
 }
 
 #[test]

@@ -16,10 +16,10 @@ use countersign_protocol::random::SystemRandom;
 use countersign_server_core::stop::Failure;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Edge;
 use super::body::{self, BodyError, Received};
 use super::connections::Seat;
 use super::watches::Ended;
+use super::{Edge, Strangers};
 use crate::doors::openpgp::{Admission, Answer, Heard};
 use crate::log::{Level, Line};
 use crate::metrics::Counted;
@@ -41,6 +41,12 @@ struct Told {
     response: Response,
 }
 
+/// One of all places and, from where no host was seen, one of those that are for strangers.
+struct Place {
+    _whole: OwnedSemaphorePermit,
+    _among: Option<OwnedSemaphorePermit>,
+}
+
 pub(super) async fn messages(
     State(edge): State<Edge>,
     Extension(peer): Extension<SocketAddr>,
@@ -54,13 +60,19 @@ pub(super) async fn messages(
 }
 
 async fn hear(edge: &Edge, address: IpAddr, seat: &Arc<Seat>, request: Request, began: Instant) -> Told {
-    if let Admission::After(seconds) = edge.throttle.admit(address, began) {
-        let what = "too many messages from this address";
-        return turned_away(edge, "address", what, later(StatusCode::TOO_MANY_REQUESTS, seconds));
-    }
-    let Ok(place) = edge.queue.clone().try_acquire_owned() else {
+    let strangers = match edge.throttle.admit(address, began) {
+        Admission::After(seconds) => {
+            let what = "too many messages from this address";
+            return turned_away(edge, "address", what, later(StatusCode::TOO_MANY_REQUESTS, seconds));
+        }
+        Admission::Stranger => Some(&edge.strangers),
+        Admission::Host => None,
+    };
+    let among = strangers.map(|strangers| strangers.queue.clone().try_acquire_owned()).transpose();
+    let (Ok(among), Ok(place)) = (among, edge.queue.clone().try_acquire_owned()) else {
         return turned_away(edge, "queue", "the queue is full", unavailable(1));
     };
+    let place = Place { _whole: place, _among: among };
     let incoming = body::receive(request.into_body(), &edge.bytes);
     let received = match tokio::time::timeout(PATIENCE, incoming).await {
         Ok(Ok(received)) => received,
@@ -75,7 +87,7 @@ async fn hear(edge: &Edge, address: IpAddr, seat: &Arc<Seat>, request: Request, 
             return turned_away(edge, "slow", "sent too slowly", StatusCode::REQUEST_TIMEOUT.into_response());
         }
     };
-    let answered = match work(edge, received, place).await {
+    let answered = match work(edge, received, place, strangers).await {
         Some(Ok(Heard::Answered(answer))) => Ok(answer),
         Some(Ok(Heard::Watch(watching))) => {
             let _aside = seat.clone().aside();
@@ -177,9 +189,14 @@ fn tell(edge: &Edge, address: IpAddr, told: Told, took: Duration) -> Response {
 async fn work(
     edge: &Edge,
     received: Received,
-    place: OwnedSemaphorePermit,
+    place: Place,
+    strangers: Option<&Strangers>,
 ) -> Option<Result<Heard, Failure>> {
-    let worker = edge.workers.clone().acquire_owned().await.ok()?;
+    let among = match strangers {
+        Some(strangers) => Some(strangers.workers.clone().acquire_owned().await.ok()?),
+        None => None,
+    };
+    let worker = Place { _whole: edge.workers.clone().acquire_owned().await.ok()?, _among: among };
     let door = edge.door.clone();
     let heard = move || {
         let _permits = (worker, place);

@@ -49,8 +49,10 @@ struct Bucket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Admission {
-    /// Yes.
-    Granted,
+    /// Yes: a host was there in the last minutes.
+    Host,
+    /// Yes, for anybody.
+    Stranger,
     /// Not before that many seconds.
     After(u64),
 }
@@ -91,7 +93,7 @@ impl Throttle {
         };
         if *left >= 1.0 {
             *left -= 1.0;
-            return Admission::Granted;
+            return if is_host { Admission::Host } else { Admission::Stranger };
         }
         let seconds = Duration::from_secs_f64(((1.0 - *left) / per_second).min(3600.0));
         Admission::After(seconds.as_secs().saturating_add(1))
@@ -146,7 +148,7 @@ mod tests {
 
     fn granted(throttle: &Throttle, address: &str, now: Instant, tries: usize) -> usize {
         let address = address.parse().unwrap();
-        (0..tries).filter(|_| throttle.admit(address, now) == Admission::Granted).count()
+        (0..tries).filter(|_| !matches!(throttle.admit(address, now), Admission::After(_))).count()
     }
 
     #[test]
