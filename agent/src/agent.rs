@@ -1,6 +1,5 @@
 //! The agent's parts, and what they share.
 
-use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -119,7 +118,7 @@ impl Agent {
         weaknesses: Weaknesses,
     ) -> Result<(Arc<Self>, Ear), StartError> {
         let state = StateDir::open(&config.state_dir)?;
-        let courier = Courier::new(courier_spec(&config.courier_path, &config.courier_user)?);
+        let courier = Courier::new(courier_spec(&config)?);
         let (keeper, ear) = Keeper::new();
         let contacts = Contacts::load(state.clone(), &config.managed)?;
         let time = ServerTime::new(clock, Arc::new(Uptime));
@@ -352,9 +351,11 @@ pub fn find_card(cards: &Cards, card: CardIdent) -> Result<CardSeen, CardError> 
 /// How long pcscd and a card may take to be seen for the first time.
 const FIRST_LOOK: Duration = Duration::from_secs(3);
 
-fn courier_spec(path: &Path, user: &str) -> Result<CourierSpec, StartError> {
+fn courier_spec(config: &Config) -> Result<CourierSpec, StartError> {
+    let user = config.courier_user.as_str();
     let found = nix::unistd::User::from_name(user).ok().flatten();
     let found = found.filter(|found| !found.uid.is_root());
     let found = found.ok_or_else(|| StartError::CourierUser(user.to_owned()))?;
-    Ok(CourierSpec { path: path.to_owned(), user: Some((found.uid.as_raw(), found.gid.as_raw())) })
+    let user = Some((found.uid.as_raw(), found.gid.as_raw()));
+    Ok(CourierSpec { path: config.courier_path.clone(), user, ca: config.server_ca.clone() })
 }

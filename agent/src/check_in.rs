@@ -211,6 +211,7 @@ impl Contacts {
         let logins = self.wanted.first_of(&managed);
         let services = self.services.all();
         let body = CheckIn {
+            server_certificate: Some(link.server.digest()),
             counter: contact.counter,
             ledger_size,
             logins: logins.clone(),
@@ -220,6 +221,13 @@ impl Contacts {
         let exchange = link.ask_once(means, &body, None)?;
         let reply: CheckInReply = exchange.reply.body()?;
 
+        if let Some(certificate) = &reply.server_certificate {
+            // The server's word alone is not enough: its primary key, which lies elsewhere, must have vouched for it.
+            link.server.take_up(&certificate.0, means.wire.time.now()).map_err(|error| {
+                LinkError::Untrusted(format!("its new certificate is not taken: {error}"))
+            })?;
+        }
+        link.server.keep(&self.state)?;
         let newest = link.instance.ledger_key.checkpoint(&reply.checkpoint)?;
         if let Some(seen) = seen
             && let Err(error) = check_consistency(seen.size(), seen.root(), &newest, &reply.consistency)
@@ -252,6 +260,7 @@ impl Contacts {
     /// [`LinkError`].
     pub fn look_at_ledger(&self, link: &Link, means: Means<'_>) -> Result<Checkpoint, LinkError> {
         let body = CheckIn {
+            server_certificate: Some(link.server.digest()),
             counter: self.count()?.counter,
             ledger_size: 0,
             logins: managed_logins(&self.managed)?,

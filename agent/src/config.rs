@@ -38,6 +38,8 @@ pub struct Config {
     pub courier_path: PathBuf,
     /// The user it runs as. Never root.
     pub courier_user: String,
+    /// A file in PEM with whoever vouches for the server's TLS certificate, in place of those whom this system believes.
+    pub server_ca: Option<PathBuf>,
     /// The user whom sshd runs `countersign ssh-keys` as (`AuthorizedKeysCommandUser`): it may ask about every login.
     pub ssh_keys_user: String,
     /// Seconds between two check-ins with the server, 10 to 86400.
@@ -72,6 +74,7 @@ impl Default for Config {
             managed: managed::PATH.into(),
             courier_path: "/usr/libexec/countersign/countersign-courier".into(),
             courier_user: "countersign-courier".to_owned(),
+            server_ca: None,
             ssh_keys_user: "countersign-ssh".to_owned(),
             check_in_seconds: 300,
             share_cards: false,
@@ -185,6 +188,9 @@ impl Config {
             if !path.is_absolute() {
                 return Err((key, "the path must begin with /"));
             }
+        }
+        if self.server_ca.as_ref().is_some_and(|path| !path.is_absolute()) {
+            return Err(("server_ca", "the path must begin with /"));
         }
         if self.pam_socket == self.user_socket {
             return Err(("user_socket", "this is the socket for root's programs already"));

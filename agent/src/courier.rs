@@ -11,6 +11,7 @@
 pub mod frame;
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
@@ -30,6 +31,8 @@ pub struct CourierSpec {
     pub path: PathBuf,
     /// Its user and group; `None` only in tests that are not root.
     pub user: Option<(u32, u32)>,
+    /// Whom it believes about the server's TLS certificate, if not those whom the system believes.
+    pub ca: Option<PathBuf>,
 }
 
 /// An envelope was not carried, or no answer came back.
@@ -67,7 +70,7 @@ impl Courier {
         Self { spec, running: Mutex::new(None) }
     }
 
-    /// Posts `envelope` to `url` and waits for the answer until `deadline`.
+    /// Posts `envelope` to `url` – without one, gets the server's certificate from there – and waits for the answer until `deadline`.
     ///
     /// # Errors
     /// [`CourierError`].
@@ -137,6 +140,11 @@ impl Running {
         command.stdout(Stdio::null()).stderr(Stdio::inherit());
         if let Some((uid, gid)) = spec.user {
             command.arg(uid.to_string()).arg(gid.to_string());
+        }
+        if let Some(ca) = &spec.ca {
+            let mut option = OsString::from("--ca=");
+            option.push(ca);
+            command.arg(option);
         }
         crate::harden::pass_on_nothing(&mut command);
         let child = command.spawn()?;
@@ -248,7 +256,7 @@ mod tests {
         let path = folder.path().join("courier");
         std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        Courier::new(CourierSpec { path, user: None })
+        Courier::new(CourierSpec { path, user: None, ca: None })
     }
 
     fn soon() -> Instant {
@@ -321,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_missing_courier_is_named() {
-        let courier = Courier::new(CourierSpec { path: "/nonexistent/courier".into(), user: None });
+        let courier = Courier::new(CourierSpec { path: "/nonexistent/courier".into(), user: None, ca: None });
         let error = courier.carry("http://x", b"", soon()).unwrap_err().to_string();
         assert!(error.contains("/nonexistent/courier"), "{error}");
     }

@@ -25,6 +25,7 @@ use self::unfinished::Unfinished;
 use crate::agent::Agent;
 use crate::limits::{Alone, OneAtATime};
 use crate::person::Person;
+use crate::reach::Patience;
 use crate::rotation;
 use crate::server_link::{INSTANCE, Link};
 use crate::trouble::Trouble;
@@ -161,6 +162,8 @@ fn run(agent: &Agent, ask: &Enroll, old: Option<&Link>, person: &mut Person) -> 
     let application = certificate::parse_secret(&ask.bundle.secret_key.0).map_err(|error| {
         Trouble::new(ProblemKind::Usage, format!("The bundle's application key: {error}."))
     })?;
+    // The bundle may have lain for longer than the keys in it live. What comes counts by the fingerprint alone.
+    let _news = agent.wire.has_news(&server, Patience::until(Instant::now() + limits::SERVER_ANSWER / 2));
     let enrolment = Enrolment { agent, ask, old, server, application };
 
     let unfinished = match Unfinished::load(&agent.state, ask, agent.wire.time.now())? {

@@ -64,6 +64,7 @@ pub mod rosters;
 pub mod rotation;
 pub mod seat;
 pub mod serve;
+pub mod server;
 pub mod server_link;
 pub mod server_time;
 pub mod services;

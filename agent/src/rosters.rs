@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use countersign_protocol::certificate::Cert;
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::{RosterError, VerifiedRoster, open_roster};
 use countersign_protocol::ids::{Digest, Fingerprint};
 use countersign_protocol::limits;
 use countersign_protocol::roster::SignedRoster;
 
+use crate::server::Server;
 use crate::server_link::Link;
 use crate::state::{StateDir, StateError};
 use crate::wire::LinkError;
@@ -52,14 +52,14 @@ impl From<RosterTrouble> for LinkError {
 #[derive(Debug, Clone, Copy)]
 pub struct Parties<'a> {
     /// The pinned server.
-    pub server: &'a Cert,
+    pub server: &'a Server,
     /// This host.
     pub instance: &'a Fingerprint,
 }
 
 impl<'a> From<&'a Link> for Parties<'a> {
     fn from(link: &'a Link) -> Self {
-        Self { server: &link.server.certificate, instance: &link.instance.fingerprint }
+        Self { server: &link.server, instance: &link.instance.fingerprint }
     }
 }
 
@@ -163,7 +163,7 @@ fn verify(
     parties: Parties<'_>,
     now: Timestamp,
 ) -> Result<VerifiedRoster, RosterError> {
-    open_roster(signed, parties.server, parties.instance, now)
+    open_roster(signed, &parties.server.certificate(), parties.instance, now)
 }
 
 #[cfg(test)]

@@ -163,7 +163,7 @@ fn change(agent: &Agent, made: &Made) -> Result<Enrolled, Trouble> {
         link.primary().signer(&link.base, &agent.cards)?,
         made.primary.signer(&made.base, &agent.cards)?,
     ];
-    let sealed = envelope::seal(&message, signers, &link.server.certificate, now)?;
+    let sealed = envelope::seal(&message, signers, &link.server.certificate(), now)?;
     let unfinished = Unfinished::begin(&link, made)?;
     unfinished.keep(&agent.state)?;
 
@@ -295,7 +295,9 @@ impl<'a> Change<'a> {
             ..self.link.instance.clone()
         };
         let primary = Primary::load(&self.agent.state, &instance.fingerprint, &instance.key_store);
-        Link::new(instance, primary, None)
+        let mut link = Link::new(instance, primary, None)?;
+        link.server = self.link.server.clone();
+        Ok(link)
     }
 
     /// What is not this host's key now is nobody's.

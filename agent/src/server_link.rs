@@ -118,7 +118,9 @@ impl Link {
     pub fn load(state: &StateDir) -> Result<Option<Self>, LinkError> {
         let Some(instance) = state.read::<Instance>(INSTANCE)? else { return Ok(None) };
         let primary = Primary::load(state, &instance.fingerprint, &instance.key_store);
-        Self::new(instance, primary, None).map(Some)
+        let link = Self::new(instance, primary, None)?;
+        link.server.resume(state)?;
+        Ok(Some(link))
     }
 
     /// Of these parts.
@@ -209,9 +211,29 @@ impl Link {
         body: &B,
         transcript: Option<Digest>,
     ) -> Result<Exchange, LinkError> {
-        let sealed = self.seal(means, body, transcript)?;
-        let reply = self.send(means, Answers::Fresh, &sealed)?;
-        Ok(Exchange { sealed, reply })
+        let once = || {
+            let sealed = self.seal(means, body, transcript)?;
+            let reply = self.send(means, Answers::Fresh, &sealed)?;
+            Ok(Exchange { sealed, reply })
+        };
+        self.with_its_keys(means, once)
+    }
+
+    /// Does it, and once more where the server turns out to have other keys than this host knew: nobody read the first.
+    fn with_its_keys<T>(
+        &self,
+        means: Means<'_>,
+        once: impl Fn() -> Result<T, LinkError>,
+    ) -> Result<T, LinkError> {
+        if !self.server.can_be_spoken_to(means.wire.time.now()) {
+            // Away for longer than they live.
+            let _news = means.wire.has_news(&self.server, means.patience);
+        }
+        let before = self.server.digest();
+        match once() {
+            Err(LinkError::Refused { .. }) if self.server.digest() != before => once(),
+            other => other,
+        }
     }
 
     /// Makes an envelope.
@@ -242,7 +264,7 @@ impl Link {
         let mut message =
             Message::new(MessageId::new(means.random)?, now, self.server.fingerprint.clone(), body)?;
         message.transcript = transcript;
-        Ok(envelope::seal(&message, vec![session.signer()?], &self.server.certificate, now)?)
+        Ok(envelope::seal(&message, vec![session.signer()?], &self.server.certificate(), now)?)
     }
 
     /// Sends an envelope, made a moment ago or kept, and proves the answer.
@@ -266,10 +288,9 @@ impl Link {
         cards: &Cards,
         contacts: &Contacts,
     ) -> Result<u64, LinkError> {
-        match self.renew_once(means, cards, contacts) {
-            Err(LinkError::Refused { clock_was_wrong: Some(_), .. }) => {
-                self.renew_once(means, cards, contacts)
-            }
+        let once = || self.with_its_keys(means, || self.renew_once(means, cards, contacts));
+        match once() {
+            Err(LinkError::Refused { clock_was_wrong: Some(_), .. }) => once(),
             other => other,
         }
     }
@@ -283,7 +304,7 @@ impl Link {
         let message =
             Message::new(MessageId::new(means.random)?, now, self.server.fingerprint.clone(), &update)?;
         let signer = primary.signer(&self.base, cards)?;
-        let sealed = envelope::seal(&message, vec![signer], &self.server.certificate, now)?;
+        let sealed = envelope::seal(&message, vec![signer], &self.server.certificate(), now)?;
 
         // The server may seal its answer to the keys it knew before, or to these already.
         let mut decryptors = fresh.decryptors(now)?;

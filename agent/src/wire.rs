@@ -1,10 +1,11 @@
 //! One envelope out, one proven answer back.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use countersign_protocol::certificate::{self, Cert, CertificateError};
-use countersign_protocol::envelope::{self, OpenError, Opening, SealError, Sealed, Verified};
-use countersign_protocol::ids::{CorrelationId, Fingerprint};
+use countersign_protocol::certificate::{Cert, CertificateError};
+use countersign_protocol::envelope::{self, OpenError, Opened, Opening, SealError, Sealed, Verified};
+use countersign_protocol::ids::CorrelationId;
 use countersign_protocol::ledger::LedgerError;
 use countersign_protocol::message::MessageError;
 use countersign_protocol::random::NoRandomness;
@@ -17,31 +18,13 @@ use crate::server_time::{Answers, ServerTime};
 /// Longest time to come back after that is believed: nobody signs it.
 const LONGEST_AFTER: u64 = 120;
 
+/// How rarely the server's certificate is asked for: anybody on the way can give a reason to.
+const SELDOM: Duration = Duration::from_secs(20);
+
 /// Pause before the same bytes are sent again.
 const PAUSE: Duration = Duration::from_millis(150);
 
-/// The one server.
-#[derive(Debug, Clone)]
-pub struct Server {
-    /// As it was pinned at enrolment.
-    pub certificate: Cert,
-    /// Of its primary key.
-    pub fingerprint: Fingerprint,
-    /// Where the courier goes.
-    pub url: String,
-}
-
-impl Server {
-    /// From its certificate.
-    ///
-    /// # Errors
-    /// Not one acceptable certificate.
-    pub fn new(certificate: &[u8], url: &str) -> Result<Self, CertificateError> {
-        let certificate = certificate::parse(certificate)?;
-        let fingerprint = certificate::fingerprint(&certificate)?;
-        Ok(Self { certificate, fingerprint, url: url.to_owned() })
-    }
-}
+pub use crate::server::Server;
 
 /// Why a message has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -139,13 +122,15 @@ pub struct Wire {
     pub time: ServerTime,
     /// Whether the server seems to be there.
     pub reach: Reach,
+    /// When the server's certificate was last asked for. Held to look.
+    asked: Mutex<Option<Instant>>,
 }
 
 impl Wire {
     /// Over this courier.
     #[must_use]
     pub fn new(courier: Courier, time: ServerTime) -> Self {
-        Self { courier, time, reach: Reach::default() }
+        Self { courier, time, reach: Reach::default(), asked: Mutex::default() }
     }
 
     /// Sends what was `sealed` and waits for its answer, which is sealed to `me`. `answers` says whether the answer
@@ -182,15 +167,33 @@ impl Wire {
     ) -> Result<Verified, LinkError> {
         match self.carry(&server.url, sealed, patience)? {
             (200, body) => {
-                let opening = Opening { me, decryptors, keyring: &server.certificate, now: self.time.now() };
-                let reply = envelope::open(&body, opening)?.answering(sealed, &server.fingerprint)?;
+                let reply = match self.opened(server, &body, me, decryptors.clone()) {
+                    // Signed by a key that came while this host was away?
+                    Err(error) if self.has_news(server, patience) => {
+                        drop(error);
+                        self.opened(server, &body, me, decryptors)?
+                    }
+                    other => other?,
+                };
+                let reply = reply.answering(sealed, &server.fingerprint)?;
                 self.time.learn(reply.message().time, answers);
                 Ok(reply)
             }
             (400, body) => {
-                let refusal = envelope::read_refusal(&body, &server.certificate, sealed)?;
+                let read = || envelope::read_refusal(&body, &server.certificate(), sealed);
+                let refusal = match read() {
+                    Err(error) if self.has_news(server, patience) => {
+                        drop(error);
+                        read()?
+                    }
+                    other => other?,
+                };
                 let wrong = self.time.learn(refusal.server_time, answers);
                 let clock_was_wrong = (wrong != 0).then_some(wrong);
+                if clock_was_wrong.is_none() {
+                    // The key that it was sealed to may be gone: whoever can makes the message anew.
+                    let _news = self.has_news(server, patience);
+                }
                 Err(LinkError::Refused { correlation: refusal.correlation, clock_was_wrong })
             }
             (429, _) => Err(LinkError::Unreachable(
@@ -201,6 +204,32 @@ impl Wire {
                 server.url
             ))),
         }
+    }
+
+    fn opened(
+        &self,
+        server: &Server,
+        body: &[u8],
+        me: &Cert,
+        decryptors: Vec<KeyPair>,
+    ) -> Result<Opened, OpenError> {
+        let keyring = server.certificate();
+        envelope::open(body, Opening { me, decryptors, keyring: &keyring, now: self.time.now() })
+    }
+
+    /// Asks for the server's certificate, and takes it up if it is a newer one that the pinned key vouches for; not more
+    /// often than it changes. Says whether it did.
+    pub fn has_news(&self, server: &Server, patience: Patience) -> bool {
+        {
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            if asked.is_some_and(|asked| asked.elapsed() < SELDOM) {
+                return false;
+            }
+            *asked = Some(Instant::now());
+        }
+        // Nothing to carry: the courier fetches the certificate.
+        let carried = self.courier.carry(&server.url, &[], patience.deadline);
+        matches!(carried, Ok((200, bytes)) if server.take_up(&bytes, self.time.now()).is_ok())
     }
 
     /// The same bytes get the same reply, so a lost answer is asked for again.

@@ -2,11 +2,15 @@
 
 use std::sync::LazyLock;
 
+mod server_keys;
 mod signing_part;
+mod subkeys;
 
 use sequoia_openpgp as openpgp;
 
+pub use self::server_keys::{can_be_spoken_to, generate_server, takes_place_of};
 pub use self::signing_part::signing_part;
+pub use self::subkeys::with_new_subkeys;
 pub use openpgp::Cert;
 use openpgp::cert::{CertBuilder, CertParser, CipherSuite};
 use openpgp::crypto::KeyPair;

@@ -38,6 +38,10 @@ pub const SIGNATURES: usize = 2;
 /// Largest statement a card may be asked to sign: a person could still read it.
 pub const STATEMENT: usize = 8 * 1024;
 
+/// How long the server's older decryption key opens what is sealed to it after a newer one was told of, in seconds: two days.
+/// So long the older signing key goes on. A host that was away for longer asks for the certificate.
+pub const SERVER_KEY_OVERLAP: i64 = 2 * 24 * 3600;
+
 /// Largest roster: in base64 it fits an envelope, and so it does beside a statement.
 pub const ROSTER: usize = 1400 * 1024;
 

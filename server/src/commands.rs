@@ -5,6 +5,7 @@ mod config_check;
 mod config_show;
 mod init;
 mod invite;
+mod key;
 mod own_files;
 mod policy;
 mod serve;
@@ -48,6 +49,9 @@ enum Command {
     /// Check and try policy documents, and put them into the database.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Look after the server's own OpenPGP keys.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Work with the configuration file.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -116,6 +120,7 @@ impl Arguments {
             Command::Token(arguments) => token::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
             Command::Policy(command) => policy::run(&command),
+            Command::Key(command) => key::run(command),
             Command::Config(ConfigCommand::Check { config }) => config_check::run(&config),
             Command::Config(ConfigCommand::Show { config }) => config_show::run(&config),
         }

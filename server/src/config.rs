@@ -2,6 +2,7 @@
 
 mod emergency_codes;
 mod error;
+mod keys;
 mod ledger;
 mod limits;
 mod log;
@@ -17,6 +18,7 @@ mod url;
 
 pub use emergency_codes::EmergencyCodes;
 pub use error::{ConfigError, Unfit};
+pub use keys::Keys;
 pub use ledger::Ledger;
 pub use limits::Limits;
 pub use log::{Log, LogFormat, LogLevel};
@@ -64,6 +66,9 @@ pub struct Config {
     /// Whom the ledger is told.
     #[serde(default)]
     pub ledger: Ledger,
+    /// How long the server's subkeys are used.
+    #[serde(default)]
+    pub keys: Keys,
     /// How much at once.
     #[serde(default)]
     pub limits: Limits,
@@ -110,6 +115,7 @@ impl Config {
             return Err(Unfit::new("policy", POLICY_GONE));
         }
         self.limits.check()?;
+        self.keys.check()?;
         self.offline.check()?;
         self.mail.as_ref().map_or(Ok(()), Mail::check)?;
         self.sms.as_ref().map_or(Ok(()), Sms::check)?;

@@ -2,7 +2,7 @@
 
 mod private_file;
 
-pub use private_file::{read_private, write_private};
+pub use private_file::{read_private, replace_private, write_private};
 
 use std::path::{Path, PathBuf};
 

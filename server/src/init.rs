@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-use countersign_protocol::certificate::{self, CertificateError};
+use countersign_protocol::certificate::CertificateError;
 use countersign_protocol::clock::Clock;
 use countersign_protocol::ids::{AccountName, ApplicationName, CorrelationId, Fingerprint, LoginName, Role};
 use countersign_protocol::ledger::{Entry, EntryKind, LedgerKey, Outcome};
@@ -13,10 +13,10 @@ use countersign_protocol::random::{self, NoRandomness, Random};
 use countersign_server_core::accounts::Account;
 use countersign_server_core::identity::Identity;
 use countersign_server_core::jobs;
-use countersign_server_core::keys::{self, Owner};
 use countersign_server_core::ledger::{Ledger, LedgerWriteError, StorageFailure, generate_key};
 use countersign_server_core::policy;
-use countersign_server_core::secrets::Pepper;
+use countersign_server_core::secrets::{Pepper, StoreKey};
+use countersign_server_core::server_keys::{self, Custody, ServerKeys};
 use countersign_server_core::standing::{Subject, Watched};
 use countersign_server_core::stop::Stop;
 use countersign_server_core::store::{Store, StoreError, Turn};
@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 
 use crate::config::{self, ServerUrl};
 use crate::data::{DataError, DataFolder, write_private};
+use crate::own_keys;
 use crate::store::sqlite::SqliteStore;
 
 /// What the administrator chooses.
@@ -99,23 +100,31 @@ pub fn init(
 ) -> Result<Made, InitError> {
     folder.create()?;
     let now = clock.now();
-    let cert = certificate::generate_software("countersign-server", now, None)?;
-    let identity = Identity::new(&cert, wishes.url.as_str().to_owned(), now)?;
-    write_private(&folder.server_key(), &certificate::to_secret_bytes(&cert)?)?;
+    let cert = own_keys::new_primary(now)?;
+    let own = ServerKeys::of(&cert)?.renewed(
+        &cert,
+        now,
+        server_keys::life(config::Keys::default().rotate_days),
+        false,
+    )?;
+    let identity = Identity::new(&own, 1, wishes.url.as_str().to_owned(), now)?;
+    write_private(&folder.server_key(), &own_keys::secret_form(&cert)?)?;
     let ledger_key = generate_key(identity.fingerprint(), random)?;
     let text =
         Zeroizing::new(format!("{}\n{}\n", ledger_key.secret.expose_secret(), ledger_key.public.as_str()));
     write_private(&folder.ledger_key(), text.as_bytes())?;
     let pepper = Zeroizing::new(random::array::<32>(random)?);
     write_private(&folder.pepper(), &*pepper)?;
-    write_private(&folder.store_key(), &*Zeroizing::new(random::array::<32>(random)?))?;
+    let store_key = Zeroizing::new(random::array::<32>(random)?);
+    write_private(&folder.store_key(), &*store_key)?;
+    let store_key = StoreKey::new(*store_key);
     let pepper = Pepper::new(*pepper);
     let ledger = Ledger::open(&ledger_key.secret, ledger_key.public)?;
 
     write_private(&folder.database(), b"")?;
     let store = SqliteStore::create(&folder.database())?;
     let mut tx = store.begin(Turn::Alone)?;
-    keys::claim_all(&*tx, &cert, &Owner::Server, now)?;
+    Custody { store: &store, ledger: &ledger, store_key: &store_key, random }.put(&*tx, 1, &own, now)?;
     let first = [Subject::account(&wishes.administrator), Subject::application(&wishes.application)];
     let mut watched = Watched::of(&*tx, first)?;
     let policy = policy::first(&*tx, now)?.ok_or_else(taken)?;

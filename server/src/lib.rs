@@ -7,6 +7,7 @@
 //! | [`data`] | the folder with keys and database, and who may read it |
 //! | [`init`] | a new server |
 //! | [`invite`], [`token`] | a new code for the first administrator, and a token where no host is left |
+//! | [`own_keys`] | the server's primary key and its subkeys |
 //! | [`open`] | a core from what `init` left |
 //! | [`serve`] | HTTP |
 //! | [`post`] | letters to people, by mail and short message |
@@ -27,6 +28,7 @@ pub mod log;
 pub mod metrics;
 pub mod notify;
 pub mod open;
+pub mod own_keys;
 pub mod policy;
 pub mod post;
 pub mod serve;

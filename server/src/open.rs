@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use countersign_protocol::certificate;
-use countersign_protocol::clock::{Clock, SystemClock, Timestamp};
+use arc_swap::ArcSwap;
+use countersign_protocol::clock::{Clock, SystemClock};
 use countersign_protocol::random::{Random, SystemRandom};
 use countersign_server_core::core::{Core, Parts};
-use countersign_server_core::identity::Identity;
 use countersign_server_core::ledger::Ledger;
 use countersign_server_core::outbox::Reach;
 use countersign_server_core::roster::Rules;
@@ -17,6 +16,7 @@ use countersign_server_core::store::StoreError;
 use secrecy::SecretString;
 
 use crate::data::{DataError, DataFolder, read_private};
+use crate::own_keys::{self, Primary};
 use crate::policy::{self, ImportError};
 use crate::store::sqlite::{CrashPoint, SqliteStore};
 
@@ -38,6 +38,9 @@ pub enum OpenError {
          FILE DOCUMENT"
     )]
     Policies(Failure),
+    /// The server's own keys.
+    #[error("{0}")]
+    Keys(String),
 }
 
 /// What the administrator decides beforehand.
@@ -76,14 +79,16 @@ pub fn open_with(
     random: Arc<dyn Random>,
 ) -> Result<Core, OpenError> {
     let Charter { rules, reach } = charter.into();
-    let Keys { identity, ledger, pepper, store_key } = keys(folder, url, clock.now())?;
+    let keys = keys(folder)?;
     let store = SqliteStore::open(&folder.database(), crash)?;
+    let identity = own_keys::identity(folder, &keys, &store, url, clock.now(), &*random)?;
+    let Keys { ledger, pepper, store_key, .. } = keys;
     policy::ensure(&store, &ledger, &*clock, &*random)?;
     let core = Core::new(Parts {
         store: Arc::new(store),
         clock,
         random,
-        identity,
+        identity: ArcSwap::from_pointee(identity),
         pepper,
         store_key,
         ledger,
@@ -96,33 +101,30 @@ pub fn open_with(
 
 /// Everything in the folder but the database.
 pub struct Keys {
-    /// The server's OpenPGP key.
-    pub identity: Identity,
+    /// The server's primary key; its secret may lie elsewhere.
+    pub primary: Primary,
     /// The log's writer.
     pub ledger: Ledger,
     /// The key under the digests of codes.
     pub pepper: Pepper,
-    store_key: StoreKey,
+    /// The key that seals what rests in the store.
+    pub store_key: StoreKey,
 }
 
 /// Reads the keys, and changes nothing.
 ///
 /// # Errors
 /// [`DataError`].
-pub fn keys(folder: &DataFolder, url: &str, now: Timestamp) -> Result<Keys, DataError> {
+pub fn keys(folder: &DataFolder) -> Result<Keys, DataError> {
     folder.check()?;
     let content = |path: PathBuf| move |what: String| DataError::Content { path, what };
-    let bad_key = content(folder.server_key());
-    let secret = read_private(&folder.server_key())?;
-    let identity = certificate::parse_secret(&secret)
-        .and_then(|cert| Identity::new(&cert, url.to_owned(), now))
-        .map_err(|error| bad_key(error.to_string()))?;
+    let primary = Primary::read(folder)?;
     let ledger = open_ledger(folder)?;
-    if ledger.key().server() != identity.fingerprint() {
+    if ledger.key().server() != primary.fingerprint() {
         return Err(content(folder.ledger_key())("it is the key of another server's ledger".into()));
     }
     Ok(Keys {
-        identity,
+        primary,
         ledger,
         pepper: Pepper::new(thirty_two(folder.pepper())?),
         store_key: StoreKey::new(thirty_two(folder.store_key())?),

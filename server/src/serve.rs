@@ -1,6 +1,7 @@
 //! HTTP: one endpoint for envelopes, and some for whoever watches over the server.
 
 mod body;
+mod certificate;
 mod connections;
 mod descriptors;
 mod health;
@@ -14,7 +15,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::post;
+use axum::routing::{get, post};
+use countersign_protocol::clock::Timestamp;
 use countersign_server_core::core::Core;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -25,6 +27,7 @@ use self::proxies::Proxies;
 use self::stopping::Stopping;
 use self::watches::Watches;
 use crate::config::{Limits, Proxy};
+use crate::data::DataFolder;
 use crate::doors::openpgp::{OpenPgpDoor, Throttle};
 use crate::log::{Level, Log};
 use crate::metrics::Metrics;
@@ -62,6 +65,17 @@ pub struct Offer {
     pub log: Log,
     /// The syslog that takes the ledger.
     pub syslog: Option<PathBuf>,
+    /// How the server's subkeys are exchanged.
+    pub keys: KeyCare,
+}
+
+/// How the server's subkeys are exchanged.
+#[derive(Clone)]
+pub struct KeyCare {
+    /// Where the primary key lies, if it is there.
+    pub folder: DataFolder,
+    /// How long a pair is used.
+    pub rotate_days: u32,
 }
 
 #[derive(Clone)]
@@ -85,6 +99,7 @@ struct Edge {
     telling: Arc<Telling>,
     tls: Option<Arc<tls::Live>>,
     most: Most,
+    keys: KeyCare,
 }
 
 /// Half of all places.
@@ -115,6 +130,7 @@ impl Edge {
         let gauges = &self.metrics.gauges;
         gauges.queue.set(number(self.most.queue.saturating_sub(self.queue.available_permits())));
         gauges.workers.set(number(self.most.workers.saturating_sub(self.workers.available_permits())));
+        gauges.key_expires.set(self.door.keys_end().0.map_or(0, Timestamp::seconds));
         gauges.syslog_backlog.set(i64::try_from(self.telling.backlog()).unwrap_or(i64::MAX));
         gauges.edited_rows.set(number(self.door.core().verdict().findings().len()));
         gauges.tls_expires.set(self.tls.as_ref().map_or(0, |tls| tls.expires().seconds()));
@@ -128,7 +144,7 @@ impl Edge {
 
 /// Serves until `stop` completes, then finishes what it has begun.
 pub async fn serve(offer: Offer, core: Arc<Core>, stop: impl Future<Output = ()> + Send + 'static) {
-    let Offer { listener, tls, limits, proxy, metrics: private, log, syslog } = offer;
+    let Offer { listener, tls, limits, proxy, metrics: private, log, syslog, keys } = offer;
     let limits = Limits { connections: descriptors::connections(limits.connections), ..limits };
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let stopping = Stopping::when(stop);
@@ -163,6 +179,7 @@ pub async fn serve(offer: Offer, core: Arc<Core>, stop: impl Future<Output = ()>
         telling,
         tls: tls.clone(),
         most,
+        keys,
     };
     tokio::spawn(upkeep::keep(edge.clone(), stopping.clone()));
     let watched = private.map(|listener| {
@@ -172,6 +189,7 @@ pub async fn serve(offer: Offer, core: Arc<Core>, stop: impl Future<Output = ()>
     });
     let router = Router::new()
         .route("/v1/messages", post(messages::messages))
+        .route("/v1/certificate", get(certificate::certificate))
         .merge(health::in_public())
         .with_state(edge);
     let coat = Coat { tls, proxies, metrics: Some(metrics) };

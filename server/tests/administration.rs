@@ -207,6 +207,7 @@ fn revoked_host_is_nobody_and_cannot_be_resumed() {
         denied(&host.job(&admin, operation, &name, None), "revoked for good");
     }
     let sealed = other.seal(&other.message(&CheckIn {
+        server_certificate: None,
         counter: 1,
         ledger_size: 0,
         logins: Vec::new(),
@@ -259,6 +260,7 @@ fn administrator_lifts_a_fork_from_another_host_and_the_counter_begins_anew() {
     assert!(server.newest(EntryKind::Job).detail["fork-lifted"].contains("begins anew"));
     // Whoever still speaks for it announces its session keys anew: a copy that goes on shows itself at once.
     let sealed = host.seal(&host.message(&CheckIn {
+        server_certificate: None,
         counter: 8,
         ledger_size: 0,
         logins: Vec::new(),

@@ -202,7 +202,14 @@ fn a_version_has_one_digest_for_ever_and_a_retired_one_enrols_nobody() {
     host.job(&admin, "approve", &format!("instance/{words}"), None);
     let says = |counter: u64, version: &str| -> CheckInReply {
         let version = Some(version.parse().unwrap());
-        let body = CheckIn { counter, ledger_size: 0, logins: vec![], services: vec![], version };
+        let body = CheckIn {
+            server_certificate: None,
+            counter,
+            ledger_size: 0,
+            logins: vec![],
+            services: vec![],
+            version,
+        };
         running.ask(&body).body().unwrap()
     };
     assert!(!says(1, "1.0").version_retired);

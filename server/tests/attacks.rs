@@ -36,8 +36,14 @@ fn a_login_that_is_allowed_one_that_is_denied_and_a_check_in_look_alike_from_out
     let server = Server::new();
     let (host, _admin, ana) = server.with_ana();
     let job = |statement: &Statement| host.message(&JobRequest { signed: ana.sign(statement), body: None });
-    let check_in =
-        CheckIn { counter: 1, ledger_size: 0, logins: Vec::new(), services: Vec::new(), version: None };
+    let check_in = CheckIn {
+        server_certificate: None,
+        counter: 1,
+        ledger_size: 0,
+        logins: Vec::new(),
+        services: Vec::new(),
+        version: None,
+    };
     let mut claimed = host.session(&ana, "ana");
     claimed.claimed = Some("systemctl restart a-service-with-a-long-name".into());
     let exchanges = [
@@ -109,6 +115,7 @@ fn a_hosts_certificate_grows_only_by_what_its_own_primary_key_signs() {
     let (grown, added) = keys::with_session_key(&host.cert, server.clock_now(), Some(3600));
     // It was never announced.
     let literal = host.message(&CheckIn {
+        server_certificate: None,
         counter: 5,
         ledger_size: 0,
         logins: Vec::new(),
@@ -185,6 +192,7 @@ fn what_a_host_prefers_weakens_nothing_that_is_sent_to_it() {
     newcomer.cert = asking_for_less(&newcomer.cert, server.clock_now());
     let host = newcomer.enrol(Some(&server.made.token.token));
     let message = host.message(&CheckIn {
+        server_certificate: None,
         counter: 1,
         ledger_size: 0,
         logins: Vec::new(),
@@ -205,8 +213,14 @@ fn what_a_host_prefers_weakens_nothing_that_is_sent_to_it() {
             .children()
             .any(|packet| packet.tag() == openpgp::packet::Tag::SEIP && packet.version() == Some(1))
     );
-    let again =
-        CheckIn { counter: 2, ledger_size: 0, logins: Vec::new(), services: Vec::new(), version: None };
+    let again = CheckIn {
+        server_certificate: None,
+        counter: 2,
+        ledger_size: 0,
+        logins: Vec::new(),
+        services: Vec::new(),
+        version: None,
+    };
     let literal = host.message(&again).to_bytes().unwrap();
     let honest = Forgery::honest(&literal, host.session_signer(), &host.server, server.clock_now());
     let forged = Forgery { seipdv1: true, ..honest };

@@ -8,11 +8,11 @@ use countersign_server::store::sqlite::{CrashPoint, SqliteStore};
 use countersign_server_core::audit::{Auditor, Report};
 use countersign_server_core::roster::{OfflineRules, Rules};
 
-use crate::fixture::{Server, URL};
+use crate::fixture::Server;
 
 /// As the server does while it runs, and `countersign-server check`.
 fn audit(server: &Server) -> Report {
-    let keys = open::keys(&server.folder, URL, server.clock_now()).unwrap();
+    let keys = open::keys(&server.folder).unwrap();
     let store = SqliteStore::open(&server.folder.database(), CrashPoint::never()).unwrap();
     auditor(&store, &keys).run(server.clock_now(), false).unwrap()
 }
@@ -145,7 +145,7 @@ fn who_looked_into_an_edit_accepts_it_and_the_ledger_says_so() {
     let _hosts = server.with_ana();
     edit(&server, "UPDATE accounts SET roles = '[\"auditor\"]' WHERE name = 'ana'");
     assert_eq!(audit(&server).findings.len(), 1);
-    let keys = open::keys(&server.folder, URL, server.clock_now()).unwrap();
+    let keys = open::keys(&server.folder).unwrap();
     let store = SqliteStore::open(&server.folder.database(), CrashPoint::never()).unwrap();
     assert_eq!(auditor(&store, &keys).accept(server.clock_now()).unwrap(), ["account/ana"]);
     assert_eq!(server.newest(EntryKind::Alarm).detail["event"], "edit-accepted");

@@ -197,6 +197,7 @@ fn application_key_grants_nothing() {
     let job = JobRequest { signed: ana.sign(&statement), body: None };
     let messages: Vec<Message> = vec![
         stranger.message(&CheckIn {
+            server_certificate: None,
             counter: 1,
             ledger_size: 0,
             logins: Vec::new(),
@@ -268,6 +269,7 @@ fn new_session_keys_replace_the_old_and_must_end_within_a_day() {
     let stale = keys::signer(&old.0, &old.1);
     let sealed = host.seal_as(
         &host.message(&CheckIn {
+            server_certificate: None,
             counter: 1,
             ledger_size: 0,
             logins: vec![],
@@ -350,7 +352,14 @@ fn a_cloned_host_alarms_and_loses_administration_but_not_logins() {
 /// Without a counter that is anybody else's.
 fn counted(host: &Host, counter: u64) -> Sealed {
     let (logins, services) = (Vec::new(), Vec::new());
-    host.seal(&host.message(&CheckIn { counter, ledger_size: 0, logins, services, version: None }))
+    host.seal(&host.message(&CheckIn {
+        server_certificate: None,
+        counter,
+        ledger_size: 0,
+        logins,
+        services,
+        version: None,
+    }))
 }
 
 #[test]
@@ -575,6 +584,7 @@ fn a_login_named_often_is_looked_up_once_and_too_many_are_refused() {
     assert_eq!(host.entries(1, &["ana"; 500]).len(), 1);
     let logins = (0..501).map(|n| format!("u{n}").parse().unwrap()).collect();
     let sealed = host.seal(&host.message(&CheckIn {
+        server_certificate: None,
         counter: 2,
         ledger_size: 0,
         logins,
@@ -641,8 +651,14 @@ fn only_a_new_message_of_an_active_host_counts_as_one_of_a_host() {
     let (host, waiting) = (server.host(), server.newcomer().enrol(None));
     let door = server.openpgp_door();
     let shows = |sealed: &Sealed| matches!(door.hear(sealed.bytes()).unwrap(), Heard::Answered(answer) if answer.shows_a_host());
-    let body =
-        CheckIn { counter: 1, ledger_size: 0, logins: Vec::new(), services: Vec::new(), version: None };
+    let body = CheckIn {
+        server_certificate: None,
+        counter: 1,
+        ledger_size: 0,
+        logins: Vec::new(),
+        services: Vec::new(),
+        version: None,
+    };
     let sealed = host.seal(&host.message(&body));
     assert!(shows(&sealed));
     assert!(!shows(&sealed), "anyone can send a copy");

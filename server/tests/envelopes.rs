@@ -28,6 +28,7 @@ use crate::fixture::Server;
 
 fn check_in(host: &Host) -> Message {
     host.message(&CheckIn {
+        server_certificate: None,
         counter: 9,
         ledger_size: 0,
         logins: Vec::new(),
@@ -184,6 +185,7 @@ fn only_the_newest_check_ins_reply_is_kept_and_an_old_one_is_not_acted_upon_agai
     let server = Server::new();
     let host = server.host();
     let body = |counter| CheckIn {
+        server_certificate: None,
         counter,
         ledger_size: 0,
         logins: Vec::new(),

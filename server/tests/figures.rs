@@ -73,7 +73,7 @@ fn a_running_server_is_scraped_and_what_it_says_can_be_read_and_names_nobody() {
     let of = |name: &str| *samples.get(name).unwrap_or_else(|| panic!("no {name} in {text}"));
     assert_eq!(of("countersign_requests_total{reply=\"JobReply\",outcome=\"answered\"}"), 1.0);
     assert_eq!(of("countersign_requests_total{reply=\"-\",outcome=\"refused\"}"), 1.0);
-    assert_eq!(of("countersign_refusals_total{class=\"not-decrypted\"}"), 1.0);
+    assert_eq!(of("countersign_refusals_total{class=\"malformed\"}"), 1.0);
     assert_eq!(of("countersign_request_seconds_count{reply=\"JobReply\"}"), 1.0);
     assert!(of("countersign_request_seconds_sum{reply=\"JobReply\"}") > 0.0);
     assert!(of("countersign_ledger_entries") >= 4.0);

@@ -79,7 +79,7 @@ impl Server {
 
     /// Puts a policy document on the server's own machine, as if nobody could otherwise.
     pub(crate) fn import(&self, name: &str, text: &str) {
-        let (store, keys) = (self.store(), open::keys(&self.folder, URL, self.clock.now()).unwrap());
+        let (store, keys) = (self.store(), open::keys(&self.folder).unwrap());
         let name = name.parse().unwrap();
         let change = Change { name: &name, over: Over::Whatever, text: Some(text) };
         import(&store, &keys.ledger, &[change], true, &*self.clock, &SystemRandom).unwrap();
@@ -221,7 +221,7 @@ impl Server {
 
     /// Compares the tables with the ledger, from its beginning on.
     pub(crate) fn audit(&self) -> Report {
-        let keys = open::keys(&self.folder, URL, self.clock_now()).unwrap();
+        let keys = open::keys(&self.folder).unwrap();
         let store = SqliteStore::open(&self.folder.database(), CrashPoint::never()).unwrap();
         let (pepper, ledger) = (&keys.pepper, &keys.ledger);
         let auditor = Auditor { store: &store, pepper, ledger, random: &SystemRandom };

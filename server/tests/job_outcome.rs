@@ -240,6 +240,7 @@ fn only_a_job_is_told_and_nothing_else_that_was_answered() {
     let server = Server::new();
     let (host, _admin, _ana) = server.with_ana();
     let check_in = host.seal(&host.message(&countersign_protocol::message::CheckIn {
+        server_certificate: None,
         counter: 1,
         ledger_size: 0,
         logins: Vec::new(),

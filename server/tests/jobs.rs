@@ -389,8 +389,14 @@ fn codes_and_tokens_do_not_lie_readable_in_the_database() {
 fn every_other_message_keeps_out_of_handshakes() {
     let server = Server::new();
     let (host, _admin, _ana) = server.with_ana();
-    let body =
-        CheckIn { counter: 1, ledger_size: 0, logins: Vec::new(), services: Vec::new(), version: None };
+    let body = CheckIn {
+        server_certificate: None,
+        counter: 1,
+        ledger_size: 0,
+        logins: Vec::new(),
+        services: Vec::new(),
+        version: None,
+    };
     let sealed = host.seal(&host.message(&body).with_transcript(Digest::of(b"chain")));
     refusal(&host.send(&sealed), &host.server, &sealed);
 }

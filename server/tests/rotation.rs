@@ -31,6 +31,7 @@ fn a_rotated_host_works_under_its_new_name_and_the_old_key_is_nobodys() {
 
     // The old one: neither session key, nor primary key, nor another rotation, nor an enrolment.
     let sealed = old.seal(&old.message(&CheckIn {
+        server_certificate: None,
         counter: 8,
         ledger_size: 0,
         logins: Vec::new(),

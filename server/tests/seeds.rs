@@ -31,6 +31,7 @@ fn write_the_seeds_of_the_fuzzers() {
     let reply: JobReply = answered.body().unwrap();
     write("receipt/taken.login", &serde_json::to_vec(&reply.receipt).unwrap());
     let body = countersign_protocol::message::CheckIn {
+        server_certificate: None,
         counter: 1,
         ledger_size: 2,
         logins: vec!["ana".parse().unwrap()],

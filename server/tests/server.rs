@@ -26,6 +26,7 @@ mod ledger;
 mod malformed;
 mod offline;
 mod outbox;
+mod own_keys;
 mod policy;
 mod program;
 mod registration;

@@ -1,4 +1,4 @@
-//! `countersign-courier URL UID GID`: carries sealed bytes between the agent and one server.
+//! `countersign-courier URL UID GID [--ca=FILE]`: carries sealed bytes between the agent and one server.
 //!
 //! Started by `countersignd` to become that user, with one end of a socketpair as standard input. It
 //! holds no secret and decides nothing; it ends when the agent does.
@@ -17,6 +17,7 @@ use countersign_agent::harden;
 use countersign_protocol::limits;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// Errands under way at once, and one more that waits for news all the time; more are told so.
 const AT_ONCE: usize = 64 + 1;
@@ -25,8 +26,14 @@ const AT_ONCE: usize = 64 + 1;
 /// that goes out on it has to go twice.
 const IDLE: Duration = Duration::from_secs(8);
 
-/// The one address, below the server's URL.
-const ENDPOINT: &str = "/v1/messages";
+/// Where envelopes go, below the server's URL.
+const MESSAGES: &str = "/v1/messages";
+
+/// Where the server's certificate is, for an errand without an envelope.
+const CERTIFICATE: &str = "/v1/certificate";
+
+/// Largest file of certificates that this program reads.
+const ROOTS: u64 = 4 * 1024 * 1024;
 
 fn main() -> ExitCode {
     match run() {
@@ -39,7 +46,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
-    let mut arguments = std::env::args().skip(1);
+    let (options, arguments): (Vec<_>, Vec<_>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
+    let mut arguments = arguments.into_iter();
     let url = arguments.next().ok_or("no URL; this program is started by countersignd")?;
     if let (Some(uid), Some(gid)) = (arguments.next(), arguments.next()) {
         let number = |text: &str| text.parse::<u32>().map_err(|_| format!("{text:?} is not a number"));
@@ -55,7 +64,8 @@ fn run() -> Result<(), String> {
     let socket = std::io::stdin().as_fd().try_clone_to_owned().map_err(|error| error.to_string())?;
     let mut from = UnixStream::from(socket);
     let to = Arc::new(Mutex::new(from.try_clone().map_err(|error| error.to_string())?));
-    let post = Arc::new(Post::new(&url));
+    let ca = options.iter().find_map(|option| option.strip_prefix("--ca="));
+    let post = Arc::new(Post::new(&url, ca)?);
     let under_way = Arc::new(AtomicUsize::new(0));
 
     while let Some(errand) = Errand::read(&mut from).map_err(|error| error.to_string())? {
@@ -81,7 +91,9 @@ struct Post {
 }
 
 impl Post {
-    fn new(url: &str) -> Self {
+    fn new(url: &str, ca: Option<&str>) -> Result<Self, String> {
+        // Only TLS asks for them, and reading the system's takes a while.
+        let roots = if url.starts_with("https:") { roots(ca)? } else { RootCerts::WebPki };
         let config = ureq::Agent::config_builder()
             // A refusal comes with status 400 and must be carried like any answer.
             .http_status_as_error(false)
@@ -89,8 +101,9 @@ impl Post {
             .proxy(None)
             .user_agent("countersign")
             .max_idle_age(IDLE)
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
             .build();
-        Self { agent: config.into(), url: format!("{}{ENDPOINT}", url.trim_end_matches('/')) }
+        Ok(Self { agent: config.into(), url: url.trim_end_matches('/').to_owned() })
     }
 
     fn carry(&self, errand: &Errand) -> Outcome {
@@ -101,16 +114,24 @@ impl Post {
     }
 
     fn post(&self, errand: &Errand) -> Result<(u16, Vec<u8>), String> {
-        let timeout = Duration::from_millis(u64::from(errand.timeout_ms));
-        let mut response = self
-            .agent
-            .post(&self.url)
-            .config()
-            .timeout_global(Some(timeout))
-            .build()
-            .content_type("application/octet-stream")
-            .send(errand.envelope.as_slice())
-            .map_err(|error| error.to_string())?;
+        let timeout = Some(Duration::from_millis(u64::from(errand.timeout_ms)));
+        let answered = if errand.envelope.is_empty() {
+            self.agent
+                .get(format!("{}{CERTIFICATE}", self.url))
+                .config()
+                .timeout_global(timeout)
+                .build()
+                .call()
+        } else {
+            self.agent
+                .post(format!("{}{MESSAGES}", self.url))
+                .config()
+                .timeout_global(timeout)
+                .build()
+                .content_type("application/octet-stream")
+                .send(errand.envelope.as_slice())
+        };
+        let mut response = answered.map_err(|error| error.to_string())?;
         let status = response.status().as_u16();
         // All that the agent needs of such an answer; its body says nothing.
         if status == 503 {
@@ -127,6 +148,30 @@ impl Post {
             .read_to_end(&mut body)
             .map_err(|error| error.to_string())?;
         Ok((status, body))
+    }
+}
+
+/// Those of one file, or of this system; or, where it has none, those of Mozilla that this program brings.
+fn roots(ca: Option<&str>) -> Result<RootCerts, String> {
+    let Some(ca) = ca else {
+        let found = rustls_native_certs::load_native_certs().certs;
+        let found: Vec<_> = found.iter().map(|one| Certificate::from_der(one).to_owned()).collect();
+        return Ok(if found.is_empty() { RootCerts::WebPki } else { RootCerts::from(found) });
+    };
+    let shown = |what: String| format!("{ca}: {what}");
+    let mut text = Vec::new();
+    let file = std::fs::File::open(ca).map_err(|error| shown(error.to_string()))?;
+    file.take(ROOTS).read_to_end(&mut text).map_err(|error| shown(error.to_string()))?;
+    let mut found = Vec::new();
+    for item in parse_pem(&text) {
+        if let PemItem::Certificate(one) = item.map_err(|error| shown(error.to_string()))? {
+            found.push(one);
+        }
+    }
+    if found.is_empty() {
+        Err(shown("holds no certificate in PEM".into()))
+    } else {
+        Ok(RootCerts::from(found))
     }
 }
 

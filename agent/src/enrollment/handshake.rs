@@ -102,7 +102,7 @@ impl Enrolment<'_> {
             &hello,
         )?;
         let signer = self.application_signer()?;
-        let sealed = envelope::seal(&message, vec![signer], &self.server.certificate, now)?;
+        let sealed = envelope::seal(&message, vec![signer], &self.server.certificate(), now)?;
         let mut unfinished =
             Unfinished::begin(self.ask, self.old, base, &session, &ephemeral, key_store, sealed, now)?;
         unfinished.keep(&agent.state)?;
@@ -146,7 +146,7 @@ impl Enrolment<'_> {
                 .with_transcript(transcript.digest());
         let primary = Primary::load(&agent.state, &certificate::fingerprint(&base)?, &unfinished.key_store);
         let signers = vec![self.application_signer()?, primary.signer(&base, &agent.cards)?];
-        let sealed = envelope::seal(&message, signers, &self.server.certificate, now)?;
+        let sealed = envelope::seal(&message, signers, &self.server.certificate(), now)?;
         unfinished.go_on(sealed, transcript.digest(), body.application, body.expires);
         Ok(unfinished.keep(&agent.state)?)
     }
@@ -190,7 +190,7 @@ impl Enrolment<'_> {
             certificate: Binary(certificate::to_bytes(&base)?),
             key_store: unfinished.key_store.clone(),
             application: application.clone(),
-            server_certificate: self.ask.bundle.server_certificate.clone(),
+            server_certificate: Binary(self.server.bytes()),
             server_url: self.server.url.clone(),
             ledger_key,
             ledger_index: proven.index(),

@@ -1,20 +1,11 @@
 //! The keys of a few hours that sign and decrypt in the instance's name.
 
-use std::time::Duration;
-
 use countersign_protocol::certificate::{self, Cert, CertificateError};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::BoxedSigner;
 use countersign_protocol::ids::Fingerprint;
 use countersign_protocol::limits;
-use sequoia_openpgp as openpgp;
-
-use openpgp::Packet;
-use openpgp::crypto::KeyPair;
-use openpgp::packet::Key;
-use openpgp::packet::key::{Key4, SecretParts, SubordinateRole};
-use openpgp::packet::signature::SignatureBuilder;
-use openpgp::types::{Curve, HashAlgorithm, KeyFlags, SignatureType};
+use sequoia_openpgp::crypto::KeyPair;
 
 /// New keys claim to be this much older than they are: a server whose clock is a little behind ours would
 /// take them for keys from the future. Never older than the primary key.
@@ -40,51 +31,8 @@ impl SessionKeys {
     pub fn generate(base: &Cert, mut primary: BoxedSigner, now: Timestamp) -> Result<Self, CertificateError> {
         let born = Timestamp::from(base.primary_key().key().creation_time());
         let created = now.plus(-BACKDATE).max(born);
-        let mut signing = generate(Curve::Ed25519, true, created)?;
-        let decryption = generate(Curve::Cv25519, false, created)?;
-
-        let mut own: KeyPair = signing.clone().into_keypair().map_err(library)?;
-        let back = SignatureBuilder::new(SignatureType::PrimaryKeyBinding)
-            .set_hash_algo(HashAlgorithm::SHA512)
-            .set_signature_creation_time(created.to_system_time())
-            .and_then(|builder| {
-                builder.sign_primary_key_binding(
-                    &mut own,
-                    base.primary_key().key(),
-                    signing.parts_as_public(),
-                )
-            })
-            .map_err(library)?;
-        let signing_binding = binding(created, KeyFlags::empty().set_signing())
-            .and_then(|builder| builder.set_embedded_signature(back))
-            .and_then(|builder| {
-                builder.sign_subkey_binding(
-                    &mut *primary,
-                    Some(base.primary_key().key()),
-                    signing.parts_as_public(),
-                )
-            })
-            .map_err(library)?;
-        let decryption_binding = binding(created, KeyFlags::empty().set_transport_encryption())
-            .and_then(|builder| {
-                builder.sign_subkey_binding(
-                    &mut *primary,
-                    Some(base.primary_key().key()),
-                    decryption.parts_as_public(),
-                )
-            })
-            .map_err(library)?;
-
-        let signing_key = certificate::our_fingerprint(&signing.fingerprint())?;
-        signing = signing.parts_into_secret().map_err(library)?;
-        let packets: Vec<Packet> = vec![
-            Packet::from(signing),
-            signing_binding.into(),
-            Packet::from(decryption),
-            decryption_binding.into(),
-        ];
-        let (cert, _changed) =
-            base.clone().strip_secret_key_material().insert_packets(packets).map_err(library)?;
+        let (cert, signing_key) =
+            certificate::with_new_subkeys(base, &mut *primary, created, limits::SESSION_KEY_LIFE)?;
         Ok(Self { cert, signing_key, until: created.plus(limits::SESSION_KEY_LIFE) })
     }
 
@@ -153,30 +101,6 @@ impl SessionKeys {
         let created = Timestamp::from(newest.key().creation_time());
         Ok(Self { cert, signing_key, until: created.plus(limits::SESSION_KEY_LIFE) })
     }
-}
-
-fn generate(
-    curve: Curve,
-    signs: bool,
-    created: Timestamp,
-) -> Result<Key<SecretParts, SubordinateRole>, CertificateError> {
-    let mut key: Key4<SecretParts, SubordinateRole> = Key4::generate_ecc(signs, curve).map_err(library)?;
-    key.set_creation_time(created.to_system_time()).map_err(library)?;
-    Ok(Key::from(key))
-}
-
-/// SHA-256, because a P-256 key on a card signs nothing longer.
-fn binding(created: Timestamp, flags: KeyFlags) -> openpgp::Result<SignatureBuilder> {
-    let life = Duration::from_secs(u64::try_from(limits::SESSION_KEY_LIFE).unwrap_or(0));
-    SignatureBuilder::new(SignatureType::SubkeyBinding)
-        .set_hash_algo(HashAlgorithm::SHA256)
-        .set_signature_creation_time(created.to_system_time())?
-        .set_key_flags(flags)?
-        .set_key_validity_period(life)
-}
-
-fn library(error: openpgp::anyhow::Error) -> CertificateError {
-    CertificateError::Library(error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": "))
 }
 
 #[cfg(test)]

@@ -3,6 +3,12 @@ use countersign_protocol::roster::Roster;
 use super::*;
 use crate::offline::scene::{NOW, Scene, fingerprint, scene};
 
+/// As the host of a test has it pinned, to the end of the test.
+fn pinned(certificate: &countersign_protocol::certificate::Cert) -> &'static Server {
+    let bytes = countersign_protocol::certificate::to_bytes(certificate).unwrap();
+    Box::leak(Box::new(Server::new(&bytes, "http://127.0.0.1").unwrap()))
+}
+
 struct Host {
     _folder: tempfile::TempDir,
     state: StateDir,
@@ -17,7 +23,7 @@ impl Host {
     }
 
     fn parties(&self) -> Parties<'_> {
-        Parties { server: &scene().server, instance: &self.instance }
+        Parties { server: pinned(&scene().server), instance: &self.instance }
     }
 
     fn rosters(&self) -> Rosters {
@@ -49,7 +55,7 @@ fn a_roster_is_there_again_after_a_restart_and_verified_anew() {
     let other = fingerprint(&scene().ana);
     let stranger = Parties { instance: &other, ..host.parties() };
     assert!(matches!(host.rosters().load(stranger, None, NOW), Err(RosterTrouble::Proof(_))));
-    let stranger = Parties { server: &scene().ana, ..host.parties() };
+    let stranger = Parties { server: pinned(&scene().ana), ..host.parties() };
     assert!(matches!(host.rosters().load(stranger, None, NOW), Err(RosterTrouble::Proof(_))));
 }
 

@@ -141,6 +141,9 @@ pub struct CheckIn {
     /// The version of the application that runs, as it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<VersionName>,
+    /// SHA-256 of the server's certificate as this instance has it. None: it is not to be told of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_certificate: Option<Digest>,
 }
 
 /// What the server tells an instance.
@@ -166,4 +169,8 @@ pub struct CheckInReply {
     /// The version that the check-in named was retired: another one should be installed. Nothing else changes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub version_retired: bool,
+    /// The server's certificate, if it is another one than the instance has: it counts only if the pinned primary key
+    /// vouches for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_certificate: Option<Binary>,
 }

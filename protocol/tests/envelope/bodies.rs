@@ -108,6 +108,7 @@ fn write_the_golden_bodies() {
     let roster: SignedRoster = signed();
     let digest = Digest::of(b"golden");
     let check_in = CheckIn {
+        server_certificate: None,
         counter: 7,
         ledger_size: 12,
         logins: vec!["ana".parse().unwrap(), "root".parse().unwrap()],
@@ -115,6 +116,7 @@ fn write_the_golden_bodies() {
         version: None,
     };
     let reply = CheckInReply {
+        server_certificate: None,
         state: InstanceState::Active,
         forked: false,
         version_retired: false,

@@ -54,6 +54,7 @@ impl Keyring for Ring {
 
 pub(crate) fn check_in(to: &Party) -> Message {
     let body = CheckIn {
+        server_certificate: None,
         counter: 1,
         ledger_size: 0,
         logins: vec!["ana".parse().unwrap()],

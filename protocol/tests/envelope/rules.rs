@@ -309,7 +309,14 @@ fn an_observer_learns_a_class_of_sizes_and_no_name() {
     let audience = certificate::fingerprint(&server.cert).unwrap();
     let said = |logins: usize| {
         let logins = (0..logins).map(|n| format!("login-{n}").parse().unwrap()).collect();
-        let body = CheckIn { counter: 1, ledger_size: 0, logins, services: vec![], version: None };
+        let body = CheckIn {
+            server_certificate: None,
+            counter: 1,
+            ledger_size: 0,
+            logins,
+            services: vec![],
+            version: None,
+        };
         let message =
             Message::new(MessageId::new(&SystemRandom).unwrap(), NOW, audience.clone(), &body).unwrap();
         seal(&message, vec![host.signer()], &server.cert, NOW).unwrap()

@@ -30,6 +30,7 @@ pub(crate) struct Context<'a> {
     /// What people quote.
     pub(crate) correlation: CorrelationId,
     core: &'a Core,
+    identity: Arc<Identity>,
     verified: &'a Verified,
     tx: &'a mut dyn Transaction,
     /// The rows that the message may change.
@@ -45,7 +46,16 @@ impl<'a> Context<'a> {
         now: Timestamp,
         correlation: CorrelationId,
     ) -> Self {
-        Self { now, correlation, core, verified, tx, watched: Watched::default(), policy: OnceCell::new() }
+        Self {
+            now,
+            correlation,
+            core,
+            identity: core.identity(),
+            verified,
+            tx,
+            watched: Watched::default(),
+            policy: OnceCell::new(),
+        }
     }
 
     /// Entries say of these rows how they stood and how they stand.
@@ -88,11 +98,11 @@ impl<'a> Context<'a> {
     }
 
     pub(crate) fn identity(&self) -> &Identity {
-        self.core.identity()
+        &self.identity
     }
 
     pub(crate) fn server(&self) -> &Fingerprint {
-        self.core.identity().fingerprint()
+        self.identity.fingerprint()
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {

@@ -7,6 +7,7 @@
 //!
 //! Cryptography on what came in is done before the transaction, and on what goes out after it.
 
+mod own_keys;
 mod refuse;
 mod settle;
 
@@ -16,6 +17,7 @@ pub(crate) use settle::current;
 use std::sync::Arc;
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use countersign_protocol::clock::{Clock, Timestamp};
 use countersign_protocol::envelope::{OpenError, Opened, Seen};
 use countersign_protocol::ids::CorrelationId;
@@ -58,8 +60,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub random: Arc<dyn Random>,
-    /// The server's OpenPGP key.
-    pub identity: Identity,
+    /// The server's OpenPGP key, as it is now: its subkeys are exchanged.
+    pub identity: ArcSwap<Identity>,
     /// The key under the digests of codes.
     pub pepper: Pepper,
     /// The key that seals replies at rest.
@@ -140,10 +142,10 @@ impl Core {
         self.parts.clock.now()
     }
 
-    /// The server's key.
+    /// The server's key as it is now: its subkeys are exchanged from time to time.
     #[must_use]
-    pub const fn identity(&self) -> &Identity {
-        &self.parts.identity
+    pub fn identity(&self) -> Arc<Identity> {
+        self.parts.identity.load_full()
     }
 
     /// Committed state, for finding out who may have signed.

@@ -1,45 +1,88 @@
-//! Who the server is: its OpenPGP key.
+//! Who the server is: its primary key's name, and what its subkeys can do now.
 
 use countersign_protocol::certificate::{self, Cert, CertificateError};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::BoxedSigner;
-use countersign_protocol::ids::Fingerprint;
+use countersign_protocol::ids::{Digest, Fingerprint};
 use sequoia_openpgp::crypto::KeyPair;
 
-/// The server's certificate and what its secret keys can do.
+use crate::server_keys::ServerKeys;
+
+/// The server's certificate, and what its secret keys can do.
 pub struct Identity {
-    certificate: Cert,
+    announced: Cert,
+    bytes: Vec<u8>,
+    archive: Cert,
     fingerprint: Fingerprint,
     signer: KeyPair,
     decryptors: Vec<KeyPair>,
     url: String,
+    version: u64,
+    turns: Option<Timestamp>,
+    ends: Option<Timestamp>,
+    renewed: Option<Timestamp>,
+    outlived: bool,
 }
 
 impl Identity {
-    /// From the server's certificate with its secret keys, and the URL at which hosts reach the server.
+    /// From the server's subkeys, of which version, and the URL at which hosts reach the server.
     ///
     /// # Errors
-    /// It cannot sign or decrypt now.
-    pub fn new(secret: &Cert, url: String, now: Timestamp) -> Result<Self, CertificateError> {
-        certificate::check(secret, now)?;
-        let fingerprint = certificate::fingerprint(secret)?;
-        let key = certificate::signing_keys(secret, now)
-            .into_iter()
-            .next()
-            .ok_or(CertificateError::NoKey("signing"))?;
+    /// They cannot sign or decrypt now.
+    pub fn new(
+        keys: &ServerKeys,
+        version: u64,
+        url: String,
+        now: Timestamp,
+    ) -> Result<Self, CertificateError> {
+        let announced = keys.announced(now);
+        certificate::check(&announced, now)?;
+        let decryptors = keys.decryptors();
+        if decryptors.is_empty() {
+            return Err(CertificateError::NoKey("decryption"));
+        }
+        // The next moment at which another one signs, or one is told of no more.
+        let moments = keys.pairs(now).into_iter().flat_map(|pair| {
+            [Some(pair.made().plus(countersign_protocol::limits::SERVER_KEY_OVERLAP)), pair.ends]
+        });
         Ok(Self {
-            signer: certificate::signer_of(secret, &key)?,
-            decryptors: certificate::decryptors_of(secret, now)?,
-            certificate: secret.clone().strip_secret_key_material(),
-            fingerprint,
+            bytes: certificate::to_bytes(&announced)?,
+            signer: keys.signer(now)?,
+            fingerprint: keys.fingerprint()?,
+            archive: keys.archive(),
+            turns: moments.flatten().filter(|moment| *moment > now).min(),
+            ends: keys.ends(now),
+            renewed: keys.renewed_at(now),
+            outlived: keys.outlived(now)?.is_some(),
+            announced,
+            decryptors,
             url,
+            version,
         })
     }
 
-    /// The public certificate.
+    /// The public certificate that hosts are told of.
     #[must_use]
     pub const fn certificate(&self) -> &Cert {
-        &self.certificate
+        &self.announced
+    }
+
+    /// Its binary form.
+    #[must_use]
+    pub fn certificate_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// SHA-256 of that.
+    #[must_use]
+    pub fn certificate_digest(&self) -> Digest {
+        Digest::of(&self.bytes)
+    }
+
+    /// With every subkey that there was: for what was signed long ago.
+    #[must_use]
+    pub const fn archive(&self) -> &Cert {
+        &self.archive
     }
 
     /// Its primary fingerprint.
@@ -64,5 +107,29 @@ impl Identity {
     #[must_use]
     pub fn decryptors(&self) -> Vec<KeyPair> {
         self.decryptors.clone()
+    }
+
+    /// Which version of the subkeys this is.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Whether it is another one at `now`, though the subkeys are the same.
+    #[must_use]
+    pub fn has_turned(&self, now: Timestamp) -> bool {
+        self.turns.is_some_and(|turns| turns <= now)
+    }
+
+    /// Whether there are secrets that newer ones took the place of.
+    #[must_use]
+    pub const fn has_outlived_secrets(&self) -> bool {
+        self.outlived
+    }
+
+    /// When the newest subkeys end, and when they were made.
+    #[must_use]
+    pub const fn newest(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        (self.ends, self.renewed)
     }
 }

@@ -16,7 +16,7 @@
 //! | [`refusal`], [`stop`] | why a message went no further |
 //! | [`standing`], [`audit`] | what the ledger says of the tables, and whether they are so |
 //! | [`store`] | what all of this asks of a database |
-//! | [`identity`], [`secrets`] | the server's own keys |
+//! | [`identity`], [`server_keys`], [`secrets`] | the server's own keys, and how they are exchanged |
 #![forbid(unsafe_code)]
 
 pub mod accounts;
@@ -51,6 +51,7 @@ pub mod roster;
 pub mod rotation;
 pub mod secrets;
 pub mod sender;
+pub mod server_keys;
 mod signatory;
 pub mod standing;
 pub mod stop;

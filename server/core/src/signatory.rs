@@ -42,7 +42,8 @@ impl Signatory {
         };
         let account = view.account(&claimed.account)?;
         let keys = account.iter().flat_map(Account::keys).collect::<Vec<_>>();
-        let rules = StatementRules { server: core.identity().fingerprint(), instance, now: when };
+        let identity = core.identity();
+        let rules = StatementRules { server: identity.fingerprint(), instance, now: when };
         // Of two cards it is the second one's, if the first one's says no.
         if let [_, second] = keys.as_slice()
             && let Ok(cert) = certificate::parse(&second.certificate)
@@ -55,7 +56,7 @@ impl Signatory {
         // For nobody, the same work with a certificate that nobody signs with: time does not tell who has an account.
         let certificate = match key {
             Some(key) => Ok(key.certificate.clone()),
-            None => certificate::to_bytes(core.identity().certificate()),
+            None => certificate::to_bytes(identity.certificate()),
         };
         let cert = match certificate.and_then(|bytes| certificate::parse(&bytes)) {
             Ok(cert) => cert,

@@ -35,6 +35,9 @@ pub enum Failure {
     /// A reply could not be written, sealed or read back.
     #[error("the reply could not be made: {0}")]
     Reply(String),
+    /// The server's own subkeys.
+    #[error("the server's own keys: {0}")]
+    Keys(String),
     /// The policy engine.
     #[error("the policy could not be asked: {0}")]
     Policy(String),

@@ -22,6 +22,7 @@ use crate::policy::{PolicyRead, PolicyStore};
 use crate::registration::{AloneStore, RegistrationStore};
 use crate::replies::{ReplyRead, ReplyStore};
 use crate::rotation::RotationStore;
+use crate::server_keys::{ServerKeyRead, ServerKeyStore};
 use crate::standing::StandingRead;
 use crate::tokens::TokenStore;
 
@@ -63,6 +64,7 @@ pub trait View:
     + ReplyRead
     + SenderKeys
     + StandingRead
+    + ServerKeyRead
 {
 }
 
@@ -89,6 +91,7 @@ pub trait Transaction:
     + ReplyStore
     + RotationStore
     + StandingRead
+    + ServerKeyStore
     + TokenStore
 {
     /// Makes everything durable at once.

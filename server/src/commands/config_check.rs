@@ -20,7 +20,7 @@ pub(super) fn run(path: &Path) -> Result<(), CommandError> {
     print(&format!(
         "{} is good.\nServer fingerprint: {}\n",
         path.display(),
-        keys.identity.fingerprint().spaced()
+        keys.primary.fingerprint().spaced()
     ));
     if let Some(tls) = &tls {
         print(&format!("TLS certificate:    until {}\n", tls.expires));

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use countersign_protocol::clock::{Clock as _, SystemClock};
-
 use super::CommandError;
 use crate::config::Config;
 use crate::data::DataFolder;
@@ -14,8 +12,7 @@ use crate::store::sqlite::{CrashPoint, SqliteStore};
 pub(super) fn keys(config: &Path) -> Result<(DataFolder, Keys), CommandError> {
     let config = Config::read(config).map_err(|error| CommandError::Configuration(error.to_string()))?;
     let folder = DataFolder::at(config.data);
-    let keys = open::keys(&folder, config.url.as_str(), SystemClock.now())
-        .map_err(|error| CommandError::Data(error.to_string()))?;
+    let keys = open::keys(&folder).map_err(|error| CommandError::Data(error.to_string()))?;
     Ok((folder, keys))
 }
 

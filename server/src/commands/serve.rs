@@ -16,7 +16,7 @@ use crate::log::Log;
 use crate::notify;
 use crate::open::{Charter, open};
 use crate::post::{self, PostOffice};
-use crate::serve::{Offer, serve};
+use crate::serve::{KeyCare, Offer, serve};
 use crate::store::sqlite::CrashPoint;
 use crate::tls;
 
@@ -85,8 +85,9 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), CommandError> {
         let log = Log::new(config.log);
         let core = Arc::new(core);
         let _post_office = PostOffice::open(&core, carriers, log).map_err(failed)?;
-        let Config { limits, proxy, ledger, .. } = config;
-        let offer = Offer { listener, tls, limits, proxy, metrics, log, syslog: ledger.syslog };
+        let Config { limits, proxy, ledger, keys, .. } = config;
+        let keys = KeyCare { folder, rotate_days: keys.rotate_days };
+        let offer = Offer { listener, tls, limits, proxy, metrics, log, syslog: ledger.syslog, keys };
         notify::tell("READY=1");
         serve(offer, core, stop).await;
         Ok(())

@@ -40,6 +40,27 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<(), DataError> {
     file.sync_all().map_err(io)
 }
 
+/// Puts a file in the place of one, all or nothing. What was there is overwritten where it lay, as far as the disk lets us.
+///
+/// # Errors
+/// [`DataError`]; the old one is there then.
+pub fn replace_private(path: &Path, content: &[u8]) -> Result<(), DataError> {
+    let io = |error| DataError::Io { path: path.to_owned(), error };
+    let new = path.with_extension("new");
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+        _ => {}
+    }
+    let mut old = OpenOptions::new().write(true).open(path).map_err(io)?;
+    write_private(&new, content)?;
+    std::fs::rename(&new, path).map_err(io)?;
+    if let Some(folder) = path.parent() {
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
+    }
+    let length = old.metadata().map_err(io)?.len().min(SIZE);
+    old.write_all(&vec![0; usize::try_from(length).unwrap_or(0)]).and_then(|()| old.sync_all()).map_err(io)
+}
+
 pub(super) fn check_folder(path: &Path) -> Result<(), DataError> {
     let metadata = std::fs::metadata(path).map_err(|error| DataError::Io { path: path.to_owned(), error })?;
     check(path, &metadata, 0o700)

@@ -6,6 +6,8 @@ pub use throttle::{Admission, Throttle, network};
 
 use std::sync::Arc;
 
+use countersign_protocol::certificate::Cert;
+use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::{self, Opening};
 use countersign_protocol::ids::CorrelationId;
 use countersign_protocol::message::MessageKind;
@@ -133,6 +135,30 @@ impl OpenPgpDoor {
     #[must_use]
     pub const fn core(&self) -> &Arc<Core> {
         &self.core
+    }
+
+    /// The server's certificate as hosts are told of it.
+    #[must_use]
+    pub fn certificate(&self) -> Vec<u8> {
+        self.core.identity().certificate_bytes().to_vec()
+    }
+
+    /// Does what is due for the server's own subkeys; see [`Core::keep_keys`]. Blocks on disk.
+    ///
+    /// # Errors
+    /// What stood in the way.
+    pub fn keep_keys(
+        &self,
+        primary: impl FnOnce() -> Option<Cert>,
+        days: u32,
+    ) -> Result<Option<&'static str>, Failure> {
+        self.core.keep_keys(primary, days)
+    }
+
+    /// When the newest of the server's subkeys end, and what somebody should know of that.
+    #[must_use]
+    pub fn keys_end(&self) -> (Option<Timestamp>, Option<String>) {
+        (self.core.identity().newest().0, self.core.key_warning())
     }
 
     /// How many entries the ledger has, if a message could be answered now. Blocks on disk.

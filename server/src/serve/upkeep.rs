@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use super::{Edge, Stopping};
 use crate::log::Level;
 use crate::notify;
+use crate::own_keys::Primary;
 use crate::tls::Renewed;
 
 /// How often files are looked at.
@@ -45,13 +46,17 @@ pub(super) async fn keep(edge: Edge, stopping: Stopping) {
     loop {
         tokio::select! {
             () = stopping.begun() => break,
-            _ = looks.tick() => look(&edge, false).await,
+            _ = looks.tick() => {
+                look(&edge, false).await;
+                keep_keys(&edge).await;
+            }
             _ = audits.tick() => audit(&edge, false),
             _ = whole_audits.tick() => audit(&edge, true),
             _ = reminders.tick() => remind(&edge),
             () = hung_up(&mut hangups) => {
                 notify::tell("RELOADING=1");
                 look(&edge, true).await;
+                keep_keys(&edge).await;
                 notify::tell("READY=1");
             }
             () = due(&mut signs) => {
@@ -81,7 +86,7 @@ pub(super) fn warnings(edge: &Edge) -> Vec<String> {
         let waiting = edge.telling.backlog();
         format!("syslog takes nothing, {waiting} entries of the ledger wait for it: {why}")
     });
-    tls.into_iter().chain(edited).chain(unaudited).chain(untold).collect()
+    tls.into_iter().chain(edge.door.keys_end().1).chain(edited).chain(unaudited).chain(untold).collect()
 }
 
 fn ends_soon(what: &str, at: Timestamp, soon: i64, now: Timestamp) -> Option<String> {
@@ -126,6 +131,23 @@ async fn look(edge: &Edge, asked: bool) {
             edge.log
                 .note(Level::Error, &format!("the new TLS files are not used, the old ones stay: {error}"));
         }
+    }
+}
+
+/// What is due for the server's own subkeys. What stands in the way is said again when it is tried again: rarely enough.
+async fn keep_keys(edge: &Edge) {
+    let (door, care) = (edge.door.clone(), edge.keys.clone());
+    let kept = tokio::task::spawn_blocking(move || {
+        let primary = || {
+            let primary = Primary::read(&care.folder).ok()?;
+            primary.has_secret().then(|| primary.certificate().clone())
+        };
+        door.keep_keys(primary, care.rotate_days)
+    });
+    match kept.await {
+        Ok(Ok(None)) | Err(_) => {}
+        Ok(Ok(Some(done))) => edge.log.note(Level::Info, done),
+        Ok(Err(failure)) => edge.log.note(Level::Error, &failure.to_string()),
     }
 }
 

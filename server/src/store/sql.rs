@@ -28,6 +28,7 @@ mod replies;
 mod rotations;
 mod row;
 mod rows;
+mod server_keys;
 mod standings;
 mod tokens;
 mod value;

@@ -125,9 +125,16 @@ impl Host {
     pub(crate) fn check_in(&self, counter: u64, ledger_size: u64, logins: &[&str]) -> CheckInReply {
         let logins = logins.iter().map(|login| login.parse::<LoginName>().unwrap()).collect();
         self.counter.fetch_max(counter, Ordering::SeqCst);
-        self.ask(&CheckIn { counter, ledger_size, logins, services: Vec::new(), version: None })
-            .body()
-            .unwrap()
+        self.ask(&CheckIn {
+            server_certificate: None,
+            counter,
+            ledger_size,
+            logins,
+            services: Vec::new(),
+            version: None,
+        })
+        .body()
+        .unwrap()
     }
 
     /// The roster in a reply, opened as an honest host does.
@@ -140,7 +147,16 @@ impl Host {
         let logins = logins.iter().map(|login| login.parse().unwrap()).collect();
         let services = services.iter().map(|service| service.parse().unwrap()).collect();
         self.counter.fetch_max(counter, Ordering::SeqCst);
-        self.ask(&CheckIn { counter, ledger_size: 0, logins, services, version: None }).body().unwrap()
+        self.ask(&CheckIn {
+            server_certificate: None,
+            counter,
+            ledger_size: 0,
+            logins,
+            services,
+            version: None,
+        })
+        .body()
+        .unwrap()
     }
 
     /// The question whether there is anything else than `revision` to tell.

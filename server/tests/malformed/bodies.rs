@@ -97,6 +97,7 @@ fn samples(stage: &Stage) -> Vec<Sample> {
             InstanceCheckIn,
             session,
             CheckIn {
+                server_certificate: None,
                 counter: 1 << 40,
                 ledger_size: 0,
                 logins: vec![login()],

@@ -76,6 +76,7 @@ impl Stage {
     pub(crate) fn message(&self) -> Message {
         let logins = vec!["ana".parse().unwrap()];
         self.host.message(&CheckIn {
+            server_certificate: None,
             counter: 1 << 40,
             ledger_size: 0,
             logins,

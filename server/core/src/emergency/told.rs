@@ -164,7 +164,7 @@ fn permitted(
     name: &Fingerprint,
     told: &OfflineEmergency,
 ) -> Result<Binary, (Option<Binary>, Wrong)> {
-    let server = ctx.identity().certificate();
+    let server = ctx.identity().archive();
     let roster = open_roster(&told.roster, server, name, told.at)
         .map_err(|error| (None, ("roster-signature", format!("The roster is not good: {error}."))))?;
     let held = roster

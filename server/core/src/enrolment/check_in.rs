@@ -1,5 +1,6 @@
 //! "I am here; what is new?"
 
+use countersign_protocol::binary::Binary;
 use countersign_protocol::ledger::{EntryKind, Outcome};
 use countersign_protocol::message::{CheckIn, CheckInReply};
 
@@ -47,6 +48,11 @@ pub(crate) fn check_in(ctx: &mut Context<'_>, instance: &Instance) -> Result<Dra
     let policy = ctx.policy()?;
     let told = asked.told(ctx.tx(), &policy, ctx.rules(), &instance)?;
     let revision = told.revision()?;
+    let mine = ctx.identity();
+    let server_certificate = body
+        .server_certificate
+        .filter(|theirs| *theirs != mine.certificate_digest())
+        .map(|_| Binary(mine.certificate_bytes().to_vec()));
     let roster = told.signed(ctx.identity(), &instance, ctx.now)?;
     let (checkpoint, consistency) = ctx.newest_checkpoint(body.ledger_size)?;
     let reply = CheckInReply {
@@ -58,6 +64,7 @@ pub(crate) fn check_in(ctx: &mut Context<'_>, instance: &Instance) -> Result<Dra
         checkpoint,
         consistency,
         version_retired,
+        server_certificate,
     };
     let recipient = Recipient::Instance(instance.fingerprint);
     Ok(Draft::unrecorded(recipient, &reply)?.quietly(!news))

@@ -50,7 +50,7 @@ impl Examined {
         let instance = &made_on.fingerprint;
         let digest = Digest::of(&told.statement.statement.0);
         // Both are judged as of the moment that the host decided.
-        let roster = open_roster(&told.roster, core.identity().certificate(), instance, told.at);
+        let roster = open_roster(&told.roster, core.identity().archive(), instance, told.at);
         let signatory = Signatory::of(core, view, &told.statement, instance, told.at)?;
         let again = match view.offline_use(instance, &digest)? {
             Some(place) => Some(said_before(core, view, place)?),

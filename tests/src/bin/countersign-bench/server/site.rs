@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use countersign_protocol::certificate::Cert;
+use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::{Clock as _, SystemClock};
 use countersign_protocol::ids::Fingerprint;
 use countersign_protocol::ledger::LedgerKey;
+use countersign_protocol::message::result::ApplicationBundle;
 use countersign_protocol::random::SystemRandom;
 use countersign_server::data::DataFolder;
 use countersign_server::init::{Wishes, init};
@@ -62,11 +63,12 @@ impl Site {
         };
         let made = init(&folder, &wishes, &SystemClock, &SystemRandom).map_err(failed)?;
         let now = SystemClock.now();
-        let keys = keys(&folder, &url, now).map_err(failed)?;
+        let bundle = std::fs::read(&made.bundle).map_err(failed)?;
+        let bundle: ApplicationBundle = serde_json::from_slice(&bundle).map_err(failed)?;
         let hosts = (0..HOSTS).map(|_| Host::make(now)).collect::<Result<Vec<_>, _>>()?;
         let people = people(accounts)?;
         let site = Self {
-            server: keys.identity.certificate().clone(),
+            server: certificate::parse(&bundle.server_certificate.0).map_err(failed)?,
             fingerprint: made.fingerprint,
             ledger_key: made.ledger_key,
             hosts,
@@ -87,7 +89,7 @@ impl Site {
     }
 
     fn ledger(&self) -> Result<Ledger, Trouble> {
-        Ok(keys(&self.folder, "http://127.0.0.1", SystemClock.now()).map_err(failed)?.ledger)
+        Ok(keys(&self.folder).map_err(failed)?.ledger)
     }
 
     fn store(&self) -> Result<Box<dyn Store>, Trouble> {
