@@ -4,6 +4,7 @@ use std::process::Command;
 
 use super::{Ending, KEY_GENERATION, SOON, Site, talk};
 use crate::card::{Card, CardSpec};
+use crate::dialogue::Dialogue;
 use crate::machine::{Machine, SessionHandle, SessionSpec, User};
 use crate::trouble::Trouble;
 
@@ -93,6 +94,28 @@ impl Person<'_> {
             ("Register a second card now", ""),
         ];
         talk(&command, &answers, KEY_GENERATION)?.success()
+    }
+
+    /// Begins to register a fresh card: keys are generated on it, both factory PINs replaced. What is asked after that is
+    /// the caller's to answer.
+    ///
+    /// # Errors
+    /// If a question does not come, with what was shown.
+    pub fn begin_registering(&self, account: &str, more: &[&str]) -> Result<Dialogue, Trouble> {
+        let ident = self.card.ident();
+        let command = self.countersign(&[&["register", account, "--card", &ident], more].concat())?;
+        let mut dialogue = Dialogue::start(&command)?;
+        for (question, answer) in [
+            ("Type yes", "yes"),
+            ("New PIN (", PIN),
+            ("New PIN again", PIN),
+            ("New admin PIN (", ADMIN_PIN),
+            ("New admin PIN again", ADMIN_PIN),
+        ] {
+            dialogue.expect(question, KEY_GENERATION)?;
+            dialogue.send_line(answer)?;
+        }
+        Ok(dialogue)
     }
 
     /// From now on the card signs only when it is touched.

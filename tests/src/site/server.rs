@@ -4,7 +4,7 @@ use super::{Road, SOON, talk};
 use crate::machine::Machine;
 use crate::ports::PortPair;
 use crate::running::Running;
-use crate::trouble::Trouble;
+use crate::trouble::{Attempt as _, Trouble};
 use crate::waiting::wait_until;
 
 /// Where the server keeps its data, inside the machine.
@@ -83,6 +83,16 @@ impl Server {
             road,
             _ports: ports,
         })
+    }
+
+    /// Adds to its configuration, for its next start.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn configure(&self, machine: &Machine, more: &str) -> Result<(), Trouble> {
+        let path = machine.path(&self.config);
+        let text = std::fs::read_to_string(&path).attempt(|| "read server.toml".to_owned())?;
+        std::fs::write(&path, text + more).attempt(|| "write server.toml".to_owned())
     }
 
     /// Serves, and waits until it answers.

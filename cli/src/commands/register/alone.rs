@@ -36,17 +36,15 @@ impl Alone {
 
     /// What whoever came alone has to do next; none for who was invited.
     pub(super) fn next(&self, account: &AccountName) -> Option<String> {
-        let may = match self.method()? {
-            RegistrationMethod::Message(_) => "It opens no login yet",
-            RegistrationMethod::Totp => "It may do nothing yet, and opens no login",
+        let (may, more) = match self.method()? {
+            RegistrationMethod::Message(_) => ("It opens no login yet", ""),
+            RegistrationMethod::Totp => (
+                "It may do nothing yet, and opens no login",
+                "\nWhat your authenticator program keeps for it is of no more use.",
+            ),
         };
         Some(format!(
-            "{may}. Tell an administrator its name, {account}, and these key words: they give it what it needs.\nWhat your \
-             authenticator program has for it, if anything, is of no more use."
+            "{may}. Tell an administrator its name, {account}, and these key words: they give it what it needs.{more}"
         ))
-        .map(|text| match self.totp {
-            true => text,
-            false => text.lines().next().unwrap_or_default().to_owned(),
-        })
     }
 }
