@@ -157,6 +157,10 @@ fn people_register_by_short_message_by_authenticator_and_by_an_administrators_co
         words_after(&shown, "address").split("secret=").nth(1).unwrap(),
     );
     let secret = secret.split('&').next().unwrap().to_owned();
+    // She says who eve is.
+    let bound =
+        olga.administer(&["admin", "user", "update", "eve", "--role", "user", "--login", "eve"]).unwrap();
+    assert!(bound.shown.contains("has other logins or roles now"), "{}", bound.shown);
     let kim = site.person("kim", 4203, 4).unwrap();
     let mut dialogue = kim.begin_registering("kim", &[]).unwrap();
     dialogue.expect("One-time code", KEY_GENERATION).unwrap();

@@ -46,12 +46,28 @@ fn names_that_are_none_are_refused_with_the_form_they_should_have() {
     countersign(&["register", "Ana"]).refused(2, &["an account name"]);
     countersign(&["register", "ana", "--card", "1234"]).refused(2, &["a card number", "0006:12345678"]);
     countersign(&["register", "ana", "--algorithm", "dsa"]).refused(2, &["curve25519", "rsa4096"]);
+    countersign(&["register", "ana", "--email", "ana"]).refused(2, &["a mail address"]);
+    countersign(&["register", "ana", "--sms", "0151 234567"])
+        .refused(2, &["a telephone number with its country"]);
+    countersign(&["contact", "add", "ana", "ana@example.org,eve@example.org"])
+        .refused(2, &["a mail address"]);
     countersign(&["login", "try", "a:b"]).refused(2, &["a login name"]);
     countersign(&["login", "try", "--service", "../su"]).refused(2, &["a PAM service name"]);
     countersign(&["admin", "user", "add", "ana", "--role", "king"]).refused(2, &["administrator", "auditor"]);
     countersign(&["admin", "token", "add", "a/b"]).refused(2, &["enrolment-token/a/b", "one slash"]);
     countersign(&["admin", "host", "approve", "web1.example.org"])
         .refused(2, &["6 words", "countersign status"]);
+}
+
+#[test]
+fn whoever_registers_alone_does_so_in_one_way_and_with_a_first_card() {
+    for words in [
+        &["register", "ana", "--email", "ana@example.org", "--totp"][..],
+        &["register", "ana", "--email", "ana@example.org", "--sms", "+491512345678"],
+        &["register", "ana", "--second", "--totp"],
+    ] {
+        countersign(words).refused(2, &["cannot be used with"]);
+    }
 }
 
 #[test]

@@ -44,7 +44,8 @@ impl Alone {
             ),
         };
         Some(format!(
-            "{may}. Tell an administrator its name, {account}, and these key words: they give it what it needs.{more}"
+            "{may}. Tell an administrator its name and these key words; who knows you by them runs\n  countersign admin user \
+             update {account} --role user --login LOGIN{more}"
         ))
     }
 }

@@ -16,7 +16,7 @@ enum Whose {
 
 /// Columns: administrator, developer, resource, resource-administrator, user, auditor.
 #[rustfmt::skip]
-const TABLE: [(&str, &str, Whose, &str); 60] = [
+const TABLE: [(&str, &str, Whose, &str); 66] = [
     ("create",                "account/bob",          Whose::Missing,   "y-----"),
     ("read",                  "accounts/all",         Whose::Missing,   "y----y"),
     ("read",                  "account/bob",          Whose::Others,    "y----y"),
@@ -33,6 +33,12 @@ const TABLE: [(&str, &str, Whose, &str); 60] = [
     ("renew-recovery-code",   "account/bob",          Whose::Others,    "------"),
     ("renew-emergency-code",  "account/ana",          Whose::Own,       "yyyyyy"),
     ("renew-emergency-code",  "account/bob",          Whose::Others,    "------"),
+    ("add-contact",           "account/ana",          Whose::Own,       "yyyyyy"),
+    ("add-contact",           "account/bob",          Whose::Others,    "------"),
+    ("confirm-contact",       "account/bob",          Whose::Others,    "------"),
+    ("remove-contact",        "account/bob",          Whose::Others,    "------"),
+    ("read-contacts",         "account/ana",          Whose::Own,       "yyyyyy"),
+    ("read-contacts",         "account/bob",          Whose::Others,    "------"),
     ("revoke",                "key/ABCD",             Whose::Others,    "y-----"),
     ("approve",               "instance/a-b",         Whose::Others,    "y-----"),
     ("revoke",                "instance/ABCD",        Whose::Others,    "y-----"),
