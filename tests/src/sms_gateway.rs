@@ -62,9 +62,10 @@ impl SmsGateway {
     pub fn message_to(&self, number: &str) -> Result<String, Trouble> {
         wait_until("a short message", SOON, || {
             let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-            let place = taken.iter().position(|message| message["to"] == number);
-            let message = place.map(|place| taken.remove(place));
-            Ok(message.and_then(|message| message["text"].as_str().map(str::to_owned)))
+            let field =
+                |message: &serde_json::Value, name: &str| message.get(name)?.as_str().map(str::to_owned);
+            let place = taken.iter().position(|message| field(message, "to").as_deref() == Some(number));
+            Ok(place.and_then(|place| field(&taken.remove(place), "text")))
         })
     }
 }
