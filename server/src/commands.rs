@@ -1,5 +1,6 @@
 //! The command line.
 
+mod backup;
 mod check;
 mod config_check;
 mod config_show;
@@ -8,6 +9,7 @@ mod invite;
 mod key;
 mod own_files;
 mod policy;
+mod restore;
 mod serve;
 mod token;
 
@@ -44,6 +46,10 @@ enum Command {
     Invite(invite::InviteArguments),
     /// Make a token with which one host enrols, or gets a new key, where no host is left to administer from.
     Token(token::TokenArguments),
+    /// Copy the database while the server runs, and check the copy.
+    Backup(backup::BackupArguments),
+    /// Put a backup into an empty data folder, after checking all of it.
+    Restore(restore::RestoreArguments),
     /// Compare the database with the ledger: an edit is found, and is an alarm.
     Check(check::CheckArguments),
     /// Check and try policy documents, and put them into the database.
@@ -118,6 +124,8 @@ impl Arguments {
             Command::Serve(arguments) => serve::run(arguments),
             Command::Invite(arguments) => invite::run(&arguments),
             Command::Token(arguments) => token::run(&arguments),
+            Command::Backup(arguments) => backup::run(&arguments),
+            Command::Restore(arguments) => restore::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
             Command::Policy(command) => policy::run(&command),
             Command::Key(command) => key::run(command),

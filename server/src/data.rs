@@ -90,6 +90,17 @@ impl DataFolder {
         private_file::check_folder(&self.root)
     }
 
+    /// Makes it if it is not there, and checks that it is private.
+    ///
+    /// # Errors
+    /// [`DataError`].
+    pub fn prepare(&self) -> Result<(), DataError> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let io = |error| DataError::Io { path: self.root.clone(), error };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.root).map_err(io)?;
+        private_file::check_folder(&self.root)
+    }
+
     /// Checks that it is there and private.
     ///
     /// # Errors

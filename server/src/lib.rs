@@ -18,6 +18,7 @@
 //! | [`notify`] | what systemd is told |
 #![forbid(unsafe_code)]
 
+pub mod backup;
 pub mod commands;
 pub mod config;
 pub mod data;
@@ -31,6 +32,7 @@ pub mod open;
 pub mod own_keys;
 pub mod policy;
 pub mod post;
+pub mod proof;
 pub mod serve;
 pub mod store;
 pub mod syslog;

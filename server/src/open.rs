@@ -117,6 +117,14 @@ pub struct Keys {
 /// [`DataError`].
 pub fn keys(folder: &DataFolder) -> Result<Keys, DataError> {
     folder.check()?;
+    keys_in(folder)
+}
+
+/// The same in a folder that has no database yet.
+///
+/// # Errors
+/// [`DataError`].
+pub fn keys_in(folder: &DataFolder) -> Result<Keys, DataError> {
     let content = |path: PathBuf| move |what: String| DataError::Content { path, what };
     let primary = Primary::read(folder)?;
     let ledger = open_ledger(folder)?;

@@ -121,6 +121,13 @@ impl Server {
         Arc::new(core)
     }
 
+    /// The host, asking a server in another folder.
+    pub(crate) fn at(&self, folder: &DataFolder, host: Host) -> Host {
+        let (random, rules) = (Arc::new(SystemRandom), self.charter.rules);
+        let core = open_with(folder, URL, rules, CrashPoint::never(), self.clock.clone(), random).unwrap();
+        host.through(Arc::new(core))
+    }
+
     /// The same, to look at what it says beside the bytes.
     pub(crate) fn openpgp_door(&self) -> OpenPgpDoor {
         openpgp_door(&self.folder, self.charter.clone(), self.clock.clone())

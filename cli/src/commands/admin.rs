@@ -13,6 +13,7 @@ mod host_suspend;
 mod key_revoke;
 mod token_add;
 mod user_add;
+mod user_erase;
 mod user_list;
 mod user_resume;
 mod user_retire;
@@ -51,6 +52,7 @@ pub(crate) enum User {
     Add(user_add::Add),
     List(user_list::List),
     Resume(user_resume::Resume),
+    Erase(user_erase::Erase),
     Retire(user_retire::Retire),
     Show(user_show::Show),
     Suspend(user_suspend::Suspend),
@@ -97,6 +99,7 @@ impl Admin {
             Self::User(User::Resume(resume)) => resume.run(global),
             Self::User(User::Show(show)) => show.run(global),
             Self::User(User::Suspend(suspend)) => suspend.run(global),
+            Self::User(User::Erase(erase)) => erase.run(global),
             Self::User(User::Retire(retire)) => retire.run(global),
             Self::User(User::Update(update)) => update.run(global),
             Self::Key(Key::Revoke(revoke)) => revoke.run(global),

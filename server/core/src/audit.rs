@@ -61,6 +61,21 @@ impl Auditor<'_> {
         Ok(Report { entries: state.next, rows: state.said.len(), findings, unheard, at: now })
     }
 
+    /// What is not right, from the beginning of the ledger on. Nothing is recorded or kept.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn look(&self) -> Result<Vec<Finding>, Failure> {
+        let view = self.store.view()?;
+        let mut state = State::anew();
+        replay::replay(&*view, self.ledger, &mut state)?;
+        let mut findings = compare::compare(&*view, &state)?;
+        findings.extend(
+            state.kept.edited.iter().map(|(row, what)| Finding { row: row.clone(), what: what.clone() }),
+        );
+        Ok(findings)
+    }
+
     /// Writes what was learnt, and an alarm for each finding that had none. Another process that audited meanwhile has
     /// done it.
     fn keep(

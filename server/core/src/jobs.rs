@@ -14,6 +14,7 @@ mod create_account;
 mod create_application;
 mod create_collection;
 mod create_enrolment_token;
+mod erase_account;
 mod list;
 mod list_applications;
 mod list_collections;
@@ -68,6 +69,8 @@ struct Job<'a> {
     body: Option<&'a [u8]>,
     /// What was looked for in the ledger beforehand.
     looked: Option<&'a Looked>,
+    /// The entries beside which lies what somebody signed who is to be erased, and how far they were looked for.
+    signed: Option<(Vec<u64>, u64)>,
 }
 
 /// What became of it.
@@ -105,7 +108,7 @@ pub(crate) fn job_request(
 ) -> Result<Draft, Stop> {
     ctx.outside_handshakes()?;
     let Prepared::Job(signed) = prepared else { return Err(Reason::UnknownSender.into()) };
-    let SignedByPerson { request, statement: proof, certificate, looked } = *signed?;
+    let SignedByPerson { request, statement: proof, certificate, looked, signed: places } = *signed?;
     let statement = proof.statement();
     let account = ctx.tx().account(&statement.account)?;
     let account = account.ok_or_else(|| Reason::Statement("the account is gone".into()))?;
@@ -123,7 +126,7 @@ pub(crate) fn job_request(
     ctx.tx().saw_account(&account.name, ctx.now)?;
 
     let body = request.body.as_ref().map(|body| body.0.as_slice());
-    let job = Job { statement, account: &account, instance, body, looked: looked.as_ref() };
+    let job = Job { statement, account: &account, instance, body, looked: looked.as_ref(), signed: places };
     let ruling = rule(ctx, &job)?;
 
     let evidence =
@@ -256,6 +259,7 @@ fn perform(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
         ("read", "collections") => list_collections::collections(ctx, job),
         ("read", "collection") => list_collections::collection(ctx, job),
         ("update", "account") => update_account::update(ctx, job),
+        ("erase", "account") => erase_account::perform(ctx, job),
         ("retire", "account") => update_account::retire(ctx, job),
         ("suspend", "account") => change_account::suspend(ctx, job),
         ("resume", "account") => change_account::resume(ctx, job),

@@ -31,6 +31,7 @@ pub mod core;
 mod draft;
 pub mod emergency;
 pub mod enrolment;
+pub mod erasure;
 pub mod forgetting;
 mod host_event;
 pub mod identity;

@@ -3,7 +3,7 @@
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::Opened;
 use countersign_protocol::envelope::statement::VerifiedStatement;
-use countersign_protocol::ids::Fingerprint;
+use countersign_protocol::ids::{AccountName, Fingerprint};
 use countersign_protocol::limits;
 use countersign_protocol::message::{
     JobOutcome, JobReply, JobRequest, MessageKind, OfflineEmergency, OfflineUse, OfflineUseReply, Receipt,
@@ -13,6 +13,7 @@ use countersign_protocol::statement::Statement;
 
 use crate::core::Core;
 use crate::emergency;
+use crate::erasure;
 use crate::instances::Instance;
 use crate::job_outcome;
 use crate::jobs::{self, Looked};
@@ -50,6 +51,8 @@ pub(crate) struct SignedByPerson {
     pub(crate) certificate: Vec<u8>,
     /// What it looks for in the ledger, found beside all writers.
     pub(crate) looked: Option<Looked>,
+    /// The entries beside which lies what somebody signed who is to be erased, and how far they were looked for.
+    pub(crate) signed: Option<(Vec<u64>, u64)>,
 }
 
 impl Prepared {
@@ -156,6 +159,21 @@ impl Prepared {
     }
 }
 
+/// Whose statements are worth a look, because they are to be erased.
+fn may_erase(
+    core: &Core,
+    view: &dyn View,
+    instance: &Instance,
+    statement: &Statement,
+    now: Timestamp,
+) -> Result<Option<AccountName>, Failure> {
+    if statement.operation.as_str() != "erase" || statement.resource.collection() != "account" {
+        return Ok(None);
+    }
+    let is_allowed = allowed(core, view, instance, statement, now)?;
+    Ok(if is_allowed { statement.resource.name().parse().ok() } else { None })
+}
+
 /// Whether the ledger is worth a look: who may not read it has nothing looked up. What is decided is decided later.
 fn may(
     core: &Core,
@@ -167,6 +185,16 @@ fn may(
     if statement.resource.collection() != "ledger" {
         return Ok(false);
     }
+    allowed(core, view, instance, statement, now)
+}
+
+fn allowed(
+    core: &Core,
+    view: &dyn View,
+    instance: &Instance,
+    statement: &Statement,
+    now: Timestamp,
+) -> Result<bool, Failure> {
     let Some(account) = view.account(&statement.account)? else { return Ok(false) };
     let facts = Facts::of_request(&account, instance, statement, None, now);
     Ok(matches!(core.policy_of(view)?.decide(&facts), PolicyDecision::Allowed { .. }))
@@ -189,7 +217,11 @@ fn check(
                 true => jobs::look_in_the_ledger(core, view, statement.statement(), body)?,
                 false => None,
             };
-            Ok(Box::new(SignedByPerson { request, statement, certificate: key.certificate, looked }))
+            let signed = match may_erase(core, view, instance, statement.statement(), now)? {
+                Some(account) => Some(erasure::signed_by(view, &account, 0)?),
+                None => None,
+            };
+            Ok(Box::new(SignedByPerson { request, statement, certificate: key.certificate, looked, signed }))
         }
         // Worth an alarm of its own.
         Signatory::Revoked(signatory) => {

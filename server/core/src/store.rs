@@ -12,6 +12,7 @@ use crate::collections::CollectionStore;
 use crate::contacts::ContactStore;
 use crate::emergency::EmergencyStore;
 use crate::enrolment::HandshakeStore;
+use crate::erasure::ErasureStore;
 use crate::forgetting::ForgettingStore;
 use crate::instances::{InstanceRead, InstanceStore};
 use crate::keys::{KeyStore, SenderKeys};
@@ -78,6 +79,7 @@ pub trait Transaction:
     + CollectionStore
     + ContactStore
     + EmergencyStore
+    + ErasureStore
     + ForgettingStore
     + HandshakeStore
     + InstanceStore

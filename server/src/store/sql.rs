@@ -14,6 +14,7 @@ mod codes;
 mod collections;
 mod contacts;
 mod emergency;
+mod erasure;
 mod forgetting;
 mod handshakes;
 mod instances;
@@ -81,6 +82,14 @@ pub(super) trait Writing: Reading {
     /// # Errors
     /// The database's.
     fn hold(&self, sql: &str, params: &[Value<'_>]) -> Result<(), StoreError>;
+
+    /// From here on until the transaction ends, what is deleted is overwritten in the file, where the database can do that.
+    ///
+    /// # Errors
+    /// The database's.
+    fn wipe_what_is_deleted(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Makes everything durable at once.
     ///

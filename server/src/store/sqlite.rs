@@ -65,6 +65,34 @@ impl SqliteStore {
         Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::default(), crash })
     }
 
+    /// Copies what is committed now into the file at `path`, which is there and empty, while others write. What was
+    /// deleted is not in the copy.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn copy_into(&self, path: &Path) -> Result<(), StoreError> {
+        let connection = Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+            .map_err(unavailable)?;
+        prepare(&connection).map_err(unavailable)?;
+        let name = path
+            .to_str()
+            .ok_or_else(|| StoreError::Unavailable(format!("{}: a name that is no text", path.display())))?;
+        connection.execute("VACUUM INTO ?1", [name]).map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// Ends all connections, and leaves one file.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn close(self) -> Result<(), StoreError> {
+        let Self { writer, readers, .. } = self;
+        drop(readers);
+        let writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        writer.pragma_update(None, "journal_mode", "DELETE").map_err(unavailable)?;
+        writer.close().map_err(|(_, error)| unavailable(error))
+    }
+
     fn reader(&self) -> Result<Connection, StoreError> {
         let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(connection) = idle {
@@ -87,6 +115,7 @@ fn writer(path: &Path) -> Result<Connection, rusqlite::Error> {
     prepare(&writer)?;
     writer.pragma_update(None, "journal_mode", "WAL")?;
     writer.pragma_update(None, "synchronous", "FULL")?;
+    writer.pragma_update(None, "secure_delete", "FAST")?;
     Ok(writer)
 }
 

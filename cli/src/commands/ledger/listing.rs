@@ -34,7 +34,11 @@ impl Listed {
 impl fmt::Display for Listed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entry = &self.entry;
-        let signed = if self.evidence_here { ", signed" } else { "" };
+        let signed = match (self.evidence_here, entry.evidence) {
+            (true, _) => ", signed",
+            (false, Some(_)) => ", signed; the statement is erased",
+            (false, None) => "",
+        };
         writeln!(
             f,
             "{:>5}  {}  {:<7}  {}: {}{signed}",

@@ -239,20 +239,17 @@ impl<'a> Check<'a> {
     /// A key ends: by an administrator's request, or by an alarm about what was done on the server's own machine.
     fn revocation(&mut self, entry: &Entry) {
         let counts = match entry.kind {
-            EntryKind::Job => {
-                entry.decision == Outcome::Allowed
-                    && entry.operation.as_ref().is_some_and(|operation| operation.as_str() == "revoke")
-            }
+            EntryKind::Job => entry.decision == Outcome::Allowed,
             EntryKind::Alarm => true,
             _ => false,
         };
         let named = (entry.detail.get(detail::REVOKED_KEY), entry.detail.get(detail::OF_ACCOUNT));
         let (true, (Some(key), Some(account))) = (counts, named) else { return };
-        let (Ok(key), Ok(account)) = (key.parse::<Fingerprint>(), account.parse::<AccountName>()) else {
-            return;
-        };
+        let Ok(account) = account.parse::<AccountName>() else { return };
+        // An account that is retired has two of them at most.
+        let ended: Vec<Fingerprint> = key.split(' ').filter_map(|key| key.parse().ok()).collect();
         let keys = self.registered.get_mut(&account).into_iter().flatten();
-        for one in keys.filter(|one| one.key == key && one.until.is_none()) {
+        for one in keys.filter(|one| ended.contains(&one.key) && one.until.is_none()) {
             one.until = Some(entry.time);
         }
     }

@@ -8,8 +8,8 @@ mod emergency;
 mod policy;
 
 pub use administration::{
-    AccountChanged, AccountList, AccountShown, AccountUpdate, InstanceChanged, InstanceList, InstanceShown,
-    KeyRevoked, KeyShown, ListAfter,
+    AccountChanged, AccountErased, AccountList, AccountShown, AccountUpdate, InstanceChanged, InstanceList,
+    InstanceShown, KeyRevoked, KeyShown, ListAfter,
 };
 
 pub use application::{

@@ -196,6 +196,8 @@ impl<D: Writing> AccountStore for Sql<D> {
         keep: &str,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
+        // The certificate that leaves its row names a person.
+        self.0.wipe_what_is_deleted()?;
         // Either the second card's, or the first one's, whose place the second one takes.
         let second = self.write(
             "DELETE FROM second_keys WHERE account = $1 AND primary_key = $2",
@@ -275,6 +277,8 @@ impl<D: Writing> AccountStore for Sql<D> {
     }
 
     fn retire_account(&self, account: &Account, keep: &str, at: Timestamp) -> Result<bool, StoreError> {
+        // The certificate that leaves its row names a person.
+        self.0.wipe_what_is_deleted()?;
         let name = &account.name;
         let retired = self.write(
             &format!(

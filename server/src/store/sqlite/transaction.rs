@@ -1,5 +1,6 @@
 //! One message's transaction.
 
+use std::cell::Cell;
 use std::sync::MutexGuard;
 
 use countersign_server_core::store::StoreError;
@@ -14,6 +15,8 @@ pub(super) struct SqliteTransaction<'a> {
     connection: MutexGuard<'a, Connection>,
     crash: &'a CrashPoint,
     open: bool,
+    /// What is deleted is overwritten.
+    wiping: Cell<bool>,
 }
 
 impl<'a> SqliteTransaction<'a> {
@@ -22,7 +25,7 @@ impl<'a> SqliteTransaction<'a> {
         crash: &'a CrashPoint,
     ) -> Result<Self, StoreError> {
         connection.execute_batch("BEGIN IMMEDIATE").map_err(unavailable)?;
-        Ok(Self { connection, crash, open: true })
+        Ok(Self { connection, crash, open: true, wiping: Cell::new(false) })
     }
 }
 
@@ -60,10 +63,21 @@ impl Writing for SqliteTransaction<'_> {
         Ok(())
     }
 
+    fn wipe_what_is_deleted(&self) -> Result<(), StoreError> {
+        self.wiping.set(true);
+        self.connection.pragma_update(None, "secure_delete", true).map_err(unavailable)
+    }
+
     fn commit(mut self) -> Result<(), StoreError> {
         self.connection.execute_batch("COMMIT").map_err(unavailable)?;
         self.open = false;
         self.crash.wrote();
+        if self.wiping.get() {
+            // What was deleted lies in the log of writes too, until it is written into the file and cut off. Whoever
+            // reads right now puts that off to the next time.
+            let _later = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            self.connection.pragma_update(None, "secure_delete", "FAST").map_err(unavailable)?;
+        }
         Ok(())
     }
 }

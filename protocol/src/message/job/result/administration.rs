@@ -45,6 +45,16 @@ pub struct AccountChanged {
     pub changed: bool,
 }
 
+/// Result of `erase` on `account/NAME`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountErased {
+    /// Which.
+    pub account: AccountName,
+    /// What it signed, and is gone: so many statements.
+    pub statements: u64,
+}
+
 /// Result of `suspend`, `resume` and `revoke` on `instance/FINGERPRINT`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

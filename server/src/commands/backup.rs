@@ -1,0 +1,41 @@
+//! `countersign-server backup`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use countersign_protocol::clock::{Clock as _, SystemClock};
+
+use super::{CommandError, own_files, print};
+use crate::backup::{Label, backup};
+
+#[derive(Debug, Args)]
+pub(super) struct BackupArguments {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The server's keys too, as they are. Whoever has them is this server: keep them apart from the database, or encrypt.
+    #[arg(long)]
+    keys: bool,
+    /// A new folder for it.
+    #[arg(value_name = "DIR")]
+    to: PathBuf,
+}
+
+pub(super) fn run(arguments: &BackupArguments) -> Result<(), CommandError> {
+    let (folder, keys) = own_files::keys(&arguments.config)?;
+    let made = backup(&folder, &keys, &arguments.to, arguments.keys, SystemClock.now());
+    let Label { entries, root, keys, .. } = made.map_err(|error| CommandError::Data(error.to_string()))?;
+    print(&format!(
+        "\
+The backup is in {}, and holds: {entries} entries of the ledger, root {root}.
+It holds what people signed, and {} Keep it as the server itself is kept.
+",
+        arguments.to.display(),
+        if keys {
+            "the server's keys."
+        } else {
+            "no keys: keep server.key, ledger.key, codes.key and replies.key elsewhere."
+        }
+    ));
+    Ok(())
+}
