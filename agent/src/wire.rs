@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use countersign_protocol::certificate::{Cert, CertificateError};
+use countersign_protocol::certificate::{Cert, CertificateError, Pinned};
 use countersign_protocol::envelope::{self, OpenError, Opened, Opening, SealError, Sealed, Verified};
 use countersign_protocol::ids::CorrelationId;
 use countersign_protocol::ledger::LedgerError;
@@ -167,11 +167,11 @@ impl Wire {
     ) -> Result<Verified, LinkError> {
         match self.carry(&server.url, sealed, patience)? {
             (200, body) => {
-                let reply = match self.opened(server, &body, me, decryptors.clone()) {
+                let reply = match self.opened(server, &body, me, &decryptors) {
                     // Signed by a key that came while this host was away?
                     Err(error) if self.has_news(server, patience) => {
                         drop(error);
-                        self.opened(server, &body, me, decryptors)?
+                        self.opened(server, &body, me, &decryptors)?
                     }
                     other => other?,
                 };
@@ -211,10 +211,11 @@ impl Wire {
         server: &Server,
         body: &[u8],
         me: &Cert,
-        decryptors: Vec<KeyPair>,
+        decryptors: &[KeyPair],
     ) -> Result<Opened, OpenError> {
-        let keyring = server.certificate();
-        envelope::open(body, Opening { me, decryptors, keyring: &keyring, now: self.time.now() })
+        let (keyring, now) = (server.certificate(), self.time.now());
+        let me = Pinned::of(me, now).map_err(|error| OpenError::Structure(error.to_string()))?;
+        envelope::open(body, Opening { me: &me, decryptors, keyring: &keyring, now })
     }
 
     /// Asks for the server's certificate, and takes it up if it is a newer one that the pinned key vouches for; not more

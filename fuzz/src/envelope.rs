@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::sync::LazyLock;
 
-use countersign_protocol::certificate::{self, Cert};
+use countersign_protocol::certificate::{self, Cert, Pinned};
 use countersign_protocol::envelope::{self, Opening, Sealed};
 use countersign_protocol::message::Message;
 use sequoia_openpgp as openpgp;
@@ -17,11 +17,14 @@ use crate::parties::{HOST, NOW, SERVER, was_said};
 static DECRYPTORS: LazyLock<Vec<KeyPair>> =
     LazyLock::new(|| certificate::decryptors_of(&SERVER, NOW).unwrap_or_else(|_| std::process::abort()));
 
+static ME: LazyLock<Pinned> =
+    LazyLock::new(|| Pinned::of(&SERVER, NOW).unwrap_or_else(|_| std::process::abort()));
+
 static HOST_ALONE: LazyLock<Cert> = LazyLock::new(|| HOST.clone().strip_secret_key_material());
 
 /// An envelope as it comes.
 pub(crate) fn outside(bytes: &[u8]) -> bool {
-    let opening = Opening { me: &SERVER, decryptors: DECRYPTORS.clone(), keyring: &*HOST_ALONE, now: NOW };
+    let opening = Opening { me: &ME, decryptors: &DECRYPTORS, keyring: &*HOST_ALONE, now: NOW };
     let Ok(opened) = envelope::open(bytes, opening) else { return false };
     assert!(was_said(opened.digest()), "the host never said that");
     assert_eq!(opened.signers().len(), 1, "somebody else signed as well");

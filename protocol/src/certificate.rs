@@ -2,12 +2,15 @@
 
 use std::sync::LazyLock;
 
+mod pinned;
 mod server_keys;
 mod signing_part;
 mod subkeys;
 
 use sequoia_openpgp as openpgp;
 
+pub use self::pinned::Pinned;
+pub(crate) use self::pinned::PinnedKey;
 pub use self::server_keys::{can_be_spoken_to, generate_server, takes_place_of};
 pub use self::signing_part::signing_part;
 pub use self::subkeys::with_new_subkeys;

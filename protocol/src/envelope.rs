@@ -15,6 +15,7 @@ mod open;
 mod refusal;
 mod roster;
 mod seal;
+mod signature;
 pub mod statement;
 mod verified;
 
@@ -22,5 +23,5 @@ pub use emergency::{VerifierError, is_code_of, verifier_of};
 pub use open::{Keyring, OpenError, Opened, Opening, SignedBy, open};
 pub use refusal::{read_refusal, refuse};
 pub use roster::{RosterError, VerifiedRoster, open_roster, sign_roster};
-pub use seal::{BoxedSigner, SealError, Sealed, seal};
+pub use seal::{BoxedSigner, SealError, Sealed, seal, seal_pinned};
 pub use verified::{Seen, Verified};

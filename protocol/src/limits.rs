@@ -57,6 +57,14 @@ pub const ROSTER_SERVICES: usize = 64;
 /// A user's PIN is at most 127 bytes (OpenPGP card 3.4.1, section 4.3.1, length byte of C4).
 pub const PIN: usize = 127;
 
+/// How many certificates the server keeps ready of each kind, of half a kilobyte or so: for a site of 30,000 people no message
+/// waits for one to be read.
+pub const PINNED: usize = 65_536;
+
+/// For how many seconds what the policy said of a certificate is not asked again. Only self-signatures that begin or end to count
+/// by themselves wait for it: a key's end is known, and whoever is revoked or barred is looked up each time.
+pub const PINNED_FOR: i64 = 300;
+
 /// How far a message's time may lie from ours, in seconds.
 pub const CLOCK_SKEW: i64 = 120;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use countersign_protocol::binary::Binary;
-use countersign_protocol::certificate::{self, Cert};
+use countersign_protocol::certificate::{self, Cert, Pinned};
 use countersign_protocol::envelope::{Opening, open, statement};
 use countersign_protocol::ledger::EntryKind;
 use countersign_protocol::message::{CheckIn, Decision, InstanceState, JobRequest, KeyUpdate};
@@ -204,7 +204,9 @@ fn what_a_host_prefers_weakens_nothing_that_is_sent_to_it() {
     assert_eq!(answer.status, 200);
     // Opened as every reply is: under AES-256, signed with SHA-256 at least, or not at all.
     let decryptors = certificate::decryptors_of(&host.cert, server.clock_now()).unwrap();
-    let opening = Opening { me: &host.cert, decryptors, keyring: &host.server, now: server.clock_now() };
+    let me = Pinned::of(&host.cert, server.clock_now()).unwrap();
+    let opening =
+        Opening { me: &me, decryptors: &decryptors, keyring: &host.server, now: server.clock_now() };
     let _opened = open(&answer.body, opening).unwrap();
     // It asked for the older form, which it is sent; what it sends itself is still refused in it.
     let packets = openpgp::PacketPile::from_bytes(&answer.body).unwrap();

@@ -9,7 +9,7 @@ pub(crate) mod newcomer_alone;
 pub(crate) mod person;
 pub(crate) mod postbox;
 
-use countersign_protocol::certificate::{self, Cert};
+use countersign_protocol::certificate::{self, Cert, Pinned};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::{self, OpenError, Opening, Sealed, Verified};
 use countersign_protocol::message::Refusal;
@@ -25,7 +25,8 @@ pub(crate) fn open_reply(
     now: Timestamp,
 ) -> Result<Verified, OpenError> {
     let decryptors = certificate::decryptors_of(me, now).unwrap();
-    let opened = envelope::open(bytes, Opening { me, decryptors, keyring: server, now })?;
+    let me = Pinned::of(me, now).unwrap();
+    let opened = envelope::open(bytes, Opening { me: &me, decryptors: &decryptors, keyring: server, now })?;
     opened.answering(request, &certificate::fingerprint(server).unwrap())
 }
 

@@ -4,14 +4,17 @@ use sequoia_openpgp as openpgp;
 
 use openpgp::packet::signature::SignatureBuilder;
 use openpgp::parse::Parse as _;
-use openpgp::parse::stream::{DetachedVerifierBuilder, MessageLayer, MessageStructure, VerificationHelper};
+use openpgp::parse::stream::{
+    DetachedVerifierBuilder, MessageLayer, MessageStructure, VerificationError, VerificationHelper,
+};
 use openpgp::serialize::SerializeInto as _;
 use openpgp::types::{HashAlgorithm, SignatureType};
 use openpgp::{Cert, KeyHandle, Packet};
 
-use crate::certificate;
+use crate::certificate::{self, Pinned};
 use crate::clock::Timestamp;
 use crate::envelope::seal::BoxedSigner;
+use crate::envelope::signature;
 use crate::ids::Fingerprint;
 use crate::limits;
 
@@ -70,23 +73,36 @@ pub(super) fn verify(
     cert: &Cert,
     when: Timestamp,
 ) -> Result<Fingerprint, DetachedError> {
+    let pinned = Pinned::of(cert, when.max(signed.made));
+    let pinned = pinned.map_err(|error| DetachedError::Signature(error.to_string()))?;
+    verify_pinned(signed, &pinned, when)
+}
+
+/// The same by a certificate that was judged at about that time.
+pub(super) fn verify_pinned(
+    signed: &Signed<'_>,
+    cert: &Pinned,
+    when: Timestamp,
+) -> Result<Fingerprint, DetachedError> {
     let bad = |what: String| DetachedError::Signature(what);
     if signed.signature.len() > limits::DETACHED_SIGNATURE {
         return Err(bad(format!("{} bytes", signed.signature.len())));
     }
     // A clock a little behind the signer's is no reason to call the signature one from the future.
     let when = when.max(signed.made);
-    let collector =
-        Collector { cert, good: Err(bad("none".into())), recipient: signed.recipient, made: signed.made };
+    let collector = Collector {
+        cert,
+        good: Err(bad("none".into())),
+        recipient: signed.recipient,
+        made: signed.made,
+        when,
+    };
     let mut verifier = DetachedVerifierBuilder::from_bytes(signed.signature)
         .and_then(|builder| builder.with_policy(certificate::policy(), when.to_system_time(), collector))
         .map_err(|error| bad(certificate::chain(&error)))?;
     let outcome = verifier.verify_bytes(signed.bytes);
     let key = verifier.into_helper().good?;
     outcome.map_err(|error| bad(certificate::chain(&error)))?;
-    if !certificate::signing_keys(cert, when).contains(&key) {
-        return Err(DetachedError::KeyNotAlive(key));
-    }
     Ok(key)
 }
 
@@ -100,9 +116,10 @@ pub(super) fn hash_for(acceptable: &[HashAlgorithm]) -> HashAlgorithm {
 
 /// The library's callbacks for one detached signature.
 struct Collector<'a> {
-    cert: &'a Cert,
+    cert: &'a Pinned,
     recipient: &'a Fingerprint,
     made: Timestamp,
+    when: Timestamp,
     good: Result<Fingerprint, DetachedError>,
 }
 
@@ -116,29 +133,35 @@ impl Collector<'_> {
         let [result] = results.as_slice() else {
             return Err(bad(format!("{} signatures", results.len())));
         };
-        let good = result.as_ref().map_err(|error| bad(error.to_string()))?;
-        // One over text would be good for any way to end its lines.
-        if good.sig.typ() != SignatureType::Binary {
-            return Err(bad(format!("of type {}", good.sig.typ())));
-        }
+        let sig = match result {
+            Err(VerificationError::MissingKey { sig }) => *sig,
+            Err(error) => return Err(bad(error.to_string())),
+            Ok(_) => return Err(bad("by a key that was not looked for".into())),
+        };
+        let key = self.cert.named(&sig.get_issuers()).ok_or_else(|| bad("by another key".into()))?;
+        signature::check(sig, key, self.when).map_err(bad)?;
         // Made when the bytes say: a signature dated back into the life of a retired key is none.
-        let made = good.sig.signature_creation_time().map(Timestamp::from);
+        let made = sig.signature_creation_time().map(Timestamp::from);
         let distance = made.map(|made| made.seconds_since(self.made).abs());
         if distance.is_none_or(|distance| distance > limits::CLOCK_SKEW) {
             return Err(bad("made at another time than it says".into()));
         }
-        let mut recipients = good.sig.intended_recipients();
+        let mut recipients = sig.intended_recipients();
         match (recipients.next(), recipients.next()) {
             (Some(one), None) if one.as_bytes() == self.recipient.as_bytes() => {}
             _ => return Err(DetachedError::Recipient),
         }
-        certificate::our_fingerprint(&good.ka.key().fingerprint()).map_err(|error| bad(error.to_string()))
+        if !key.signs(self.when) {
+            return Err(DetachedError::KeyNotAlive(key.fingerprint().clone()));
+        }
+        Ok(key.fingerprint().clone())
     }
 }
 
 impl VerificationHelper for Collector<'_> {
+    /// Whose signature it is, is found out by [`Self::judge`].
     fn get_certs(&mut self, _ids: &[KeyHandle]) -> openpgp::Result<Vec<Cert>> {
-        Ok(vec![self.cert.clone()])
+        Ok(Vec::new())
     }
 
     fn check(&mut self, structure: MessageStructure<'_>) -> openpgp::Result<()> {

@@ -5,6 +5,7 @@
 mod helper;
 
 use std::io::Read as _;
+use std::sync::Arc;
 
 use sequoia_openpgp as openpgp;
 
@@ -14,7 +15,7 @@ use openpgp::parse::Parse as _;
 use openpgp::parse::stream::DecryptorBuilder;
 
 use self::helper::Helper;
-use crate::certificate::{self, Cert};
+use crate::certificate::{self, Cert, Pinned};
 use crate::clock::Timestamp;
 use crate::ids::{Digest, Fingerprint};
 use crate::limits;
@@ -22,23 +23,24 @@ use crate::message::{InReplyTo, InstanceKey, Message, MessageKind, RotationKey};
 
 /// The enrolled certificates that may have signed.
 pub trait Keyring {
-    /// Certificates that hold the key `handle`. Empty for a stranger.
-    fn certificates(&self, handle: &KeyHandle) -> Vec<Cert>;
+    /// Certificates that hold the key `handle`, as the policy sees them at `now`, or saw them minutes ago at most. Empty for a
+    /// stranger.
+    fn pinned(&self, handle: &KeyHandle, now: Timestamp) -> Vec<Arc<Pinned>>;
 }
 
 impl Keyring for Cert {
-    fn certificates(&self, handle: &KeyHandle) -> Vec<Cert> {
-        let holds = self.keys().any(|key| key.key().key_handle().aliases(handle));
-        if holds { vec![self.clone()] } else { Vec::new() }
+    fn pinned(&self, handle: &KeyHandle, now: Timestamp) -> Vec<Arc<Pinned>> {
+        let pinned = Pinned::of(self, now).ok().filter(|pinned| pinned.holds(handle));
+        pinned.into_iter().map(Arc::new).collect()
     }
 }
 
 /// Who opens, with what, and when.
 pub struct Opening<'a> {
     /// Our own certificate: the one intended recipient.
-    pub me: &'a Cert,
+    pub me: &'a Pinned,
     /// Our decryption keys.
-    pub decryptors: Vec<KeyPair>,
+    pub decryptors: &'a [KeyPair],
     /// Whose signatures count.
     pub keyring: &'a dyn Keyring,
     /// The time now.
@@ -155,15 +157,12 @@ pub fn open(bytes: &[u8], opening: Opening<'_>) -> Result<Opened, OpenError> {
         return Err(OpenError::Structure("no packet".into()));
     }
     let Opening { me, decryptors, keyring, now } = opening;
-    let my_fingerprint =
-        certificate::fingerprint(me).map_err(|error| OpenError::Structure(error.to_string()))?;
-
-    let (mut literal, mut helper) = run(bytes, Helper::new(me, &decryptors, keyring, None, now), now)?;
+    let (mut literal, mut helper) = run(bytes, Helper::new(me, decryptors, keyring, None, now), now)?;
     // The first words of a new key are signed by a key that only the message itself can name. It is read
     // before it is trusted, to try that one key; what it says counts only if that signature is good too.
     if helper.has_strangers() {
-        let newcomer = newcomer(&literal).ok_or_else(|| helper.stranger())?;
-        (literal, helper) = run(bytes, Helper::new(me, &decryptors, keyring, Some(newcomer), now), now)?;
+        let newcomer = newcomer(&literal, now).ok_or_else(|| helper.stranger())?;
+        (literal, helper) = run(bytes, Helper::new(me, decryptors, keyring, Some(newcomer), now), now)?;
         if helper.has_strangers() {
             return Err(helper.stranger());
         }
@@ -171,7 +170,7 @@ pub fn open(bytes: &[u8], opening: Opening<'_>) -> Result<Opened, OpenError> {
     let signers = helper.into_signers()?;
 
     let message = Message::from_bytes(&literal).map_err(|error| OpenError::Malformed(error.to_string()))?;
-    if message.audience != my_fingerprint {
+    if message.audience != *me.fingerprint() {
         return Err(OpenError::Audience(message.audience));
     }
     let distance = message.time.seconds_since(now);
@@ -181,15 +180,17 @@ pub fn open(bytes: &[u8], opening: Opening<'_>) -> Result<Opened, OpenError> {
     Ok(Opened { message, digest: Digest::of(&literal), literal, wire: Digest::of(bytes), signers })
 }
 
+/// The library would call a signature from a clock ahead of ours bad. A day later none is, in seconds, and how far it may be off
+/// is ours to judge, with its own reason.
+const AHEAD: i64 = 24 * 3600;
+
 /// One pass over the packets.
 fn run<'a>(bytes: &[u8], helper: Helper<'a>, now: Timestamp) -> Result<(Vec<u8>, Helper<'a>), OpenError> {
-    // The library would call a signature from a clock ahead of ours bad. A day later none is, and how far it
-    // may be off is ours to judge, with its own reason.
-    let time = now.plus(24 * 3600).to_system_time();
+    let time = now.plus(AHEAD).to_system_time();
     let build = || -> openpgp::Result<_> {
         DecryptorBuilder::from_bytes(bytes)?
             // Everything is verified before a byte comes out.
-            .buffer_size(limits::ENVELOPE)
+            .buffer_size(bytes.len())
             .with_policy(certificate::policy(), time, helper)
     };
     let mut decryptor = build().map_err(|error| helper::cause(&error))?;
@@ -199,12 +200,13 @@ fn run<'a>(bytes: &[u8], helper: Helper<'a>, now: Timestamp) -> Result<(Vec<u8>,
 }
 
 /// The certificate that an instance-key or a rotation-key message brings.
-fn newcomer(unverified: &[u8]) -> Option<Cert> {
+fn newcomer(unverified: &[u8], now: Timestamp) -> Option<Arc<Pinned>> {
     let message = Message::from_bytes(unverified).ok()?;
     let certificate = match message.kind {
         MessageKind::InstanceKey => message.body::<InstanceKey>().ok()?.certificate,
         MessageKind::RotationKey => message.body::<RotationKey>().ok()?.certificate,
         _ => return None,
     };
-    certificate::parse(&certificate.0).ok()
+    let cert = certificate::parse(&certificate.0).ok()?;
+    Pinned::of(&cert, now).ok().map(Arc::new)
 }

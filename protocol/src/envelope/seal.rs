@@ -6,17 +6,16 @@ use std::io::Write as _;
 
 use sequoia_openpgp as openpgp;
 
-use openpgp::cert::Preferences as _;
-use openpgp::cert::amalgamation::ValidAmalgamation as _;
 use openpgp::crypto::Signer as _;
+use openpgp::packet::signature::SignatureBuilder;
 use openpgp::serialize::Serialize as _;
 use openpgp::serialize::stream::{Encryptor, LiteralWriter, Message as Stream, Recipient, Signer};
-use openpgp::types::{DataFormat, SymmetricAlgorithm};
+use openpgp::types::{DataFormat, SignatureType, SymmetricAlgorithm};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::binary::Binary;
-use crate::certificate::{self, Cert, CertificateError};
+use crate::certificate::{self, Cert, CertificateError, Pinned};
 use crate::clock::Timestamp;
 use crate::ids::{Digest, MessageId};
 use crate::limits;
@@ -108,17 +107,21 @@ pub fn seal(
     recipient: &Cert,
     now: Timestamp,
 ) -> Result<Sealed, SealError> {
+    seal_pinned(message, signers, &Pinned::of(recipient, now)?, now)
+}
+
+/// The same to a certificate that was judged a short time ago.
+///
+/// # Errors
+/// [`SealError`].
+pub fn seal_pinned(
+    message: &Message,
+    signers: Vec<BoxedSigner>,
+    recipient: &Pinned,
+    now: Timestamp,
+) -> Result<Sealed, SealError> {
     let mut literal = Zeroizing::new(message.to_bytes()?);
-    let time = now.to_system_time();
-    let mut keys: Vec<_> = recipient
-        .keys()
-        .with_policy(certificate::policy(), time)
-        .supported()
-        .alive()
-        .revoked(false)
-        .for_transport_encryption()
-        .collect();
-    keys.sort_by_key(|key| std::cmp::Reverse(key.key().creation_time()));
+    let mut keys = recipient.receivers(now);
     keys.truncate(limits::SESSION_KEY_PACKETS);
     if keys.is_empty() {
         return Err(CertificateError::NoKey("encryption").into());
@@ -134,10 +137,7 @@ pub fn seal(
     stream.finalize().map_err(failed)?;
 
     let mut bytes = Vec::new();
-    let recipients = keys.iter().map(|key| {
-        let features = key.valid_cert().features().unwrap_or_else(openpgp::types::Features::empty);
-        Recipient::new(features, None, key.key())
-    });
+    let recipients = keys.iter().map(|key| Recipient::new(recipient.features().clone(), None, *key));
     let mut stream = Encryptor::for_recipients(Stream::new(&mut bytes), recipients)
         .symmetric_algo(SymmetricAlgorithm::AES256)
         .build()
@@ -156,23 +156,25 @@ pub fn seal(
 pub(super) fn sign<'a>(
     stream: Stream<'a>,
     signers: Vec<BoxedSigner>,
-    recipient: Option<&Cert>,
+    recipient: Option<&Pinned>,
     now: Timestamp,
 ) -> Result<Stream<'a>, SealError> {
     let failed = |error: openpgp::anyhow::Error| SealError::Signing(certificate::chain(&error));
     let mut signers = signers.into_iter();
     let first = signers.next().ok_or(SealError::NoSigner)?;
     let hash = super::detached::hash_for(first.acceptable_hashes());
-    let mut layer = Signer::new(stream, first)
+    let mut template = SignatureBuilder::new(SignatureType::Binary);
+    if let Some(recipient) = recipient {
+        let named = certificate::their_fingerprint(recipient.fingerprint())?;
+        template = template.set_intended_recipients([named]).map_err(failed)?;
+    }
+    let mut layer = Signer::with_template(stream, first, template)
         .map_err(failed)?
         .hash_algo(hash)
         .map_err(failed)?
         .creation_time(now.to_system_time());
     for signer in signers {
         layer = layer.add_signer(signer).map_err(failed)?;
-    }
-    if let Some(recipient) = recipient {
-        layer = layer.add_intended_recipient(recipient);
     }
     layer.build().map_err(failed)
 }

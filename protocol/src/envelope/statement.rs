@@ -2,7 +2,7 @@
 //! with `gpg --verify`.
 
 use crate::binary::Binary;
-use crate::certificate::Cert;
+use crate::certificate::{Cert, Pinned};
 use crate::clock::Timestamp;
 use crate::envelope::detached::{self, DetachedError, Signed};
 use crate::envelope::seal::BoxedSigner;
@@ -117,6 +117,20 @@ pub fn verify(
     check_signature(signed, statement, cert, rules.now)
 }
 
+/// The same by a certificate that was judged at about that time.
+///
+/// # Errors
+/// [`StatementProofError`], the first check that failed.
+pub fn verify_pinned(
+    signed: &SignedStatement,
+    cert: &Pinned,
+    rules: StatementRules<'_>,
+) -> Result<VerifiedStatement, StatementProofError> {
+    let statement = read(&signed.statement.0, rules)?;
+    let key = detached::verify_pinned(&what(signed, &statement), cert, rules.now)?;
+    Ok(VerifiedStatement { digest: Digest::of(&signed.statement.0), statement, key })
+}
+
 /// Reads a statement that nobody signed, and checks all but that: who brings it must prove in another way whose it is.
 ///
 /// # Errors
@@ -153,8 +167,11 @@ fn check_signature(
     cert: &Cert,
     when: Timestamp,
 ) -> Result<VerifiedStatement, StatementProofError> {
+    let key = detached::verify(&what(signed, &statement), cert, when)?;
+    Ok(VerifiedStatement { digest: Digest::of(&signed.statement.0), statement, key })
+}
+
+fn what<'a>(signed: &'a SignedStatement, statement: &'a Statement) -> Signed<'a> {
     let (bytes, signature) = (&signed.statement.0, &signed.signature.0);
-    let what = Signed { bytes, signature, recipient: &statement.server, made: statement.time };
-    let key = detached::verify(&what, cert, when)?;
-    Ok(VerifiedStatement { digest: Digest::of(bytes), statement, key })
+    Signed { bytes, signature, recipient: &statement.server, made: statement.time }
 }

@@ -1,8 +1,9 @@
 //! People who exchange envelopes, and a hand that makes bad ones.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
-use countersign_protocol::certificate::{self, Cert};
+use countersign_protocol::certificate::{self, Cert, Pinned};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::{BoxedSigner, Keyring, OpenError, Opened, Opening, Sealed, open, seal};
 use countersign_protocol::ids::MessageId;
@@ -36,7 +37,8 @@ impl Party {
     pub(crate) fn open_at(&self, bytes: &[u8], from: &[&Self], now: Timestamp) -> Result<Opened, OpenError> {
         let ring = Ring(from.iter().map(|party| party.cert.clone().strip_secret_key_material()).collect());
         let decryptors = certificate::decryptors_of(&self.cert, NOW).unwrap();
-        open(bytes, Opening { me: &self.cert, decryptors, keyring: &ring, now })
+        let me = Pinned::of(&self.cert, now).unwrap();
+        open(bytes, Opening { me: &me, decryptors: &decryptors, keyring: &ring, now })
     }
 
     pub(crate) fn open(&self, bytes: &[u8], from: &[&Self]) -> Result<Opened, OpenError> {
@@ -47,8 +49,8 @@ impl Party {
 pub(crate) struct Ring(pub(crate) Vec<Cert>);
 
 impl Keyring for Ring {
-    fn certificates(&self, handle: &KeyHandle) -> Vec<Cert> {
-        self.0.iter().flat_map(|cert| cert.certificates(handle)).collect()
+    fn pinned(&self, handle: &KeyHandle, now: Timestamp) -> Vec<Arc<Pinned>> {
+        self.0.iter().flat_map(|cert| cert.pinned(handle, now)).collect()
     }
 }
 

@@ -12,7 +12,6 @@ mod refuse;
 mod settle;
 
 pub(crate) use refuse::About;
-pub(crate) use settle::current;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -39,6 +38,7 @@ use crate::ledger::{Ledger, LedgerWriteError};
 use crate::offline_use;
 use crate::outbox::Reach;
 use crate::outgoing::Outgoing;
+use crate::pins::Pins;
 use crate::policy::{Current, PolicyRead, PolicySet};
 use crate::prepared::Prepared;
 use crate::refusal::{Meter, Reason};
@@ -84,6 +84,7 @@ pub struct Core {
     changes: Changes,
     verdict: Verdict,
     policies: Current,
+    pins: Pins,
 }
 
 /// What becomes of a message.
@@ -133,6 +134,7 @@ impl Core {
             changes: Changes::default(),
             verdict: Verdict::default(),
             policies: Current::default(),
+            pins: Pins::default(),
         }
     }
 
@@ -178,20 +180,24 @@ impl Core {
         Ok(self.policy_of(&*self.view()?)?.size())
     }
 
-    /// Acts on a message, once.
+    /// Acts on a message, once. `view` is what was known when its signatures were checked; it is let go before anything is decided.
     ///
     /// # Errors
     /// [`Failure`]: nothing happened, and the sender may send the same bytes again.
-    pub fn take(&self, opened: Opened) -> Result<Taken, Failure> {
+    pub fn take(&self, opened: Opened, view: Box<dyn View + '_>) -> Result<Taken, Failure> {
         let now = self.now();
         let correlation = CorrelationId::new(self.random())?;
         let (id, digest, signers) = (opened.message().id, opened.wire_digest(), opened.signers().to_vec());
         let taken = match opened.message().kind {
             _ if opened.message().in_reply_to.is_some() => {
+                drop(view);
                 Err(Reason::Body("a request answers nothing".into()).into())
             }
-            MessageKind::Watch => self.take_watch(opened, now, correlation.clone()).map(Taken::Watch),
-            _ => self.act(opened, now, &correlation).map(Taken::Answered),
+            MessageKind::Watch => {
+                drop(view);
+                self.take_watch(opened, now, correlation.clone()).map(Taken::Watch)
+            }
+            _ => self.act(opened, view, now, &correlation).map(Taken::Answered),
         };
         match taken {
             Ok(taken) => Ok(taken),
@@ -203,12 +209,19 @@ impl Core {
         }
     }
 
-    fn act(&self, opened: Opened, now: Timestamp, correlation: &CorrelationId) -> Result<Settled, Stop> {
+    fn act(
+        &self,
+        opened: Opened,
+        view: Box<dyn View + '_>,
+        now: Timestamp,
+        correlation: &CorrelationId,
+    ) -> Result<Settled, Stop> {
         let settled = |reply: Outgoing, again: bool, active: bool| {
             let (reply, correlation) = (Box::new(reply), correlation.clone());
             Settled::Reply { reply, correlation, again, active }
         };
-        let prepared = Prepared::of(self, &opened, now)?;
+        let prepared = Prepared::of(self, &*view, &opened, now)?;
+        drop(view);
         let mut tx = self.parts.store.begin(prepared.turn(opened.message().kind))?;
         forgetting::remembers(&*tx, now)?;
         let stored = tx.reply(&opened.message().id)?;
@@ -260,6 +273,12 @@ impl Core {
     #[must_use]
     pub const fn changes(&self) -> &Changes {
         &self.changes
+    }
+
+    /// Certificates that were judged a short time ago.
+    #[must_use]
+    pub const fn pins(&self) -> &Pins {
+        &self.pins
     }
 
     pub(crate) const fn watches(&self) -> &Watches {

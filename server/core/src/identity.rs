@@ -1,6 +1,6 @@
 //! Who the server is: its primary key's name, and what its subkeys can do now.
 
-use countersign_protocol::certificate::{self, Cert, CertificateError};
+use countersign_protocol::certificate::{self, Cert, CertificateError, Pinned};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::BoxedSigner;
 use countersign_protocol::ids::{Digest, Fingerprint};
@@ -14,6 +14,7 @@ pub struct Identity {
     bytes: Vec<u8>,
     archive: Cert,
     fingerprint: Fingerprint,
+    pinned: Pinned,
     signer: KeyPair,
     decryptors: Vec<KeyPair>,
     url: String,
@@ -54,6 +55,7 @@ impl Identity {
             ends: keys.ends(now),
             renewed: keys.renewed_at(now),
             outlived: keys.outlived(now)?.is_some(),
+            pinned: Pinned::of(&announced, now)?,
             announced,
             decryptors,
             url,
@@ -85,6 +87,12 @@ impl Identity {
         &self.archive
     }
 
+    /// The same as a receiver of envelopes: its name, and what it understands.
+    #[must_use]
+    pub const fn pinned(&self) -> &Pinned {
+        &self.pinned
+    }
+
     /// Its primary fingerprint.
     #[must_use]
     pub const fn fingerprint(&self) -> &Fingerprint {
@@ -105,8 +113,8 @@ impl Identity {
 
     /// Opens envelopes.
     #[must_use]
-    pub fn decryptors(&self) -> Vec<KeyPair> {
-        self.decryptors.clone()
+    pub fn decryptors(&self) -> &[KeyPair] {
+        &self.decryptors
     }
 
     /// Which version of the subkeys this is.

@@ -4,13 +4,15 @@
 //! enrolled as one's own (W5), and one card from serving two accounts.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
-use countersign_protocol::certificate::{self, Cert};
+use countersign_protocol::certificate::{self, Cert, Pinned};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::Keyring;
 use countersign_protocol::ids::{AccountName, ApplicationName, Fingerprint, Nonce};
 use sequoia_openpgp::KeyHandle;
 
+use crate::pins::Pins;
 use crate::refusal::Reason;
 use crate::stop::Stop;
 use crate::store::{StoreError, Transaction};
@@ -144,21 +146,27 @@ pub fn receives(cert: &Cert, now: Timestamp) -> Result<(), Reason> {
         .for_transport_encryption();
     match keys.next() {
         Some(_) => Ok(()),
-        None => Err(Reason::BadCertificate("it has no key that a reply could be sealed to".into())),
+        None => Err(receives_nothing()),
     }
+}
+
+/// Why nothing is sealed to somebody.
+pub(crate) fn receives_nothing() -> Reason {
+    Reason::BadCertificate("it has no key that a reply could be sealed to".into())
 }
 
 /// What an envelope may be signed with: enrolled certificates and nothing else.
 pub struct Enrolled<'a> {
     keys: &'a dyn SenderKeys,
+    pins: &'a Pins,
     failure: RefCell<Option<StoreError>>,
 }
 
 impl<'a> Enrolled<'a> {
     /// As `keys` has them.
     #[must_use]
-    pub const fn new(keys: &'a dyn SenderKeys) -> Self {
-        Self { keys, failure: RefCell::new(None) }
+    pub const fn new(keys: &'a dyn SenderKeys, pins: &'a Pins) -> Self {
+        Self { keys, pins, failure: RefCell::new(None) }
     }
 
     /// Whether everybody only seemed to be a stranger because the store did not answer.
@@ -169,11 +177,11 @@ impl<'a> Enrolled<'a> {
 }
 
 impl Keyring for Enrolled<'_> {
-    fn certificates(&self, handle: &KeyHandle) -> Vec<Cert> {
+    fn pinned(&self, handle: &KeyHandle, now: Timestamp) -> Vec<Arc<Pinned>> {
         let stored = self.keys.sender_certificates(handle).unwrap_or_else(|error| {
             self.failure.replace(Some(error));
             Vec::new()
         });
-        stored.iter().filter_map(|bytes| certificate::parse(bytes).ok()).collect()
+        stored.iter().filter_map(|bytes| self.pins.sender(bytes, now).ok()).collect()
     }
 }

@@ -43,6 +43,7 @@ pub mod ledger;
 pub mod offline_use;
 pub mod outbox;
 pub mod outgoing;
+pub mod pins;
 pub mod policy;
 mod prepared;
 pub mod refusal;

@@ -78,7 +78,7 @@ impl Prepared {
 
     /// For a sender that may send it: the application's key is public, and an instance that is not active has
     /// nobody's signatures checked, nor learns from it who has an account.
-    pub(crate) fn of(core: &Core, opened: &Opened, now: Timestamp) -> Result<Self, Failure> {
+    pub(crate) fn of(core: &Core, view: &dyn View, opened: &Opened, now: Timestamp) -> Result<Self, Failure> {
         let kind = opened.message().kind;
         if !matches!(
             kind,
@@ -89,8 +89,7 @@ impl Prepared {
         ) {
             return Ok(Self::Nothing);
         }
-        let view = core.view()?;
-        let sender = Sender::of(&*view, opened.signers());
+        let sender = Sender::of(view, opened.signers());
         let sender = match sender.and_then(|sender| Ok(sender.may_send(kind).map(|()| sender)?)) {
             Ok(sender) => sender,
             // The transaction will see for itself, and say why.
@@ -99,16 +98,16 @@ impl Prepared {
         };
         match (kind, sender) {
             (MessageKind::JobOutcome, Sender::Instance(instance)) => {
-                Self::outcome(core, &*view, &instance.fingerprint, opened, now)
+                Self::outcome(core, view, &instance.fingerprint, opened, now)
             }
             (MessageKind::OfflineUse, Sender::Instance(instance)) => {
-                Self::offline_use(core, &*view, &instance, opened)
+                Self::offline_use(core, view, &instance, opened)
             }
             (MessageKind::OfflineEmergency, Sender::Instance(instance)) => {
                 let Ok(told) = opened.message().body::<OfflineEmergency>() else { return Ok(Self::Nothing) };
-                emergency::said_before(core, &*view, &instance, &told).map(Self::OfflineEmergency)
+                emergency::said_before(core, view, &instance, &told).map(Self::OfflineEmergency)
             }
-            (_, Sender::Instance(instance)) => Self::job(core, &*view, opened, &instance, now),
+            (_, Sender::Instance(instance)) => Self::job(core, view, opened, &instance, now),
             _ => Ok(Self::Nothing),
         }
     }

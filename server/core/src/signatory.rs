@@ -46,23 +46,23 @@ impl Signatory {
         let rules = StatementRules { server: identity.fingerprint(), instance, now: when };
         // Of two cards it is the second one's, if the first one's says no.
         if let [_, second] = keys.as_slice()
-            && let Ok(cert) = certificate::parse(&second.certificate)
-            && let Ok(statement) = statement::verify(signed, &cert, rules)
+            && let Ok(cert) = core.pins().person(&second.certificate, rules.now)
+            && let Ok(statement) = statement::verify_pinned(signed, &cert, rules)
             && second.signing.contains(statement.key())
         {
             return Ok(Self::Account(Box::new((statement, (*second).clone()))));
         }
         let key = keys.first().copied();
         // For nobody, the same work with a certificate that nobody signs with: time does not tell who has an account.
-        let certificate = match key {
-            Some(key) => Ok(key.certificate.clone()),
-            None => certificate::to_bytes(identity.certificate()),
+        let cert = match key {
+            Some(key) => core.pins().person(&key.certificate, rules.now),
+            None => core.pins().nobody(claimed.account.as_str(), identity.certificate_bytes(), rules.now),
         };
-        let cert = match certificate.and_then(|bytes| certificate::parse(&bytes)) {
+        let cert = match cert {
             Ok(cert) => cert,
             Err(error) => return Ok(Self::Nobody(error.to_string())),
         };
-        let why = match (key, statement::verify(signed, &cert, rules)) {
+        let why = match (key, statement::verify_pinned(signed, &cert, rules)) {
             // Exactly the keys that were enrolled, whatever the certificate says (W26).
             (Some(key), Ok(statement)) if key.signing.contains(statement.key()) => {
                 return Ok(Self::Account(Box::new((statement, key.clone()))));

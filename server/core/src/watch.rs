@@ -18,7 +18,7 @@ use countersign_protocol::ids::{CorrelationId, Digest, Fingerprint, MessageId};
 use countersign_protocol::limits;
 use countersign_protocol::message::{InReplyTo, InstanceState, MessageKind, Watch, WatchReply};
 
-use crate::core::{About, Core, Settled, current};
+use crate::core::{About, Core, Settled};
 use crate::draft::Answer;
 use crate::outgoing::Outgoing;
 use crate::refusal::Reason;
@@ -121,7 +121,7 @@ impl Core {
     fn answer_watch(&self, watching: &Watching, changed: bool) -> Result<Outgoing, Stop> {
         let (view, now) = (self.view()?, self.now());
         let recipient = Recipient::Instance(watching.instance().clone());
-        let cert = current(&*view, &recipient, now)?;
+        let cert = self.current(&*view, &recipient, now)?;
         let answer = Answer::of(&WatchReply { changed })?;
         let message = self.reply(watching.request, answer, None, &cert, now)?;
         Ok(Outgoing::of_nothing(message, cert))

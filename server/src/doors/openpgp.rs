@@ -77,11 +77,11 @@ impl OpenPgpDoor {
         let core = &*self.core;
         let identity = core.identity();
         let now = core.now();
+        let view = core.view()?;
         let opened = {
-            let view = core.view()?;
-            let keyring = Enrolled::new(&*view);
-            let me = identity.certificate();
-            let opening = Opening { me, decryptors: identity.decryptors(), keyring: &keyring, now };
+            let keyring = Enrolled::new(&*view, core.pins());
+            let (me, decryptors) = (identity.pinned(), identity.decryptors());
+            let opening = Opening { me, decryptors, keyring: &keyring, now };
             let opened = envelope::open(bytes, opening);
             if let Some(failure) = keyring.failure() {
                 return Err(failure.into());
@@ -89,8 +89,11 @@ impl OpenPgpDoor {
             opened
         };
         let taken = match opened {
-            Ok(opened) => core.take(opened)?,
-            Err(error) => Taken::Answered(core.refuse(error.into(), bytes)?),
+            Ok(opened) => core.take(opened, view)?,
+            Err(error) => {
+                drop(view);
+                Taken::Answered(core.refuse(error.into(), bytes)?)
+            }
         };
         Ok(match taken {
             Taken::Answered(settled) => Heard::Answered(self.sealed(settled)?),
@@ -118,7 +121,7 @@ impl OpenPgpDoor {
         match settled {
             Settled::Reply { reply, correlation, again, active } => {
                 let (message, recipient) = (reply.message(), reply.recipient());
-                let sealed = envelope::seal(message, vec![identity.signer()], recipient, core.now())
+                let sealed = envelope::seal_pinned(message, vec![identity.signer()], recipient, core.now())
                     .map_err(unsealed)?;
                 let bytes = sealed.bytes().to_vec();
                 Ok(Answer::Reply { bytes, correlation, kind: message.kind, again, active })

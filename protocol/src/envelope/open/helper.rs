@@ -1,28 +1,32 @@
-//! The library's callbacks: limits, session keys, and the verdict on every signature.
+//! The library's callbacks: limits, session keys, and the verdict on every signature. It parses, decrypts and hashes; whose
+//! signature counts is found out here, so it is told of nobody and finds a key missing for each.
+
+use std::sync::Arc;
 
 use sequoia_openpgp as openpgp;
 
-use openpgp::cert::Preferences as _;
 use openpgp::crypto::{KeyPair, SessionKey};
 use openpgp::packet::{PKESK, SKESK, Signature};
 use openpgp::parse::PacketParser;
 use openpgp::parse::stream::{
-    DecryptionHelper, GoodChecksum, MessageLayer, MessageStructure, VerificationError, VerificationHelper,
+    DecryptionHelper, MessageLayer, MessageStructure, VerificationError, VerificationHelper,
+    VerificationResult,
 };
-use openpgp::types::{DataFormat, SignatureType, SymmetricAlgorithm};
+use openpgp::types::{DataFormat, SymmetricAlgorithm};
 use openpgp::{Cert, KeyHandle, Packet, anyhow};
 
 use super::{Keyring, OpenError, SignedBy};
-use crate::certificate::{self, policy};
+use crate::certificate::{self, Pinned};
 use crate::clock::Timestamp;
+use crate::envelope::signature;
 use crate::limits;
 
 /// Collects what a pass over an envelope found.
 pub(super) struct Helper<'a> {
-    me: &'a Cert,
+    me: &'a Pinned,
     decryptors: &'a [KeyPair],
     keyring: &'a dyn Keyring,
-    newcomer: Option<Cert>,
+    newcomer: Option<Arc<Pinned>>,
     now: Timestamp,
     strangers: Vec<KeyHandle>,
     packets: usize,
@@ -32,10 +36,10 @@ pub(super) struct Helper<'a> {
 
 impl<'a> Helper<'a> {
     pub(super) fn new(
-        me: &'a Cert,
+        me: &'a Pinned,
         decryptors: &'a [KeyPair],
         keyring: &'a dyn Keyring,
-        newcomer: Option<Cert>,
+        newcomer: Option<Arc<Pinned>>,
         now: Timestamp,
     ) -> Self {
         let verdict = Err(OpenError::Signature("none".into()));
@@ -67,9 +71,7 @@ impl<'a> Helper<'a> {
         if *sym_algo != SymmetricAlgorithm::AES256 {
             return Err(OpenError::Suite(sym_algo.to_string()));
         }
-        let mine = self.me.with_policy(policy(), self.now.to_system_time());
-        let modern = mine.ok().and_then(|valid| valid.features());
-        if modern.is_some_and(|features| features.supports_seipdv2()) && aead_algo.is_none() {
+        if self.me.features().supports_seipdv2() && aead_algo.is_none() {
             return Err(OpenError::Suite("SEIPDv1 to a receiver that asks for SEIPDv2".into()));
         }
         if results.is_empty() || results.len() > limits::SIGNATURES {
@@ -77,47 +79,69 @@ impl<'a> Helper<'a> {
         }
         let mut signers: Vec<SignedBy> = Vec::new();
         for result in results {
-            match result {
-                Ok(GoodChecksum { sig, ka, .. }) => {
-                    // One over text would be good for any way to end its lines.
-                    if sig.typ() != SignatureType::Binary {
-                        return Err(OpenError::Signature(format!("of type {}", sig.typ())));
-                    }
+            let Some(signer) = self.signer(result)? else { continue };
+            if signers.iter().any(|earlier| earlier.key == signer.key) {
+                return Err(OpenError::Signature("two by the same key".into()));
+            }
+            signers.push(signer);
+        }
+        Ok(signers)
+    }
+
+    /// Who made a good signature; none where nobody is enrolled who could have.
+    fn signer(&mut self, result: &VerificationResult<'_>) -> Result<Option<SignedBy>, OpenError> {
+        let sig = match result {
+            Err(VerificationError::MissingKey { sig }) => *sig,
+            Err(error) => return Err(OpenError::Signature(error.to_string())),
+            Ok(_) => return Err(OpenError::Signature("by a key that was not looked for".into())),
+        };
+        // Its full name where it says it: a short one may be several keys'.
+        let mut issuers = sig.get_issuers();
+        if issuers.iter().any(|issuer| matches!(issuer, KeyHandle::Fingerprint(_))) {
+            issuers.retain(|issuer| matches!(issuer, KeyHandle::Fingerprint(_)));
+        }
+        let enrolled: Vec<Arc<Pinned>> = issuers
+            .iter()
+            .take(limits::SIGNATURES)
+            .flat_map(|issuer| self.keyring.pinned(issuer, self.now))
+            .chain(self.newcomer.clone())
+            .collect();
+        let candidates: Vec<_> =
+            enrolled.iter().filter_map(|cert| Some((cert, cert.named(&issuers)?))).collect();
+        let mut failed = None;
+        for (cert, key) in &candidates {
+            match signature::check(sig, key, self.now.plus(super::AHEAD)) {
+                Ok(()) => {
                     self.check_recipient(sig)?;
-                    let key = ka.key().fingerprint();
-                    let signer = SignedBy { certificate: ours(&ka.cert().fingerprint())?, key: ours(&key)? };
-                    // The library judged the key at the time the signature claims; we judge it at ours, or at
-                    // the signature's where the signer's clock runs a little ahead.
+                    let signer =
+                        SignedBy { certificate: cert.fingerprint().clone(), key: key.fingerprint().clone() };
+                    // The key is judged at our time, or at the signature's where the signer's clock runs a little ahead.
                     let claimed = sig.signature_creation_time().map_or(self.now, Timestamp::from);
                     let distance = claimed.seconds_since(self.now);
                     if distance.abs() > limits::CLOCK_SKEW {
                         return Err(OpenError::Skew(distance));
                     }
-                    let when = self.now.max(claimed);
-                    if !certificate::signing_keys(ka.cert(), when).contains(&signer.key) {
+                    if !key.signs(self.now.max(claimed)) {
                         return Err(OpenError::KeyNotAlive(signer.key));
                     }
-                    if signers.iter().any(|earlier| earlier.key == signer.key) {
-                        return Err(OpenError::Signature("two by the same key".into()));
-                    }
-                    signers.push(signer);
+                    return Ok(Some(signer));
                 }
-                Err(VerificationError::MissingKey { sig, .. }) => {
-                    let issuer = sig.get_issuers().into_iter().next();
-                    self.strangers
-                        .push(issuer.unwrap_or_else(|| KeyHandle::from(openpgp::KeyID::wildcard())));
-                }
-                Err(error) => return Err(OpenError::Signature(error.to_string())),
+                Err(why) => failed = Some(OpenError::Signature(why)),
             }
         }
-        Ok(signers)
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let issuer = issuers.into_iter().next();
+        self.strangers.push(issuer.unwrap_or_else(|| KeyHandle::from(openpgp::KeyID::wildcard())));
+        Ok(None)
     }
 
     /// Exactly one intended recipient, and it is us. The library only looks where the subpacket is present.
     fn check_recipient(&self, sig: &Signature) -> Result<(), OpenError> {
         let mut recipients = sig.intended_recipients();
         match (recipients.next(), recipients.next()) {
-            (Some(one), None) if *one == self.me.fingerprint() => Ok(()),
+            (Some(one), None) if one.as_bytes() == self.me.fingerprint().as_bytes() => Ok(()),
             (Some(one), None) => Err(OpenError::IntendedRecipient(format!("{one} is not us"))),
             (None, _) => Err(OpenError::IntendedRecipient("none".into())),
             (Some(_), Some(_)) => Err(OpenError::IntendedRecipient("several".into())),
@@ -171,9 +195,7 @@ impl VerificationHelper for Helper<'_> {
         if ids.len() > limits::SIGNATURES {
             return Err(OpenError::Signature(format!("{} signatures", ids.len())).into());
         }
-        let mut certs: Vec<Cert> = ids.iter().flat_map(|id| self.keyring.certificates(id)).collect();
-        certs.extend(self.newcomer.clone());
-        Ok(certs)
+        Ok(Vec::new())
     }
 
     fn check(&mut self, structure: MessageStructure<'_>) -> openpgp::Result<()> {
@@ -207,7 +229,8 @@ impl DecryptionHelper for Helper<'_> {
                     && let Some((algorithm, key)) = pkesk.decrypt(&mut pair, sym_algo)
                     && decrypt(algorithm, &key)
                 {
-                    return Ok(Some(self.me.clone()));
+                    // The library would look for the intended recipient where there is one; we do so ourselves, and more strictly.
+                    return Ok(None);
                 }
             }
         }
@@ -221,8 +244,4 @@ pub(super) fn cause(error: &anyhow::Error) -> OpenError {
         .downcast_ref::<OpenError>()
         .cloned()
         .unwrap_or_else(|| OpenError::NotDecrypted(certificate::chain(error)))
-}
-
-fn ours(fingerprint: &openpgp::Fingerprint) -> Result<crate::ids::Fingerprint, OpenError> {
-    certificate::our_fingerprint(fingerprint).map_err(|error| OpenError::Signature(error.to_string()))
 }

@@ -1,6 +1,8 @@
 //! The end of a message's transaction: the entry, the stored reply, the commit.
 
-use countersign_protocol::certificate::{self, Cert};
+use std::sync::Arc;
+
+use countersign_protocol::certificate::Pinned;
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::Verified;
 use countersign_protocol::ids::{Digest, Fingerprint, MessageId};
@@ -44,7 +46,7 @@ impl Core {
             Record::Nothing(answer) => (answer, None, ledger.seal(&mut *tx)?),
         };
         // What cannot be sent must not happen: both are found out before the commit.
-        let cert = current(&*tx, &recipient, now)?;
+        let cert = self.current(&*tx, &recipient, now)?;
         let message = self.reply(request.in_reply_to(), answer, transcript, &cert, now)?;
         let literal = message.to_bytes().map_err(|error| Failure::Reply(error.to_string()))?;
         if literal.len() > limits::ENVELOPE - LAYERS {
@@ -81,17 +83,15 @@ impl Core {
         request: InReplyTo,
         answer: Answer,
         transcript: Option<Digest>,
-        recipient: &Cert,
+        recipient: &Pinned,
         now: Timestamp,
     ) -> Result<Message, Stop> {
-        let audience =
-            certificate::fingerprint(recipient).map_err(|error| Failure::Reply(error.to_string()))?;
         Ok(Message {
             v: Version,
             kind: answer.kind,
             id: MessageId::new(self.random())?,
             time: now,
-            audience,
+            audience: recipient.fingerprint().clone(),
             transcript,
             in_reply_to: Some(request),
             body: answer.body,
@@ -106,8 +106,28 @@ impl Core {
         now: Timestamp,
     ) -> Result<Outgoing, Stop> {
         let message = self.read_back(stored)?;
-        let cert = current(tx, &stored.recipient, now)?;
+        let cert = self.current(tx, &stored.recipient, now)?;
         Ok(Outgoing::read_back(message, cert))
+    }
+
+    /// The certificate to seal to, as it is in this transaction. A revoked instance is told nothing any more.
+    pub(crate) fn current<R: InstanceRead + ?Sized>(
+        &self,
+        store: &R,
+        recipient: &Recipient,
+        now: Timestamp,
+    ) -> Result<Arc<Pinned>, Stop> {
+        let pinned = match recipient {
+            Recipient::Ephemeral(bytes) => self.pins().sender(bytes, now),
+            Recipient::Instance(fingerprint) => {
+                self.pins().sender(&instance(store, fingerprint)?.certificate, now)
+            }
+        };
+        let pinned = pinned.map_err(|error| Failure::Reply(error.to_string()))?;
+        if !pinned.receives(now) {
+            return Err(keys::receives_nothing().into());
+        }
+        Ok(pinned)
     }
 
     /// The stored reply itself.
@@ -120,26 +140,6 @@ impl Core {
             .map_err(|error| unreadable(error.to_string()))?;
         Message::from_bytes(&literal).map_err(|error| unreadable(error.to_string()))
     }
-}
-
-/// The certificate to seal to, as it is in this transaction. A revoked instance is told nothing any more.
-pub(crate) fn current<R: InstanceRead + ?Sized>(
-    store: &R,
-    recipient: &Recipient,
-    now: Timestamp,
-) -> Result<Cert, Stop> {
-    let parse = |bytes: &[u8]| {
-        certificate::parse(bytes).map_err(|error| Stop::from(Failure::Reply(error.to_string())))
-    };
-    let cert = match recipient {
-        Recipient::Ephemeral(bytes) => parse(bytes),
-        Recipient::Instance(fingerprint) => {
-            let instance = instance(store, fingerprint)?;
-            parse(&instance.certificate)
-        }
-    }?;
-    keys::receives(&cert, now)?;
-    Ok(cert)
 }
 
 fn instance<R: InstanceRead + ?Sized>(store: &R, fingerprint: &Fingerprint) -> Result<Instance, Stop> {

@@ -1,6 +1,7 @@
 //! Requests made beforehand, each another one: the library remembers signatures that it has verified, and a server that saw one
 //! twice would look faster than it is. A message is good for two minutes, so they are made in slices shortly before they are sent.
 
+use countersign_protocol::certificate::Pinned;
 use countersign_protocol::clock::{Clock as _, SystemClock};
 use countersign_protocol::envelope::{self, Opening, Sealed, statement};
 use countersign_protocol::ids::{Digest, MessageId, Nonce};
@@ -81,8 +82,9 @@ impl Check {
     pub(super) fn reply(&self, site: &Site, bytes: &[u8]) -> Result<(), Trouble> {
         let none = || failed("the host is gone");
         let Host { cert, decryptors, .. } = site.hosts.get(self.host).ok_or_else(none)?;
-        let (me, decryptors, now) = (cert, decryptors.clone(), SystemClock.now());
-        let opening = Opening { me, decryptors, keyring: &site.server, now };
+        let now = SystemClock.now();
+        let me = Pinned::of(cert, now).map_err(failed)?;
+        let opening = Opening { me: &me, decryptors, keyring: &site.server, now };
         let verified = envelope::open(bytes, opening)
             .and_then(|opened| opened.answering(&self.sealed, &site.fingerprint));
         let reply: JobReply = verified.map_err(failed)?.body().map_err(failed)?;
