@@ -314,3 +314,28 @@ fn a_registration_belongs_to_the_host_it_began_on() {
     let sealed = other.user_key(&bob, &accepted);
     refusal(&other.send(&sealed), &other.server, &sealed);
 }
+
+#[test]
+fn a_certificate_with_a_signature_that_is_not_good_is_committed_to_as_it_is_sent() {
+    use openpgp::Packet;
+    use openpgp::parse::Parse as _;
+    use openpgp::serialize::SerializeInto as _;
+    use sequoia_openpgp as openpgp;
+    let server = Server::new();
+    let host = server.host();
+    let admin = server.administrator(&host);
+    let created = server.invite(&host, &admin, "ana", &["ana"]);
+    let good = Person::new("ana", server.clock_now()).cert;
+    // A second self-signature over the name, damaged: it goes to another place each time the certificate is written.
+    let name = good.with_policy(certificate::policy(), server.clock_now().to_system_time()).unwrap();
+    let mut damaged =
+        Packet::from(name.primary_userid().unwrap().binding_signature().clone()).to_vec().unwrap();
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    let damaged = Packet::from_bytes(&damaged).unwrap();
+    let cert = good.clone().insert_packets([damaged]).unwrap().0;
+    assert!(certificate::to_bytes(&cert).unwrap().len() > certificate::to_bytes(&good).unwrap().len());
+    let ana = Person { account: "ana".parse().unwrap(), cert };
+    register(&host, &ana, &created.code);
+    assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
+}
