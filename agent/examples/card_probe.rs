@@ -377,6 +377,7 @@ fn a_statement(server: &Fingerprint) -> Result<Statement, Box<dyn Error>> {
     let now = SystemClock.now();
     Ok(Statement {
         countersign: Purpose::Statement,
+        dry_run: false,
         operation: "open-session".parse()?,
         resource: format!("session/{}", server.to_string().to_lowercase()).parse()?,
         account: "ana".parse()?,

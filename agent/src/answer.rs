@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::ids::{CorrelationId, Digest, MessageId};
-use countersign_protocol::ledger::Outcome;
+use countersign_protocol::ledger::{Outcome, detail};
 use countersign_protocol::limits;
 use countersign_protocol::message::{Decision, EmergencyUse, InReplyTo, JobReply, JobRequest};
 use countersign_protocol::statement::{SignedStatement, Statement};
@@ -23,6 +23,7 @@ use crate::wire::LinkError;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     allowed: bool,
+    dry_run: Option<Decision>,
     reason: String,
     correlation: CorrelationId,
     ledger_index: u64,
@@ -37,6 +38,12 @@ impl Answer {
     #[must_use]
     pub const fn is_allowed(&self) -> bool {
         self.allowed
+    }
+
+    /// Of a request that was only tried: what would come of it. Such a one is never allowed.
+    #[must_use]
+    pub const fn dry_run(&self) -> Option<Decision> {
+        self.dry_run
     }
 
     /// Why, in words for the person.
@@ -79,6 +86,7 @@ impl Answer {
     pub(crate) fn for_tests(allowed: bool) -> Self {
         Self {
             allowed,
+            dry_run: None,
             reason: "said so".to_owned(),
             correlation: "7K3M-Q2ZD".parse().unwrap(),
             ledger_index: 7,
@@ -316,12 +324,19 @@ pub fn prove(link: &Link, job: &SentJob, reply: JobReply) -> Result<Answer, Link
     let proven = link.prove(&reply.receipt)?;
     proven.answers(&job.id, Some(&job.statement))?;
     let entry = proven.entry();
-    let recorded = match reply.decision {
-        Decision::Allowed => Outcome::Allowed,
-        Decision::Denied => Outcome::Denied,
+    let recorded = match (reply.decision, reply.dry_run) {
+        (Decision::Allowed, None) => Outcome::Allowed,
+        (Decision::Denied, None) => Outcome::Denied,
+        // Nothing was done, whatever would come of it.
+        (Decision::Denied, Some(_)) => Outcome::Noted,
+        (Decision::Allowed, Some(_)) => {
+            return Err(LinkError::Untrusted("a request that was only tried is said to be done".to_owned()));
+        }
     };
+    let would = reply.dry_run.map(Decision::as_str);
     for (same, what) in [
         (entry.decision == recorded, "decision"),
+        (entry.detail.get(detail::DRY_RUN).map(String::as_str) == would, "outcome of a dry run"),
         (entry.correlation == reply.correlation, "correlation id"),
         (entry.instance.as_ref() == Some(asker), "instance"),
     ] {
@@ -339,6 +354,7 @@ pub fn prove(link: &Link, job: &SentJob, reply: JobReply) -> Result<Answer, Link
     }
     Ok(Answer {
         allowed: reply.decision == Decision::Allowed,
+        dry_run: reply.dry_run,
         reason: reply.reason,
         correlation: reply.correlation,
         ledger_index: proven.index(),

@@ -90,6 +90,8 @@ pub struct Subject {
     pub place: Option<Place>,
     /// What goes with it.
     pub body: Option<Binary>,
+    /// Only tried: the server says what would come of it, and does nothing.
+    pub dry_run: bool,
     /// What the person is told to quote if no answer comes.
     pub correlation: CorrelationId,
     /// The user whose program asks.
@@ -353,6 +355,7 @@ impl Drive<'_> {
         let subject = self.subject.clone();
         Ok(Statement {
             countersign: Purpose::Statement,
+            dry_run: subject.dry_run,
             operation: subject.operation,
             resource: subject.resource,
             account: account.clone(),

@@ -48,13 +48,15 @@ pub fn job(
         claimed: None,
         place: None,
         body: ask.body.clone(),
+        dry_run: ask.dry_run,
         correlation: correlation.clone(),
         uid: peer.uid,
     };
     if agent.contacts.get().is_some_and(|contact| contact.forked) {
         person.note(NoteKind::Error, FORKED);
     }
-    person.note(NoteKind::Info, &format!("To sign: {} {}", ask.operation, ask.resource));
+    let tried = if ask.dry_run { ", as a dry run: nothing is changed by it" } else { "" };
+    person.note(NoteKind::Info, &format!("To sign: {} {}{tried}", ask.operation, ask.resource));
     let decided = Drive {
         agent,
         link: &link,
@@ -98,6 +100,7 @@ pub fn job(
         ledger_index: answer.ledger_index(),
         correlation: answer.correlation().clone(),
         has_result: result.is_some(),
+        dry_run: answer.dry_run(),
     };
     Ok((Reply::JobDone(done), result))
 }

@@ -209,6 +209,7 @@ impl Login<'_> {
             login: Some(self.login.clone()),
             service: Some(self.service.clone()),
             place: Some(self.place(peer)),
+            dry_run: false,
             claimed: is_sudo.then(|| peer.claimed_command()).flatten().filter(|claim| !claim.is_empty()),
             body: None,
             correlation: self.correlation.clone(),

@@ -227,6 +227,7 @@ impl Registration<'_> {
         let now = agent.wire.time.now();
         let statement = Statement {
             countersign: Purpose::Statement,
+            dry_run: false,
             operation: "bind-key".parse()?,
             resource: format!("account/{}", self.account).parse()?,
             account: self.account.clone(),

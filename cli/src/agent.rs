@@ -38,6 +38,15 @@ pub(crate) fn ask(global: &Global, request: &Request) -> Result<Answered, Failur
 
 /// Asks the agent at `socket`.
 pub(crate) fn ask_at(socket: &Path, global: &Global, request: &Request) -> Result<Answered, Failure> {
+    let harmless = match request {
+        Request::Job(job) => job.dry_run,
+        Request::Status | Request::CardList | Request::CardShow(_) => true,
+        _ => false,
+    };
+    if global.dry_run && !harmless {
+        let message = "this step is decided by no server, so that it cannot be tried: it has no --dry-run";
+        return Err(Failure::usage(message).then("Nothing was changed."));
+    }
     let silence = match request {
         Request::Enroll(_)
         | Request::RotateKey(_)

@@ -43,6 +43,12 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
+    /// Only try what your card signs: the server says what would come of it, records that, and changes nothing.
+    ///
+    /// For every command that asks the server to do something; ends with 3 if it would be denied.
+    #[arg(long, global = true)]
+    pub(crate) dry_run: bool,
+
     /// Answer each question with the next line of standard input, for scripts and tests.
     #[arg(long, global = true)]
     pub(crate) answers_from_stdin: bool,

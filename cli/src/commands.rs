@@ -17,13 +17,50 @@ pub(crate) mod policy;
 pub(crate) mod register;
 pub(crate) mod ssh_keys;
 pub(crate) mod status;
+mod tried;
 
 use crate::args::{Arguments, Command, Login};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::output::Report;
 
 /// Does what the command line says.
 pub(crate) fn run(arguments: &Arguments) -> Result<Report, Failure> {
+    if arguments.global.dry_run && !may_be_tried(&arguments.command) {
+        return Err(Failure::usage(
+            "this command asks the server for nothing that a card signs: it has no --dry-run",
+        ));
+    }
+    match dispatch(arguments) {
+        Err(Failure { kind: Kind::Tried(decision), message, next, correlation }) => {
+            tried::report(decision, message, next, correlation)
+        }
+        done => done,
+    }
+}
+
+/// Those that sign requests, or only read. Whatever else they send the agent with it, [`crate::agent`] refuses.
+const fn may_be_tried(command: &Command) -> bool {
+    match command {
+        Command::Register(_)
+        | Command::EmergencyCode(_)
+        | Command::Contact(_)
+        | Command::Ledger(_)
+        | Command::App(_)
+        | Command::Collection(_)
+        | Command::Policy(_)
+        | Command::Admin(_) => true,
+        Command::Enroll(_)
+        | Command::Host(_)
+        | Command::Login(_)
+        | Command::Pam(_)
+        | Command::Status
+        | Command::Journal(_)
+        | Command::SshKeys(_)
+        | Command::Card(_) => false,
+    }
+}
+
+fn dispatch(arguments: &Arguments) -> Result<Report, Failure> {
     let global = &arguments.global;
     match &arguments.command {
         Command::Enroll(enroll) => enroll.run(global),

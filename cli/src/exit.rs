@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use countersign_protocol::ipc::{DenyReason, ProblemKind};
+use countersign_protocol::message::Decision;
 
 use crate::failure::{Kind, LocalKind};
 
@@ -90,6 +91,8 @@ impl From<Kind> for Exit {
         match kind {
             Kind::Problem(problem) => problem.into(),
             Kind::Denied(reason) => reason.into(),
+            Kind::Tried(Decision::Allowed) => Self::Done,
+            Kind::Tried(Decision::Denied) => Self::Denied,
             Kind::Local(local) => local.into(),
         }
     }

@@ -2,7 +2,10 @@
 
 use countersign_protocol::ids::CorrelationId;
 use countersign_protocol::ipc::{Denial, DenyReason, Problem, ProblemKind};
+use countersign_protocol::message::Decision;
 use serde::Serialize;
+
+use crate::job::Recorded;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, Serialize)]
@@ -24,6 +27,8 @@ pub(crate) struct Failure {
 pub(crate) enum Kind {
     Problem(ProblemKind),
     Denied(DenyReason),
+    /// Nothing went wrong: the request was only tried.
+    Tried(Decision),
     Local(LocalKind),
 }
 
@@ -62,6 +67,16 @@ pub(crate) enum LocalKind {
 }
 
 impl Failure {
+    /// The end of a command whose request was only tried: there is nothing to go on with.
+    pub(crate) fn tried(decision: Decision, reason: String, recorded: &Recorded) -> Self {
+        Self {
+            kind: Kind::Tried(decision),
+            message: reason,
+            next: Some(format!("  recorded    entry {} of the ledger", recorded.ledger_index)),
+            correlation: Some(recorded.correlation.clone()),
+        }
+    }
+
     pub(crate) fn local(kind: LocalKind, message: impl Into<String>) -> Self {
         Self { kind: Kind::Local(kind), message: message.into(), next: None, correlation: None }
     }

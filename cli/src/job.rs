@@ -42,7 +42,7 @@ impl Job {
         let operation: Operation = operation.parse().map_err(wrong)?;
         let named: ResourceName = resource.parse().map_err(wrong)?;
         let card: Option<CardIdent> = card.card;
-        Ok(Self { request: ipc::Job { operation, resource: named, body: None, card } })
+        Ok(Self { request: ipc::Job { operation, resource: named, body: None, card, dry_run: false } })
     }
 
     /// The same with a body.
@@ -57,11 +57,16 @@ impl Job {
     ///
     /// # Errors
     /// Also when the server decided against it.
-    pub(crate) fn run<R: DeserializeOwned>(self, global: &Global) -> Result<Done<R>, Failure> {
+    pub(crate) fn run<R: DeserializeOwned>(mut self, global: &Global) -> Result<Done<R>, Failure> {
+        self.request.dry_run = global.dry_run;
         let answered = agent::ask(global, &Request::Job(self.request))?;
         let Reply::JobDone(done) = answered.reply else {
             return Err(agent::unexpected(&answered.reply));
         };
+        if let Some(decision) = done.dry_run {
+            let recorded = Recorded { ledger_index: done.ledger_index, correlation: done.correlation };
+            return Err(Failure::tried(decision, done.reason, &recorded));
+        }
         if !done.allowed {
             return Err(Failure {
                 kind: Kind::Denied(DenyReason::Policy),

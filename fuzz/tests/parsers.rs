@@ -141,6 +141,7 @@ fn write_the_seeds() {
 
     let statement = Statement {
         countersign: Purpose::Statement,
+        dry_run: false,
         operation: "open-session".parse().unwrap(),
         resource: format!("session/{}", name(&host)).parse().unwrap(),
         account: "ana".parse().unwrap(),

@@ -19,6 +19,9 @@ use crate::limits;
 pub struct Statement {
     /// Always [`Purpose::Statement`]: no other signature of this key can be mistaken for a statement.
     pub countersign: Purpose,
+    /// Only to be tried: the server decides, records that, and does nothing. Left out where it is meant.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// What is asked: `open-session`, `create`, `bind-key` …
     pub operation: Operation,
     /// On what: `session/<instance fingerprint>`, `account/ana` …

@@ -4,7 +4,8 @@ use countersign_protocol::clock::{Clock as _, Timestamp};
 use countersign_protocol::ids::Digest;
 use countersign_protocol::ledger::{EntryKind, Outcome, detail};
 use countersign_protocol::message::result::{
-    PolicyAsked, PolicyChanged, PolicyList, PolicyRemoval, PolicyShown, PolicyText,
+    ExplainAsked, OwnDecision, PolicyAsked, PolicyChanged, PolicyExplained, PolicyList, PolicyQuestion,
+    PolicyRemoval, PolicyShown, PolicyText,
 };
 use countersign_protocol::message::{Decision, JobReply};
 use countersign_protocol::roster::OfflineServices;
@@ -282,4 +283,136 @@ fn documents_that_are_there_and_not_there_look_alike_to_whoever_may_not_see_them
         let put = told(server.try_put(&host, &ana, name, Some(1), EMPTY), name);
         assert_eq!(put, "No policy lets account ana update policy/….");
     }
+}
+
+impl Server {
+    fn explain(&self, host: &Host, person: &Person, name: &str, asked: &ExplainAsked) -> JobReply {
+        let body = serde_json::to_vec(asked).unwrap();
+        host.job(person, "explain", &format!("policy/{name}"), Some(&body))
+    }
+
+    fn explained(&self, host: &Host, person: &Person, asked: &ExplainAsked) -> PolicyExplained {
+        let reply = self.explain(host, person, "all", asked);
+        assert_eq!(reply.decision, Decision::Allowed, "{}", reply.reason);
+        serde_json::from_value(reply.result.unwrap()).unwrap()
+    }
+}
+
+fn as_root(host: &Host, person: &Person) -> PolicyQuestion {
+    PolicyQuestion {
+        account: person.account.clone(),
+        operation: "open-session".parse().unwrap(),
+        resource: format!("session/{}", host.fingerprint()).parse().unwrap(),
+        host: None,
+        login: Some("root".parse().unwrap()),
+        service: Some("sudo".parse().unwrap()),
+        place: None,
+        claimed: None,
+        time: None,
+        offline: false,
+    }
+}
+
+#[test]
+fn a_past_decision_is_explained_by_the_policies_of_its_time() {
+    let server = Server::new();
+    let (host, admin, ana) = server.with_ana();
+    let denied = host.log_in(&ana, "root");
+    server.put(&host, &admin, "hours", None, CLOSED);
+    let closed = host.log_in(&ana, "ana");
+    let explained = |reply: &JobReply| {
+        server.explained(&host, &admin, &ExplainAsked::Correlation(reply.correlation.clone()))
+    };
+    let root = explained(&denied);
+    assert_eq!((root.decision, root.policy_epoch, root.forbids.len()), (Decision::Denied, 1, 0));
+    assert_eq!(root.nearest[0].policy.id, "login-bound-to-account");
+    assert_eq!(
+        root.nearest[0].conditions[0].words,
+        "the account's logins would have to hold root; the account's logins: ana"
+    );
+    assert!(root.notes[0].contains("denied by no policy: No policy lets account ana open login root here."));
+    assert_eq!(root.notes.len(), 1, "{:?}", root.notes);
+    let hours = explained(&closed);
+    assert_eq!((hours.policy_epoch, hours.forbids[0].policy.id.as_str()), (2, "closed"));
+    assert_eq!(hours.forbids[0].policy.document.as_str(), "hours");
+    assert_eq!(hours.permits[0].id, "login-bound-to-account", "what would be without it");
+    // By its place in the ledger, too; and what is no decision is none.
+    let index = server.entries().iter().position(|entry| entry.correlation == denied.correlation).unwrap();
+    let index = u64::try_from(index).unwrap();
+    assert_eq!(server.explained(&host, &admin, &ExplainAsked::Entry(index)).question, root.question);
+    assert_eq!(server.explain(&host, &admin, "all", &ExplainAsked::Entry(0)).decision, Decision::Denied);
+    // An account that was changed since is said to be another.
+    let reply = host.job(&admin, "suspend", "account/ana", None);
+    assert_eq!(reply.decision, Decision::Allowed);
+    let later = explained(&denied);
+    assert_eq!(later.forbids[0].policy.id, "account-not-active");
+    assert!(later.notes.iter().any(|note| note.contains("were others then")), "{:?}", later.notes);
+}
+
+#[test]
+fn a_request_that_nobody_made_is_explained_with_what_would_allow_it() {
+    let server = Server::new();
+    let (host, admin, ana) = server.with_ana();
+    let ask = |question: PolicyQuestion| {
+        server.explained(&host, &admin, &ExplainAsked::Question(Box::new(question)))
+    };
+    let root = ask(as_root(&host, &ana));
+    assert_eq!(
+        (root.decision, root.nearest[0].policy.id.as_str()),
+        (Decision::Denied, "login-bound-to-account")
+    );
+    assert!(root.notes[0].contains("does not let them in"), "{:?}", root.notes);
+    let own = ask(PolicyQuestion { login: Some("ana".parse().unwrap()), ..as_root(&host, &ana) });
+    assert_eq!((own.decision, own.permits[0].id.as_str()), (Decision::Allowed, "login-bound-to-account"));
+    let read = ask(PolicyQuestion {
+        operation: "read".parse().unwrap(),
+        resource: "ledger/entries".parse().unwrap(),
+        ..as_root(&host, &ana)
+    });
+    assert_eq!(
+        read.nearest[0].conditions[0].words,
+        "the account's roles would have to hold one of auditor, administrator; the account's roles: user"
+    );
+    let nobody = PolicyQuestion { account: "nobody".parse().unwrap(), ..as_root(&host, &ana) };
+    let reply = server.explain(&host, &admin, "all", &ExplainAsked::Question(Box::new(nobody)));
+    assert_eq!(reply.reason, "There is no account nobody. See: countersign admin user list");
+}
+
+#[test]
+fn who_may_not_explain_learns_decision_and_reason_of_their_own_requests_alone() {
+    let server = Server::new();
+    let (host, admin, ana) = server.with_ana();
+    let theirs = host.log_in(&ana, "root");
+    let others = host.job(&admin, "read", "accounts/all", Some(b"{}"));
+    let by = |reply: &JobReply| ExplainAsked::Correlation(reply.correlation.clone());
+    // Somebody's decision, none at all, an account that is there and one that is not: the same answer.
+    let absent = PolicyQuestion { account: "nobody".parse().unwrap(), ..as_root(&host, &ana) };
+    let never = ExplainAsked::Correlation("0000-0000".parse().unwrap());
+    for asked in [
+        by(&theirs),
+        by(&others),
+        never.clone(),
+        ExplainAsked::Entry(0),
+        ExplainAsked::Question(Box::new(as_root(&host, &ana))),
+        ExplainAsked::Question(Box::new(absent)),
+    ] {
+        let reply = server.explain(&host, &ana, "all", &asked);
+        assert_eq!((reply.decision, &reply.result), (Decision::Denied, &None));
+        assert_eq!(reply.reason, "No policy lets account ana explain policy/all.");
+    }
+    let reply = server.explain(&host, &ana, "mine", &by(&theirs));
+    let own: OwnDecision = serde_json::from_value(reply.result.unwrap()).unwrap();
+    assert_eq!((own.decision, own.reason), (Decision::Denied, theirs.reason.clone()));
+    let told = |asked: &ExplainAsked, id: &str| {
+        let reply = server.explain(&host, &ana, "mine", asked);
+        assert_eq!((reply.decision, &reply.result), (Decision::Denied, &None));
+        reply.reason.replace(id, "…")
+    };
+    let absent = told(&never, "0000-0000");
+    assert_eq!(absent, told(&by(&others), others.correlation.as_str()));
+    assert_eq!(absent, "No request of your account has the correlation id …, or it is too long ago.");
+    // Nothing else is explained that way.
+    let question = ExplainAsked::Question(Box::new(as_root(&host, &ana)));
+    assert_eq!(server.explain(&host, &ana, "mine", &question).decision, Decision::Denied);
+    assert_eq!(server.explain(&host, &ana, "mine", &ExplainAsked::Entry(0)).decision, Decision::Denied);
 }

@@ -88,6 +88,7 @@ impl Scene {
     pub(crate) fn statement(&self) -> Statement {
         Statement {
             countersign: Purpose::Statement,
+            dry_run: false,
             operation: "open-session".parse().unwrap(),
             resource: format!("session/{}", fingerprint(&self.host)).parse().unwrap(),
             account: "ana".parse().unwrap(),

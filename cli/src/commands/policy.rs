@@ -1,6 +1,11 @@
 //! `countersign policy`: who may do what, tried without a server and kept in it.
 
 mod check;
+mod explain;
+mod list;
+mod put;
+mod remove;
+mod show;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -16,13 +21,24 @@ use crate::output::Report;
 pub(crate) enum Policy {
     Check(check::Check),
     Test(test::Test),
+    List(list::List),
+    Show(show::Show),
+    Put(put::Put),
+    #[command(name = "rm")]
+    Remove(remove::Remove),
+    Explain(Box<explain::Explain>),
 }
 
 impl Policy {
-    pub(crate) fn run(&self, _global: &Global) -> Result<Report, Failure> {
+    pub(crate) fn run(&self, global: &Global) -> Result<Report, Failure> {
         match self {
             Self::Check(check) => check.run(),
             Self::Test(test) => test.run(),
+            Self::List(list) => list.run(global),
+            Self::Show(show) => show.run(global),
+            Self::Put(put) => put.run(global),
+            Self::Remove(remove) => remove.run(global),
+            Self::Explain(explain) => explain.run(global),
         }
     }
 }

@@ -53,6 +53,7 @@ impl Log {
     fn signed_by(&mut self, person: &Cert, kind: EntryKind, operation: &str, resource: &str) {
         let asked = Statement {
             countersign: Purpose::Statement,
+            dry_run: false,
             operation: operation.parse().unwrap(),
             resource: resource.parse().unwrap(),
             account: "ana".parse().unwrap(),

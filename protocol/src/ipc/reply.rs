@@ -6,6 +6,7 @@ use super::card::{CardChanged, CardChecked, CardDetails, CardMade};
 use super::{JournalChecked, JournalPage, Noted, SshKeysFound, StatusReport};
 use crate::emergency::EmergencyCode;
 use crate::ids::{AccountName, CardIdent, CorrelationId, Digest, Fingerprint, Nonce};
+use crate::message::Decision;
 
 /// One frame from the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -236,6 +237,9 @@ pub struct JobDone {
     pub correlation: CorrelationId,
     /// Whether a body with the result's JSON follows.
     pub has_result: bool,
+    /// Of a request that was only tried: what would come of it. `allowed` is `false` then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<Decision>,
 }
 
 /// Something could not be done.

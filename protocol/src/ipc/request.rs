@@ -201,6 +201,9 @@ pub struct Job {
     /// Which card, where more than one is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<CardIdent>,
+    /// Only to be tried: nothing is changed by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 /// What a client answers to a prompt. A hidden prompt is answered by a frame of its own kind,

@@ -30,6 +30,17 @@ pub enum Decision {
     Denied,
 }
 
+impl Decision {
+    /// The word in messages and in the ledger.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+        }
+    }
+}
+
 /// The answer to a job request: bound to it by the envelope, provably in the ledger, and the same however
 /// often it is fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +54,10 @@ pub struct JobReply {
     pub correlation: CorrelationId,
     /// The proof that this decision is in the ledger.
     pub receipt: Receipt,
+    /// Of a request that was only tried: what would come of it, while `decision` is `denied` and the entry's is `noted`,
+    /// because nothing happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<Decision>,
     /// What the job yields, one of the types in [`result`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<serde_json::Value>,

@@ -257,6 +257,7 @@ fn offline_use(roster: SignedRoster) -> OfflineUse {
     let instance = fingerprint(&host);
     let statement = Statement {
         countersign: Purpose::Statement,
+        dry_run: false,
         operation: "open-session".parse().unwrap(),
         resource: format!("session/{instance}").parse().unwrap(),
         account: "ana".parse().unwrap(),

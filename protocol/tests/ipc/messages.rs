@@ -129,6 +129,7 @@ fn requests() -> Vec<(&'static str, Request)> {
         resource: "account/ana".parse().unwrap(),
         body: Some(Binary(b"{}".to_vec())),
         card: None,
+        dry_run: false,
     };
     let journal = JournalAsk {
         after: Some(41),
@@ -284,6 +285,7 @@ fn replies() -> Vec<(&'static str, Reply)> {
                 ledger_index: u64::MAX,
                 correlation: REFERENCE.parse().unwrap(),
                 has_result: true,
+                dry_run: None,
             }),
         ),
         (

@@ -49,6 +49,7 @@ fn wrong_field(statement: &Statement, instance: &Fingerprint) -> Option<&'static
         ("service", statement.service.is_some()),
         ("body", statement.body.is_none()),
         ("transcript", statement.transcript.is_none()),
+        ("dry run", !statement.dry_run),
     ];
     right.into_iter().find(|(_, right)| !right).map(|(field, _)| field)
 }

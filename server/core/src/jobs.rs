@@ -15,6 +15,7 @@ mod create_application;
 mod create_collection;
 mod create_enrolment_token;
 mod erase_account;
+mod explain;
 mod list;
 mod list_applications;
 mod list_collections;
@@ -35,7 +36,7 @@ use std::collections::BTreeMap;
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::ids::CorrelationId;
-use countersign_protocol::ledger::{Check, Entry, EntryKind, Outcome};
+use countersign_protocol::ledger::{Check, Entry, EntryKind, Outcome, detail};
 use countersign_protocol::message::result::Evidence;
 use countersign_protocol::message::{Decision, JobReply};
 use countersign_protocol::random;
@@ -127,13 +128,16 @@ pub(crate) fn job_request(
 
     let body = request.body.as_ref().map(|body| body.0.as_slice());
     let job = Job { statement, account: &account, instance, body, looked: looked.as_ref(), signed: places };
-    let ruling = rule(ctx, &job)?;
+    let ruling = if statement.dry_run { try_only(ctx, &job)? } else { rule(ctx, &job)? };
 
     let evidence =
         Evidence { salt: Binary(random::array::<32>(ctx.random())?.to_vec()), signed: request.signed };
-    let outcome = match ruling.decision {
-        Decision::Allowed => Outcome::Allowed,
-        Decision::Denied => Outcome::Denied,
+    let dry_run = statement.dry_run.then_some(ruling.decision);
+    let (decision, outcome) = match (ruling.decision, dry_run) {
+        (Decision::Allowed, None) => (Decision::Allowed, Outcome::Allowed),
+        (Decision::Denied, None) => (Decision::Denied, Outcome::Denied),
+        // Nothing happened, whoever reads it and however.
+        (_, Some(_)) => (Decision::Denied, Outcome::Noted),
     };
     let entry = Entry {
         instance: Some(instance.fingerprint.clone()),
@@ -159,12 +163,27 @@ pub(crate) fn job_request(
         detail: ruling.effect.detail,
         ..ctx.entry(EntryKind::Job, outcome, ruling.reason.clone())
     };
-    let (decision, reason, result) = (ruling.decision, ruling.reason, ruling.effect.result);
+    let (reason, result) = (ruling.reason, ruling.effect.result);
     let correlation: CorrelationId = ctx.correlation.clone();
     let recipient = Recipient::Instance(instance.fingerprint.clone());
-    let answer = move |receipt| JobReply { decision, reason, correlation, receipt, result };
+    let answer = move |receipt| JobReply { decision, reason, correlation, receipt, dry_run, result };
     let quiet = decision == Decision::Denied || is_harmless(statement);
     Ok(Draft::recorded(recipient, entry, Some(evidence), answer).quietly(quiet))
+}
+
+/// Does it, sees what came of it, and takes everything back but that the statement was used. What it would have made, such
+/// as a code, is worth nothing and told to nobody.
+fn try_only(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Ruling, Stop> {
+    ctx.tx().mark()?;
+    let ruling = rule(ctx, job)?;
+    ctx.tx().back_to_mark()?;
+    let words = match ruling.decision {
+        Decision::Allowed => "Dry run, nothing was changed. It would be allowed:",
+        Decision::Denied => "Dry run, nothing was changed. It would be denied:",
+    };
+    let reason = short(&format!("{words} {}", ruling.reason));
+    let detail = BTreeMap::from([(detail::DRY_RUN.to_owned(), ruling.decision.as_str().to_owned())]);
+    Ok(Ruling { reason, effect: Effect { result: None, detail }, ..ruling })
 }
 
 /// Asks policy, and does what it allows.
@@ -212,7 +231,7 @@ fn rule(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Ruling, Stop> {
 
 /// Whether it changes nothing, whatever it is about.
 pub(crate) fn is_harmless(statement: &Statement) -> bool {
-    matches!(statement.operation.as_str(), OPEN_SESSION | "read" | "read-contacts")
+    matches!(statement.operation.as_str(), OPEN_SESSION | "read" | "read-contacts" | "explain")
 }
 
 /// The table of jobs.
@@ -235,6 +254,7 @@ fn perform(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
         ("read", "instances") => list::instances(ctx, job),
         ("read", "instance") => list::instance(ctx, job),
         ("read", "policy") => policy::read(ctx, job),
+        ("explain", "policy") => explain::perform(ctx, job),
         ("create", "policy") => policy::create(ctx, job),
         ("update", "policy") => policy::update(ctx, job),
         ("delete", "policy") => policy::delete(ctx, job),

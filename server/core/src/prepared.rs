@@ -181,7 +181,7 @@ fn may(
     statement: &Statement,
     now: Timestamp,
 ) -> Result<bool, Failure> {
-    if statement.resource.collection() != "ledger" {
+    if !matches!(statement.resource.collection(), "ledger" | "policy") {
         return Ok(false);
     }
     allowed(core, view, instance, statement, now)

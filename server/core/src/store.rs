@@ -96,6 +96,18 @@ pub trait Transaction:
     + ServerKeyStore
     + TokenStore
 {
+    /// Remembers this point, for [`Transaction::back_to_mark`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn mark(&self) -> Result<(), StoreError>;
+
+    /// Takes back everything since [`Transaction::mark`], and forgets that point.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then the transaction must be given up.
+    fn back_to_mark(&self) -> Result<(), StoreError>;
+
     /// Makes everything durable at once.
     ///
     /// # Errors

@@ -178,6 +178,15 @@ impl<D: Writing> Sql<D> {
 impl<D: Snapshot> View for Sql<D> {}
 
 impl<D: Writing> Transaction for Sql<D> {
+    fn mark(&self) -> Result<(), StoreError> {
+        self.write("SAVEPOINT mark", ()).map(drop)
+    }
+
+    fn back_to_mark(&self) -> Result<(), StoreError> {
+        self.write("ROLLBACK TO SAVEPOINT mark", ())?;
+        self.write("RELEASE SAVEPOINT mark", ()).map(drop)
+    }
+
     fn commit(self: Box<Self>) -> Result<(), StoreError> {
         self.0.commit()
     }

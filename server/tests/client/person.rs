@@ -31,6 +31,7 @@ impl Person {
     ) -> Statement {
         Statement {
             countersign: Purpose::Statement,
+            dry_run: false,
             operation: operation.parse().unwrap(),
             resource: resource.parse().unwrap(),
             account: self.account.clone(),

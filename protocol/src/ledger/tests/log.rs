@@ -147,6 +147,7 @@ impl Person {
     pub(super) fn signs(&self, kind: EntryKind, change: impl FnOnce(&mut Statement)) -> (Entry, Evidence) {
         let mut asked = Statement {
             countersign: Purpose::Statement,
+            dry_run: false,
             operation: "open-session".parse().unwrap(),
             resource: format!("session/{HOST}").parse().unwrap(),
             account: "ana".parse().unwrap(),

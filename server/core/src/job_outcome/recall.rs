@@ -43,7 +43,19 @@ pub(crate) fn recall(
                     Outcome::Denied | Outcome::Noted => Decision::Denied,
                 };
                 let (reason, correlation) = (entry.reason, entry.correlation);
-                return Ok(Some(Box::new(JobReply { decision, reason, correlation, receipt, result: None })));
+                let dry_run = match entry.detail.get(detail::DRY_RUN).map(String::as_str) {
+                    None => None,
+                    Some(word) if word == Decision::Allowed.as_str() => Some(Decision::Allowed),
+                    Some(_) => Some(Decision::Denied),
+                };
+                return Ok(Some(Box::new(JobReply {
+                    decision,
+                    reason,
+                    correlation,
+                    receipt,
+                    dry_run,
+                    result: None,
+                })));
             }
             next += 1;
         }

@@ -7,7 +7,7 @@ use countersign_protocol::ledger::{Entry, LedgerExcerpt, LedgerSearch};
 use countersign_protocol::message::result::{ExportedEntry, LedgerPage, LedgerRange};
 use countersign_protocol::statement::Statement;
 
-use super::{Job, Performed};
+use super::{Job, Performed, explain};
 use crate::context::Context;
 use crate::core::Core;
 use crate::ledger::{self, Found, LedgerWriteError};
@@ -27,6 +27,9 @@ pub(crate) fn look(
     statement: &Statement,
     body: Option<&[u8]>,
 ) -> Result<Option<Looked>, Failure> {
+    if statement.operation.as_str() == "explain" && statement.resource.collection() == "policy" {
+        return explain::look(core, view, statement, body);
+    }
     let is_one = statement.operation.as_str() == "read" && statement.resource.as_str() == "ledger/entries";
     let Some(search) = body.filter(|_| is_one).and_then(search) else { return Ok(None) };
     match core.ledger().find(view, &search, ROOM) {

@@ -1,6 +1,7 @@
 //! Some entries of the log, each with its proof: read beside all writers, so that nobody waits for a long look.
 
 use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::CorrelationId;
 use countersign_protocol::ledger::{Entry, LedgerSearch, ProvenExport};
 
 use super::append::{Ledger, inclusion};
@@ -31,6 +32,51 @@ const LOOK: u64 = 100_000;
 const SET_BACK: i64 = 3600;
 
 impl Ledger {
+    /// The newest entry under this correlation id that is wanted, without a proof, if it is among the newest entries.
+    ///
+    /// # Errors
+    /// [`LedgerWriteError`].
+    pub(crate) fn latest(
+        &self,
+        view: &dyn LedgerSnapshot,
+        id: &CorrelationId,
+        is_wanted: impl Fn(&Entry) -> bool,
+    ) -> Result<Vec<ProvenExport>, LedgerWriteError> {
+        let view: &dyn LedgerRead = view;
+        let size = view.size()?;
+        let oldest = size.saturating_sub(LOOK);
+        let mut end = size;
+        while end > oldest {
+            let from = end.saturating_sub(STEP).max(oldest);
+            let step = view.entries(from, end - from)?;
+            let numbered: Vec<_> = (from..end).zip(step).collect();
+            for (index, exported) in numbered.into_iter().rev() {
+                let entry = read(&exported.entry.0)?;
+                if entry.correlation == *id && is_wanted(&entry) {
+                    return Ok(vec![ProvenExport { index, entry: exported, proof: Vec::new() }]);
+                }
+            }
+            end = from;
+        }
+        Ok(Vec::new())
+    }
+
+    /// The entry at this place, without a proof, if there is one and it is wanted.
+    ///
+    /// # Errors
+    /// [`LedgerWriteError`].
+    pub(crate) fn at(
+        &self,
+        view: &dyn LedgerSnapshot,
+        index: u64,
+        is_wanted: impl Fn(&Entry) -> bool,
+    ) -> Result<Vec<ProvenExport>, LedgerWriteError> {
+        let view: &dyn LedgerRead = view;
+        let Some(exported) = view.entries(index, 1)?.into_iter().next() else { return Ok(Vec::new()) };
+        let wanted = is_wanted(&read(&exported.entry.0)?);
+        Ok(wanted.then(|| ProvenExport { index, entry: exported, proof: Vec::new() }).into_iter().collect())
+    }
+
     /// Up to `room` bytes of JSON of the entries that are wanted.
     ///
     /// # Errors

@@ -180,6 +180,7 @@ impl Case<'_, '_> {
             ("service", statement.service.as_ref() == Some(&told.service)),
             ("body", statement.body.is_none()),
             ("transcript", statement.transcript.is_none()),
+            ("dry run", !statement.dry_run),
         ];
         match agrees.into_iter().find(|(_, agrees)| !agrees) {
             None => Ok(()),

@@ -241,12 +241,21 @@ mod tests {
         Cases::read(text).unwrap().ask(&PolicySet::default_set().unwrap()).unwrap()
     }
 
+    /// The example of the document.
+    fn example() -> &'static str {
+        const DOCUMENT: &str = include_str!("../../../../docs/policy.md");
+        let text = &DOCUMENT[DOCUMENT.find("[[case]]").unwrap()..];
+        &text[..text.find("```").unwrap()]
+    }
+
     #[test]
-    fn the_default_policy_passes_the_cases_of_the_document() {
-        let results = ask(CASES);
-        assert!(results.len() >= 5);
-        for result in results {
-            assert!(result.passed, "{result}");
+    fn the_default_policy_passes_its_cases_and_those_of_the_document() {
+        for (text, number) in [(CASES, 6), (example(), 2)] {
+            let results = ask(text);
+            assert_eq!(results.len(), number);
+            for result in results {
+                assert!(result.passed, "{result}");
+            }
         }
     }
 

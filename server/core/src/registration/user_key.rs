@@ -137,7 +137,7 @@ fn binds(proof: &VerifiedStatement, registration: &Registration) -> Result<(), R
     if registration.server_nonce != Some(signed.nonce) {
         return wrong("nonce");
     }
-    if signed.body.is_some() || signed.login.is_some() || signed.service.is_some() {
+    if signed.dry_run || signed.body.is_some() || signed.login.is_some() || signed.service.is_some() {
         return wrong("purpose");
     }
     Ok(())

@@ -103,6 +103,8 @@ pub struct PolicyShown {
 pub enum ExplainAsked {
     /// A request that was decided.
     Correlation(CorrelationId),
+    /// The same, by its place in the ledger.
+    Entry(u64),
     /// One that nobody made.
     Question(Box<PolicyQuestion>),
 }

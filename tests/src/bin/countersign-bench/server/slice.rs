@@ -46,6 +46,7 @@ fn request(site: &Site, number: usize) -> Result<Request, Trouble> {
     let now = SystemClock.now();
     let statement = Statement {
         countersign: Purpose::Statement,
+        dry_run: false,
         operation: "open-session".parse().map_err(failed)?,
         resource: format!("session/{}", host.fingerprint).parse().map_err(failed)?,
         account: person.account.clone(),
