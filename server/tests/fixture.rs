@@ -226,6 +226,11 @@ impl Server {
         [std::fs::read(&database).unwrap(), std::fs::read(beside).unwrap_or_default()].concat()
     }
 
+    /// The database, to read it.
+    pub(crate) fn read_store(&self) -> SqliteStore {
+        SqliteStore::open(&self.folder.database(), CrashPoint::never()).unwrap()
+    }
+
     /// Compares the tables with the ledger, from its beginning on.
     pub(crate) fn audit(&self) -> Report {
         let keys = open::keys(&self.folder).unwrap();

@@ -18,6 +18,7 @@ mod contacts;
 mod dry_run;
 mod emergency;
 mod enrolment;
+mod entries;
 mod envelopes;
 mod erasure;
 mod figures;

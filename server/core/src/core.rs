@@ -188,6 +188,10 @@ impl Core {
         let now = self.now();
         let correlation = CorrelationId::new(self.random())?;
         let (id, digest, signers) = (opened.message().id, opened.wire_digest(), opened.signers().to_vec());
+        let claimed = match opened.message().kind {
+            MessageKind::JobRequest => opened.message().body.get("signed").cloned(),
+            _ => None,
+        };
         let taken = match opened.message().kind {
             _ if opened.message().in_reply_to.is_some() => {
                 drop(view);
@@ -202,7 +206,7 @@ impl Core {
         match taken {
             Ok(taken) => Ok(taken),
             Err(Stop::Refused(reason)) => {
-                let about = About { digest, message: Some(id), signers };
+                let about = About { digest, message: Some(id), signers, claimed };
                 self.refuse_about(reason, &about, now, correlation).map(Taken::Answered)
             }
             Err(Stop::Failed(failure)) => Err(failure),
@@ -242,13 +246,14 @@ impl Core {
         goes_on.map_or(Ok(()), Err)?;
         sender.may_send(verified.kind())?;
         let active = sender.is_active_instance();
+        let seen = (sender.application().clone(), sender.checks());
         let subjects = subjects(&*tx, &sender, verified.message(), &prepared, now)?;
         let (draft, watched) = {
             let mut context = Context::new(self, &verified, &mut *tx, now, correlation.clone());
             context.watch(subjects)?;
             (dispatch(&mut context, sender, prepared)?, context.watched())
         };
-        Ok(settled(self.settle(tx, &verified, draft, watched, now)?, false, active))
+        Ok(settled(self.settle(tx, &verified, draft.from(seen), watched, now)?, false, active))
     }
 
     /// Compares the tables with the ledger – all of it, or what is new – and remembers what came of it.

@@ -1,7 +1,7 @@
 //! What a handler hands back: what to record, and how to answer once it is recorded.
 
-use countersign_protocol::ids::Digest;
-use countersign_protocol::ledger::Entry;
+use countersign_protocol::ids::{ApplicationName, Digest};
+use countersign_protocol::ledger::{Check, Entry, EntryKind, Outcome};
 use countersign_protocol::message::result::Evidence;
 use countersign_protocol::message::{Body, MessageKind, Receipt};
 
@@ -71,6 +71,26 @@ impl Draft {
         let answer: WithReceipt = Box::new(move |receipt| Answer::of(&answer(receipt)));
         let record = Record::Entry { entry: Box::new(entry), evidence, answer };
         Self { recipient, transcript: None, record, remember: None, quiet: false }
+    }
+
+    /// What every entry has that a handler did not say: the application of whoever sent the message, and what was checked
+    /// of them. A denial ends in the check that failed.
+    pub(crate) fn from(mut self, (application, checks): (ApplicationName, Vec<Check>)) -> Self {
+        if let Record::Entry { entry, .. } = &mut self.record {
+            entry.application.get_or_insert(application);
+            if entry.checks.is_empty() {
+                entry.checks = checks;
+                if entry.decision == Outcome::Denied {
+                    let failed = match entry.kind {
+                        EntryKind::RegistrationTry => "code",
+                        EntryKind::NeverHappened => "request-known",
+                        _ => "accepted",
+                    };
+                    entry.checks.push(Check::failed(failed));
+                }
+            }
+        }
+        self
     }
 
     /// The chain that the reply carries.

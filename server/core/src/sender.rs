@@ -2,7 +2,8 @@
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::SignedBy;
-use countersign_protocol::ids::Fingerprint;
+use countersign_protocol::ids::{ApplicationName, Fingerprint};
+use countersign_protocol::ledger::Check;
 use countersign_protocol::life::Life;
 use countersign_protocol::message::{InstanceState, MessageKind};
 
@@ -152,6 +153,55 @@ impl Sender {
             }
             Self::Application(_) | Self::Newcomer { .. } => false,
         }
+    }
+
+    /// The application that it is, or is a copy of.
+    #[must_use]
+    pub const fn application(&self) -> &ApplicationName {
+        match self {
+            Self::Application(application) | Self::Newcomer { application, .. } => &application.name,
+            Self::Instance(instance) | Self::InstancePrimary(instance) | Self::Successor { instance, .. } => {
+                &instance.application
+            }
+        }
+    }
+
+    /// The host, if it is one.
+    #[must_use]
+    pub const fn instance(&self) -> Option<&Instance> {
+        match self {
+            Self::Application(_) | Self::Newcomer { .. } => None,
+            Self::Instance(instance) | Self::InstancePrimary(instance) | Self::Successor { instance, .. } => {
+                Some(instance)
+            }
+        }
+    }
+
+    /// What was checked of it before anything else: the signatures on the envelope, and the state that it may send this in.
+    #[must_use]
+    pub fn checks(&self) -> Vec<Check> {
+        let state = match self {
+            Self::Application(application) | Self::Newcomer { application, .. } => application.state.as_str(),
+            Self::Instance(instance) | Self::InstancePrimary(instance) | Self::Successor { instance, .. } => {
+                instance.state.as_str()
+            }
+        };
+        let mut checks = self.signatures();
+        checks.push(Check::passed(&format!("sender-{state}")));
+        checks
+    }
+
+    /// The signatures on the envelope, which were good.
+    #[must_use]
+    pub fn signatures(&self) -> Vec<Check> {
+        let signatures: &[&str] = match self {
+            Self::Application(_) => &["application-signature"],
+            Self::Newcomer { .. } => &["application-signature", "new-key-signature"],
+            Self::Instance(_) => &["instance-signature"],
+            Self::InstancePrimary(_) => &["instance-primary-signature"],
+            Self::Successor { .. } => &["instance-primary-signature", "new-key-signature"],
+        };
+        signatures.iter().copied().map(Check::passed).collect()
     }
 
     fn described(&self) -> String {

@@ -100,7 +100,12 @@ impl Core {
             })),
             Err(Stop::Refused(reason)) => {
                 let signers = vec![watching.signer.clone()];
-                let about = About { digest: watching.wire, message: Some(watching.request.id), signers };
+                let about = About {
+                    digest: watching.wire,
+                    message: Some(watching.request.id),
+                    signers,
+                    claimed: None,
+                };
                 self.refuse_about(reason, &about, self.now(), watching.correlation.clone()).map(Some)
             }
             Err(Stop::Failed(failure)) => Err(failure),
