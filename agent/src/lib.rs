@@ -58,6 +58,7 @@ pub mod permit;
 pub mod person;
 pub mod queue;
 pub mod reach;
+pub mod recover;
 pub mod register;
 pub mod rescue;
 pub mod rosters;

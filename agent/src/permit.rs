@@ -95,6 +95,8 @@ pub enum Asked {
     ReplaceHost,
     AcceptLedger,
     Register,
+    Recover,
+    RevokeKey,
     /// For the caller's own login name, or by the user that sshd asks as.
     SshKeys,
     /// For another login name.
@@ -135,6 +137,9 @@ impl Asked {
             Request::ReplaceHost(_) => Self::ReplaceHost,
             Request::AcceptLedger => Self::AcceptLedger,
             Request::Register(_) => Self::Register,
+            Request::Recover(_) => Self::Recover,
+            // Its own authority; no card is touched.
+            Request::RevokeKey(_) => Self::RevokeKey,
             // sshd asks as whom it was told to; see `Config::ssh_keys_user`.
             Request::SshKeys(ask) if is_own(&ask.login) || standing.asks_for_sshd => Self::SshKeys,
             Request::SshKeys(_) => Self::SshKeysOther,
@@ -160,8 +165,9 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
     use Asked::{
         AcceptLedger, AccountOther, AccountOwn, AuthenticateOther, AuthenticateOwn, CardChangePin, CardCheck,
         CardFactoryReset, CardGenerate, CardInit, CardList, CardSetTouch, CardShow, CardUnblock,
-        CheckJournal, Enroll, Job, Journal, NewPinOther, NewPinOwn, Register, ReplaceHost, RotateKey,
-        SessionBegan, SessionEndedOther, SessionEndedOwn, SshKeys, SshKeysOther, Status,
+        CheckJournal, Enroll, Job, Journal, NewPinOther, NewPinOwn, Recover, Register, ReplaceHost,
+        RevokeKey, RotateKey, SessionBegan, SessionEndedOther, SessionEndedOwn, SshKeys, SshKeysOther,
+        Status,
     };
     use Caller::{RootOnPam, RootOnUser, StrangerOnPam, UserOnUser};
 
@@ -177,7 +183,7 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
         (SessionBegan, RootOnUser | UserOnUser) => false,
         (
             AuthenticateOwn | AccountOwn | SessionEndedOwn | NewPinOwn | Status | Journal | CardList
-            | Register | SshKeys | Job,
+            | Register | Recover | RevokeKey | SshKeys | Job,
             RootOnPam | RootOnUser | UserOnUser,
         ) => true,
         // Whoever sits at a card may look after it; its own PINs are what keeps others from changing it.
@@ -210,13 +216,15 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
         (Enroll, HostState::Waiting | HostState::Active) => Permit::NotInThisState,
         (
             AuthenticateOwn | AuthenticateOther | AccountOwn | AccountOther | NewPinOwn | NewPinOther
-            | Register | SshKeys | SshKeysOther | Job | RotateKey | ReplaceHost | AcceptLedger,
+            | Register | Recover | RevokeKey | SshKeys | SshKeysOther | Job | RotateKey | ReplaceHost
+            | AcceptLedger,
             HostState::NotEnrolled,
         ) => Permit::NotInThisState,
         // A waiting host may have been approved a moment ago: the request finds out by a check-in.
         (
             AuthenticateOwn | AuthenticateOther | AccountOwn | AccountOther | NewPinOwn | NewPinOther
-            | Register | SshKeys | SshKeysOther | Job | RotateKey | ReplaceHost | AcceptLedger,
+            | Register | Recover | RevokeKey | SshKeys | SshKeysOther | Job | RotateKey | ReplaceHost
+            | AcceptLedger,
             HostState::Waiting | HostState::Active,
         ) => Permit::Granted,
     }
@@ -226,7 +234,7 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
 mod tests {
     use super::*;
 
-    const ASKED: [Asked; 29] = [
+    const ASKED: [Asked; 31] = [
         Asked::AuthenticateOwn,
         Asked::AuthenticateOther,
         Asked::AccountOwn,
@@ -253,6 +261,8 @@ mod tests {
         Asked::ReplaceHost,
         Asked::AcceptLedger,
         Asked::Register,
+        Asked::Recover,
+        Asked::RevokeKey,
         Asked::SshKeys,
         Asked::SshKeysOther,
         Asked::Job,
@@ -264,7 +274,7 @@ mod tests {
     /// One letter a cell: `y` granted, `s` not in this state, `-` closed.
     /// Columns: not enrolled, waiting, active – for root on pam, root on user, user on user, stranger on pam.
     #[rustfmt::skip]
-    const TABLE: [(&str, &str); 29] = [
+    const TABLE: [(&str, &str); 31] = [
         ("AuthenticateOwn",   "syy syy syy ---"),
         ("AuthenticateOther", "syy --- --- ---"),
         ("AccountOwn",        "syy syy syy ---"),
@@ -291,6 +301,8 @@ mod tests {
         ("ReplaceHost",       "syy syy --- ---"),
         ("AcceptLedger",      "syy syy --- ---"),
         ("Register",          "syy syy syy ---"),
+        ("Recover",           "syy syy syy ---"),
+        ("RevokeKey",         "syy syy syy ---"),
         ("SshKeys",           "syy syy syy ---"),
         ("SshKeysOther",      "syy syy --- ---"),
         ("Job",               "syy syy syy ---"),

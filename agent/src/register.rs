@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate;
-use countersign_protocol::ids::{AccountName, Nonce};
+use countersign_protocol::ids::{AccountName, InvalidId, Nonce};
 use countersign_protocol::ipc::{NoteKind, OneTimeCode, ProblemKind, Register, RegisterKey, Registered};
 use countersign_protocol::key_words::key_words;
 use countersign_protocol::limits;
@@ -27,6 +27,7 @@ use countersign_protocol::message::{
 use countersign_protocol::statement::{Purpose, SignedStatement, Statement};
 
 use self::key::CardKey;
+pub(crate) use self::key::CardKey as NewKey;
 use crate::agent::Agent;
 use crate::card::{Ask, Asker, CardError, Entered, PinKind};
 use crate::known::KnownKey;
@@ -77,11 +78,14 @@ pub fn register(
     let registration = Registration { agent, link, account, card, key, asker, known_code, method };
     let (record, index) = registration.run(person)?;
     agent.made_keys.forget(registration.card.card)?;
-    agent.known.add(KnownKey {
-        account: record.account.clone(),
-        certificate: Binary(certificate::to_bytes(&registration.key.certificate)?),
-        key: registration.key.signing_key.clone(),
-    })?;
+    // Of a recovery, the key is nobody's before it is completed.
+    if record.recovery.is_none() {
+        agent.known.add(KnownKey {
+            account: record.account.clone(),
+            certificate: Binary(certificate::to_bytes(&registration.key.certificate)?),
+            key: registration.key.signing_key.clone(),
+        })?;
+    }
     let registered = Registered {
         account: record.account,
         card: registration.card.card,
@@ -89,6 +93,8 @@ pub fn register(
         certificate: record.certificate,
         ledger_index: index,
         emergency_code: record.emergency_code,
+        recovery_code: record.recovery_code,
+        recovery: record.recovery,
     };
     agent.log.notice(
         "registered",
@@ -216,67 +222,14 @@ impl Registration<'_> {
         accepted: Transcript,
         person: &mut Person,
     ) -> Result<SignedStatement, Trouble> {
-        let agent = self.agent;
-        let pins = agent.cards.turn(self.card.card, &self.asker, person)?.cards().pins(self.card.card)?;
-        let entered = match &self.key.pin {
-            Some(pin) => Entered::typed(pin.clone(), pins.tries(PinKind::User), false),
-            None => card_pins::ask_held(person, PinKind::User, &self.card.name, pins)?,
-        };
-        let mut turn =
-            agent.cards.turn(self.card.card, &self.asker, person).map_err(|error| self.told(&error))?;
-        let now = agent.wire.time.now();
-        let statement = Statement {
-            countersign: Purpose::Statement,
-            dry_run: false,
-            operation: "bind-key".parse()?,
-            resource: format!("account/{}", self.account).parse()?,
-            account: self.account.clone(),
-            login: None,
-            service: None,
-            claimed: None,
-            place: None,
-            instance: self.link.instance.fingerprint.clone(),
-            server: self.link.server.fingerprint.clone(),
-            time: now,
-            expires: now.plus(limits::STATEMENT_LIFE),
-            nonce: server_nonce,
-            body: None,
-            transcript: Some(accepted.digest()),
-        };
-        let ask = Ask {
-            card: self.card.card,
-            certificate: &self.key.certificate,
-            key: &self.key.signing_key,
-            tries_shown: pins.tries(PinKind::User),
-            allow_last_try: entered.may_be_last(),
-        };
-        if self.card.touch {
-            turn.note(&format!("Touch {} to confirm the registration for {}.", self.card.name, self.account));
-        }
-        turn.cards()
-            .sign_statement(&ask, entered.pin().clone(), &statement)
-            .map_err(|error| self.told(&error))
-    }
-
-    /// A wrong PIN or a pulled card is in the ledger wherever it happens.
-    fn told(&self, error: &CardError) -> Trouble {
-        let message = sentence(&error.to_string());
-        let event = match error {
-            CardError::WrongPin { tries: 0 } | CardError::Blocked => Some(HostEventKind::CardBlocked),
-            CardError::WrongPin { .. } => Some(HostEventKind::WrongPin),
-            CardError::Gone | CardError::Swapped { .. } => Some(HostEventKind::CardPulled),
-            CardError::PinTaken => Some(HostEventKind::PinTaken),
-            CardError::BadSignature => Some(HostEventKind::BadSignature),
-            CardError::Twice(_) => Some(HostEventKind::CardTwice),
-            _ => None,
-        };
-        let Ok(correlation) = self.agent.correlation() else {
-            return Trouble::new(ProblemKind::Card, message);
-        };
-        if let Some(event) = event {
-            self.agent.report_card(event, correlation.clone(), Some(&self.card), &message);
-        }
-        Trouble::new(ProblemKind::Card, message).known_as(correlation)
+        let resource = format!("account/{}", self.account);
+        sign_by(self.agent, &self.link, &self.card, &self.key, &self.asker, person, |statement| {
+            statement.operation = "bind-key".parse()?;
+            statement.resource = resource.parse()?;
+            statement.nonce = server_nonce;
+            statement.transcript = Some(accepted.digest());
+            Ok(())
+        })
     }
 
     fn ask<B: countersign_protocol::message::Body>(&self, body: &B) -> Result<Exchange, Trouble> {
@@ -311,6 +264,81 @@ impl Registration<'_> {
             }
         }
     }
+}
+
+/// Has a card sign with a key that is not an account's yet; `what` fills in the statement.
+///
+/// # Errors
+/// [`Trouble`].
+pub(crate) fn sign_by(
+    agent: &Agent,
+    link: &Link,
+    card: &Choice,
+    key: &CardKey,
+    asker: &Asker,
+    person: &mut Person,
+    what: impl FnOnce(&mut Statement) -> Result<(), InvalidId>,
+) -> Result<SignedStatement, Trouble> {
+    let pins = agent.cards.turn(card.card, asker, person)?.cards().pins(card.card)?;
+    let entered = match &key.pin {
+        Some(pin) => Entered::typed(pin.clone(), pins.tries(PinKind::User), false),
+        None => card_pins::ask_held(person, PinKind::User, &card.name, pins)?,
+    };
+    let mut turn = agent.cards.turn(card.card, asker, person).map_err(|error| told(agent, card, &error))?;
+    let now = agent.wire.time.now();
+    let mut statement = Statement {
+        countersign: Purpose::Statement,
+        dry_run: false,
+        operation: "bind-key".parse()?,
+        resource: format!("account/{}", card.account).parse()?,
+        account: card.account.clone(),
+        login: None,
+        service: None,
+        claimed: None,
+        place: None,
+        instance: link.instance.fingerprint.clone(),
+        server: link.server.fingerprint.clone(),
+        time: now,
+        expires: now.plus(limits::STATEMENT_LIFE),
+        nonce: Nonce::new(agent.random.as_ref())?,
+        body: None,
+        transcript: None,
+    };
+    what(&mut statement)?;
+    let ask = Ask {
+        card: card.card,
+        certificate: &key.certificate,
+        key: &key.signing_key,
+        tries_shown: pins.tries(PinKind::User),
+        allow_last_try: entered.may_be_last(),
+    };
+    if card.touch {
+        turn.note(&format!("Touch {} to confirm the registration for {}.", card.name, card.account));
+    }
+    turn.cards()
+        .sign_statement(&ask, entered.pin().clone(), &statement)
+        .map_err(|error| told(agent, card, &error))
+}
+
+/// A wrong PIN or a pulled card is in the ledger wherever it happens.
+fn told(agent: &Agent, card: &Choice, error: &CardError) -> Trouble {
+    let message = sentence(&error.to_string());
+    let event = match error {
+        CardError::WrongPin { tries: 0 } | CardError::Blocked => Some(HostEventKind::CardBlocked),
+        CardError::WrongPin { .. } => Some(HostEventKind::WrongPin),
+        CardError::Gone | CardError::Swapped { .. } => Some(HostEventKind::CardPulled),
+        CardError::PinTaken => Some(HostEventKind::PinTaken),
+        CardError::BadSignature => Some(HostEventKind::BadSignature),
+        CardError::Twice(_) => Some(HostEventKind::CardTwice),
+        _ => None,
+    };
+    let Ok(correlation) = agent.correlation() else {
+        return Trouble::new(ProblemKind::Card, message);
+    };
+    if let Some(event) = event {
+        agent.report_card(event, correlation.clone(), Some(card), &message);
+    }
+    Trouble::new(ProblemKind::Card, message).known_as(correlation)
 }
 
 fn check_transcript(exchange: &Exchange, expected: Transcript) -> Result<(), Trouble> {

@@ -19,8 +19,8 @@ use crate::seat::{self, HostWorld, Place};
 use crate::trouble::Trouble;
 use crate::unsettled::Handover;
 use crate::{
-    accept_ledger, body, card_admin, enrollment, job, login, login_sessions, register, rotation, ssh_keys,
-    status,
+    accept_ledger, body, card_admin, enrollment, job, login, login_sessions, recover, register, rotation,
+    ssh_keys, status,
 };
 
 /// The agent behind its sockets.
@@ -96,15 +96,17 @@ impl From<Reply> for LastWord {
 /// One overall deadline for each request, the person's time to type included.
 fn time_for(request: &Request) -> Duration {
     match request {
-        Request::Authenticate(_) | Request::Job(_) | Request::PinCheck(_) | Request::PinChange(_) => {
-            limits::LOGIN
-        }
+        Request::Authenticate(_)
+        | Request::Job(_)
+        | Request::PinCheck(_)
+        | Request::PinChange(_)
+        | Request::Recover(_) => limits::LOGIN,
         Request::SessionOpened(_) | Request::SessionClosed(_) => Duration::from_secs(5),
         Request::Account(_) | Request::SshKeys(_) => Duration::from_secs(15),
         Request::Status => Duration::from_secs(5),
         // Another program may have to let go of a card first.
         Request::CardList => limits::CARD_ANSWER + Duration::from_secs(5),
-        Request::Journal(_) | Request::CheckJournal => Duration::from_secs(30),
+        Request::Journal(_) | Request::CheckJournal | Request::RevokeKey(_) => Duration::from_secs(30),
         // A card may have to be put in first.
         Request::CardShow(_) | Request::CardCheck(_) => limits::CARD_WAIT + 2 * limits::CARD_ANSWER,
         Request::AcceptLedger
@@ -183,6 +185,12 @@ fn answer(agent: &Arc<Agent>, door: Door, peer: &Peer, request: Request, person:
         Request::Register(ask) => at_the_seat(agent, door, peer)
             .and_then(|()| register::register(agent, peer, ask, person))
             .map(|done| (Reply::Registered(done), None)),
+        Request::Recover(ask) => at_the_seat(agent, door, peer)
+            .and_then(|()| recover::recover(agent, peer, ask, person))
+            .map(|done| (Reply::Recovered(done), None)),
+        Request::RevokeKey(ask) => {
+            recover::revoke_key(agent, ask, person).map(|done| (Reply::KeyRevoked(done), None))
+        }
         Request::SshKeys(ask) => {
             ssh_keys::ssh_keys(agent, door, peer, ask, person).map(|found| (Reply::SshKeys(found), None))
         }

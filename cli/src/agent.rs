@@ -52,6 +52,7 @@ pub(crate) fn ask_at(socket: &Path, global: &Global, request: &Request) -> Resul
         | Request::RotateKey(_)
         | Request::ReplaceHost(_)
         | Request::Register(_)
+        | Request::Recover(_)
         | Request::CardInit(_)
         | Request::CardGenerate(_) => KEY_GENERATION,
         _ => SILENCE,

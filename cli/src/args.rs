@@ -10,8 +10,8 @@ use countersign_protocol::ipc;
 use countersign_protocol::message::result::Access;
 
 use crate::commands::{
-    admin, app, card, collection, contact, emergency_code, enroll, host, journal, ledger, login_try, pam,
-    policy, register, ssh_keys,
+    admin, app, card, collection, contact, emergency_code, enroll, host, journal, key, ledger, login_try,
+    pam, policy, recover, register, ssh_keys,
 };
 use crate::failure::Failure;
 
@@ -129,6 +129,12 @@ pub(crate) enum Command {
     /// The server's record of everything that was decided.
     #[command(subcommand)]
     Ledger(ledger::Ledger),
+    /// The keys on your own card.
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Another card for an account whose cards are all lost.
+    #[command(subcommand)]
+    Recover(recover::Recover),
     /// Your applications, for developers.
     #[command(subcommand)]
     App(app::App),

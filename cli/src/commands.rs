@@ -10,10 +10,12 @@ pub(crate) mod emergency_code;
 pub(crate) mod enroll;
 pub(crate) mod host;
 pub(crate) mod journal;
+pub(crate) mod key;
 pub(crate) mod ledger;
 pub(crate) mod login_try;
 pub(crate) mod pam;
 pub(crate) mod policy;
+pub(crate) mod recover;
 pub(crate) mod register;
 pub(crate) mod ssh_keys;
 pub(crate) mod status;
@@ -45,6 +47,8 @@ const fn may_be_tried(command: &Command) -> bool {
         | Command::EmergencyCode(_)
         | Command::Contact(_)
         | Command::Ledger(_)
+        | Command::Key(_)
+        | Command::Recover(_)
         | Command::App(_)
         | Command::Collection(_)
         | Command::Policy(_)
@@ -75,6 +79,8 @@ fn dispatch(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Card(card) => card.run(global),
         Command::Contact(contact) => contact.run(global),
         Command::Ledger(ledger) => ledger.run(global),
+        Command::Key(key) => key.run(global),
+        Command::Recover(recover) => recover.run(global),
         Command::App(app) => app.run(global),
         Command::Collection(collection) => collection.run(global),
         Command::Policy(policy) => policy.run(global),

@@ -11,6 +11,7 @@ mod frame;
 mod journal;
 mod login;
 mod one_time_code;
+mod recovery;
 mod reply;
 mod request;
 mod session;
@@ -27,6 +28,7 @@ pub use frame::{Frame, FrameError, FrameKind, read_frame, write_frame};
 pub use journal::{JournalAsk, JournalChecked, JournalEntry, JournalPage, ReportState};
 pub use login::{LoginReply, LoginRequest};
 pub use one_time_code::OneTimeCode;
+pub use recovery::{KeyRevoked, Recover, Recovered, RecoveryWaits, RevokeKey};
 pub use reply::{
     CardReport, Denial, DenyReason, Enrolled, Grant, JobDone, NoteKind, Problem, ProblemKind, Prompt,
     PromptKind, Registered, Reply,

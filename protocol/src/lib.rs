@@ -6,7 +6,7 @@
 //! | [`clock`], [`random`] | time and chance as parameters |
 //! | [`life`] | pending, active, suspended, retired: the one table of lives |
 //! | [`limits`] | every ceiling, and why it is that number |
-//! | [`crockford`], [`emergency`] | codes that people copy from paper |
+//! | [`crockford`], [`emergency`], [`recovery`] | codes that people copy from paper |
 //! | [`contact`], [`totp`] | where a person can be reached, and what an authenticator program keeps |
 //! | [`managed`] | the root-owned file that says who needs a card here |
 //! | [`rescue`] | the root-owned file that ends all asking for cards here |
@@ -33,6 +33,7 @@ pub mod limits;
 pub mod managed;
 pub mod message;
 pub mod random;
+pub mod recovery;
 pub mod rescue;
 pub mod roster;
 pub mod statement;

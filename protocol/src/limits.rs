@@ -129,6 +129,19 @@ pub const OUTBOX_LIFE: i64 = 3 * 24 * 3600;
 /// Longest pause between two tries to deliver a message, in seconds.
 pub const OUTBOX_PAUSE: i64 = 3600;
 
+/// How long a recovery waits at least, in seconds: a day, so that whoever has the card, or any of the account's addresses,
+/// hears of it and says no.
+pub const RECOVERY_DELAY: i64 = 24 * 3600;
+
+/// How long it waits at most, in seconds: two weeks, so that administrators are back at work meanwhile.
+pub const RECOVERY_LIFE: i64 = 14 * 24 * 3600;
+
+/// How many administrators must sign for a recovery.
+pub const RECOVERY_APPROVALS: u32 = 2;
+
+/// How often a recovery code may be tried. With 80 bits nobody guesses it.
+pub const RECOVERY_TRIES: u32 = 5;
+
 /// Most login names of one account.
 pub const ACCOUNT_LOGINS: usize = 100;
 

@@ -18,6 +18,8 @@
 //! | [`OfflineUse`] | instance → server | session subkey (and the card, inside) | [`OfflineUseReply`] |
 //! | [`EmergencyUse`] | instance → server | session subkey (and the code, inside) | [`JobReply`] |
 //! | [`OfflineEmergency`] | instance → server | session subkey | [`OfflineUseReply`] |
+//! | [`RecoveryStep`] | instance → server | session subkey (and the new card, inside) | [`RecoveryStepReply`] |
+//! | [`Revocation`] | instance → server | session subkey (and the ending key, inside) | [`RevocationReply`] |
 //! | [`Refusal`] | server → whoever asked | server; not encrypted | – |
 
 mod distinct;
@@ -28,8 +30,10 @@ mod job;
 mod job_outcome;
 mod key_update;
 mod offline_use;
+mod recovery;
 mod refusal;
 mod registration;
+mod revocation;
 mod rotation;
 mod watch;
 
@@ -42,11 +46,13 @@ pub use job::{Decision, JobReply, JobRequest, Receipt, result};
 pub use job_outcome::{JobOutcome, JobOutcomeReply};
 pub use key_update::{KeyUpdate, KeyUpdateReply};
 pub use offline_use::{OfflineUse, OfflineUseReply, OfflineVerdict};
+pub use recovery::{RecoveryBegun, RecoveryStanding, RecoveryStep, RecoveryStepReply};
 pub use refusal::Refusal;
 pub use registration::{
     RegistrationCode, RegistrationCodeReply, RegistrationMethod, RegistrationRecord, RegistrationReply,
     RegistrationRequest, Unavailable, UserKey,
 };
+pub use revocation::{Revocation, RevocationReply};
 pub use rotation::{RotationKey, RotationRecord, RotationReply, RotationRequest};
 pub use watch::{Watch, WatchReply};
 
@@ -146,6 +152,10 @@ pub enum MessageKind {
     OfflineUseReply,
     EmergencyUse,
     OfflineEmergency,
+    RecoveryStep,
+    RecoveryStepReply,
+    Revocation,
+    RevocationReply,
     Refusal,
 }
 
@@ -192,6 +202,10 @@ bodies!(
     OfflineUseReply => OfflineUseReply,
     EmergencyUse => EmergencyUse,
     OfflineEmergency => OfflineEmergency,
+    RecoveryStep => RecoveryStep,
+    RecoveryStepReply => RecoveryStepReply,
+    Revocation => Revocation,
+    RevocationReply => RevocationReply,
     Refusal => Refusal,
 );
 

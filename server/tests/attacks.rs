@@ -98,7 +98,7 @@ fn a_signing_key_added_to_a_persons_certificate_signs_nothing() {
     let created = server.invite(&host, &admin, "ben", &["ben"]);
     let (cert, beside) =
         keys::with_session_key(&Person::new("ben", server.clock_now()).cert, server.clock_now(), None);
-    let ben = Person { account: "ben".parse().unwrap(), cert };
+    let ben = Person { cert, ..Person::new("ben", server.clock_now()) };
     register(&host, &ben, &created.code);
     assert_eq!(host.log_in(&ben, "ben").decision, Decision::Allowed);
     let request = signed_with(&ben, &host.session(&ben, "ben"), &ben.cert, &beside.to_string());
@@ -156,12 +156,12 @@ fn a_name_in_a_certificate_is_nobodys_identity() {
         .add_transport_encryption_subkey()
         .generate()
         .unwrap();
-    let eve = Person { account: "eve".parse().unwrap(), cert };
+    let eve = Person { cert, ..Person::new("eve", server.clock_now()) };
     register(&host, &eve, &created.code);
     assert_eq!(host.log_in(&eve, "eve").decision, Decision::Allowed);
     assert_eq!(host.log_in(&eve, "ana").decision, Decision::Denied);
     for account in ["ana", "admin"] {
-        let posing = Person { account: account.parse().unwrap(), cert: eve.cert.clone() };
+        let posing = Person { account: account.parse().unwrap(), cert: eve.cert.clone(), card: eve.card };
         let request = JobRequest { signed: posing.sign(&host.session(&posing, "ana")), body: None };
         let sealed = host.seal(&host.message(&request));
         refusal(&host.send(&sealed), &host.server, &sealed);

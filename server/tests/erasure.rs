@@ -34,7 +34,7 @@ fn a_person_is_erased_from_the_database_and_the_ledger_still_verifies() {
     let named = |name: &str| {
         let cert =
             countersign_protocol::certificate::generate_software(name, server.clock_now(), None).unwrap();
-        Person { cert, account: "ana".parse().unwrap() }
+        Person { cert, ..Person::new("ana", server.clock_now()) }
     };
     let ana = named("Ana Lovelace <ana@lovelace.example>");
     register(&host, &ana, &created.code);

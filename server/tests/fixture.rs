@@ -168,11 +168,23 @@ impl Server {
 
     /// A registered account with these roles and its own name as its login.
     pub(crate) fn person(&self, host: &Host, admin: &Person, name: &str, roles: &[Role]) -> Person {
+        self.person_with_card(host, admin, name, roles, "FFFE:0000AAAA")
+    }
+
+    /// The same, on a card of this number.
+    pub(crate) fn person_with_card(
+        &self,
+        host: &Host,
+        admin: &Person,
+        name: &str,
+        roles: &[Role],
+        card: &str,
+    ) -> Person {
         let body = NewAccount { logins: vec![name.parse().unwrap()], roles: roles.to_vec(), totp: false };
         let body = serde_json::to_vec(&body).unwrap();
         let created: AccountCreated =
             done(host.job(admin, "create", &format!("account/{name}"), Some(&body)));
-        let person = Person::new(name, self.clock.now());
+        let person = Person { card: card.parse().unwrap(), ..Person::new(name, self.clock.now()) };
         register(host, &person, &created.code);
         person
     }

@@ -265,7 +265,7 @@ fn a_card_serves_one_account() {
     let server = Server::new();
     let (host, admin, ana) = server.with_ana();
     let created = server.invite(&host, &admin, "ana2", &["root"]);
-    let twice = Person { account: created.account.clone(), cert: ana.cert.clone() };
+    let twice = Person { account: created.account.clone(), cert: ana.cert.clone(), card: ana.card };
     let Registered::Refused(answer) = host.register(&twice, &created.code).unwrap() else {
         panic!("one card, two accounts")
     };
@@ -335,7 +335,7 @@ fn a_certificate_with_a_signature_that_is_not_good_is_committed_to_as_it_is_sent
     let damaged = Packet::from_bytes(&damaged).unwrap();
     let cert = good.clone().insert_packets([damaged]).unwrap().0;
     assert!(certificate::to_bytes(&cert).unwrap().len() > certificate::to_bytes(&good).unwrap().len());
-    let ana = Person { account: "ana".parse().unwrap(), cert };
+    let ana = Person { cert, ..Person::new("ana", server.clock_now()) };
     register(&host, &ana, &created.code);
     assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
 }

@@ -20,7 +20,7 @@ fn named(server: &Server, account: &str, names: &[String]) -> Person {
         builder = builder.add_userid(name.as_str());
     }
     let (cert, _) = builder.generate().unwrap();
-    Person { account: account.parse().unwrap(), cert }
+    Person { cert, ..Person::new(account, server.clock_now()) }
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn authenticating(server: &Server, account: &str) -> Person {
         .add_authentication_subkey()
         .add_transport_encryption_subkey()
         .add_userid(account);
-    Person { account: account.parse().unwrap(), cert: builder.generate().unwrap().0 }
+    Person { cert: builder.generate().unwrap().0, ..Person::new(account, server.clock_now()) }
 }
 
 #[test]

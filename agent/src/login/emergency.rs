@@ -63,7 +63,9 @@ pub(super) fn notes(answer: &Answer, by_code: bool) -> Vec<String> {
     // A server that says something else of a session is one of another release: its yes is proven all the same.
     let opened =
         answer.result().and_then(|result| serde_json::from_value::<SessionOpened>(result.clone()).ok());
-    let Some(SessionOpened { emergency_uses, emergency_code_ended }) = opened else { return Vec::new() };
+    let Some(SessionOpened { emergency_uses, emergency_code_ended, recovery }) = opened else {
+        return Vec::new();
+    };
     let ended = emergency_code_ended.then(|| {
         "Your emergency code has ended: it was tried too often, or ended with a key or a suspension. Make another: \
          countersign emergency-code ACCOUNT"
@@ -79,5 +81,12 @@ pub(super) fn notes(answer: &Answer, by_code: bool) -> Vec<String> {
             )
         })
         .chain(ended)
+        .chain(recovery.map(|told| {
+            format!(
+                "Somebody asked on {}, at {}, that another card become the only one of your account. If that was not you, \
+                 end it now: countersign recover withdraw {}",
+                told.begun, told.claimed_hostname, told.id
+            )
+        }))
         .collect()
 }

@@ -39,6 +39,7 @@ impl Registration<'_> {
                 );
                 Ok(())
             }
+            (RegistrationMethod::Recovery, None) => Ok(()),
             (RegistrationMethod::Totp, Some(secret)) => {
                 let address = secret.address(self.issuer(), self.account.as_str());
                 person.note(
@@ -58,6 +59,7 @@ impl Registration<'_> {
             None => "One-time code from your administrator: ".to_owned(),
             Some(RegistrationMethod::Message(address)) => format!("Code from the message to {address}: "),
             Some(RegistrationMethod::Totp) => SIX_DIGITS.to_owned(),
+            Some(RegistrationMethod::Recovery) => "Recovery code from your paper: ".to_owned(),
         };
         let code = typed(person, &question)?;
         let plain = countersign_protocol::crockford::typed(code.expose_secret());
@@ -95,6 +97,9 @@ fn not_here(why: Unavailable, method: &RegistrationMethod) -> String {
         }
         (Unavailable::Method, RegistrationMethod::Totp) => {
             "This server makes no account by authenticator program alone. Ask your administrator for an account and its code."
+        }
+        (Unavailable::Method, RegistrationMethod::Recovery) => {
+            "This server gives no account another card by a recovery code. Ask your administrator."
         }
         (Unavailable::Method, RegistrationMethod::Message(_)) => {
             "This server makes no account like this. Try --email, or --totp, or ask your administrator for an account and its code."

@@ -17,9 +17,9 @@ use crate::session::Choice;
 use crate::trouble::{Trouble, sentence};
 
 /// A key in a card.
-pub(super) struct CardKey {
+pub(crate) struct CardKey {
     pub(super) certificate: Cert,
-    pub(super) signing_key: Fingerprint,
+    pub(crate) signing_key: Fingerprint,
     /// Opens logins through SSH.
     pub(super) authentication_key: Option<Fingerprint>,
     /// Typed a moment ago as the card's new PIN.
@@ -27,6 +27,22 @@ pub(super) struct CardKey {
 }
 
 impl CardKey {
+    /// The one that the card holds, with the certificate that goes with it.
+    pub(crate) fn adopt(
+        agent: &Agent,
+        asker: &Asker,
+        card: &Choice,
+        bytes: &[u8],
+        person: &mut Person,
+    ) -> Result<Self, Trouble> {
+        adopt(agent, asker, card, bytes, person)
+    }
+
+    /// Of the primary key.
+    pub(crate) fn fingerprint(&self) -> Result<Fingerprint, Trouble> {
+        Ok(certificate::fingerprint(&self.certificate)?)
+    }
+
     /// RSA with 4096 bits or more.
     pub(super) fn is_slow(&self) -> bool {
         let is_ours = |name: &openpgp::Fingerprint| name.as_bytes() == self.signing_key.as_bytes();

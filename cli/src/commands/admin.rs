@@ -11,6 +11,7 @@ mod host_revoke;
 mod host_show;
 mod host_suspend;
 mod key_revoke;
+mod recovery;
 mod token_add;
 mod user_add;
 mod user_erase;
@@ -42,6 +43,9 @@ pub(crate) enum Admin {
     /// Enrolled machines.
     #[command(subcommand)]
     Host(Host),
+    /// Accounts whose cards are all lost.
+    #[command(subcommand)]
+    Recovery(recovery::Recovery),
     /// Single-use enrolment tokens.
     #[command(subcommand)]
     Token(Token),
@@ -117,6 +121,7 @@ impl Admin {
             Self::Host(Host::Revoke(revoke)) => revoke.run(global),
             Self::Host(Host::Show(show)) => show.run(global),
             Self::Host(Host::Suspend(suspend)) => suspend.run(global),
+            Self::Recovery(recovery) => recovery.run(global),
             Self::Token(Token::Add(add)) => add.run(global),
         }
     }

@@ -17,6 +17,7 @@ use crate::args::{CardChoice, Global};
 use crate::certificate_source::{Authority, at_the_cards_url, in_file};
 use crate::commands::algorithm::Algorithm;
 use crate::commands::emergency_code::Paper;
+use crate::commands::recover;
 use crate::failure::Failure;
 use crate::output::{Output, Report};
 use crate::terminal;
@@ -154,6 +155,9 @@ impl fmt::Display for Shown {
         recorded(f, registered)?;
         if let Some(code) = &registered.emergency_code {
             writeln!(f, "{}", Paper(code))?;
+        }
+        if let Some(code) = &registered.recovery_code {
+            writeln!(f, "{}", recover::Paper(code))?;
         }
         if let Some(next) = next {
             return writeln!(f, "{next}");

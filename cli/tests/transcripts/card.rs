@@ -239,6 +239,8 @@ fn adopting(signing: &Fingerprint, url: &str, authority: &Path, input: &str) -> 
             key_words: "abandon-ability-able".to_owned(),
             ledger_index: 7,
             emergency_code: None,
+            recovery_code: None,
+            recovery: None,
         });
         say(stream, if call == 0 { &shown } else { &registered });
         String::from_utf8(frame.body.to_vec()).unwrap()

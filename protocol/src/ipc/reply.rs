@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::card::{CardChanged, CardChecked, CardDetails, CardMade};
-use super::{JournalChecked, JournalPage, Noted, SshKeysFound, StatusReport};
+use super::{JournalChecked, JournalPage, KeyRevoked, Noted, Recovered, SshKeysFound, StatusReport};
 use crate::emergency::EmergencyCode;
 use crate::ids::{AccountName, CardIdent, CorrelationId, Digest, Fingerprint, Nonce};
-use crate::message::Decision;
+use crate::message::{Decision, RecoveryBegun};
+use crate::recovery::RecoveryCode;
 
 /// One frame from the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +51,10 @@ pub enum Reply {
     Enrolled(Enrolled),
     /// Last word: this card is the account's key.
     Registered(Registered),
+    /// Last word: how a recovery stands.
+    Recovered(Recovered),
+    /// Last word: what a revocation certificate ended.
+    KeyRevoked(KeyRevoked),
     /// Last word: the keys that open a login name through SSH.
     SshKeys(SshKeysFound),
     /// Last word: the server answered a job. A body, if any, follows as a [`super::FrameKind::Body`] frame.
@@ -221,6 +226,12 @@ pub struct Registered {
     /// For the person, to be written down; none if the account has one already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emergency_code: Option<EmergencyCode>,
+    /// The same, for the day on which all cards are lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_code: Option<RecoveryCode>,
+    /// The key is not the account's yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<RecoveryBegun>,
 }
 
 /// A job's answer.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::card::{
     CardChangePin, CardCheck, CardFactoryReset, CardGenerate, CardInit, CardSetTouch, CardShow, CardUnblock,
 };
-use super::{JournalAsk, OneTimeCode, PinChange, SessionClosed, SessionOpened, SshKeys};
+use super::{JournalAsk, OneTimeCode, PinChange, Recover, RevokeKey, SessionClosed, SessionOpened, SshKeys};
 use crate::binary::Binary;
 use crate::ids::{
     AccountName, CardIdent, Fingerprint, LoginName, Nonce, Operation, ResourceName, ServiceName,
@@ -63,6 +63,10 @@ pub enum Request {
     AcceptLedger,
     /// Make a card the key of an account.
     Register(Register),
+    /// Complete a recovery, or see how it stands.
+    Recover(Recover),
+    /// End a key by its own revocation certificate.
+    RevokeKey(RevokeKey),
     /// The lines that open a login name through SSH.
     SshKeys(SshKeys),
     /// Sign a request with a person's card and bring back the server's answer.
@@ -248,6 +252,8 @@ enum StrictRequest {
     ReplaceHost(ReplaceHost),
     AcceptLedger {},
     Register(Register),
+    Recover(Recover),
+    RevokeKey(RevokeKey),
     SshKeys(SshKeys),
     Job(Job),
 }
@@ -278,6 +284,8 @@ impl From<StrictRequest> for Request {
             StrictRequest::ReplaceHost(ask) => Self::ReplaceHost(ask),
             StrictRequest::AcceptLedger {} => Self::AcceptLedger,
             StrictRequest::Register(ask) => Self::Register(ask),
+            StrictRequest::Recover(ask) => Self::Recover(ask),
+            StrictRequest::RevokeKey(ask) => Self::RevokeKey(ask),
             StrictRequest::SshKeys(ask) => Self::SshKeys(ask),
             StrictRequest::Job(ask) => Self::Job(ask),
         }

@@ -16,7 +16,7 @@ use crate::message::Version;
 
 /// Names of details that a reader of the log goes by.
 pub mod detail {
-    /// The primary fingerprint of a key that ended with the entry.
+    /// The primary fingerprint of a key that ended with the entry; of several, with a space between.
     pub const REVOKED_KEY: &str = "revoked-key";
     /// Whose it was.
     pub const OF_ACCOUNT: &str = "of-account";
@@ -123,6 +123,10 @@ pub enum EntryKind {
     Registration,
     /// A step on the way to a registration, or a failed one.
     RegistrationTry,
+    /// A recovery began. Its end is a registration.
+    Recovery,
+    /// A key ended by its own revocation certificate, or one that revokes nothing was brought.
+    Revocation,
     /// A person's request.
     Job,
     /// A person's request that never came, as its host was told; it can happen no more.

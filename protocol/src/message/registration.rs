@@ -8,6 +8,8 @@ use crate::contact::Address;
 use crate::emergency::EmergencyCode;
 use crate::ids::{AccountName, CardIdent, Digest, Fingerprint, MessageId, Nonce};
 use crate::message::job::Receipt;
+use crate::message::recovery::RecoveryBegun;
+use crate::recovery::RecoveryCode;
 use crate::statement::SignedStatement;
 use crate::totp::TotpSecret;
 
@@ -34,6 +36,8 @@ pub enum RegistrationMethod {
     /// The server makes a secret for an authenticator program (W7). It shows nothing about who the person is: the
     /// account has no role until an administrator gives it one (W8).
     Totp,
+    /// By the recovery code of an account whose cards are lost: the key waits for administrators, and for a day.
+    Recovery,
 }
 
 /// The same for accounts that exist and accounts that do not, and for addresses that are known, unknown, or have had too
@@ -126,4 +130,11 @@ pub struct RegistrationRecord {
     /// For the person, to be written down: what opens one login if the card is lost. None if the account has one already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emergency_code: Option<EmergencyCode>,
+    /// For the person, to be written down: what another card is asked for with, if all are lost. None if the account has
+    /// one already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_code: Option<RecoveryCode>,
+    /// Of a registration by a recovery code: the key is not the account's yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<RecoveryBegun>,
 }

@@ -218,6 +218,8 @@ fn write_the_golden_emergency_bodies() {
         transcript: digest,
         receipt,
         emergency_code: Some(code),
+        recovery_code: None,
+        recovery: None,
     };
     let mut one = crate::roster::roster().entries.swap_remove(0).accounts.swap_remove(0);
     one.emergency = Some(EmergencyVerifier { salt: Binary(b"eightsal".to_vec()), digest });

@@ -258,6 +258,8 @@ fn replies() -> Vec<(&'static str, Reply)> {
                 key_words: "abandon ability able about above absent".into(),
                 ledger_index: 8,
                 emergency_code: None,
+                recovery_code: None,
+                recovery: None,
             }),
         ),
         (
@@ -269,6 +271,8 @@ fn replies() -> Vec<(&'static str, Reply)> {
                 key_words: "abandon ability able about above absent".into(),
                 ledger_index: 8,
                 emergency_code: Some(EmergencyCode::typed("7K3M-Q2ZD-04XR-9HFT").unwrap()),
+                recovery_code: None,
+                recovery: None,
             }),
         ),
         (

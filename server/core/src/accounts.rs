@@ -2,7 +2,7 @@
 
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ids::{AccountName, CardIdent, Fingerprint, LoginName, Role};
+use countersign_protocol::ids::{AccountName, CardIdent, CorrelationId, Fingerprint, LoginName, Role};
 use countersign_protocol::roster::EmergencyVerifier;
 
 use crate::policy::AccountFacts;
@@ -24,6 +24,8 @@ pub struct Account {
     pub roles: Vec<Role>,
     /// When a request of it was last taken, to the hour.
     pub seen: Option<Timestamp>,
+    /// The recovery that was begun last, if any was.
+    pub recovery: Option<CorrelationId>,
     /// What is kept of its emergency code, if it has one that can be used.
     pub emergency: Option<EmergencyVerifier>,
 }
@@ -84,7 +86,16 @@ impl Account {
     /// An account that waits for its key.
     #[must_use]
     pub const fn pending(name: AccountName, logins: Vec<LoginName>, roles: Vec<Role>) -> Self {
-        Self { name, state: AccountState::Pending, logins, roles, second: None, seen: None, emergency: None }
+        Self {
+            name,
+            state: AccountState::Pending,
+            logins,
+            roles,
+            second: None,
+            seen: None,
+            recovery: None,
+            emergency: None,
+        }
     }
 
     /// The same with other logins or roles, each once and in order; what is not given stays.
@@ -248,6 +259,24 @@ pub trait AccountStore: AccountRead {
         keep: &str,
         at: Timestamp,
     ) -> Result<bool, StoreError>;
+
+    /// Puts a key in the place of another one of an active account, if it has that; the other ends for ever.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn replace_key(
+        &self,
+        name: &AccountName,
+        old: &AccountKey,
+        new: &AccountKey,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Keeps the certificate by which a key ended.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn keep_revocation(&self, key: &Fingerprint, certificate: &[u8]) -> Result<(), StoreError>;
 
     /// Bars an account that is not barred, unless nobody who is active would have the role `keep` afterwards.
     ///

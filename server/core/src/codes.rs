@@ -64,6 +64,12 @@ impl Code {
         pepper.mac(&[b"contact", code, account.as_str().as_bytes(), contact.as_bytes()])
     }
 
+    /// What the store keeps for recovering `account`.
+    #[must_use]
+    pub fn mac_for_recovery(&self, pepper: &Pepper, account: &AccountName) -> Mac {
+        pepper.mac(&[b"recovery-code", account.as_str().as_bytes(), self.0.expose_secret().as_bytes()])
+    }
+
     /// What the store keeps of an enrolment token.
     #[must_use]
     pub fn mac_of_token(&self, pepper: &Pepper) -> Mac {
@@ -90,6 +96,18 @@ pub trait CodeStore {
         now: Timestamp,
         expires: Timestamp,
     ) -> Result<(), StoreError>;
+
+    /// Says of the account's code that the key registered with it takes the place of `key`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn mark_replacement(&self, account: &AccountName, key: &Fingerprint) -> Result<(), StoreError>;
+
+    /// Which key is replaced by the one that is registered with the account's last code, if any.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn replacement(&self, account: &AccountName) -> Result<Option<Fingerprint>, StoreError>;
 
     /// Counts one try, if one is left, and only then shows what to compare with. One statement: five tries are
     /// five however many ask at once, and however many processes they ask.

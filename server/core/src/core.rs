@@ -41,8 +41,10 @@ use crate::outgoing::Outgoing;
 use crate::pins::Pins;
 use crate::policy::{Current, PolicyRead, PolicySet};
 use crate::prepared::Prepared;
+use crate::recovery;
 use crate::refusal::{Meter, Reason};
 use crate::registration;
+use crate::revocation;
 use crate::roster::Rules;
 use crate::rotation;
 use crate::secrets::{Pepper, StoreKey};
@@ -361,6 +363,8 @@ fn dispatch(ctx: &mut Context<'_>, sender: Sender, prepared: Prepared) -> Result
         (MessageKind::OfflineEmergency, Sender::Instance(instance)) => {
             emergency::offline_emergency(ctx, &instance, prepared)
         }
+        (MessageKind::RecoveryStep, Sender::Instance(instance)) => recovery::step(ctx, &instance),
+        (MessageKind::Revocation, Sender::Instance(instance)) => revocation::revocation(ctx, &instance),
         (MessageKind::HostEvent, Sender::Instance(instance)) => host_event::host_event(ctx, &instance),
         _ => Err(Reason::UnknownSender.into()),
     }

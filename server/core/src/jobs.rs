@@ -20,8 +20,10 @@ mod list;
 mod list_applications;
 mod list_collections;
 mod open_session;
+mod own_keys;
 mod policy;
 mod read_ledger;
+mod recoveries;
 mod renew_emergency_code;
 mod revoke_key;
 mod update_account;
@@ -35,7 +37,7 @@ pub use create_enrolment_token::new_token;
 use std::collections::BTreeMap;
 
 use countersign_protocol::binary::Binary;
-use countersign_protocol::ids::CorrelationId;
+use countersign_protocol::ids::{CorrelationId, Fingerprint};
 use countersign_protocol::ledger::{Check, Entry, EntryKind, Outcome, detail};
 use countersign_protocol::message::result::Evidence;
 use countersign_protocol::message::{Decision, JobReply};
@@ -66,6 +68,8 @@ struct Job<'a> {
     statement: &'a Statement,
     /// Who asks.
     account: &'a Account,
+    /// Whose card: its key's primary fingerprint.
+    key: &'a Fingerprint,
     instance: &'a Instance,
     body: Option<&'a [u8]>,
     /// What was looked for in the ledger beforehand.
@@ -127,7 +131,15 @@ pub(crate) fn job_request(
     ctx.tx().saw_account(&account.name, ctx.now)?;
 
     let body = request.body.as_ref().map(|body| body.0.as_slice());
-    let job = Job { statement, account: &account, instance, body, looked: looked.as_ref(), signed: places };
+    let job = Job {
+        statement,
+        account: &account,
+        key: &primary,
+        instance,
+        body,
+        looked: looked.as_ref(),
+        signed: places,
+    };
     let ruling = if statement.dry_run { try_only(ctx, &job)? } else { rule(ctx, &job)? };
 
     let evidence =
@@ -210,7 +222,7 @@ fn rule(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Ruling, Stop> {
         );
         return Ok(deny(reason, Vec::new(), "as-recorded"));
     }
-    let about = about::about(ctx.tx(), &statement.resource, &job.account.name)?;
+    let about = about::about(ctx.tx(), &statement.resource, &job.account.name, ctx.now)?;
     let facts = Facts::of_request(job.account, job.instance, statement, Some(&about), ctx.now);
     let (policies, reason) = match ctx.policy()?.decide(&facts) {
         PolicyDecision::Allowed { policies, reason } => (policies, reason),
@@ -259,6 +271,11 @@ fn perform(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
         ("update", "policy") => policy::update(ctx, job),
         ("delete", "policy") => policy::delete(ctx, job),
         ("revoke", "key") => revoke_key::perform(ctx, job),
+        ("rotate-key", "account") => own_keys::rotate(ctx, job),
+        ("renew-recovery-code", "account") => own_keys::renew_recovery_code(ctx, job),
+        ("read", "recoveries") => recoveries::list(ctx, job),
+        ("approve", "recovery") => recoveries::approve(ctx, job),
+        ("withdraw", "recovery") => recoveries::withdraw(ctx, job),
         ("read", "applications") => list_applications::applications(ctx, job),
         ("read", "application") => list_applications::application(ctx, job),
         ("approve", "application") => change_application::approve(ctx, job),

@@ -103,6 +103,12 @@ pub enum Reason {
     /// Revoked before.
     #[error("the instance is revoked")]
     InstanceRevoked,
+    /// There is one already.
+    #[error("a recovery of the account is under way already")]
+    RecoveryUnderWay,
+    /// Withdrawn, done, too old, or never begun.
+    #[error("no such recovery is under way")]
+    NoRecovery,
     /// Not waiting for a key.
     #[error("the account is not waiting for a key")]
     AccountNotInvited,

@@ -127,6 +127,8 @@ impl Sender {
                 | Kind::UserKey
                 | Kind::JobRequest
                 | Kind::EmergencyUse
+                | Kind::RecoveryStep
+                | Kind::Revocation
                 | Kind::HostEvent,
             ) => instance.state == Active,
             _ => false,

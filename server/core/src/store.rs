@@ -20,6 +20,7 @@ use crate::ledger::{LedgerSnapshot, LedgerTx, OutletStore};
 use crate::offline_use::{OfflineRead, OfflineStore};
 use crate::outbox::{OutboxRead, OutboxStore};
 use crate::policy::{PolicyRead, PolicyStore};
+use crate::recovery::RecoveryStore;
 use crate::registration::{AloneStore, RegistrationStore};
 use crate::replies::{ReplyRead, ReplyStore};
 use crate::rotation::RotationStore;
@@ -89,6 +90,7 @@ pub trait Transaction:
     + OutboxStore
     + OutletStore
     + PolicyStore
+    + RecoveryStore
     + RegistrationStore
     + ReplyStore
     + RotationStore

@@ -24,6 +24,7 @@ mod offline;
 mod outbox;
 mod outlet;
 mod policies;
+mod recoveries;
 mod registrations;
 mod replies;
 mod rotations;

@@ -11,9 +11,9 @@ use countersign_protocol::ids::{Digest, Fingerprint, LoginName, MessageId};
 use countersign_protocol::ledger::{LedgerKey, check_receipt};
 use countersign_protocol::message::{
     Body, CheckIn, CheckInReply, EnrolmentRecord, JobReply, JobRequest, KeyStore, KeyUpdate, Message,
-    OfflineUse, RegistrationCode, RegistrationCodeReply, RegistrationRecord, RegistrationReply,
-    RegistrationRequest, RotationKey, RotationRecord, RotationReply, RotationRequest, Transcript, UserKey,
-    Watch, WatchReply,
+    OfflineUse, RegistrationCode, RegistrationCodeReply, RegistrationMethod, RegistrationRecord,
+    RegistrationReply, RegistrationRequest, RotationKey, RotationRecord, RotationReply, RotationRequest,
+    Transcript, UserKey, Watch, WatchReply,
 };
 use countersign_protocol::random::SystemRandom;
 use countersign_protocol::roster::{RosterEntry, SignedRoster};
@@ -317,17 +317,23 @@ impl Host {
 
     /// Whether a code is accepted together with what an authenticator program shows.
     pub(crate) fn offers_both(&self, person: &Person, code: &str, totp: &str) -> bool {
-        self.offer(person, code, Some(totp)).unwrap().is_some()
+        self.offer(person, code, Some(totp), None).unwrap().is_some()
     }
 
     /// Request and code: the chain up to an accepted code, or None for a rejected one.
     pub(crate) fn offer_code(&self, person: &Person, code: &str) -> Result<Option<Accepted>, Lost> {
-        self.offer(person, code, None)
+        self.offer(person, code, None, None)
     }
 
-    fn offer(&self, person: &Person, code: &str, totp: Option<&str>) -> Result<Option<Accepted>, Lost> {
+    fn offer(
+        &self,
+        person: &Person,
+        code: &str,
+        totp: Option<&str>,
+        method: Option<RegistrationMethod>,
+    ) -> Result<Option<Accepted>, Lost> {
         let commitment = certificate::commitment(&person.cert).unwrap();
-        let body = RegistrationRequest { account: person.account.clone(), commitment, method: None };
+        let body = RegistrationRequest { account: person.account.clone(), commitment, method };
         let request = self.seal(&self.message(&body));
         let verified = self.open(&request, &self.carrier.carry(request.bytes())?);
         let reply: RegistrationReply = verified.body().unwrap();
@@ -365,15 +371,30 @@ impl Host {
             certificate: Binary(certificate::to_bytes(&person.cert).unwrap()),
             proof: person.sign(&self.proof(person, accepted)),
             authentication: certificate::authentication_keys(&person.cert, self.clock.now()).pop(),
-            card: Some("FFFE:0000AAAA".parse().unwrap()),
+            card: Some(person.card),
         };
         self.seal(&self.message(&body).with_transcript(accepted.transcript))
     }
 
     /// The whole registration.
     pub(crate) fn register(&self, person: &Person, code: &str) -> Result<Registered, Lost> {
-        let Some(accepted) = self.offer_code(person, code)? else { return Ok(Registered::WrongCode) };
-        let sealed = self.user_key(person, &accepted);
+        let accepted = self.offer_code(person, code)?;
+        accepted.map_or(Ok(Registered::WrongCode), |accepted| self.brings_key(person, &accepted))
+    }
+
+    /// The whole of one by another method.
+    pub(crate) fn register_by(
+        &self,
+        person: &Person,
+        code: &str,
+        method: RegistrationMethod,
+    ) -> Result<Registered, Lost> {
+        let accepted = self.offer(person, code, None, Some(method))?;
+        accepted.map_or(Ok(Registered::WrongCode), |accepted| self.brings_key(person, &accepted))
+    }
+
+    fn brings_key(&self, person: &Person, accepted: &Accepted) -> Result<Registered, Lost> {
+        let sealed = self.user_key(person, accepted);
         let answer = self.carrier.carry(sealed.bytes())?;
         if answer.status != 200 {
             return Ok(Registered::Refused(answer));

@@ -3,7 +3,7 @@
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::statement;
-use countersign_protocol::ids::{AccountName, Fingerprint, Nonce};
+use countersign_protocol::ids::{AccountName, CardIdent, Fingerprint, Nonce};
 use countersign_protocol::random::SystemRandom;
 use countersign_protocol::statement::{Purpose, SignedStatement, Statement};
 
@@ -13,12 +13,14 @@ use super::keys;
 pub(crate) struct Person {
     pub(crate) account: AccountName,
     pub(crate) cert: Cert,
+    /// What it calls itself.
+    pub(crate) card: CardIdent,
 }
 
 impl Person {
     pub(crate) fn new(account: &str, now: Timestamp) -> Self {
         let cert = certificate::generate_software(account, now, None).unwrap();
-        Self { account: account.parse().unwrap(), cert }
+        Self { account: account.parse().unwrap(), cert, card: "FFFE:0000AAAA".parse().unwrap() }
     }
 
     pub(crate) fn statement(

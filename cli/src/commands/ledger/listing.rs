@@ -92,6 +92,8 @@ fn what(entry: &Entry) -> String {
         EntryKind::CheckIn => "check-in".to_owned(),
         EntryKind::Registration => "card registered".to_owned(),
         EntryKind::RegistrationTry => "on the way to a registration".to_owned(),
+        EntryKind::Recovery => format!("recovery {} begun", told("recovery")),
+        EntryKind::Revocation => "revocation certificate".to_owned(),
         EntryKind::Job => job(entry),
         EntryKind::NeverHappened => "request that never came".to_owned(),
         EntryKind::HostEvent => format!("{}{}", told("event").replace('-', " "), login(entry)),

@@ -42,6 +42,7 @@ impl Alone {
                 "It may do nothing yet, and opens no login",
                 "\nWhat your authenticator program keeps for it is of no more use.",
             ),
+            RegistrationMethod::Recovery => return None,
         };
         Some(format!(
             "{may}. Tell an administrator its name and these key words; who knows you by them runs\n  countersign admin user \

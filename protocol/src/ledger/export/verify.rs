@@ -236,17 +236,20 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// A key ends: by an administrator's request, or by an alarm about what was done on the server's own machine.
+    /// A key ends: by an administrator's request, by its own word, because another took its place, or by an alarm about what
+    /// was done on the server's own machine.
     fn revocation(&mut self, entry: &Entry) {
         let counts = match entry.kind {
             EntryKind::Job => entry.decision == Outcome::Allowed,
+            // Another key took its place.
+            EntryKind::Registration | EntryKind::Revocation => entry.decision == Outcome::Allowed,
             EntryKind::Alarm => true,
             _ => false,
         };
         let named = (entry.detail.get(detail::REVOKED_KEY), entry.detail.get(detail::OF_ACCOUNT));
         let (true, (Some(key), Some(account))) = (counts, named) else { return };
         let Ok(account) = account.parse::<AccountName>() else { return };
-        // An account that is retired has two of them at most.
+        // An account that is retired or recovered had two of them at most.
         let ended: Vec<Fingerprint> = key.split(' ').filter_map(|key| key.parse().ok()).collect();
         let keys = self.registered.get_mut(&account).into_iter().flatten();
         for one in keys.filter(|one| ended.contains(&one.key) && one.until.is_none()) {
@@ -287,9 +290,10 @@ impl<'a> Check<'a> {
         agrees(entry, signed, self.key.server())?;
         let keys = self.registered.get(&signed.account).map_or(&[][..], Vec::as_slice);
         let held: Vec<&Registered> = keys.iter().filter(|one| one.key == *key).collect();
-        let Some(newest) = held.last().filter(|_| entry.kind != EntryKind::Registration) else {
+        let begins = matches!(entry.kind, EntryKind::Registration | EntryKind::Recovery);
+        let Some(newest) = held.last().filter(|_| !begins) else {
             return match entry.kind {
-                EntryKind::Registration => Ok(()),
+                EntryKind::Registration | EntryKind::Recovery => Ok(()),
                 _ => {
                     Err(format!("no entry before it registers the key {key} for account {}", signed.account))
                 }

@@ -6,6 +6,7 @@ mod collection;
 mod contact;
 mod emergency;
 mod policy;
+mod recovery;
 
 pub use administration::{
     AccountChanged, AccountErased, AccountList, AccountShown, AccountUpdate, InstanceChanged, InstanceList,
@@ -21,6 +22,9 @@ pub use collection::{
 };
 pub use contact::{ContactCode, ContactList, ContactShown, NamedContact, NewContact};
 pub use emergency::{EmergencyCodeMade, EmergencyUsed, SessionOpened};
+pub use recovery::{
+    RecoveryApproval, RecoveryCodeMade, RecoveryList, RecoveryShown, RecoveryTold, RevokedBy,
+};
 
 pub use policy::{
     ExplainAsked, OwnDecision, PolicyAsked, PolicyChanged, PolicyCondition, PolicyExplained, PolicyList,

@@ -1,6 +1,7 @@
 //! What the server knows of the resource that a request is about: as much of it as policies see.
 
-use countersign_protocol::ids::{AccountName, ApplicationName, CollectionName, ResourceName};
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::{AccountName, ApplicationName, CollectionName, CorrelationId, ResourceName};
 use countersign_protocol::message::result::Access;
 
 use crate::policy::ResourceFacts;
@@ -13,6 +14,7 @@ pub(super) fn about(
     tx: &dyn Transaction,
     resource: &ResourceName,
     asks: &AccountName,
+    now: Timestamp,
 ) -> Result<ResourceFacts, Stop> {
     Ok(match resource.collection() {
         "application" => match resource.name().parse::<ApplicationName>() {
@@ -23,8 +25,17 @@ pub(super) fn about(
             Ok(name) => collection(tx, &name, asks)?,
             Err(_) => ResourceFacts::default(),
         },
+        "recovery" => match resource.name().parse::<CorrelationId>() {
+            Ok(id) => recovery(tx, &id, now)?,
+            Err(_) => ResourceFacts::default(),
+        },
         _ => ResourceFacts::default(),
     })
+}
+
+fn recovery(tx: &dyn Transaction, id: &CorrelationId, now: Timestamp) -> Result<ResourceFacts, Stop> {
+    let owner = tx.recovery(id, now)?.map(|recovery| recovery.account);
+    Ok(ResourceFacts { owner, ..ResourceFacts::default() })
 }
 
 fn application(tx: &dyn Transaction, name: &ApplicationName) -> Result<ResourceFacts, Stop> {

@@ -103,7 +103,7 @@ fn past(ctx: &Context<'_>, job: &Job<'_>, missing: &str) -> Result<Performed, St
             return Ok(Performed::Impossible(why));
         }
     };
-    let about = about::about(tx, resource, name)?;
+    let about = about::about(tx, resource, name, ctx.now)?;
     let offline = entry.kind == EntryKind::OfflineUse;
     let at: Option<Timestamp> = entry.detail.get(detail::AT).and_then(|at| at.clone().try_into().ok());
     let facts = Facts {
@@ -156,7 +156,7 @@ fn hypothetical(ctx: &Context<'_>, job: &Job<'_>, question: &PolicyQuestion) -> 
         Ok(who) => who,
         Err(why) => return Ok(why),
     };
-    let about = about::about(ctx.tx(), &question.resource, &question.account)?;
+    let about = about::about(ctx.tx(), &question.resource, &question.account, ctx.now)?;
     let local = Place::LOCAL;
     let is_login = question.operation.as_str() == OPEN_SESSION;
     let facts = Facts {

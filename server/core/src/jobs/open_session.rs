@@ -1,9 +1,10 @@
 //! A login.
 
-use countersign_protocol::message::result::SessionOpened;
+use countersign_protocol::message::result::{RecoveryTold, SessionOpened};
 
 use super::{Effect, Job, Performed};
 use crate::context::Context;
+use crate::recovery::Recovery;
 use crate::stop::Stop;
 
 /// The entry and its receipt are the session's beginning. Whose emergency code was used, or ended, is told of it now: this
@@ -26,8 +27,17 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
     let emergency_uses = ctx.tx().tell_emergency_uses(&job.statement.account, ctx.now)?;
     let ended = ctx.tx().tell_emergency_end(&job.statement.account, ctx.now)?;
     let emergency_code_ended = ended && ctx.rules().emergency_codes;
-    if emergency_uses.is_empty() && !emergency_code_ended {
+    let recovery = under_way(ctx, job)?;
+    if emergency_uses.is_empty() && !emergency_code_ended && recovery.is_none() {
         return Ok(Performed::Done(Effect::default()));
     }
-    Performed::yielding(&SessionOpened { emergency_uses, emergency_code_ended })
+    Performed::yielding(&SessionOpened { emergency_uses, emergency_code_ended, recovery })
+}
+
+/// Whoever has the live card hears that another one is to take its place, as long as that can be ended.
+fn under_way(ctx: &Context<'_>, job: &Job<'_>) -> Result<Option<RecoveryTold>, Stop> {
+    let Some(id) = &job.account.recovery else { return Ok(None) };
+    let Some(recovery) = ctx.tx().recovery(id, ctx.now)? else { return Ok(None) };
+    let Recovery { id, begun, claimed_hostname, .. } = recovery;
+    Ok(Some(RecoveryTold { id, begun, claimed_hostname }))
 }

@@ -2,19 +2,20 @@
 
 use countersign_protocol::ids::Fingerprint;
 use countersign_protocol::ledger::detail;
-use countersign_protocol::message::result::KeyRevoked;
+use countersign_protocol::message::result::{KeyRevoked, RevokedBy};
 
 use super::list::show_live_key as show_key;
 use super::{ADMINISTRATOR, Job, Performed};
 use crate::context::Context;
 use crate::keys::Owner;
+use crate::revocation;
 use crate::stop::Stop;
 
 /// From now on no statement of it is taken, it is in no roster, and nobody can register it again. The account is
 /// there as it was and waits for another key.
 pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
-    if let Err(takes_none) = job.without_body() {
-        return Ok(takes_none);
+    if job.body.is_some() {
+        return by_certificate(ctx, job);
     }
     let name = job.statement.resource.name();
     let Ok(wanted) = name.parse::<Fingerprint>() else {
@@ -51,4 +52,37 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
     let left = account.keys().find(|other| other.primary != key.primary).map(show_key);
     let revoked = KeyRevoked { account: owner.clone(), key: key.primary.clone(), changed: true, left };
     Performed::noting(&revoked, detail)
+}
+
+/// The key's own revocation certificate comes with the request: it is checked, and kept.
+fn by_certificate(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
+    let RevokedBy { certificate } = match job.body("a revocation certificate") {
+        Ok(body) => body,
+        Err(why) => return Ok(why),
+    };
+    let ending = match revocation::ending(ctx, &certificate.0)? {
+        Ok(ending) => ending,
+        Err(why) => return Ok(Performed::Impossible(why)),
+    };
+    let primary = ending.key.primary.to_string();
+    if job.statement.resource.name() != primary {
+        return Ok(Performed::Impossible(format!(
+            "The certificate is of the key {primary}, not of the one you name."
+        )));
+    }
+    let Some(account) = ctx.tx().account(&ending.account)? else { return Ok(Performed::Unknown) };
+    if revocation::end(ctx, &ending, ctx.now)?.is_none() {
+        return Ok(Performed::impossible(format!(
+            "{} is the last administrator with a key: nobody could administer any more. Make another one first: \
+             countersign admin user add NAME --role administrator",
+            ending.account
+        )));
+    }
+    let left = account.keys().find(|other| other.primary != ending.key.primary).map(show_key);
+    let revoked =
+        KeyRevoked { account: ending.account.clone(), key: ending.key.primary.clone(), changed: true, left };
+    let [kind, digest, kept] = ending.detail();
+    let named = [(detail::REVOKED_KEY, primary), (detail::OF_ACCOUNT, ending.account.to_string())];
+    let [key, of] = named;
+    Performed::noting(&revoked, [key, of, kind, digest, kept])
 }

@@ -24,6 +24,7 @@ use crate::context::Context;
 use crate::draft::Draft;
 use crate::instances::Instance;
 use crate::outbox::{Purpose, Silence};
+use crate::refusal::Reason;
 use crate::replies::Recipient;
 use crate::secrets::{Pepper, StoreKey};
 use crate::stop::{Failure, Stop};
@@ -75,6 +76,8 @@ pub(super) fn request(
     }
     let expires = ctx.now.plus(limits::SELF_REGISTRATION_LIFE);
     let (means, code, why) = match method {
+        // Not alone: see the recoveries.
+        RegistrationMethod::Recovery => return Err(Reason::HandshakeOver.into()),
         RegistrationMethod::Message(address) => {
             let (code, why) = send(ctx, instance, &body, &address, expires)?;
             (Means::Address(address), Some(code), why)
@@ -188,6 +191,7 @@ pub(super) fn compare(ctx: &Context<'_>, registration: &Registration, typed: &st
 fn unavailable(ctx: &Context<'_>, method: &RegistrationMethod) -> Option<Unavailable> {
     let reach = ctx.reach();
     match method {
+        RegistrationMethod::Recovery => None,
         RegistrationMethod::Totp => (!reach.totp).then_some(Unavailable::Method),
         RegistrationMethod::Message(address) if !reach.registration.contains(&address.channel()) => {
             Some(Unavailable::Method)

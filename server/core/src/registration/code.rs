@@ -9,6 +9,7 @@ use crate::codes::{self, Code};
 use crate::context::Context;
 use crate::draft::Draft;
 use crate::instances::Instance;
+use crate::recovery;
 use crate::refusal::Reason;
 use crate::replies::Recipient;
 use crate::stop::Stop;
@@ -25,8 +26,10 @@ pub(crate) fn code(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, Stop
         return Err(Reason::Transcript.into());
     }
 
+    let by_recovery = ctx.tx().is_recovery(&registration.id)?;
     let right = match ctx.tx().alone(&registration.id)? {
         Some(_) => alone::compare(ctx, &registration, &body.code)?,
+        None if by_recovery => recovery::compare(ctx, &registration, &body.code)?,
         None => compare(ctx, &registration, &body)?,
     };
     let heard = Transcript::resume(registration.transcript).then(ctx.literal());
@@ -37,7 +40,13 @@ pub(crate) fn code(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, Stop
         let why = "the code was wrong, used up or too old, or there is no such account waiting for a key";
         (Outcome::Denied, why, RegistrationCodeReply::Rejected)
     };
-    let mut entry = ctx.entry(EntryKind::RegistrationTry, outcome, why);
+    // Whoever has the paper has a way to begin.
+    let kind = if by_recovery { EntryKind::Alarm } else { EntryKind::RegistrationTry };
+    let mut entry = ctx.entry(kind, outcome, why);
+    if by_recovery {
+        let word = if right { "used" } else { "refused" };
+        entry.detail.insert("recovery-code".into(), word.into());
+    }
     entry.instance = Some(instance.fingerprint.clone());
     entry.account = Some(registration.account.clone());
 

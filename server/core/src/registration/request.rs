@@ -2,7 +2,7 @@
 
 use countersign_protocol::ledger::{EntryKind, Outcome};
 use countersign_protocol::limits;
-use countersign_protocol::message::{RegistrationReply, RegistrationRequest, Transcript};
+use countersign_protocol::message::{RegistrationMethod, RegistrationReply, RegistrationRequest, Transcript};
 
 use super::{Registration, alone};
 use crate::context::Context;
@@ -15,7 +15,8 @@ use crate::stop::Stop;
 pub(crate) fn request(ctx: &Context<'_>, instance: Instance) -> Result<Draft, Stop> {
     ctx.outside_handshakes()?;
     let body: RegistrationRequest = ctx.body()?;
-    if let Some(method) = body.method.clone() {
+    let by_recovery = body.method == Some(RegistrationMethod::Recovery);
+    if let Some(method) = body.method.clone().filter(|_| !by_recovery) {
         return alone::request(ctx, &instance, body, method);
     }
     let heard = Transcript::registration().then(ctx.literal());
@@ -43,7 +44,11 @@ pub(crate) fn request(ctx: &Context<'_>, instance: Instance) -> Result<Draft, St
                 expires,
                 server_nonce: None,
             };
-            Ok(tx.add_registration(&registration)?)
+            tx.add_registration(&registration)?;
+            if by_recovery {
+                tx.mark_recovery(&id)?;
+            }
+            Ok(())
         });
     Ok(draft)
 }

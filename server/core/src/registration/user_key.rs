@@ -3,7 +3,7 @@
 use countersign_protocol::binary::Binary;
 use countersign_protocol::envelope::statement::{self, StatementRules, VerifiedStatement};
 use countersign_protocol::ids::{Digest, Role};
-use countersign_protocol::ledger::{EntryKind, Outcome};
+use countersign_protocol::ledger::{EntryKind, Outcome, detail};
 use countersign_protocol::message::result::Evidence;
 use countersign_protocol::message::{RegistrationRecord, Transcript, UserKey};
 use countersign_protocol::random;
@@ -17,6 +17,7 @@ use crate::draft::Draft;
 use crate::emergency;
 use crate::instances::Instance;
 use crate::keys::{self, Owner};
+use crate::recovery;
 use crate::refusal::Reason;
 use crate::replies::Recipient;
 use crate::stop::Stop;
@@ -54,7 +55,18 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
     };
     let key = AccountKey::pin(&cert, proof.key().clone(), body.authentication, body.card, ctx.now)?;
     keys::claim_all(ctx.tx(), &cert, &Owner::Account(account.name.clone()), ctx.now)?;
-    let emergency_code = if account.active_key().is_some() {
+    if ctx.tx().is_recovery(&registration.id)? {
+        return recovery::begin(ctx, instance, &registration, key, &proof, body.proof);
+    }
+    let replaced = replaced(ctx, &account)?;
+    let mut recovery_code = None;
+    let emergency_code = if let Some(old) = &replaced {
+        // Its own card had the code made. What is on paper stays as it is.
+        if !ctx.tx().replace_key(&account.name, old, &key, ctx.now)? {
+            return Err(Reason::AccountNotInvited.into());
+        }
+        None
+    } else if account.active_key().is_some() {
         // Its own card had the code made. What is on paper stays as it is.
         if !ctx.tx().bind_second_key(&account.name, &key)? {
             return Err(Reason::AccountNotInvited.into());
@@ -65,6 +77,8 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
         if !ctx.tx().bind_account(&account.name, &key)? {
             return Err(Reason::AccountNotInvited.into());
         }
+        let code = recovery::new_code(ctx.tx(), ctx.random(), ctx.pepper(), &account.name, false, ctx.now)?;
+        recovery_code = Some(code);
         // Whoever is without a card one day has this in a drawer.
         let code = || emergency::new_code(ctx.tx(), ctx.random(), &account.name, ctx.now);
         ctx.rules().emergency_codes.then(code).transpose()?
@@ -84,6 +98,11 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
     entry.evidence = Some(evidence.digest());
     entry.detail.insert("signing-key".into(), proof.key().to_string());
     entry.detail.insert("transcript".into(), transcript.to_string());
+    if let Some(old) = &replaced {
+        entry.detail.insert(detail::REVOKED_KEY.into(), old.primary.to_string());
+        entry.detail.insert(detail::OF_ACCOUNT.into(), account.name.to_string());
+        entry.detail.insert("rotation".into(), "it took the place of a key that vouched for it".into());
+    }
     entry.detail.extend(contact.map(|reference| ("contact".to_owned(), reference.to_string())));
     let recipient = Recipient::Instance(instance.fingerprint.clone());
     let draft = Draft::recorded(recipient, entry, Some(evidence), move |receipt| RegistrationRecord {
@@ -92,8 +111,18 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
         transcript,
         receipt,
         emergency_code,
+        recovery_code,
+        recovery: None,
     });
     Ok(draft.with_transcript(transcript))
+}
+
+/// The key whose place this one takes, if the code was made for that.
+fn replaced(ctx: &Context<'_>, account: &Account) -> Result<Option<AccountKey>, Stop> {
+    let Some(wanted) = ctx.tx().replacement(&account.name)? else { return Ok(None) };
+    let old = account.active_keys().find(|key| key.primary == wanted).cloned();
+    // Whoever ended it ended the code, too.
+    old.map(Some).ok_or_else(|| Reason::AccountNotInvited.into())
 }
 
 /// The account of somebody who came alone. Who showed an address is a user; who showed nothing is nobody until an

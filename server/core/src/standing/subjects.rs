@@ -1,10 +1,12 @@
 //! Which rows a message may change.
 
+use countersign_protocol::certificate::read_revocations;
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{AccountName, ApplicationName, CollectionName, Fingerprint};
 use countersign_protocol::key_words;
 use countersign_protocol::message::{
-    EmergencyUse, Message, MessageKind, OfflineEmergency, RegistrationCode, RegistrationRequest, UserKey,
+    EmergencyUse, Message, MessageKind, OfflineEmergency, RecoveryStep, RegistrationCode,
+    RegistrationRequest, Revocation, UserKey,
 };
 use countersign_protocol::statement::Statement;
 
@@ -47,6 +49,21 @@ pub(crate) fn subjects(
         (MessageKind::UserKey, _) => {
             let of = message.body::<UserKey>().ok().map(|body| body.registration);
             account(of.map(|id| tx.registration(&id, now)).transpose()?.flatten().map(|found| found.account))
+        }
+        (MessageKind::RecoveryStep, _) => {
+            let of = message.body::<RecoveryStep>().ok().map(|body| body.id);
+            account(of.map(|id| tx.recovery(&id, now)).transpose()?.flatten().map(|found| found.account))
+        }
+        (MessageKind::Revocation, _) => {
+            let brought = message.body::<Revocation>().ok();
+            let read = brought.and_then(|brought| read_revocations(&brought.certificate.0).ok());
+            let mut owners = Vec::new();
+            for issuer in read.map(|read| read.issuers()).unwrap_or_default() {
+                if let Some(Owner::Account(name)) = tx.owner(&issuer)? {
+                    owners.push(Subject::account(&name));
+                }
+            }
+            owners
         }
         (MessageKind::EmergencyUse, _) => {
             let statement = message.body::<EmergencyUse>().ok().map(|body| body.statement);

@@ -29,8 +29,13 @@ const SEEN_STEP: i64 = 3600;
 impl<D: Writing> Sql<D> {
     /// Nothing that was made for the account before opens anything, or becomes its key: neither the code on paper nor one
     /// for another card, nor a registration that has begun with one.
-    fn end_codes(&self, name: &AccountName, at: Timestamp) -> Result<(), StoreError> {
+    pub(super) fn end_codes(&self, name: &AccountName, at: Timestamp) -> Result<(), StoreError> {
         self.end_emergency_code(name, at)?;
+        self.write(
+            "UPDATE recovery_codes SET ended_at = $2
+             WHERE account = $1 AND by_card <> 0 AND used_at IS NULL AND ended_at IS NULL",
+            (name.as_str(), time(at)),
+        )?;
         self.write(
             "UPDATE codes SET used_at = $2 WHERE account = $1 AND used_at IS NULL",
             (name.as_str(), time(at)),
@@ -43,7 +48,12 @@ impl<D: Writing> Sql<D> {
     }
 
     /// A key is worth nothing any more, and nobody can have it again. What it signed can still be checked.
-    fn never_again(&self, name: &AccountName, key: &AccountKey, at: Timestamp) -> Result<(), StoreError> {
+    pub(super) fn never_again(
+        &self,
+        name: &AccountName,
+        key: &AccountKey,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         self.write(
             "INSERT INTO revoked_keys (primary_key, account, certificate, signing_keys, card, registered_at, revoked_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -130,7 +140,8 @@ impl<D: Writing> AccountStore for Sql<D> {
         self.read(
             "SELECT certificate FROM accounts WHERE primary_key = $1
              UNION ALL SELECT certificate FROM second_keys WHERE primary_key = $1
-             UNION ALL SELECT certificate FROM revoked_keys WHERE primary_key = $1",
+             UNION ALL SELECT certificate FROM revoked_keys WHERE primary_key = $1
+             UNION ALL SELECT certificate FROM recoveries WHERE primary_key = $1",
             [primary.to_string()],
             |row| row.get(0),
         )
@@ -228,6 +239,62 @@ impl<D: Writing> AccountStore for Sql<D> {
         self.end_codes(name, at)?;
         self.never_again(name, key, at)?;
         Ok(true)
+    }
+
+    fn replace_key(
+        &self,
+        name: &AccountName,
+        old: &AccountKey,
+        new: &AccountKey,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (primary, signing) = (new.primary.to_string(), to_json(&new.signing)?);
+        let card = new.card.map(|card| card.to_string());
+        let authentication = new.authentication.as_ref().map(ToString::to_string);
+        let (before, registered) = (old.primary.to_string(), time(new.registered));
+        let values = (
+            name.as_str(),
+            &before,
+            &new.certificate,
+            &primary,
+            &signing,
+            &card,
+            registered,
+            &new.short,
+            &authentication,
+        );
+        let columns = "certificate = $3, primary_key = $4, signing_keys = $5, key_card = $6, key_at = $7,
+                       short_certificate = $8, authentication_key = $9";
+        let second = self.write(
+            &format!(
+                "UPDATE second_keys SET {columns}
+                 WHERE account = $1 AND primary_key = $2
+                   AND EXISTS (SELECT 1 FROM accounts WHERE name = $1 AND state = 'active' AND suspended_at IS NULL)"
+            ),
+            values,
+        )?;
+        if second == 0 {
+            let first = self.write(
+                &format!(
+                    "UPDATE accounts SET {columns}
+                     WHERE name = $1 AND primary_key = $2 AND state = 'active' AND suspended_at IS NULL"
+                ),
+                values,
+            )?;
+            if first == 0 {
+                return Ok(false);
+            }
+        }
+        self.never_again(name, old, at)?;
+        Ok(true)
+    }
+
+    fn keep_revocation(&self, key: &Fingerprint, certificate: &[u8]) -> Result<(), StoreError> {
+        self.write(
+            "UPDATE revoked_keys SET revocation = $2 WHERE primary_key = $1",
+            (key.to_string(), certificate),
+        )?;
+        Ok(())
     }
 
     fn suspend_account(&self, name: &AccountName, keep: &str, at: Timestamp) -> Result<bool, StoreError> {

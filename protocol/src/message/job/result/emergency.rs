@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::recovery::RecoveryTold;
 use crate::clock::Timestamp;
 use crate::emergency::EmergencyCode;
 use crate::ids::{AccountName, LoginName};
@@ -26,6 +27,9 @@ pub struct SessionOpened {
     /// Its code ended without being used, and there is no other: tried too often, or with a key or by a suspension.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub emergency_code_ended: bool,
+    /// A recovery of the account is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<RecoveryTold>,
 }
 
 /// One use of an account's emergency code.

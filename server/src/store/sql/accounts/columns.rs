@@ -8,7 +8,7 @@ use super::super::rows::{corrupt, json, parsed};
 use super::super::{Reading, Row, Sql};
 
 pub(super) const COLUMNS: &str = "name, state, roles, certificate, short_certificate, primary_key, signing_keys, \
-                       authentication_key, key_card, key_at, suspended_at, seen_at";
+                       authentication_key, key_card, key_at, suspended_at, seen_at, recovery";
 
 /// A row of `accounts`.
 pub(super) struct Columns {
@@ -18,6 +18,7 @@ pub(super) struct Columns {
     key: Option<KeyColumns>,
     suspended_at: Option<i64>,
     seen_at: Option<i64>,
+    recovery: Option<String>,
 }
 
 /// A key, wherever it lies.
@@ -45,6 +46,7 @@ impl Columns {
             key,
             suspended_at: row.get("suspended_at")?,
             seen_at: row.get("seen_at")?,
+            recovery: row.get("recovery")?,
         })
     }
 
@@ -71,6 +73,7 @@ impl Columns {
             logins,
             roles: json(&self.roles, "an account's roles")?,
             seen: self.seen_at.map(Timestamp::from_seconds),
+            recovery: self.recovery.map(|id| parsed(&id, "an account's recovery")).transpose()?,
             second: sql.second_key(&self.name)?,
             emergency: sql.live_emergency_code(&self.name)?,
         })

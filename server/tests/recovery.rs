@@ -1,0 +1,297 @@
+//! An account whose cards are lost: the code on paper, two administrators and a day. And what is not enough.
+
+use std::collections::BTreeSet;
+
+use countersign_protocol::certificate;
+use countersign_protocol::contact::{Address, Channel};
+use countersign_protocol::ids::{CorrelationId, Fingerprint, Role};
+use countersign_protocol::ledger::{EntryKind, ExportWriter, Outcome, Trust, verify_export};
+use countersign_protocol::limits;
+use countersign_protocol::message::result::{
+    ContactCode, LedgerPage, NewContact, RecoveryApproval, RecoveryCodeMade, RecoveryList, SessionOpened,
+};
+use countersign_protocol::message::{
+    Decision, JobReply, JobRequest, RecoveryBegun, RecoveryStanding, RecoveryStep, RecoveryStepReply,
+    RegistrationMethod, RegistrationRecord,
+};
+use countersign_server_core::outbox::Reach;
+use secrecy::ExposeSecret as _;
+
+use crate::client::host::{Host, Registered};
+use crate::client::person::Person;
+use crate::client::postbox::{Postbox, code};
+use crate::client::refusal;
+use crate::fixture::{Server, denied, done};
+
+struct Scene {
+    server: Server,
+    host: Host,
+    admin: Person,
+    olga: Person,
+    ana: Person,
+    /// On ana's paper.
+    paper: String,
+    postbox: Postbox,
+}
+
+fn key_of(person: &Person) -> Fingerprint {
+    certificate::fingerprint(&person.cert).unwrap()
+}
+
+fn paper_of(record: &RegistrationRecord) -> String {
+    record.recovery_code.as_ref().unwrap().spelled().expose_secret().to_owned()
+}
+
+/// Ana, who confirmed a mail address, and two administrators.
+fn scene() -> Scene {
+    let server = Server::with_reach(Reach { channels: BTreeSet::from([Channel::Email]), ..Reach::default() });
+    let host = server.host();
+    let admin = server.administrator(&host);
+    let olga = server.person_with_card(&host, &admin, "olga", &[Role::Administrator], "FFFE:0000000B");
+    let created = server.invite(&host, &admin, "ana", &["ana"]);
+    let ana = Person::new("ana", server.clock_now());
+    let Registered::Done(record) = host.register(&ana, &created.code).unwrap() else {
+        panic!("not registered")
+    };
+    let postbox = server.postbox();
+    let body =
+        serde_json::to_vec(&NewContact { address: Address::typed("ana@example.org").unwrap() }).unwrap();
+    assert_eq!(host.job(&ana, "add-contact", "account/ana", Some(&body)).decision, Decision::Allowed);
+    let letter = postbox.collect().pop().unwrap();
+    let body = serde_json::to_vec(&ContactCode { code: code(&letter) }).unwrap();
+    assert_eq!(host.job(&ana, "confirm-contact", "account/ana", Some(&body)).decision, Decision::Allowed);
+    let _confirmed = postbox.collect();
+    Scene { server, host, admin, olga, ana, paper: paper_of(&record), postbox }
+}
+
+impl Scene {
+    /// The code and a new card: what is begun.
+    fn begin(&self, new: &Person, paper: &str) -> Option<RecoveryBegun> {
+        match self.host.register_by(new, paper, RegistrationMethod::Recovery).unwrap() {
+            Registered::Done(record) => {
+                assert!(record.emergency_code.is_none() && record.recovery_code.is_none());
+                Some(record.recovery.unwrap())
+            }
+            Registered::WrongCode => None,
+            Registered::Refused(answer) => panic!("refused: {}", answer.status),
+        }
+    }
+
+    fn approve(&self, who: &Person, id: &CorrelationId, new: &Person) -> JobReply {
+        let body = RecoveryApproval { account: "ana".parse().unwrap(), key: key_of(new) };
+        let body = serde_json::to_vec(&body).unwrap();
+        self.host.job(who, "approve", &format!("recovery/{id}"), Some(&body))
+    }
+
+    /// With the new card's signature, or only a look.
+    fn step(&self, id: &CorrelationId, signed: Option<&Person>) -> RecoveryStanding {
+        let proof = signed.map(|new| {
+            let statement = self.host.statement(new, "complete", &format!("recovery/{id}"));
+            new.sign(&statement)
+        });
+        let reply: RecoveryStepReply = self.host.ask(&RecoveryStep { id: id.clone(), proof }).body().unwrap();
+        assert_eq!(reply.account.as_str(), "ana");
+        reply.standing
+    }
+
+    fn step_is_refused(&self, id: &CorrelationId, new: &Person) {
+        let statement = self.host.statement(new, "complete", &format!("recovery/{id}"));
+        let body = RecoveryStep { id: id.clone(), proof: Some(new.sign(&statement)) };
+        let sealed = self.host.seal(&self.host.message(&body));
+        refusal(&self.host.send(&sealed), &self.host.server, &sealed);
+    }
+
+    fn logs_in(&self, who: &Person) -> bool {
+        let statement = self.host.session(who, "ana");
+        let body = JobRequest { signed: who.sign(&statement), body: None };
+        let sealed = self.host.seal(&self.host.message(&body));
+        let answer = self.host.send(&sealed);
+        answer.status == 200
+            && self.host.open(&sealed, &answer).body::<JobReply>().unwrap().decision == Decision::Allowed
+    }
+
+    fn revoke(&self, who: &Person) {
+        let reply = self.host.job(&self.admin, "revoke", &format!("key/{}", key_of(who)), None);
+        assert_eq!(reply.decision, Decision::Allowed, "{}", reply.reason);
+    }
+
+    /// So many seconds later. The host announced new session keys meanwhile.
+    fn later(&mut self, seconds: i64) {
+        self.server.clock.turn(seconds);
+        assert_eq!(self.host.key_update(Some(20 * 3600)).status, 200);
+    }
+
+    fn another_card(&self) -> Person {
+        Person::new("ana", self.server.clock_now())
+    }
+}
+
+#[test]
+fn lost_card_is_recovered_by_paper_two_administrators_and_a_day() {
+    let mut scene = scene();
+    let new = scene.another_card();
+    let begun = scene.begin(&new, &scene.paper).unwrap();
+    assert_eq!(begun.not_before.seconds_since(scene.server.clock_now()), limits::RECOVERY_DELAY);
+    // Every contact is told, with how to end it; so is whoever logs in with the old card, which works on.
+    let letters = scene.postbox.collect();
+    assert_eq!(letters.len(), 1);
+    let text = letters[0].text.clone();
+    assert!(text.contains(begun.id.as_str()) && text.contains("recover withdraw"), "{text}");
+    let opened: SessionOpened = done(scene.host.log_in(&scene.ana, "ana"));
+    assert_eq!(opened.recovery.unwrap().id, begun.id);
+    assert!(!scene.logs_in(&new));
+
+    for (who, counted) in [(&scene.admin, 1), (&scene.olga, 2)] {
+        let list: RecoveryList = done(scene.approve(who, &begun.id, &new));
+        assert_eq!(list.recoveries[0].approvals.len(), counted);
+        let entry = scene.server.newest(EntryKind::Job);
+        assert_eq!(
+            (&entry.detail["new-key"], entry.detail["of-account"].as_str()),
+            (&key_of(&new).to_string(), "ana")
+        );
+    }
+    // Signed for by both, and still too early.
+    let waiting = scene.step(&begun.id, Some(&new));
+    assert!(matches!(waiting, RecoveryStanding::Waiting { approvals: 2, .. }), "{waiting:?}");
+    scene.later(limits::RECOVERY_DELAY - 1);
+    assert!(matches!(scene.step(&begun.id, Some(&new)), RecoveryStanding::Waiting { .. }));
+    scene.later(1);
+    assert_eq!(scene.step(&begun.id, None), RecoveryStanding::Ready);
+    let RecoveryStanding::Completed { key, recovery_code, emergency_code, .. } =
+        scene.step(&begun.id, Some(&new))
+    else {
+        panic!("not completed")
+    };
+    assert_eq!(key, key_of(&new));
+    assert!(emergency_code.is_some());
+    assert!(scene.logs_in(&new) && !scene.logs_in(&scene.ana));
+    assert!(scene.server.newest(EntryKind::Alarm).reason.contains("was revoked"));
+    assert!(scene.postbox.collect()[0].text.contains("was completed"));
+    scene.step_is_refused(&begun.id, &new);
+
+    // The ledger proves all of it: who signed what, and which key ended when.
+    let page: LedgerPage =
+        done(scene.host.job(&scene.admin, "read", "ledger/entries", Some(br#"{"from":0}"#)));
+    let export = ExportWriter::begin(Vec::new(), &page).unwrap().finish().unwrap();
+    assert_eq!(verify_export(export.as_slice(), &Trust::default()).unwrap().unattributed, 0);
+    // The paper of before is used up; the new one is for the next time.
+    let third = scene.another_card();
+    assert!(scene.begin(&third, &scene.paper).is_none());
+    assert!(scene.begin(&third, recovery_code.spelled().expose_secret()).is_some());
+}
+
+#[test]
+fn recovery_code_alone_buys_nothing() {
+    let mut scene = scene();
+    let thief = scene.another_card();
+    let begun = scene.begin(&thief, &scene.paper).unwrap();
+    scene.later(limits::RECOVERY_DELAY + 1);
+    assert!(matches!(scene.step(&begun.id, Some(&thief)), RecoveryStanding::Waiting { approvals: 0, .. }));
+    let _: RecoveryList = done(scene.approve(&scene.admin, &begun.id, &thief));
+    assert!(matches!(scene.step(&begun.id, Some(&thief)), RecoveryStanding::Waiting { approvals: 1, .. }));
+    assert!(!scene.logs_in(&thief) && scene.logs_in(&scene.ana));
+    // Her card ends it, and nothing more comes of it.
+    let _: RecoveryList =
+        done(scene.host.job(&scene.ana, "withdraw", &format!("recovery/{}", begun.id), None));
+    denied(&scene.approve(&scene.olga, &begun.id, &thief), "No policy");
+    scene.step_is_refused(&begun.id, &thief);
+    assert!(scene.begin(&thief, &scene.paper).is_none(), "the paper is used up");
+    assert!(scene.logs_in(&scene.ana));
+    let opened = scene.host.log_in(&scene.ana, "ana");
+    assert!(opened.result.is_none_or(|result| result.get("recovery").is_none()));
+}
+
+#[test]
+fn one_administrator_counts_once_and_nobody_signs_for_themselves_or_another_key() {
+    let mut scene = scene();
+    let new = scene.another_card();
+    let begun = scene.begin(&new, &scene.paper).unwrap();
+    let other = scene.another_card();
+    denied(&scene.approve(&scene.admin, &begun.id, &other), "another account or key");
+    denied(&scene.approve(&scene.ana, &begun.id, &new), "No policy");
+    let _: RecoveryList = done(scene.approve(&scene.admin, &begun.id, &new));
+    let _: RecoveryList = done(scene.approve(&scene.admin, &begun.id, &new));
+    // A second administrator's account on the same card is one person.
+    let twin = scene.server.person_with_card(
+        &scene.host,
+        &scene.admin,
+        "twin",
+        &[Role::Administrator],
+        "FFFE:0000AAAA",
+    );
+    denied(&scene.approve(&twin, &begun.id, &new), "the same card");
+    scene.later(limits::RECOVERY_DELAY);
+    assert!(matches!(scene.step(&begun.id, Some(&new)), RecoveryStanding::Waiting { approvals: 1, .. }));
+
+    // Whoever is no administrator any more does not count any more.
+    let _: RecoveryList = done(scene.approve(&scene.olga, &begun.id, &new));
+    assert_eq!(scene.step(&begun.id, None), RecoveryStanding::Ready);
+    let _: serde_json::Value =
+        done(scene.host.job(&scene.admin, "update", "account/olga", Some(br#"{"roles":["user"]}"#)));
+    assert!(matches!(scene.step(&begun.id, Some(&new)), RecoveryStanding::Waiting { approvals: 1, .. }));
+    // The statement is the new key's, or nobody's.
+    let _: serde_json::Value =
+        done(scene.host.job(&scene.admin, "update", "account/olga", Some(br#"{"roles":["administrator"]}"#)));
+    scene.step_is_refused(&begun.id, &scene.ana);
+    assert!(matches!(scene.step(&begun.id, Some(&new)), RecoveryStanding::Completed { .. }));
+}
+
+#[test]
+fn a_recovery_code_has_five_tries_and_rests_nowhere() {
+    let scene = scene();
+    let new = scene.another_card();
+    let nobody = Person::new("nobody", scene.server.clock_now());
+    for _ in 0..limits::RECOVERY_TRIES {
+        assert!(scene.begin(&new, "0000-0000-0000-0000").is_none());
+        // An account that is not there is answered alike.
+        assert!(scene.begin(&nobody, "0000-0000-0000-0000").is_none());
+    }
+    let entry = scene.server.newest(EntryKind::Alarm);
+    assert_eq!((entry.decision, entry.detail["recovery-code"].as_str()), (Outcome::Denied, "refused"));
+    assert!(scene.begin(&new, &scene.paper).is_none(), "tried too often");
+    // With the card there is another one, for oneself alone.
+    denied(&scene.host.job(&scene.admin, "renew-recovery-code", "account/ana", None), "No policy");
+    let made: RecoveryCodeMade = done(scene.host.job(&scene.ana, "renew-recovery-code", "account/ana", None));
+    let fresh = made.code.spelled().expose_secret().to_owned();
+    let rests = scene.server.everything_stored();
+    for code in [&scene.paper, &fresh, &fresh.replace('-', "")] {
+        assert!(!rests.windows(code.len()).any(|part| part == code.as_bytes()), "a code rests in the store");
+    }
+    assert!(scene.begin(&new, &fresh).is_some());
+}
+
+#[test]
+fn a_code_that_a_stolen_card_had_made_ends_with_it_and_the_paper_of_before_does_not() {
+    let mut scene = scene();
+    // Lost, revoked at once, and recovered by the paper.
+    scene.revoke(&scene.ana);
+    let new = scene.another_card();
+    let begun = scene.begin(&new, &scene.paper).unwrap();
+    for who in [&scene.admin, &scene.olga] {
+        let _: RecoveryList = done(scene.approve(who, &begun.id, &new));
+    }
+    scene.later(limits::RECOVERY_DELAY);
+    assert!(matches!(scene.step(&begun.id, Some(&new)), RecoveryStanding::Completed { .. }));
+    // The thief of this card is quicker than the administrator, and gains nothing.
+    let made: RecoveryCodeMade = done(scene.host.job(&new, "renew-recovery-code", "account/ana", None));
+    scene.revoke(&new);
+    assert!(scene.begin(&scene.another_card(), made.code.spelled().expose_secret()).is_none());
+}
+
+#[test]
+fn a_recovery_ends_by_itself_and_while_the_account_is_barred_nothing_is_recovered() {
+    let mut scene = scene();
+    let new = scene.another_card();
+    let begun = scene.begin(&new, &scene.paper).unwrap();
+    for who in [&scene.admin, &scene.olga] {
+        let _: RecoveryList = done(scene.approve(who, &begun.id, &new));
+    }
+    scene.later(limits::RECOVERY_DELAY);
+    let _: serde_json::Value = done(scene.host.job(&scene.admin, "suspend", "account/ana", None));
+    scene.step_is_refused(&begun.id, &new);
+    let _: serde_json::Value = done(scene.host.job(&scene.admin, "resume", "account/ana", None));
+    scene.later(limits::RECOVERY_LIFE);
+    scene.step_is_refused(&begun.id, &new);
+    denied(&scene.approve(&scene.admin, &begun.id, &new), "No policy");
+    assert!(scene.logs_in(&scene.ana));
+}
