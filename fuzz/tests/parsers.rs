@@ -213,6 +213,7 @@ fn write_the_seeds() {
         listen,
         &"http://127.0.0.1:8443".parse().unwrap(),
         Path::new("/var/lib/countersign-server"),
+        &countersign_server::config::Store::default(),
     );
     write("settings/taken.server", template.as_bytes());
     write("settings/taken.managed", b"user ana card\n");

@@ -12,6 +12,7 @@ mod offline;
 mod proxy;
 mod registration;
 mod sms;
+mod store;
 mod template;
 mod tls;
 mod url;
@@ -28,6 +29,7 @@ pub use offline::Offline;
 pub use proxy::Proxy;
 pub use registration::{Method, Registration};
 pub use sms::{Format, HttpMethod, Sms};
+pub use store::Store;
 pub use template::template;
 pub use tls::Tls;
 pub use url::ServerUrl;
@@ -48,6 +50,9 @@ pub struct Config {
     pub url: ServerUrl,
     /// The folder with keys and database, made by `init`.
     pub data: PathBuf,
+    /// Another database than a file in that folder.
+    #[serde(default)]
+    pub store: Store,
     /// Of earlier releases: policies are documents in the database now.
     #[serde(default, skip_serializing)]
     policy: Option<PathBuf>,
@@ -110,6 +115,7 @@ impl Config {
 
     /// What no type says, section by section.
     fn check(&self) -> Result<(), Unfit> {
+        self.store.check()?;
         self.ledger.check()?;
         if self.policy.is_some() {
             return Err(Unfit::new("policy", POLICY_GONE));

@@ -106,10 +106,10 @@ impl DataFolder {
     /// # Errors
     /// [`DataError`].
     pub fn check(&self) -> Result<(), DataError> {
-        if self.database().exists() {
+        if self.server_key().exists() {
             private_file::check_folder(&self.root)
         } else {
-            Err(DataError::Missing(self.database()))
+            Err(DataError::Missing(self.server_key()))
         }
     }
 
@@ -143,7 +143,7 @@ impl DataFolder {
         self.root.join("replies.key")
     }
 
-    /// The database.
+    /// The database, where it is a file.
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.root.join("countersign.db")

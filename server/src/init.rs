@@ -19,14 +19,14 @@ use countersign_server_core::secrets::{Pepper, StoreKey};
 use countersign_server_core::server_keys::{self, Custody, ServerKeys};
 use countersign_server_core::standing::{Subject, Watched};
 use countersign_server_core::stop::Stop;
-use countersign_server_core::store::{Store, StoreError, Turn};
+use countersign_server_core::store::{StoreError, Turn};
 use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
 use crate::config::{self, ServerUrl};
 use crate::data::{DataError, DataFolder, write_private};
 use crate::own_keys;
-use crate::store::sqlite::SqliteStore;
+use crate::store::Database;
 
 /// What the administrator chooses.
 #[derive(Debug, Clone)]
@@ -41,6 +41,8 @@ pub struct Wishes {
     pub administrator: AccountName,
     /// Login names that the administrator may open.
     pub logins: Vec<LoginName>,
+    /// Another database than a file in the folder.
+    pub store: config::Store,
 }
 
 /// What the administrator must be told, once.
@@ -121,10 +123,13 @@ pub fn init(
     let pepper = Pepper::new(*pepper);
     let ledger = Ledger::open(&ledger_key.secret, ledger_key.public)?;
 
-    write_private(&folder.database(), b"")?;
-    let store = SqliteStore::create(&folder.database())?;
+    let database = wishes.store.database(folder)?;
+    if let Database::Sqlite(path) = &database {
+        write_private(path, b"")?;
+    }
+    let store = database.create()?;
     let mut tx = store.begin(Turn::Alone)?;
-    Custody { store: &store, ledger: &ledger, store_key: &store_key, random }.put(&*tx, 1, &own, now)?;
+    Custody { store: &*store, ledger: &ledger, store_key: &store_key, random }.put(&*tx, 1, &own, now)?;
     let first = [Subject::account(&wishes.administrator), Subject::application(&wishes.application)];
     let mut watched = Watched::of(&*tx, first)?;
     let policy = policy::first(&*tx, now)?.ok_or_else(taken)?;
@@ -158,7 +163,7 @@ pub fn init(
     write_private(&path, &json)?;
     let listen = wishes.listen.unwrap_or_else(|| listen_for(&wishes.url));
     let root = std::path::absolute(folder.root()).unwrap_or_else(|_| folder.root().to_owned());
-    write_private(&folder.config(), config::template(listen, &wishes.url, &root).as_bytes())?;
+    write_private(&folder.config(), config::template(listen, &wishes.url, &root, &wishes.store).as_bytes())?;
     Ok(Made {
         fingerprint: identity.fingerprint().clone(),
         ledger_key: ledger.key().clone(),

@@ -12,13 +12,13 @@ use countersign_server_core::outbox::Reach;
 use countersign_server_core::roster::Rules;
 use countersign_server_core::secrets::{Pepper, StoreKey};
 use countersign_server_core::stop::Failure;
-use countersign_server_core::store::StoreError;
+use countersign_server_core::store::{Store, StoreError};
 use secrecy::SecretString;
 
 use crate::data::{DataError, DataFolder, read_private};
 use crate::own_keys::{self, Primary};
 use crate::policy::{self, ImportError};
-use crate::store::sqlite::{CrashPoint, SqliteStore};
+use crate::store::{CrashPoint, Database};
 
 /// The server cannot be brought up from its folder.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,11 @@ pub enum OpenError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Its ledger was not signed with our key.
+    #[error(
+        "the database does not belong to the keys in the data folder: look at `data` and [store] in server.toml"
+    )]
+    Foreign,
     /// The first policy.
     #[error(transparent)]
     Policy(#[from] ImportError),
@@ -58,20 +63,27 @@ impl From<Rules> for Charter {
     }
 }
 
-/// Opens the server in `folder`, with the ambient clock and randomness.
+/// Opens the server whose keys are in `folder`, with the ambient clock and randomness.
 ///
 /// # Errors
 /// [`OpenError`].
-pub fn open(folder: &DataFolder, url: &str, charter: Charter, crash: CrashPoint) -> Result<Core, OpenError> {
-    open_with(folder, url, charter, crash, Arc::new(SystemClock), Arc::new(SystemRandom))
+pub fn open(
+    folder: &DataFolder,
+    database: &Database,
+    url: &str,
+    charter: Charter,
+    crash: CrashPoint,
+) -> Result<Core, OpenError> {
+    open_with(folder, database, url, charter, crash, Arc::new(SystemClock), Arc::new(SystemRandom))
 }
 
-/// Opens the server in `folder`.
+/// Opens the server whose keys are in `folder`.
 ///
 /// # Errors
 /// [`OpenError`].
 pub fn open_with(
     folder: &DataFolder,
+    database: &Database,
     url: &str,
     charter: impl Into<Charter>,
     crash: CrashPoint,
@@ -80,12 +92,13 @@ pub fn open_with(
 ) -> Result<Core, OpenError> {
     let Charter { rules, reach } = charter.into();
     let keys = keys(folder)?;
-    let store = SqliteStore::open(&folder.database(), crash)?;
-    let identity = own_keys::identity(folder, &keys, &store, url, clock.now(), &*random)?;
+    let store = database.open(crash)?;
+    check_owner(&*store, &keys.ledger)?;
+    let identity = own_keys::identity(folder, &keys, &*store, url, clock.now(), &*random)?;
     let Keys { ledger, pepper, store_key, .. } = keys;
-    policy::ensure(&store, &ledger, &*clock, &*random)?;
+    policy::ensure(&*store, &ledger, &*clock, &*random)?;
     let core = Core::new(Parts {
-        store: Arc::new(store),
+        store,
         clock,
         random,
         identity: ArcSwap::from_pointee(identity),
@@ -97,6 +110,16 @@ pub fn open_with(
     });
     core.policies().map_err(OpenError::Policies)?;
     Ok(core)
+}
+
+/// Keys and database belong together where the ledger's newest checkpoint is signed with our key.
+///
+/// # Errors
+/// [`OpenError::Foreign`].
+pub fn check_owner(store: &dyn Store, ledger: &Ledger) -> Result<(), OpenError> {
+    let newest = store.view()?.checkpoint().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    let (_, note) = newest.ok_or(OpenError::Foreign)?;
+    ledger.key().checkpoint(&note).map(drop).map_err(|_| OpenError::Foreign)
 }
 
 /// Everything in the folder but the database.

@@ -76,7 +76,7 @@ fn whoever_shows_an_address_gets_an_account_that_opens_no_login() {
     let listed: ContactList = serde_json::from_value(listed).unwrap();
     assert_eq!(listed.contacts[0].address.as_str(), "bob@example.org");
     let store = server.store();
-    let account = countersign_server_core::store::Store::view(&store).unwrap().account(&bob.account).unwrap();
+    let account = store.view().unwrap().account(&bob.account).unwrap();
     assert_eq!(account.unwrap().roles, [Role::User]);
 }
 
@@ -141,7 +141,7 @@ fn an_authenticator_alone_buys_an_account_without_any_right() {
     assert!(postbox.collect().is_empty());
     let account = {
         let store = server.store();
-        let view = countersign_server_core::store::Store::view(&store).unwrap();
+        let view = store.view().unwrap();
         view.account(&bob.account).unwrap().unwrap()
     };
     assert!(account.roles.is_empty() && account.logins.is_empty());

@@ -4,27 +4,25 @@ use countersign_protocol::ledger::EntryKind;
 use countersign_protocol::message::Decision;
 use countersign_protocol::random::SystemRandom;
 use countersign_server::open;
-use countersign_server::store::sqlite::{CrashPoint, SqliteStore};
 use countersign_server_core::audit::{Auditor, Report};
 use countersign_server_core::roster::{OfflineRules, Rules};
+use countersign_server_core::store::Store;
 
 use crate::fixture::Server;
 
 /// As the server does while it runs, and `countersign-server check`.
 fn audit(server: &Server) -> Report {
     let keys = open::keys(&server.folder).unwrap();
-    let store = SqliteStore::open(&server.folder.database(), CrashPoint::never()).unwrap();
-    auditor(&store, &keys).run(server.clock_now(), false).unwrap()
+    let store = server.read_store();
+    auditor(&*store, &keys).run(server.clock_now(), false).unwrap()
 }
 
-fn auditor<'a>(store: &'a SqliteStore, keys: &'a open::Keys) -> Auditor<'a> {
+fn auditor<'a>(store: &'a dyn Store, keys: &'a open::Keys) -> Auditor<'a> {
     Auditor { store, pepper: &keys.pepper, ledger: &keys.ledger, random: &SystemRandom }
 }
 
 fn edit(server: &Server, sql: &str) {
-    server.is_edited();
-    let database = rusqlite::Connection::open(server.folder.database()).unwrap();
-    database.execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).unwrap();
+    server.intruder().edit(sql);
 }
 
 #[test]
@@ -146,8 +144,8 @@ fn who_looked_into_an_edit_accepts_it_and_the_ledger_says_so() {
     edit(&server, "UPDATE accounts SET roles = '[\"auditor\"]' WHERE name = 'ana'");
     assert_eq!(audit(&server).findings.len(), 1);
     let keys = open::keys(&server.folder).unwrap();
-    let store = SqliteStore::open(&server.folder.database(), CrashPoint::never()).unwrap();
-    assert_eq!(auditor(&store, &keys).accept(server.clock_now()).unwrap(), ["account/ana"]);
+    let store = server.read_store();
+    assert_eq!(auditor(&*store, &keys).accept(server.clock_now()).unwrap(), ["account/ana"]);
     assert_eq!(server.newest(EntryKind::Alarm).detail["event"], "edit-accepted");
     assert!(audit(&server).findings.is_empty());
     assert!(server.audit().findings.is_empty());

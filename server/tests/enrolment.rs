@@ -124,7 +124,7 @@ fn instance_key_replayed_after_revocation_does_not_enrol() {
     assert_eq!(answer.status, 400);
     assert!(server.newest(EntryKind::Alarm).reason.contains("belongs or belonged"));
     let state = {
-        use countersign_server_core::store::{Store as _, Turn};
+        use countersign_server_core::store::Turn;
         let store = server.store();
         let tx = store.begin(Turn::Alone).unwrap();
         tx.instance(&fingerprint).unwrap().unwrap().state
@@ -597,35 +597,42 @@ fn a_login_named_often_is_looked_up_once_and_too_many_are_refused() {
 #[test]
 fn hosts_that_wait_are_bounded_and_expire_but_tokens_still_work() {
     let server = Server::new();
-    server.is_edited();
-    let database = rusqlite::Connection::open(server.folder.database()).unwrap();
+    let database = server.intruder();
     let (now, most) = (server.clock_now().seconds(), i64::try_from(limits::PENDING_INSTANCES).unwrap());
-    let fill = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
-         INSERT INTO instances (fingerprint, application, certificate, key_words, claimed_hostname, key_place, state,
-                                state_at, enrolled_at)
-         SELECT printf('%040X', i), 'countersign', x'00', 'a-b', 'x', '\"sealed\"', 'pending', ?1, ?1 FROM n";
-    database.execute(fill, (now, most)).unwrap();
+    let fill = |fingerprint: &str, bytes: &str| {
+        format!(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {most})
+             INSERT INTO instances (fingerprint, application, certificate, key_words, claimed_hostname, key_place,
+                                    state, state_at, enrolled_at)
+             SELECT {fingerprint}, 'countersign', {bytes}, 'a-b', 'x', '\"sealed\"', 'pending', {now}, {now} FROM n"
+        )
+    };
+    database.either(
+        &fill("printf('%040X', i)", "x'00'"),
+        &fill("lpad(upper(to_hex(i)), 40, '0')", "'\\x00'::bytea"),
+    );
     assert_eq!(server.newcomer().try_enrol(None).unwrap().err().unwrap().status, 400);
     assert!(server.newest(EntryKind::Refusal).reason.contains("too many"));
     assert_eq!(server.host().record.state, InstanceState::Active);
     server.clock.turn(limits::PENDING_LIFE + 1);
     assert_eq!(server.newcomer().enrol(None).record.state, InstanceState::Pending);
-    let waiting: i64 = database
-        .query_row("SELECT count(*) FROM instances WHERE state = 'pending'", [], |row| row.get(0))
-        .unwrap();
+    let waiting = database.number("SELECT count(*) FROM instances WHERE state = 'pending'");
     assert_eq!(waiting, 1);
 }
 
 #[test]
 fn open_handshakes_are_bounded() {
     let server = Server::new();
-    server.is_edited();
-    let database = rusqlite::Connection::open(server.folder.database()).unwrap();
-    let fill = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
-         INSERT INTO handshakes (transcript, application, commitment, server_nonce, expires)
-         SELECT randomblob(32), 'countersign', x'00', x'00', ?1 FROM n";
-    let most = i64::try_from(limits::HANDSHAKES).unwrap();
-    database.execute(fill, (server.clock_now().seconds() + 10, most)).unwrap();
+    let database = server.intruder();
+    let (most, expires) = (limits::HANDSHAKES, server.clock_now().seconds() + 10);
+    let fill = |fresh: &str, bytes: &str| {
+        format!(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {most})
+             INSERT INTO handshakes (transcript, application, commitment, server_nonce, expires)
+             SELECT {fresh}, 'countersign', {bytes}, {bytes}, {expires} FROM n"
+        )
+    };
+    database.either(&fill("randomblob(32)", "x'00'"), &fill("sha256(i::text::bytea)", "'\\x00'::bytea"));
     let newcomer = server.newcomer();
     let hello = newcomer.hello();
     refusal(&newcomer.carrier.carry(hello.bytes()).unwrap(), &newcomer.server, &hello);

@@ -239,7 +239,7 @@ fn a_clock_that_leaps_and_comes_back_lets_no_message_in_twice() {
 
 #[test]
 fn a_clock_set_back_past_what_was_forgotten_stops_the_server() {
-    use countersign_server_core::store::{Store as _, Turn};
+    use countersign_server_core::store::Turn;
     let server = Server::new();
     let (host, _admin, ana) = server.with_ana();
     let sealed = a_login(&host, &ana);

@@ -14,13 +14,13 @@ use countersign_server::doors::openpgp::OpenPgpDoor;
 use countersign_server::init::{Made, Wishes, init};
 use countersign_server::open::{self, Charter, open_with};
 use countersign_server::policy::import;
-use countersign_server::store::sqlite::{CrashPoint, SqliteStore};
+use countersign_server::store::{CrashPoint, Database};
 use countersign_server_core::audit::{Auditor, Report};
 use countersign_server_core::core::Core;
 use countersign_server_core::outbox::Reach;
 use countersign_server_core::policy::{Change, DEFAULT_NAME, Over};
 use countersign_server_core::roster::{OfflineRules, Rules};
-use countersign_server_core::store::{Store as _, Turn};
+use countersign_server_core::store::{Store, Turn};
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
@@ -29,6 +29,7 @@ use crate::client::host::{Host, Registered};
 use crate::client::newcomer::Newcomer;
 use crate::client::person::Person;
 use crate::client::postbox::Postbox;
+use crate::database::{self, Fresh, Intruder};
 
 pub(crate) struct Server {
     pub(crate) clock: Arc<FixedClock>,
@@ -39,21 +40,28 @@ pub(crate) struct Server {
     charter: Charter,
     /// Somebody wrote into the database beside the server.
     edited: AtomicBool,
-    _root: TempDir,
+    _root: Root,
 }
 
 pub(crate) const URL: &str = "http://127.0.0.1:8443";
 
+/// Everything a server keeps: gone when this is dropped.
+pub(crate) struct Root {
+    database: Fresh,
+    folder: TempDir,
+}
+
 /// Makes a server in a new folder, as `init` does.
-pub(crate) fn make(clock: &dyn Clock, url: &str) -> (TempDir, DataFolder, Made, ApplicationBundle) {
-    let root = tempfile::tempdir().unwrap();
-    let folder = DataFolder::at(root.path().join("data"));
+pub(crate) fn make(clock: &dyn Clock, url: &str) -> (Root, DataFolder, Made, ApplicationBundle) {
+    let root = Root { database: Fresh::make(), folder: tempfile::tempdir().unwrap() };
+    let folder = DataFolder::at(root.folder.path().join("data"));
     let wishes = Wishes {
         url: url.parse().unwrap(),
         listen: None,
         application: "countersign".parse().unwrap(),
         administrator: "admin".parse().unwrap(),
         logins: vec!["root".parse().unwrap()],
+        store: root.database.store.clone(),
     };
     let made = init(&folder, &wishes, clock, &SystemRandom).unwrap();
     let bundle = serde_json::from_slice(&std::fs::read(&made.bundle).unwrap()).unwrap();
@@ -82,7 +90,7 @@ impl Server {
         let (store, keys) = (self.store(), open::keys(&self.folder).unwrap());
         let name = name.parse().unwrap();
         let change = Change { name: &name, over: Over::Whatever, text: Some(text) };
-        import(&store, &keys.ledger, &[change], true, &*self.clock, &SystemRandom).unwrap();
+        import(&*store, &keys.ledger, &[change], true, &*self.clock, &SystemRandom).unwrap();
     }
 
     /// One with these rules.
@@ -116,15 +124,25 @@ impl Server {
     /// A core with these rules, as after a restart.
     pub(crate) fn core_with(&self, rules: Rules) -> Arc<Core> {
         let random = Arc::new(SystemRandom);
-        let core =
-            open_with(&self.folder, URL, rules, CrashPoint::never(), self.clock.clone(), random).unwrap();
+        let core = open_with(
+            &self.folder,
+            &database::of(&self.folder),
+            URL,
+            rules,
+            CrashPoint::never(),
+            self.clock.clone(),
+            random,
+        )
+        .unwrap();
         Arc::new(core)
     }
 
     /// The host, asking a server in another folder.
     pub(crate) fn at(&self, folder: &DataFolder, host: Host) -> Host {
         let (random, rules) = (Arc::new(SystemRandom), self.charter.rules);
-        let core = open_with(folder, URL, rules, CrashPoint::never(), self.clock.clone(), random).unwrap();
+        let database = Database::Sqlite(folder.database());
+        let clock = self.clock.clone();
+        let core = open_with(folder, &database, URL, rules, CrashPoint::never(), clock, random).unwrap();
         host.through(Arc::new(core))
     }
 
@@ -226,29 +244,33 @@ impl Server {
     }
 
     /// The database, to write into it beside the server.
-    pub(crate) fn store(&self) -> SqliteStore {
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
         self.is_edited();
-        SqliteStore::open(&self.folder.database(), CrashPoint::never()).unwrap()
+        database::of(&self.folder).open(CrashPoint::never()).unwrap()
+    }
+
+    /// Somebody who works on the database without the server.
+    pub(crate) fn intruder(&self) -> Intruder {
+        self.is_edited();
+        Intruder::in_folder(&self.folder)
     }
 
     /// All that lies in the database, as it lies there.
     pub(crate) fn everything_stored(&self) -> Vec<u8> {
-        let database = self.folder.database();
-        let beside = database.with_file_name(format!("{}-wal", database.file_name().unwrap().display()));
-        [std::fs::read(&database).unwrap(), std::fs::read(beside).unwrap_or_default()].concat()
+        database::everything_in(&self.folder)
     }
 
     /// The database, to read it.
-    pub(crate) fn read_store(&self) -> SqliteStore {
-        SqliteStore::open(&self.folder.database(), CrashPoint::never()).unwrap()
+    pub(crate) fn read_store(&self) -> Arc<dyn Store> {
+        database::of(&self.folder).open(CrashPoint::never()).unwrap()
     }
 
     /// Compares the tables with the ledger, from its beginning on.
     pub(crate) fn audit(&self) -> Report {
         let keys = open::keys(&self.folder).unwrap();
-        let store = SqliteStore::open(&self.folder.database(), CrashPoint::never()).unwrap();
+        let store = self.read_store();
         let (pepper, ledger) = (&keys.pepper, &keys.ledger);
-        let auditor = Auditor { store: &store, pepper, ledger, random: &SystemRandom };
+        let auditor = Auditor { store: &*store, pepper, ledger, random: &SystemRandom };
         auditor.run(self.clock_now(), true).unwrap()
     }
 
@@ -300,7 +322,7 @@ pub(crate) fn register(host: &Host, person: &Person, code: &str) {
 }
 
 pub(crate) fn entries(folder: &DataFolder) -> Vec<Entry> {
-    let store = SqliteStore::open(&folder.database(), CrashPoint::never()).unwrap();
+    let store = database::of(folder).open(CrashPoint::never()).unwrap();
     let view = store.view().unwrap();
     let exported = view.entries(0, 100_000).unwrap();
     exported.iter().map(|exported| Entry::from_bytes(&exported.entry.0).unwrap()).collect()
@@ -311,5 +333,6 @@ fn openpgp_door(folder: &DataFolder, charter: Charter, clock: Arc<FixedClock>) -
 }
 
 fn core(folder: &DataFolder, charter: Charter, clock: Arc<FixedClock>) -> Core {
-    open_with(folder, URL, charter, CrashPoint::never(), clock, Arc::new(SystemRandom)).unwrap()
+    let (database, random) = (database::of(folder), Arc::new(SystemRandom));
+    open_with(folder, &database, URL, charter, CrashPoint::never(), clock, random).unwrap()
 }

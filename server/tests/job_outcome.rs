@@ -8,7 +8,7 @@ use countersign_protocol::limits;
 use countersign_protocol::message::{
     Decision, InstanceState, JobOutcome, JobOutcomeReply, JobReply, JobRequest,
 };
-use countersign_server_core::store::{Store as _, Turn};
+use countersign_server_core::store::Turn;
 
 use crate::client::host::Host;
 use crate::client::person::Person;
@@ -173,11 +173,8 @@ fn a_request_dated_far_ahead_burns_nothing() {
     let (host, _admin, ana) = server.with_ana();
     let sealed = login(&host, &ana, "ana");
     let rows = || {
-        server.is_edited();
-        let database = rusqlite::Connection::open(server.folder.database()).unwrap();
         let far = server.clock_now().plus(25 * 3600).seconds();
-        let sql = "SELECT count(*) FROM replies WHERE stored_at > ?1";
-        database.query_row(sql, [far], |row| row.get::<_, i64>(0)).unwrap()
+        server.intruder().number(&format!("SELECT count(*) FROM replies WHERE stored_at > {far}"))
     };
     let time = server.clock_now().plus(8000 * 366 * 24 * 3600 / 2);
     let question = host.seal(&host.message(&JobOutcome { time, ..about(&sealed) }));

@@ -87,9 +87,7 @@ fn who_may_not_ask_has_no_persons_signature_checked() {
     let (host, _admin, ana) = server.with_ana();
     let waiting = server.newcomer().enrol(None);
     // Looking at ana's key would now be told by another answer.
-    server.is_edited();
-    let database = rusqlite::Connection::open(server.folder.database()).unwrap();
-    database.execute("UPDATE accounts SET primary_key = 'damaged' WHERE name = 'ana'", []).unwrap();
+    server.intruder().run("UPDATE accounts SET primary_key = 'damaged' WHERE name = 'ana'");
     let request = JobRequest { signed: ana.sign(&login(&host, &ana)), body: None };
     let sealed = host.seal(&host.message(&request));
     assert_eq!(host.send(&sealed).status, 503);
@@ -201,7 +199,7 @@ fn a_denied_request_gets_a_receipt_too_and_changes_nothing() {
         host.job(&ana, "create", "account/eve", Some(br#"{"logins":["root"],"roles":["administrator"]}"#));
     assert_eq!(reply.decision, Decision::Denied);
     assert!(reply.result.is_none());
-    use countersign_server_core::store::{Store as _, Turn};
+    use countersign_server_core::store::Turn;
     let store = server.store();
     assert!(store.begin(Turn::Alone).unwrap().account(&"eve".parse().unwrap()).unwrap().is_none());
 }
@@ -378,8 +376,7 @@ fn codes_and_tokens_do_not_lie_readable_in_the_database() {
     let server = Server::new();
     let (host, admin, _ana) = server.with_ana();
     let created = server.invite(&host, &admin, "bob", &["bob"]);
-    let mut bytes = std::fs::read(server.folder.database()).unwrap();
-    bytes.extend(std::fs::read(server.folder.database().with_extension("db-wal")).unwrap());
+    let bytes = server.everything_stored();
     for secret in [&created.code, &created.code.replace('-', ""), &server.made.token.token] {
         assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");
     }
@@ -405,8 +402,7 @@ fn every_other_message_keeps_out_of_handshakes() {
 fn what_cannot_be_recorded_does_not_happen() {
     let server = Server::new();
     let (host, admin, _ana) = server.with_ana();
-    server.is_edited();
-    let database = rusqlite::Connection::open(server.folder.database()).unwrap();
+    let database = server.intruder();
     let sealed = {
         let mut statement = host.statement(&admin, "create", "account/eve");
         let body = br#"{"logins":[],"roles":[]}"#;
@@ -414,24 +410,23 @@ fn what_cannot_be_recorded_does_not_happen() {
         let body = Some(Binary(body.to_vec()));
         host.seal(&host.message(&JobRequest { signed: admin.sign(&statement), body }))
     };
-    let count = |table: &str| -> i64 {
-        database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
-    };
+    let count = |table: &str| database.number(&format!("SELECT count(*) FROM {table}"));
     let tables = ["accounts", "codes", "burned_nonces", "replies", "ledger_entries", "ledger_hashes"];
     let before: Vec<i64> = tables.iter().map(|table| count(table)).collect();
 
-    database
-        .execute_batch(
-            "CREATE TRIGGER full BEFORE INSERT ON ledger_entries BEGIN SELECT RAISE(ABORT, 'disk full'); END",
-        )
-        .unwrap();
+    database.either(
+        "CREATE TRIGGER no_room BEFORE INSERT ON ledger_entries BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+        "CREATE FUNCTION fails() RETURNS trigger LANGUAGE plpgsql AS
+         'BEGIN RAISE EXCEPTION ''disk full''; END';
+         CREATE TRIGGER no_room BEFORE INSERT ON ledger_entries EXECUTE FUNCTION fails()",
+    );
     let answer = host.send(&sealed);
     assert_eq!(answer.status, 503, "neither done nor refused");
     assert!(String::from_utf8(answer.body).unwrap().contains("disk full"));
     assert_eq!(tables.iter().map(|table| count(table)).collect::<Vec<_>>(), before);
 
     // With room again, the same bytes are as good as new.
-    database.execute_batch("DROP TRIGGER full").unwrap();
+    database.either("DROP TRIGGER no_room", "DROP TRIGGER no_room ON ledger_entries");
     let reply: JobReply = host.open(&sealed, &host.send(&sealed)).body().unwrap();
     assert_eq!(reply.decision, Decision::Allowed);
 }

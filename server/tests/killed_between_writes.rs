@@ -10,13 +10,13 @@ use countersign_protocol::message::{
     Decision, JobOutcomeReply, JobReply, JobRequest, OfflineUseReply, OfflineVerdict,
 };
 use countersign_server::data::DataFolder;
-use countersign_server::store::sqlite::{CrashPoint, SqliteStore};
-use countersign_server_core::store::Store as _;
+use countersign_server::store::CrashPoint;
 
 use crate::client::carrier::{Answer, Carrier, Http, Lost};
 use crate::client::host::{Host, Registered};
 use crate::client::newcomer::Newcomer;
 use crate::client::person::Person;
+use crate::database;
 use crate::program::{Made, Program, init};
 
 /// Sends to whatever server runs now. A message that was lost is sent again, the same bytes, to the next one.
@@ -58,7 +58,7 @@ impl Stubborn {
         let folder = DataFolder::at(self.made.data.clone());
         let key = std::fs::read_to_string(folder.ledger_key()).unwrap();
         let key: countersign_protocol::ledger::LedgerKey = key.lines().nth(1).unwrap().parse().unwrap();
-        let store = SqliteStore::open(&folder.database(), CrashPoint::never()).unwrap();
+        let store = database::of(&folder).open(CrashPoint::never()).unwrap();
         let view = store.view().unwrap();
         let (size, note) = view.checkpoint().unwrap().unwrap();
         assert_eq!(view.size().unwrap(), size);

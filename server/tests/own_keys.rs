@@ -10,6 +10,7 @@ use countersign_protocol::clock::{Clock as _, SystemClock};
 use countersign_protocol::ids::Digest;
 use countersign_protocol::limits;
 use countersign_protocol::message::CheckIn;
+use countersign_server::data::DataFolder;
 use countersign_server::own_keys::Primary;
 use nix::sys::signal::Signal;
 use sequoia_openpgp::packet::key::SecretKeyMaterial;
@@ -18,6 +19,7 @@ use crate::client::carrier::Http;
 use crate::client::host::Host;
 use crate::client::newcomer::Newcomer;
 use crate::client::open_reply;
+use crate::database::Intruder;
 use crate::fixture::Server;
 use crate::program::{Made, Program, fails, get, init, run};
 
@@ -285,14 +287,14 @@ fn subkeys_that_somebody_may_have_are_worth_nothing_at_once() {
 #[test]
 fn a_server_without_subkeys_in_its_store_makes_some_if_its_primary_key_is_there() {
     let made = init();
-    let database = rusqlite::Connection::open(made.data.join("countersign.db")).unwrap();
-    database.execute_batch("DELETE FROM server_keys").unwrap();
+    let database = Intruder::in_folder(&DataFolder::at(made.data.clone()));
+    database.run("DELETE FROM server_keys");
     let program = Program::start(&made.config, &[]);
     assert!(certificate::can_be_spoken_to(&told(&program), SystemClock.now()));
     drop(program);
     let elsewhere = tempfile::tempdir().unwrap();
     let to = elsewhere.path().join("primary").to_str().unwrap().to_owned();
     key(&["export-primary", &to], &made);
-    database.execute_batch("DELETE FROM server_keys").unwrap();
+    database.run("DELETE FROM server_keys");
     fails(&["serve", "--config", made.config.to_str().unwrap()], 4, &["new-subkeys", "import-subkeys"]);
 }

@@ -18,6 +18,7 @@ use crate::client::host::Registered;
 use crate::client::newcomer::Newcomer;
 use crate::client::person::Person;
 use crate::client::refusal;
+use crate::database::{Fresh, Intruder};
 use crate::fixture::{entries, register};
 
 /// A running `countersign-server`. Killed when dropped.
@@ -36,7 +37,7 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 
 /// `init` in a new folder. The port in the URL says nothing: tests listen on any free one.
 pub(crate) struct Made {
-    pub(crate) _root: tempfile::TempDir,
+    pub(crate) _root: (tempfile::TempDir, Fresh),
     pub(crate) data: PathBuf,
     pub(crate) config: PathBuf,
     pub(crate) code: String,
@@ -46,10 +47,11 @@ pub(crate) struct Made {
 }
 
 pub(crate) fn init() -> Made {
-    let root = tempfile::tempdir().unwrap();
+    let (root, database) = (tempfile::tempdir().unwrap(), Fresh::make());
     let data = root.path().join("data");
     let path = data.to_str().unwrap();
-    let output = run(&[
+    let more = database.arguments();
+    let mut arguments = vec![
         "init",
         "--data",
         path,
@@ -59,7 +61,9 @@ pub(crate) fn init() -> Made {
         "127.0.0.1:0",
         "--login",
         "root",
-    ]);
+    ];
+    arguments.extend(more.iter().map(String::as_str));
+    let output = run(&arguments);
     assert!(output.status.success(), "{output:?}");
     let told = String::from_utf8(output.stdout).unwrap();
     let field = |name: &str| {
@@ -74,7 +78,7 @@ pub(crate) fn init() -> Made {
         ledger_key: field("Ledger key:"),
         bundle: serde_json::from_slice(&bundle).unwrap(),
         data,
-        _root: root,
+        _root: (root, database),
     }
 }
 
@@ -389,8 +393,8 @@ fn a_client_that_hangs_up_keeps_its_place_until_its_message_is_done_with() {
     made.configure("[limits]\nqueue = 1\n");
     let program = Program::start(&made.config, &[]);
     // While somebody else writes, the worker waits.
-    let database = rusqlite::Connection::open(made.data.join("countersign.db")).unwrap();
-    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let database = Intruder::in_folder(&DataFolder::at(made.data.clone()));
+    database.take_the_writers_turn();
     let mut client = std::net::TcpStream::connect(("127.0.0.1", program.port)).unwrap();
     client.write_all(b"POST /v1/messages HTTP/1.1\r\nHost: l\r\nContent-Length: 7\r\n\r\ngarbage").unwrap();
     std::thread::sleep(Duration::from_millis(300));
@@ -402,7 +406,7 @@ fn a_client_that_hangs_up_keeps_its_place_until_its_message_is_done_with() {
         began.elapsed() < Duration::from_secs(2),
         "turned away at once, not after waiting for the writer"
     );
-    database.execute_batch("ROLLBACK").unwrap();
+    database.give_back();
     let free = (0..50).any(|_| {
         std::thread::sleep(Duration::from_millis(100));
         post(program.port, b"garbage").status == 400
@@ -420,8 +424,8 @@ fn a_crowd_of_strangers_leaves_half_of_the_places_to_hosts() {
     let host = Newcomer::new(&made.bundle, carrier, Arc::new(SystemClock)).enrol(Some(&made.token));
     assert_eq!(host.check_in(1, 0, &[]).state, InstanceState::Active);
     // While somebody else writes, the workers wait.
-    let database = rusqlite::Connection::open(made.data.join("countersign.db")).unwrap();
-    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let database = Intruder::in_folder(&DataFolder::at(made.data.clone()));
+    database.take_the_writers_turn();
     let garbage =
         b"POST /v1/messages HTTP/1.1\r\nHost: l\r\nConnection: close\r\nContent-Length: 7\r\n\r\ngarbage";
     let crowd: Vec<_> = (2..7)
@@ -435,7 +439,7 @@ fn a_crowd_of_strangers_leaves_half_of_the_places_to_hosts() {
     let checks_in = std::thread::spawn(move || host.check_in(2, 0, &[]).state);
     std::thread::sleep(Duration::from_millis(500));
     assert!(!checks_in.is_finished(), "it waits for the writer, as two of the crowd do");
-    database.execute_batch("ROLLBACK").unwrap();
+    database.give_back();
     assert_eq!(checks_in.join().unwrap(), InstanceState::Active);
     let turned_away = crowd.into_iter().filter(|mut stream| {
         let mut answer = String::new();
@@ -453,18 +457,18 @@ fn a_store_that_does_not_answer_is_alive_and_not_ready() {
     let private = program.metrics_port();
     let look = || [get(program.port, "/readyz"), get(private, "/readyz"), get(program.port, "/healthz")];
     assert_eq!(look().map(|answer| answer.status), [200, 200, 200]);
-    let database = rusqlite::Connection::open(made.data.join("countersign.db")).unwrap();
-    database.execute_batch("ALTER TABLE ledger_checkpoint RENAME TO gone").unwrap();
+    let database = Intruder::in_folder(&DataFolder::at(made.data.clone()));
+    database.run("ALTER TABLE ledger_checkpoint RENAME TO gone");
     let [public, private, alive] = look();
     assert_eq!((public.status, private.status, alive.status), (503, 503, 200));
     assert_eq!(public.body, b"not ready\n", "strangers are not told why");
     let why = String::from_utf8(private.body).unwrap();
     assert!(why.contains("not ready: ") && why.contains("ledger_checkpoint"), "{why}");
-    database.execute_batch("ALTER TABLE gone RENAME TO ledger_checkpoint").unwrap();
+    database.run("ALTER TABLE gone RENAME TO ledger_checkpoint");
     assert_eq!(look().map(|answer| answer.status), [200, 200, 200]);
 
     // Somebody else's write that does not end.
-    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    database.take_the_writers_turn();
     assert_eq!(get(program.port, "/readyz").status, 503);
 }
 

@@ -82,10 +82,7 @@ fn code_guessed_in_parallel_has_five_tries_in_all() {
         }
     });
     assert_eq!(wrong.load(Ordering::SeqCst), 32);
-    let tries: i64 = rusqlite::Connection::open(server.folder.database())
-        .unwrap()
-        .query_row("SELECT tries FROM codes WHERE account = 'admin'", [], |row| row.get(0))
-        .unwrap();
+    let tries = server.intruder().number("SELECT tries FROM codes WHERE account = 'admin'");
     assert_eq!(tries, 5, "32 guesses were compared more than five times");
     // Even the right one is too late now.
     assert!(matches!(host.register(&admin, &server.made.administrator.code).unwrap(), Registered::WrongCode));

@@ -15,6 +15,7 @@ mod backup;
 mod client;
 mod collections;
 mod contacts;
+mod database;
 mod dry_run;
 mod emergency;
 mod enrolment;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use countersign_protocol::message::Decision;
-use countersign_server::store::sqlite::{CrashPoint, SqliteStore};
 use countersign_server::syslog::{Teller, Telling, line};
 use countersign_server_core::store::Store;
 
@@ -36,7 +35,7 @@ impl Sink {
 }
 
 fn store(server: &Server) -> Arc<dyn Store> {
-    Arc::new(SqliteStore::open(&server.folder.database(), CrashPoint::never()).unwrap())
+    server.read_store()
 }
 
 /// Every entry as it must be told.

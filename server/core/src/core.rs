@@ -83,7 +83,7 @@ pub struct Core {
     steady: Steady,
     began: Instant,
     watches: Watches,
-    changes: Changes,
+    changes: Arc<Changes>,
     verdict: Verdict,
     policies: Current,
     pins: Pins,
@@ -127,13 +127,20 @@ impl Core {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
+        let changes = Arc::new(Changes::default());
+        let told = Arc::downgrade(&changes);
+        parts.store.listen(Box::new(move || {
+            if let Some(changes) = told.upgrade() {
+                changes.tell();
+            }
+        }));
         Self {
             parts,
             refusals: Meter::default(),
             steady: Steady::default(),
             began: Instant::now(),
             watches: Watches::default(),
-            changes: Changes::default(),
+            changes,
             verdict: Verdict::default(),
             policies: Current::default(),
             pins: Pins::default(),
@@ -243,6 +250,10 @@ impl Core {
             return Ok(settled(self.again(&*tx, stored, now)?, true, false));
         }
         let verified = opened.admit(seen).map_err(Reason::from)?;
+        // Two messages of one host may come through two processes at once; each counts from where the other left off.
+        if matches!(verified.kind(), MessageKind::InstanceCheckIn | MessageKind::KeyUpdate) {
+            verified.signers().iter().try_for_each(|by| tx.hold_instance(&by.certificate))?;
+        }
         let sender = Sender::of(&*tx, verified.signers())?;
         let goes_on = sender.goes_on_with_a_retired_key(verified.kind(), verified.message().time);
         goes_on.map_or(Ok(()), Err)?;
@@ -278,7 +289,7 @@ impl Core {
 
     /// Whom to tell of changes, and who tells of them.
     #[must_use]
-    pub const fn changes(&self) -> &Changes {
+    pub fn changes(&self) -> &Changes {
         &self.changes
     }
 

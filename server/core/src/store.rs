@@ -4,9 +4,12 @@
 //! database need no further agreement. Such a method says `true` when it changed that row, and `false` when
 //! somebody else was first or the row forbids it; the caller treats `false` as *no*.
 
+use std::sync::Arc;
+
 use crate::accounts::{AccountRead, AccountStore};
 use crate::applications::{ApplicationRead, ApplicationStore};
 use crate::audit::{AuditRead, AuditStore};
+use crate::changes::Listener;
 use crate::codes::CodeStore;
 use crate::collections::CollectionStore;
 use crate::contacts::ContactStore;
@@ -41,6 +44,26 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     fn view(&self) -> Result<Box<dyn View + '_>, StoreError>;
+
+    /// Calls `listener` from now on when another process has committed something that it announced, as far as the
+    /// database has a way to tell.
+    fn listen(&self, listener: Listener) {
+        drop(listener);
+    }
+}
+
+impl<S: Store + ?Sized> Store for Arc<S> {
+    fn begin(&self, turn: Turn) -> Result<Box<dyn Transaction + '_>, StoreError> {
+        (**self).begin(turn)
+    }
+
+    fn view(&self) -> Result<Box<dyn View + '_>, StoreError> {
+        (**self).view()
+    }
+
+    fn listen(&self, listener: Listener) {
+        (**self).listen(listener);
+    }
 }
 
 /// Beside whom a transaction may run, of all that write to the database, in whatever process.
@@ -109,6 +132,12 @@ pub trait Transaction:
     /// # Errors
     /// [`StoreError`]; then the transaction must be given up.
     fn back_to_mark(&self) -> Result<(), StoreError>;
+
+    /// Says to other processes on the database, once this is committed, that there is something to hear of.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn announce(&self) -> Result<(), StoreError>;
 
     /// Makes everything durable at once.
     ///

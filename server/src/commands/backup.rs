@@ -7,6 +7,7 @@ use countersign_protocol::clock::{Clock as _, SystemClock};
 
 use super::{CommandError, own_files, print};
 use crate::backup::{Label, backup};
+use crate::config::Config;
 
 #[derive(Debug, Args)]
 pub(super) struct BackupArguments {
@@ -22,6 +23,12 @@ pub(super) struct BackupArguments {
 }
 
 pub(super) fn run(arguments: &BackupArguments) -> Result<(), CommandError> {
+    let config =
+        Config::read(&arguments.config).map_err(|error| CommandError::Configuration(error.to_string()))?;
+    if config.store.postgres.is_some() {
+        let next = "Use PostgreSQL's own (pg_dump --format=custom), and keep the keys of the data folder apart from it";
+        return Err(CommandError::Data(format!("this copies a database that is a file. {next}")));
+    }
     let (folder, keys) = own_files::keys(&arguments.config)?;
     let made = backup(&folder, &keys, &arguments.to, arguments.keys, SystemClock.now());
     let Label { entries, root, keys, .. } = made.map_err(|error| CommandError::Data(error.to_string()))?;

@@ -7,7 +7,6 @@ use clap::Args;
 use countersign_protocol::clock::{Clock as _, SystemClock};
 use countersign_protocol::random::SystemRandom;
 use countersign_server_core::audit::{Auditor, Finding, Report};
-use countersign_server_core::store::Store as _;
 
 use super::{CommandError, own_files, print};
 
@@ -28,7 +27,7 @@ pub(super) struct CheckArguments {
 pub(super) fn run(arguments: &CheckArguments) -> Result<(), CommandError> {
     let (store, keys) = own_files::store_and_keys(&arguments.config)?;
     let auditor =
-        Auditor { store: &store, pepper: &keys.pepper, ledger: &keys.ledger, random: &SystemRandom };
+        Auditor { store: &*store, pepper: &keys.pepper, ledger: &keys.ledger, random: &SystemRandom };
     let failed = |error: countersign_server_core::stop::Failure| CommandError::Data(error.to_string());
     if arguments.accept {
         let rows = auditor.accept(SystemClock.now()).map_err(failed)?;

@@ -9,9 +9,10 @@ use countersign_protocol::ids::{AccountName, ApplicationName, LoginName};
 use countersign_protocol::random::SystemRandom;
 
 use super::{CommandError, print};
-use crate::config::ServerUrl;
+use crate::config::{ServerUrl, Store};
 use crate::data::DataFolder;
 use crate::init::{InitError, Made, Wishes, init};
+use crate::store::postgres::Address;
 
 #[derive(Debug, Args)]
 pub(super) struct InitArguments {
@@ -24,6 +25,13 @@ pub(super) struct InitArguments {
     /// Address and port to listen on, if not the URL's port.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// A PostgreSQL database in place of a file in the folder, for more than one server:
+    /// "host=/var/run/postgresql user=NAME dbname=NAME". No server may have been made in it.
+    #[arg(long, value_name = "ADDRESS")]
+    postgres: Option<Address>,
+    /// A file with the password for it.
+    #[arg(long, value_name = "FILE", requires = "postgres")]
+    password_file: Option<PathBuf>,
     /// The first application.
     #[arg(long, value_name = "NAME", default_value = "countersign")]
     application: ApplicationName,
@@ -36,8 +44,10 @@ pub(super) struct InitArguments {
 }
 
 pub(super) fn run(arguments: InitArguments) -> Result<(), CommandError> {
-    let InitArguments { data, url, listen, application, administrator, logins } = arguments;
-    let wishes = Wishes { url, listen, application, administrator, logins };
+    let InitArguments { data, url, listen, postgres, password_file, application, administrator, logins } =
+        arguments;
+    let store = Store { postgres, password_file };
+    let wishes = Wishes { url, listen, application, administrator, logins, store };
     let made =
         init(&DataFolder::at(data), &wishes, &SystemClock, &SystemRandom).map_err(|error| match error {
             InitError::Data(_) | InitError::Store(_) => CommandError::Data(error.to_string()),

@@ -27,9 +27,9 @@ pub(super) fn run(arguments: &InviteArguments) -> Result<(), CommandError> {
     let (store, keys) = own_files::store_and_keys(&arguments.config)?;
     let account = &arguments.account;
     let made = if arguments.replace_key {
-        replace_key(&store, &keys, account, &SystemClock, &SystemRandom)
+        replace_key(&*store, &keys, account, &SystemClock, &SystemRandom)
     } else {
-        let created = invite(&store, &keys, account, &SystemClock, &SystemRandom);
+        let created = invite(&*store, &keys, account, &SystemClock, &SystemRandom);
         created.map(|created| Replaced { created, revoked: None })
     };
     let Replaced { created, revoked } = made.map_err(|error| match error {

@@ -8,7 +8,6 @@ use countersign_protocol::clock::SystemClock;
 use countersign_protocol::ids::PolicyName;
 use countersign_protocol::random::SystemRandom;
 use countersign_server_core::policy::{Cases, Change, DEFAULT, DEFAULT_NAME, Document, Over, PolicySet};
-use countersign_server_core::store::Store as _;
 
 use super::{CommandError, own_files, print};
 use crate::policy::{self, ImportError};
@@ -114,7 +113,7 @@ fn import(
     // One that is taken out may leave its ids to one that is put.
     let changes: Vec<Change<'_>> = out.chain(put).collect();
     let (store, keys) = own_files::store_and_keys(config)?;
-    let versions = policy::import(&store, &keys.ledger, &changes, alone, &SystemClock, &SystemRandom);
+    let versions = policy::import(&*store, &keys.ledger, &changes, alone, &SystemClock, &SystemRandom);
     let versions = versions.map_err(|error| match error {
         ImportError::Store(_) => CommandError::Data(error.to_string()),
         _ => CommandError::Failed(error.to_string()),

@@ -17,7 +17,7 @@ use crate::notify;
 use crate::open::{Charter, open};
 use crate::post::{self, PostOffice};
 use crate::serve::{KeyCare, Offer, serve};
-use crate::store::sqlite::CrashPoint;
+use crate::store::CrashPoint;
 use crate::tls;
 
 /// How long threads may go on after the last answer was sent.
@@ -47,7 +47,8 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), CommandError> {
         None => None,
     };
     let carriers = post::carriers(&config).map_err(|error| CommandError::Configuration(error.to_string()))?;
-    let core = open(&folder, config.url.as_str(), charter, crash)
+    let database = config.store.database(&folder).map_err(|error| CommandError::Data(error.to_string()))?;
+    let core = open(&folder, &database, config.url.as_str(), charter, crash)
         .map_err(|error| CommandError::Data(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -21,7 +21,7 @@ pub(super) struct TokenArguments {
 pub(super) fn run(arguments: &TokenArguments) -> Result<(), CommandError> {
     let (store, keys) = own_files::store_and_keys(&arguments.config)?;
     let created =
-        token(&store, &keys, &arguments.name, &SystemClock, &SystemRandom).map_err(|error| match error {
+        token(&*store, &keys, &arguments.name, &SystemClock, &SystemRandom).map_err(|error| match error {
             TokenError::Store(_) => CommandError::Data(error.to_string()),
             _ => CommandError::Failed(error.to_string()),
         })?;

@@ -66,6 +66,15 @@ pub(super) trait Writing: Reading {
     /// The database's.
     fn execute(&self, sql: &str, params: &[Value<'_>]) -> Result<u64, StoreError>;
 
+    /// Runs one statement that writes, and does not look how many rows it changed: it may be on its way still when this
+    /// returns. An error is then that of the next statement, or of the commit.
+    ///
+    /// # Errors
+    /// The database's.
+    fn execute_unseen(&self, sql: &str, params: &[Value<'_>]) -> Result<(), StoreError> {
+        self.execute(sql, params).map(drop)
+    }
+
     /// Runs one statement that writes, and hands each row that it returns to `row`.
     ///
     /// # Errors
@@ -91,6 +100,18 @@ pub(super) trait Writing: Reading {
     fn wipe_what_is_deleted(&self) -> Result<(), StoreError> {
         Ok(())
     }
+
+    /// The same for something that has no row yet: whoever holds a name of this kind is the only one.
+    ///
+    /// # Errors
+    /// The database's.
+    fn hold_name(&self, kind: &str, name: &[u8]) -> Result<(), StoreError>;
+
+    /// Says to other processes that listen, once this is committed, that something changed.
+    ///
+    /// # Errors
+    /// The database's.
+    fn announce(&self) -> Result<(), StoreError>;
 
     /// Makes everything durable at once.
     ///
@@ -140,6 +161,11 @@ impl<D: Writing> Sql<D> {
         self.0.execute(sql, &params.values())
     }
 
+    /// Runs one statement that writes, whatever it changes: see [`Writing::execute_unseen`].
+    fn write_unseen(&self, sql: &str, params: impl Params) -> Result<(), StoreError> {
+        self.0.execute_unseen(sql, &params.values())
+    }
+
     /// Runs one statement that writes and returns the row it changed, if it changed one.
     fn write_returning<T>(
         &self,
@@ -186,6 +212,10 @@ impl<D: Writing> Transaction for Sql<D> {
     fn back_to_mark(&self) -> Result<(), StoreError> {
         self.write("ROLLBACK TO SAVEPOINT mark", ())?;
         self.write("RELEASE SAVEPOINT mark", ()).map(drop)
+    }
+
+    fn announce(&self) -> Result<(), StoreError> {
+        self.0.announce()
     }
 
     fn commit(self: Box<Self>) -> Result<(), StoreError> {

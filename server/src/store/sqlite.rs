@@ -219,8 +219,12 @@ mod tests {
         let statement = prepared(&connection, "SELECT $3, $1, $2, $1", &params).unwrap();
         let mut seen = Vec::new();
         let mut read = |row: &Row<'_>| {
-            let Row::Sqlite(row) = row;
-            seen.push((row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap(), row.get(3).unwrap()));
+            seen.push((
+                row.get::<Vec<u8>>(0).unwrap(),
+                row.get::<i64>(1).unwrap(),
+                row.get::<String>(2).unwrap(),
+                row.get::<i64>(3).unwrap(),
+            ));
             Ok(true)
         };
         rows(statement, &mut read).unwrap();

@@ -112,7 +112,7 @@ impl Host {
     }
 
     pub(crate) fn open(&self, request: &Sealed, answer: &Answer) -> Verified {
-        assert_eq!(answer.status, 200, "expected a reply");
+        assert_eq!(answer.status, 200, "expected a reply: {}", String::from_utf8_lossy(&answer.body));
         open_reply(&answer.body, &self.cert, &self.server, request, self.clock.now()).unwrap()
     }
 

@@ -66,6 +66,9 @@ impl Core {
         }
         let passing = request.kind() == MessageKind::InstanceCheckIn;
         tx.put_reply(&StoredReply { id, digest, recipient, sealed: at_rest, passing, never: None }, now)?;
+        if !quiet {
+            tx.announce()?;
+        }
 
         let proof =
             sealed.commit(|| tx.commit().map_err(|error| crate::ledger::StorageFailure(error.into())))?;

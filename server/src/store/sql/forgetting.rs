@@ -14,6 +14,12 @@ impl<D: Writing> ForgettingStore for Sql<D> {
     }
 
     fn forget(&self, before: Timestamp) -> Result<(), StoreError> {
+        // First what says so: who forgets beside us waits here, and not for one row after another.
+        self.write(
+            "INSERT INTO forgotten (only_one, before) VALUES (1, $1)
+             ON CONFLICT (only_one) DO UPDATE SET before = excluded.before WHERE forgotten.before < excluded.before",
+            [time(before)],
+        )?;
         for (table, column) in [
             ("replies", "stored_at"),
             ("burned_nonces", "burned_at"),
@@ -27,11 +33,6 @@ impl<D: Writing> ForgettingStore for Sql<D> {
         // A day ago nothing of today was asked for.
         let day = time(before.plus(-24 * 3600));
         self.write("DELETE FROM address_requests WHERE day < $1 AND newest < $1", [day])?;
-        self.write(
-            "INSERT INTO forgotten (only_one, before) VALUES (1, $1)
-             ON CONFLICT (only_one) DO UPDATE SET before = excluded.before WHERE forgotten.before < excluded.before",
-            [time(before)],
-        )?;
         Ok(())
     }
 }

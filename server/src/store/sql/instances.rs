@@ -106,6 +106,10 @@ impl<D: Reading> InstanceRead for Sql<D> {
 }
 
 impl<D: Writing> InstanceStore for Sql<D> {
+    fn hold_instance(&self, fingerprint: &Fingerprint) -> Result<(), StoreError> {
+        self.hold("SELECT 1 FROM instances WHERE fingerprint = $1", [fingerprint.to_string()])
+    }
+
     fn pending_instances(&self, key_words: &str) -> Result<Vec<Instance>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM instances WHERE key_words = $1 AND state = 'pending'");
         let rows = self.read_all(&sql, [key_words], Columns::read)?;

@@ -1,5 +1,7 @@
 //! The log's rows.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use countersign_protocol::binary::Binary;
 use countersign_protocol::ids::Digest;
 use countersign_protocol::message::result::{Evidence, ExportedEntry};
@@ -29,12 +31,21 @@ impl<D: Reading> Sql<D> {
         Ok(Tip { size, checkpoint: sealed.zip(note) })
     }
 
-    fn hash(&self, position: u64) -> Result<Digest, StoreError> {
-        let sql = "SELECT hash FROM ledger_hashes WHERE position = $1";
-        let hash = self.read(sql, [number(position)?], |row| row.get::<Vec<u8>>(0))?;
-        let hash =
-            hash.ok_or_else(|| StoreError::Corrupt(format!("the ledger has no hash at {position}")))?;
-        bytes(&hash, "a ledger hash").map(Digest::from_bytes)
+    fn hashes_at(&self, positions: &[u64]) -> Result<Vec<Digest>, StoreError> {
+        // One statement for all of them; a place may be asked for twice.
+        let wanted: BTreeSet<u64> = positions.iter().copied().collect();
+        let wanted = wanted.into_iter().map(number).collect::<Result<Vec<_>, _>>()?;
+        let places = (1..=wanted.len()).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
+        let sql = format!("SELECT position, hash FROM ledger_hashes WHERE position IN ({places})");
+        let found = self.read_all(&sql, wanted, |row| Ok((row.get::<i64>(0)?, row.get::<Vec<u8>>(1)?)))?;
+        let found: BTreeMap<i64, Vec<u8>> = found.into_iter().collect();
+        let hash = |&position: &u64| {
+            let hash = found
+                .get(&number(position)?)
+                .ok_or_else(|| StoreError::Corrupt(format!("the ledger has no hash at {position}")))?;
+            bytes(hash, "a ledger hash").map(Digest::from_bytes)
+        };
+        positions.iter().map(hash).collect()
     }
 
     fn exported(&self, from: u64, most: u64) -> Result<Vec<ExportedEntry>, StoreError> {
@@ -67,7 +78,7 @@ impl<D: Reading> LedgerRead for Sql<D> {
     }
 
     fn hashes(&self, positions: &[u64]) -> Result<Vec<Digest>, StorageFailure> {
-        positions.iter().map(|&position| self.hash(position).map_err(failed)).collect()
+        self.hashes_at(positions).map_err(failed)
     }
 
     fn entries(&self, from: u64, most: u64) -> Result<Vec<ExportedEntry>, StorageFailure> {
@@ -89,11 +100,11 @@ impl<D: Writing> LedgerTx for Sql<D> {
         evidence: Option<&Evidence>,
     ) -> Result<(), StorageFailure> {
         let place = number(index).map_err(failed)?;
-        self.write("INSERT INTO ledger_entries (place, entry) VALUES ($1, $2)", (place, entry))
+        self.write_unseen("INSERT INTO ledger_entries (place, entry) VALUES ($1, $2)", (place, entry))
             .map_err(failed)?;
         if let Some(Evidence { salt, signed }) = evidence {
             let digest = Digest::of(&signed.statement.0);
-            self.write(
+            self.write_unseen(
                 "INSERT INTO ledger_evidence (place, salt, statement, signature, digest)
                  VALUES ($1, $2, $3, $4, $5)",
                 (place, &salt.0, &signed.statement.0, &signed.signature.0, digest.as_bytes()),
@@ -105,7 +116,7 @@ impl<D: Writing> LedgerTx for Sql<D> {
 
     fn put_hashes(&mut self, first: u64, hashes: &[Digest]) -> Result<(), StorageFailure> {
         for (position, hash) in (first..).zip(hashes) {
-            self.write(
+            self.write_unseen(
                 "INSERT INTO ledger_hashes (position, hash) VALUES ($1, $2)",
                 (number(position).map_err(failed)?, hash.as_bytes()),
             )
@@ -115,7 +126,7 @@ impl<D: Writing> LedgerTx for Sql<D> {
     }
 
     fn put_checkpoint(&mut self, size: u64, note: &str) -> Result<(), StorageFailure> {
-        self.write(
+        self.write_unseen(
             "INSERT INTO ledger_checkpoint (only_one, size, note) VALUES (1, $1, $2)
              ON CONFLICT (only_one) DO UPDATE SET size = excluded.size, note = excluded.note",
             (number(size).map_err(failed)?, note),

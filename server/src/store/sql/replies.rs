@@ -21,6 +21,8 @@ impl<D: Reading> ReplyRead for Sql<D> {
 
 impl<D: Writing> ReplyStore for Sql<D> {
     fn reply(&self, id: &MessageId) -> Result<Option<StoredReply>, StoreError> {
+        // The same message may be on its way through another process.
+        self.0.hold_name("message", id.as_bytes())?;
         let row = self.read(
             "SELECT digest, instance, ephemeral, sealed, passing, never FROM replies WHERE id = $1",
             [id.as_bytes()],
@@ -52,12 +54,12 @@ impl<D: Writing> ReplyStore for Sql<D> {
             Recipient::Ephemeral(certificate) => (None, Some(certificate)),
         };
         if reply.passing {
-            self.write(
+            self.write_unseen(
                 "UPDATE replies SET sealed = $2 WHERE instance = $1 AND passing = 1 AND length(sealed) > 0",
                 (&instance, [0; 0]),
             )?;
         }
-        self.write(
+        self.write_unseen(
             "INSERT INTO replies (id, digest, instance, ephemeral, sealed, stored_at, passing, never)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             (
@@ -70,7 +72,6 @@ impl<D: Writing> ReplyStore for Sql<D> {
                 reply.passing,
                 reply.never.map(i64::try_from).transpose().map_err(|_| corrupt("the place of an entry"))?,
             ),
-        )?;
-        Ok(())
+        )
     }
 }

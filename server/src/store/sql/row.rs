@@ -1,15 +1,22 @@
 //! What comes out of a statement.
 
+use std::fmt::Display;
+
 use countersign_server_core::store::StoreError;
 
 /// One row of an answer, of whichever database.
 pub(in super::super) enum Row<'a> {
     /// SQLite's.
     Sqlite(&'a rusqlite::Row<'a>),
+    /// PostgreSQL's.
+    Postgres(&'a tokio_postgres::Row),
 }
 
 /// What a column can be read as: `i64`, `String`, `Vec<u8>`, and `Option` of these.
-pub(super) trait Column: rusqlite::types::FromSql {}
+pub(in super::super) trait Column:
+    rusqlite::types::FromSql + for<'a> tokio_postgres::types::FromSql<'a>
+{
+}
 
 impl Column for i64 {}
 
@@ -20,7 +27,10 @@ impl Column for Vec<u8> {}
 impl<T: Column> Column for Option<T> {}
 
 /// Which column: by place, counted from 0, or by name.
-pub(super) trait Place: rusqlite::RowIndex {}
+pub(in super::super) trait Place:
+    rusqlite::RowIndex + tokio_postgres::row::RowIndex + Display
+{
+}
 
 impl Place for usize {}
 
@@ -31,9 +41,10 @@ impl Row<'_> {
     ///
     /// # Errors
     /// There is no such column, or it holds something else.
-    pub(super) fn get<T: Column>(&self, place: impl Place) -> Result<T, StoreError> {
+    pub(in super::super) fn get<T: Column>(&self, place: impl Place) -> Result<T, StoreError> {
         match self {
             Self::Sqlite(row) => row.get(place).map_err(|error| StoreError::Corrupt(error.to_string())),
+            Self::Postgres(row) => row.try_get(place).map_err(|error| StoreError::Corrupt(error.to_string())),
         }
     }
 }

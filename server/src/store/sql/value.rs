@@ -97,6 +97,12 @@ impl<T: Parameter, const N: usize> Params for [T; N] {
     }
 }
 
+impl<T: Parameter> Params for Vec<T> {
+    fn values(&self) -> Vec<Value<'_>> {
+        self.iter().map(Parameter::value).collect()
+    }
+}
+
 macro_rules! tuples {
     ($($name:ident)+) => {
         impl<$($name: Parameter),+> Params for ($($name,)+) {

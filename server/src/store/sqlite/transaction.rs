@@ -68,6 +68,16 @@ impl Writing for SqliteTransaction<'_> {
         self.connection.pragma_update(None, "secure_delete", true).map_err(unavailable)
     }
 
+    /// Nobody else writes.
+    fn hold_name(&self, _kind: &str, _name: &[u8]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Other processes on one file find it when they look.
+    fn announce(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn commit(mut self) -> Result<(), StoreError> {
         self.connection.execute_batch("COMMIT").map_err(unavailable)?;
         self.open = false;

@@ -60,6 +60,7 @@ impl Site {
             application: "countersign".parse().map_err(failed)?,
             administrator: "admin".parse().map_err(failed)?,
             logins: Vec::new(),
+            store: countersign_server::config::Store::default(),
         };
         let made = init(&folder, &wishes, &SystemClock, &SystemRandom).map_err(failed)?;
         let now = SystemClock.now();
