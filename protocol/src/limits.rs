@@ -32,6 +32,9 @@ pub const PACKETS: usize = 12;
 /// Largest detached signature over a statement or a roster: RSA-4096 takes about 700 bytes.
 pub const DETACHED_SIGNATURE: usize = 2 * 1024;
 
+/// Most names of its key that a signature has: a short one and the full one, each perhaps in both of its parts.
+pub const ISSUERS: usize = 4;
+
 /// Most signatures of an envelope: application and new instance key.
 pub const SIGNATURES: usize = 2;
 

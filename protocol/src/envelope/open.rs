@@ -161,7 +161,9 @@ pub fn open(bytes: &[u8], opening: Opening<'_>) -> Result<Opened, OpenError> {
     // The first words of a new key are signed by a key that only the message itself can name. It is read
     // before it is trusted, to try that one key; what it says counts only if that signature is good too.
     if helper.has_strangers() {
-        let newcomer = newcomer(&literal, now).ok_or_else(|| helper.stranger())?;
+        // Reading a certificate costs more than all before: not for whoever is introduced by nobody.
+        let brought = helper.introduces_a_stranger().then(|| newcomer(&literal, now)).flatten();
+        let newcomer = brought.ok_or_else(|| helper.stranger())?;
         (literal, helper) = run(bytes, Helper::new(me, decryptors, keyring, Some(newcomer), now), now)?;
         if helper.has_strangers() {
             return Err(helper.stranger());

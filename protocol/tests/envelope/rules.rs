@@ -333,3 +333,69 @@ fn an_observer_learns_a_class_of_sizes_and_no_name() {
     }
     assert_eq!(server.open(sent.bytes(), &[&host]).unwrap().digest(), sent.in_reply_to().digest);
 }
+
+#[test]
+fn a_signature_that_names_thousands_of_keys_is_refused_before_they_are_compared() {
+    use openpgp::packet::signature::SignatureBuilder;
+    use openpgp::packet::signature::subpacket::{Subpacket, SubpacketArea, SubpacketValue};
+    use sequoia_openpgp as openpgp;
+    use std::io::Write as _;
+    let (host, server) = (Party::new("host"), Party::new("server"));
+    let names = |from: u16| {
+        let name = |n: u16| {
+            let mut bytes = [7; 20];
+            bytes[..2].copy_from_slice(&n.to_be_bytes());
+            SubpacketValue::IssuerFingerprint(openpgp::Fingerprint::from_bytes(4, &bytes).unwrap())
+        };
+        let all = (from..from + 2_000).map(|n| Subpacket::new(name(n), false).unwrap());
+        SubpacketArea::new(all.collect()).unwrap()
+    };
+    let template = SignatureBuilder::new(openpgp::types::SignatureType::Binary)
+        .modify_hashed_area(|_| Ok(names(0)))
+        .and_then(|builder| builder.modify_unhashed_area(|_| Ok(names(2_000))))
+        .unwrap();
+    let literal = check_in(&server).to_bytes().unwrap();
+    let mut inside = Vec::new();
+    let signed = openpgp::serialize::stream::Signer::with_template(
+        openpgp::serialize::stream::Message::new(&mut inside),
+        host.signer(),
+        template,
+    )
+    .unwrap()
+    .creation_time(NOW.to_system_time())
+    .add_intended_recipient(&server.cert)
+    .build()
+    .unwrap();
+    let mut signed = openpgp::serialize::stream::LiteralWriter::new(signed).build().unwrap();
+    signed.write_all(&literal).unwrap();
+    signed.finalize().unwrap();
+    let mut bytes = Vec::new();
+    let recipients = server
+        .cert
+        .keys()
+        .with_policy(certificate::policy(), NOW.to_system_time())
+        .for_transport_encryption()
+        .map(openpgp::serialize::stream::Recipient::from);
+    let mut stream = openpgp::serialize::stream::Encryptor::for_recipients(
+        openpgp::serialize::stream::Message::new(&mut bytes),
+        recipients,
+    )
+    .build()
+    .unwrap();
+    stream.write_all(&inside).unwrap();
+    stream.finalize().unwrap();
+    let began = std::time::Instant::now();
+    assert_eq!(
+        server.open(&bytes, &[&host]).unwrap_err(),
+        OpenError::Signature("it names more keys than could have made it".into())
+    );
+    assert!(began.elapsed() < std::time::Duration::from_secs(1), "took {:?}", began.elapsed());
+}
+
+#[test]
+fn a_stranger_whom_nobody_introduces_has_no_certificate_read() {
+    let (instance, server) = (Party::new("host"), Party::new("server"));
+    let sent = seal(&instance_key(&instance, &server), vec![instance.signer()], &server.cert, NOW).unwrap();
+    let error = server.open(sent.bytes(), &[]).unwrap_err();
+    assert!(matches!(&error, OpenError::Signature(why) if why.contains("not enrolled")), "{error}");
+}

@@ -51,6 +51,11 @@ impl<'a> Helper<'a> {
         !self.strangers.is_empty()
     }
 
+    /// One good signature by somebody enrolled, and one by a stranger.
+    pub(super) fn introduces_a_stranger(&self) -> bool {
+        self.strangers.len() == 1 && self.verdict.as_ref().is_ok_and(|signers| signers.len() == 1)
+    }
+
     pub(super) fn stranger(&self) -> OpenError {
         let name = self.strangers.first().map_or_else(String::new, ToString::to_string);
         OpenError::Signature(format!("{name} is not enrolled"))
@@ -170,6 +175,10 @@ impl VerificationHelper for Helper<'_> {
                     || literal.date().is_some() =>
             {
                 Err(OpenError::Structure("a literal with a name, a date or another format".into()).into())
+            }
+            // The library compares each name with all before it: thousands in one signature would cost the square.
+            Packet::Signature(signature) if signature.get_issuers().len() > limits::ISSUERS => {
+                Err(OpenError::Signature("it names more keys than could have made it".into()).into())
             }
             Packet::PKESK(_)
             | Packet::SEIP(_)
