@@ -123,7 +123,7 @@ fn a_rotation_needs_the_old_key_the_new_key_and_the_key_that_was_committed_to() 
 
     // Only the new one; only the old one; the session key in the old one's place; the application in its place.
     let honest = host.rotation_key(&new, &begin(&host));
-    refused(&again(&message(&honest), vec![keys::primary(&new)]), "signers are not");
+    refused(&again(&message(&honest), vec![keys::primary(&new)]), "is not enrolled");
     refused(&again(&message(&honest), vec![keys::primary(&host.cert)]), "not permitted");
     refused(
         &again(&message(&honest), vec![host.session_signer(), keys::primary(&new)]),

@@ -157,7 +157,7 @@ fn recipients() -> Vec<Kind> {
 fn times() -> Vec<Kind> {
     let mut kinds = Vec::new();
     for skew in
-        [-86_400 * 400, -86_400, -3600, -1000, -300, -121, 121, 300, 1000, 3600, 86_000, 90_000, 86_400 * 400]
+        [-86_400 * 400, -86_400, -3600, -1000, -300, -121, 200, 300, 1000, 3600, 86_000, 90_000, 86_400 * 400]
     {
         kinds.push(kind(
             format!("signed {skew} s from now"),
