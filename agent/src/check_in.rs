@@ -223,7 +223,7 @@ impl Contacts {
 
         if let Some(certificate) = &reply.server_certificate {
             // The server's word alone is not enough: its primary key, which lies elsewhere, must have vouched for it.
-            link.server.take_up(&certificate.0, means.wire.time.now()).map_err(|error| {
+            link.server.told(&certificate.0, means.wire.time.now()).map_err(|error| {
                 LinkError::Untrusted(format!("its new certificate is not taken: {error}"))
             })?;
         }

@@ -75,9 +75,25 @@ impl Server {
     /// # Errors
     /// It does not, or it is not newer, or of no use now. The one that is held stays.
     pub fn take_up(&self, bytes: &[u8], now: Timestamp) -> Result<(), CertificateError> {
+        self.exchange(bytes, |new, held| certificate::takes_place_of(new, held, now))
+    }
+
+    /// Takes up what the server said itself, in a reply that it signed.
+    ///
+    /// # Errors
+    /// The pinned primary key does not vouch for it, or it is older, or of no use now. The one that is held stays.
+    pub fn told(&self, bytes: &[u8], now: Timestamp) -> Result<(), CertificateError> {
+        self.exchange(bytes, |new, held| certificate::goes_on_from(new, held, now))
+    }
+
+    fn exchange(
+        &self,
+        bytes: &[u8],
+        judge: impl Fn(&Cert, &Cert) -> Result<(), CertificateError>,
+    ) -> Result<(), CertificateError> {
         let certificate = certificate::parse(bytes)?;
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        certificate::takes_place_of(&certificate, &held.certificate, now)?;
+        judge(&certificate, &held.certificate)?;
         *held = Arc::new(Held { bytes: bytes.to_vec(), certificate });
         Ok(())
     }

@@ -13,7 +13,7 @@ use sequoia_openpgp as openpgp;
 pub use self::pinned::Pinned;
 pub(crate) use self::pinned::PinnedKey;
 pub use self::revocation::{RevocationError, Revocations, Revoked, read_revocations};
-pub use self::server_keys::{can_be_spoken_to, generate_server, takes_place_of};
+pub use self::server_keys::{can_be_spoken_to, generate_server, goes_on_from, takes_place_of};
 pub use self::signing_part::signing_part;
 pub use self::subkeys::with_new_subkeys;
 pub use openpgp::Cert;

@@ -166,7 +166,8 @@ pub const TOKEN_LIFE: i64 = 24 * 3600;
 /// Life of a handshake between its first and last message, in seconds.
 pub const HANDSHAKE_LIFE: i64 = 300;
 
-/// Most handshakes of one application that are open at once. Its key is public, so anyone can begin some.
+/// Most handshakes of one application that are open at once. Its key is public, so anyone can begin some: a newer one takes
+/// the place of the oldest, so that nobody is kept out.
 pub const HANDSHAKES: u64 = 4096;
 
 /// Most hosts of one application that wait for an administrator at once.

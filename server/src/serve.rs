@@ -153,7 +153,7 @@ pub async fn serve(offer: Offer, core: Arc<Core>, stop: impl Future<Output = ()>
     if let Some(Err(error)) = &teller {
         log.note(Level::Error, &format!("the ledger is not told to syslog: {error}"));
     }
-    let door = OpenPgpDoor::new(core);
+    let door = OpenPgpDoor::new(core).with_limit(limits.hosts_per_second);
     // The other half of the connections is for those who do something.
     let watches = Watches::new(
         door.clone(),

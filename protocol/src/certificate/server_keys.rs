@@ -42,6 +42,19 @@ pub fn can_be_spoken_to(certificate: &Cert, now: Timestamp) -> bool {
 /// # Errors
 /// [`CertificateError::Rejected`] with the reason.
 pub fn takes_place_of(new: &Cert, held: &Cert, now: Timestamp) -> Result<(), CertificateError> {
+    goes_on_from(new, held, now)?;
+    if newest_to_seal_to(new) > newest_to_seal_to(held) {
+        return Ok(());
+    }
+    Err(CertificateError::Rejected("it is not newer than the one that is held".to_owned()))
+}
+
+/// The same of one that the server itself sends, proven by its signature: it may also have lost a signing key whose life is
+/// over, and have the same one to seal to.
+///
+/// # Errors
+/// [`CertificateError::Rejected`] with the reason.
+pub fn goes_on_from(new: &Cert, held: &Cert, now: Timestamp) -> Result<(), CertificateError> {
     let rejected = |what: &str| Err(CertificateError::Rejected(what.to_owned()));
     if new.fingerprint() != held.fingerprint() {
         return rejected("it is another server's");
@@ -50,8 +63,8 @@ pub fn takes_place_of(new: &Cert, held: &Cert, now: Timestamp) -> Result<(), Cer
     if !can_be_spoken_to(new, now) {
         return rejected("it has no key to seal to, or none to sign with, that is good now");
     }
-    if newest_to_seal_to(new) <= newest_to_seal_to(held) {
-        return rejected("it is not newer than the one that is held");
+    if newest_to_seal_to(new) < newest_to_seal_to(held) {
+        return rejected("it is older than the one that is held");
     }
     Ok(())
 }
@@ -90,6 +103,8 @@ mod tests {
         let second = renewed(&mine, &mine, NOW.plus(DAY));
         let at = NOW.plus(2 * DAY);
         takes_place_of(&second, &first, at).unwrap();
+        goes_on_from(&first, &first, at).unwrap();
+        assert!(goes_on_from(&first, &second, at).is_err());
         for (new, held, when) in [
             (&first, &second, at),
             (&first, &first, at),

@@ -123,6 +123,20 @@ pub enum Settled {
     },
 }
 
+impl Taken {
+    /// Whether it is a message that came before: whoever saw it on the way may have sent it now.
+    #[must_use]
+    pub const fn is_a_replay(&self) -> bool {
+        match self {
+            Self::Answered(Settled::Reply { again, .. }) => *again,
+            Self::Answered(Settled::Refused { reason, .. }) => {
+                matches!(reason, Reason::Envelope(OpenError::Replay | OpenError::IdReused))
+            }
+            Self::Watch(_) => false,
+        }
+    }
+}
+
 impl Core {
     /// Puts the parts together.
     #[must_use]

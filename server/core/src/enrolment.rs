@@ -49,12 +49,12 @@ pub struct Handshake {
 
 /// Handshakes in a store.
 pub trait HandshakeStore {
-    /// Adds a handshake, if its application has fewer than
-    /// [`HANDSHAKES`](countersign_protocol::limits::HANDSHAKES) open ones.
+    /// Adds a handshake, and forgets those that would end first beyond
+    /// [`HANDSHAKES`](countersign_protocol::limits::HANDSHAKES) open ones of its application.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn add_handshake(&self, handshake: &Handshake, now: Timestamp) -> Result<bool, StoreError>;
+    fn add_handshake(&self, handshake: &Handshake, now: Timestamp) -> Result<(), StoreError>;
 
     /// Uses a live handshake of this application up, and only then shows it.
     ///

@@ -10,7 +10,7 @@ use super::Unfit;
 pub struct Limits {
     /// Messages a minute from one address that has not shown an enrolled host lately.
     pub strangers_per_minute: u32,
-    /// Messages a second from one address that has.
+    /// Messages a second from one address that has; and of one enrolled host, wherever it sends from.
     pub hosts_per_second: u32,
     /// Messages that wait for a worker; more are asked to come again.
     pub queue: u16,

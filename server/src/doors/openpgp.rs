@@ -1,10 +1,13 @@
 //! The native door: sealed envelopes in, sealed replies or one signed "no" out.
 
+mod hosts;
 mod throttle;
 
+use hosts::Hosts;
 pub use throttle::{Admission, Throttle, network};
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use countersign_protocol::certificate::Cert;
 use countersign_protocol::clock::Timestamp;
@@ -22,6 +25,8 @@ use countersign_server_core::watch::Watching;
 #[derive(Clone)]
 pub struct OpenPgpDoor {
     core: Arc<Core>,
+    hosts: Arc<Hosts>,
+    per_second: f64,
 }
 
 /// What becomes of an envelope.
@@ -30,6 +35,8 @@ pub struct OpenPgpDoor {
 pub enum Heard {
     /// It is answered.
     Answered(Answer),
+    /// Its host sends too much: it may come again after so many seconds.
+    TooOften(u64),
     /// A host wants to hear of a change: ask [`OpenPgpDoor::look`].
     Watch(Box<Watching>),
 }
@@ -65,8 +72,14 @@ pub enum Answer {
 impl OpenPgpDoor {
     /// In front of `core`.
     #[must_use]
-    pub const fn new(core: Arc<Core>) -> Self {
-        Self { core }
+    pub fn new(core: Arc<Core>) -> Self {
+        Self { core, hosts: Arc::default(), per_second: f64::INFINITY }
+    }
+
+    /// The same, for so many messages a second of each host.
+    #[must_use]
+    pub fn with_limit(self, hosts_per_second: u32) -> Self {
+        Self { per_second: f64::from(hosts_per_second), ..self }
     }
 
     /// Hears one envelope. Blocks on cryptography and disk.
@@ -89,7 +102,16 @@ impl OpenPgpDoor {
             opened
         };
         let taken = match opened {
-            Ok(opened) => core.take(opened, view)?,
+            Ok(opened) => match self.hosts.admit(&opened, self.per_second, Instant::now()) {
+                Ok(counted) => {
+                    let taken = core.take(opened, view)?;
+                    if taken.is_a_replay() {
+                        self.hosts.give_back(counted);
+                    }
+                    taken
+                }
+                Err(seconds) => return Ok(Heard::TooOften(seconds)),
+            },
             Err(error) => {
                 drop(view);
                 Taken::Answered(core.refuse(error.into(), bytes)?)

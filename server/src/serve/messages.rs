@@ -89,6 +89,10 @@ async fn hear(edge: &Edge, address: IpAddr, seat: &Arc<Seat>, request: Request, 
     };
     let answered = match work(edge, received, place, strangers).await {
         Some(Ok(Heard::Answered(answer))) => Ok(answer),
+        Some(Ok(Heard::TooOften(seconds))) => {
+            let what = "too many messages of this host";
+            return turned_away(edge, "host", what, later(StatusCode::TOO_MANY_REQUESTS, seconds));
+        }
         Some(Ok(Heard::Watch(watching))) => {
             let _aside = seat.clone().aside();
             let _counted = Counted::by(&edge.metrics.gauges.watches);

@@ -31,6 +31,7 @@ impl Carrier for Direct {
     fn carry(&self, bytes: &[u8]) -> Result<Answer, Lost> {
         let answered = self.0.hear(bytes).and_then(|heard| match heard {
             Heard::Answered(answer) => Ok(answer),
+            Heard::TooOften(seconds) => panic!("{seconds} s"),
             // Nobody waits here.
             Heard::Watch(watching) => self.0.look(&watching, true).map(Option::unwrap),
         });

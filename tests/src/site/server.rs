@@ -122,6 +122,37 @@ impl Server {
         self.process.as_ref().map_or_else(String::new, Running::log)
     }
 
+    /// `countersign-server key …` on its machine.
+    ///
+    /// # Errors
+    /// If it fails, with what it said.
+    pub fn key(&self, machine: &Machine, arguments: &[&str]) -> Result<String, Trouble> {
+        let mut command = machine.command(crate::target_bin("countersign-server")?);
+        command.arg("key").args(arguments).args(["--config", &self.config]);
+        Ok(talk(&command, &[], SOON)?.success()?.shown)
+    }
+
+    /// From its next start on it speaks TLS with these files, and hosts are told so by bundle and configuration.
+    ///
+    /// # Errors
+    /// If a file cannot be read or written.
+    pub fn speak_tls(&mut self, machine: &Machine, certificate: &[u8], key: &[u8]) -> Result<(), Trouble> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        machine.write("/etc/countersign-server/tls.pem", &text(certificate), 0o644)?;
+        machine.write("/etc/countersign-server/tls.key", &text(key), 0o600)?;
+        let tls = "[tls]\ncertificate = \"/etc/countersign-server/tls.pem\"\nkey = \"/etc/countersign-server/tls.key\"\n";
+        let https = self.url.replacen("http:", "https:", 1);
+        for (path, more) in [(&self.config, tls), (&self.bundle, "")] {
+            let written = machine.path(path);
+            let before =
+                std::fs::read_to_string(&written).map_err(|error| Trouble::Machine(error.to_string()))?;
+            let after = format!("{}{more}", before.replace(&self.url, &https));
+            std::fs::write(&written, after).map_err(|error| Trouble::Machine(error.to_string()))?;
+        }
+        self.url = https;
+        Ok(())
+    }
+
     /// Stops it as a service manager does.
     ///
     /// # Errors

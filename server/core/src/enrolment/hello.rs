@@ -45,7 +45,7 @@ pub(crate) fn hello(ctx: &Context<'_>, application: Application) -> Result<Draft
             let transcript = heard.then(literal).digest();
             let application = application.name;
             let handshake = Handshake { transcript, application, commitment, server_nonce, expires };
-            if tx.add_handshake(&handshake, now)? { Ok(()) } else { Err(Reason::TooManyWaiting.into()) }
+            Ok(tx.add_handshake(&handshake, now)?)
         });
     Ok(draft)
 }

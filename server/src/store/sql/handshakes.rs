@@ -10,23 +10,31 @@ use super::rows::{bytes, number, time};
 use super::{Sql, Writing};
 
 impl<D: Writing> HandshakeStore for Sql<D> {
-    fn add_handshake(&self, handshake: &Handshake, now: Timestamp) -> Result<bool, StoreError> {
-        let most = number(limits::HANDSHAKES)?;
-        let added = self.write(
+    fn add_handshake(&self, handshake: &Handshake, now: Timestamp) -> Result<(), StoreError> {
+        // Whoever floods pushes out others of the flood: an honest host goes on within a second.
+        self.write(
+            "DELETE FROM handshakes WHERE transcript IN
+             (SELECT transcript FROM handshakes WHERE application = $1 AND used_at IS NULL AND expires > $2
+              ORDER BY expires DESC, transcript LIMIT $3 OFFSET $4)",
+            (
+                handshake.application.as_str(),
+                time(now),
+                number(limits::HANDSHAKES)?,
+                number(limits::HANDSHAKES.saturating_sub(1))?,
+            ),
+        )?;
+        self.write(
             "INSERT INTO handshakes (transcript, application, commitment, server_nonce, expires)
-             SELECT $1, $2, $3, $4, $5
-             WHERE (SELECT count(*) FROM handshakes WHERE application = $2 AND used_at IS NULL AND expires > $6) < $7",
+             VALUES ($1, $2, $3, $4, $5)",
             (
                 handshake.transcript.as_bytes(),
                 handshake.application.as_str(),
                 handshake.commitment.as_bytes(),
                 handshake.server_nonce.as_bytes(),
                 time(handshake.expires),
-                time(now),
-                most,
             ),
         )?;
-        Ok(added == 1)
+        Ok(())
     }
 
     fn use_handshake(
