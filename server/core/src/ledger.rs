@@ -24,6 +24,7 @@ mod outlet;
 mod page;
 mod recorded;
 mod storage;
+mod tail;
 mod tile;
 
 #[cfg(test)]
@@ -37,6 +38,6 @@ pub use key::{NewLedgerKey, generate_key};
 pub use outlet::OutletStore;
 pub use page::Page;
 pub(crate) use page::weight;
-pub use recorded::{CommitProof, Pending, Recorded, Sealed};
+pub use recorded::{CommitProof, Head, Pending, Recorded, Sealed};
 pub use storage::{LedgerRead, LedgerSnapshot, LedgerTx, StorageFailure, Tip};
 pub use tile::{TILE_HEIGHT, tile, tiles_since};

@@ -1,9 +1,10 @@
-//! SQLite: one file, one writer at a time, durable at every commit.
+//! SQLite: one file, one writer at a time, durable at every commit. Those who wait for their turn share one commit.
 //!
 //! `journal_mode=WAL` lets readers go on beside the writer; `synchronous=FULL` makes a commit wait for the disk.
 //! Several processes may open one file: a transaction that may write takes SQLite's one write lock at once
 //! (`BEGIN IMMEDIATE`), so it can never find out half-way that somebody else was first.
 
+mod group;
 mod transaction;
 mod view;
 
@@ -14,9 +15,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_server_core::store::{Store, StoreError, Transaction, Turn, View};
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
 
+use self::group::Writer;
 use self::transaction::SqliteTransaction;
 use self::view::SqliteView;
 use super::sql::{Row, Sql, Value};
@@ -31,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A database file.
 pub struct SqliteStore {
     path: PathBuf,
-    writer: Mutex<Connection>,
+    writer: Writer,
     readers: Mutex<Vec<Connection>>,
     crash: CrashPoint,
 }
@@ -62,7 +65,7 @@ impl SqliteStore {
         embedded::migrations::runner()
             .run(&mut writer)
             .map_err(|error| StoreError::Corrupt(format!("{}: its tables: {error}", path.display())))?;
-        Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::default(), crash })
+        Ok(Self { path: path.to_owned(), writer: Writer::new(writer), readers: Mutex::default(), crash })
     }
 
     /// Copies what is committed now into the file at `path`, which is there and empty, while others write. What was
@@ -88,7 +91,7 @@ impl SqliteStore {
     pub fn close(self) -> Result<(), StoreError> {
         let Self { writer, readers, .. } = self;
         drop(readers);
-        let writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let writer = writer.into_connection();
         writer.pragma_update(None, "journal_mode", "DELETE").map_err(unavailable)?;
         writer.close().map_err(|(_, error)| unavailable(error))
     }
@@ -122,19 +125,18 @@ fn writer(path: &Path) -> Result<Connection, rusqlite::Error> {
 fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    // All statements that there are: none is read anew.
+    connection.set_prepared_statement_cache_capacity(512);
+    // Without this, every new value of a parameter that a plan could depend on has the statement read and planned anew.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
 }
 
 impl Store for SqliteStore {
     /// Whatever the turn: there is one writer.
     fn begin(&self, _turn: Turn) -> Result<Box<dyn Transaction + '_>, StoreError> {
-        let mut connection = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        // A rollback that failed left its transaction open: nothing of it may get into the next one.
-        if !connection.is_autocommit() && connection.execute_batch("ROLLBACK").is_err() {
-            *connection = writer(&self.path).map_err(unavailable)?;
-        }
-        Ok(Box::new(Sql(SqliteTransaction::begin(connection, &self.crash)?)))
+        let member = self.writer.begin(&self.crash, || writer(&self.path))?;
+        Ok(Box::new(Sql(SqliteTransaction::of(member, &self.crash))))
     }
 
     fn view(&self) -> Result<Box<dyn View + '_>, StoreError> {
@@ -186,6 +188,12 @@ impl ToSql for Value<'_> {
     }
 }
 
+/// Runs a statement that is the same each time, and is read once.
+fn control(connection: &Connection, sql: &'static str) -> Result<(), StoreError> {
+    connection.prepare_cached(sql).and_then(|mut statement| statement.execute(())).map_err(unavailable)?;
+    Ok(())
+}
+
 fn unavailable(error: rusqlite::Error) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
@@ -205,7 +213,7 @@ mod tests {
         std::fs::write(&path, b"").unwrap();
         let store = SqliteStore::create(&path).unwrap();
         let left = "BEGIN IMMEDIATE; INSERT INTO ledger_entries (place, entry) VALUES (0, x'00')";
-        store.writer.lock().unwrap().execute_batch(left).unwrap();
+        store.writer.lock().connection.execute_batch(left).unwrap();
         let tx = store.begin(Turn::Alone).unwrap();
         assert_eq!(tx.size().unwrap(), 0);
         tx.commit().unwrap();

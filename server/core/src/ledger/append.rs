@@ -1,6 +1,7 @@
 //! Adding entries and signing the root over them.
 
 use std::cell::RefCell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::ids::Digest;
@@ -15,13 +16,15 @@ use tlog_tiles::{
 };
 
 use super::error::LedgerWriteError;
-use super::recorded::{Pending, Recorded, Sealed};
+use super::recorded::{Head, Pending, Recorded, Sealed};
 use super::storage::{LedgerRead, LedgerSnapshot, LedgerTx, StorageFailure, Tip};
+use super::tail::Tail;
 
-/// Writes the log. Holds the signing key and nothing else: all state is the store's.
+/// Writes the log. Holds the signing key, and what it need not read again: all state is the store's.
 pub struct Ledger {
     signer: StandardSigner,
     key: LedgerKey,
+    tail: Mutex<Tail>,
 }
 
 /// An entry that was written inside a transaction and is under no checkpoint yet.
@@ -48,7 +51,7 @@ impl Ledger {
     pub fn open(secret: &SecretString, key: LedgerKey) -> Result<Self, LedgerWriteError> {
         let signer = StandardSigner::new(secret.expose_secret())
             .map_err(|error| LedgerWriteError::Key(error.to_string()))?;
-        let ledger = Self { signer, key };
+        let ledger = Self { signer, key, tail: Mutex::default() };
         // The two halves must be one pair, or every receipt from now on would be worthless.
         ledger
             .key
@@ -77,12 +80,19 @@ impl Ledger {
             return Err(LedgerWriteError::Evidence);
         }
         let bytes = entry.to_bytes()?;
+        // First, and only then the memory: whoever waits for the one must not keep others from the other.
         tx.hold_tip()?;
-        let index = tx.size()?;
-        let hashes = Hashes::of(tx).run(|reader| stored_hashes(index, &bytes, reader))?;
+        let Tip { size: index, checkpoint } = tx.tip()?;
+        let mut tail = self.tail();
+        tail.goes_on_from(checkpoint.as_ref().map(|(_, note)| note.as_str()));
+        let hashes =
+            Hashes::of(tx).run(|store| tail.with(store, |known| stored_hashes(index, &bytes, known)))?;
+        let first = stored_hash_index(0, index);
+        tail.put(first, &hashes);
+        drop(tail);
         let hashes: Vec<Digest> = hashes.iter().map(|hash| Digest::from_bytes(hash.0)).collect();
         tx.put_entry(index, &bytes, evidence)?;
-        tx.put_hashes(stored_hash_index(0, index), &hashes)?;
+        tx.put_hashes(first, &hashes)?;
         Ok(Appended { index, entry: bytes })
     }
 
@@ -93,15 +103,22 @@ impl Ledger {
     pub fn seal(&self, tx: &mut dyn LedgerTx) -> Result<Sealed, LedgerWriteError> {
         // Whoever appends seals before the commit: a log that is longer than its checkpoint is longer by our own entries.
         let Tip { size, checkpoint } = tx.tip()?;
-        if let Some((sealed, note)) = checkpoint
-            && sealed == size
+        let mut tail = self.tail();
+        if let Some((sealed, note)) = &checkpoint
+            && *sealed == size
         {
-            return Ok(Sealed { checkpoint: self.own_checkpoint(&note)? });
+            let known = tail.head(note).cloned();
+            let checkpoint = known.map_or_else(|| self.own_checkpoint(note), Ok)?;
+            return Ok(Sealed { checkpoint });
         }
-        let root = Hashes::of(tx).run(|reader| tree_hash(size, reader))?;
+        tail.goes_on_from(checkpoint.as_ref().map(|(_, note)| note.as_str()));
+        let root = Hashes::of(tx).run(|store| tail.with(store, |known| tree_hash(size, known)))?;
         let note = self.sign(size, root)?;
-        tx.put_checkpoint(size, &note)?;
-        Ok(Sealed { checkpoint: self.own_checkpoint(&note)? })
+        let checkpoint = Head { size, root: Digest::from_bytes(root.0), note };
+        tail.ends_at(checkpoint.clone());
+        drop(tail);
+        tx.put_checkpoint(size, checkpoint.note())?;
+        Ok(Sealed { checkpoint })
     }
 
     /// The receipt of an entry of this transaction. It becomes worth sending by [`Pending::committed`].
@@ -115,10 +132,20 @@ impl Ledger {
         sealed: &Sealed,
     ) -> Result<Pending, LedgerWriteError> {
         let checkpoint = &sealed.checkpoint;
-        let proof = inclusion(tx, checkpoint.size(), appended.index)?;
+        let (size, index) = (checkpoint.size(), appended.index);
+        let proof = {
+            let mut tail = self.tail();
+            if tail.head(checkpoint.note()).is_some() {
+                let proof =
+                    Hashes::of(tx).run(|store| tail.with(store, |known| prove_record(size, index, known)))?;
+                proof.iter().map(|hash| Digest::from_bytes(hash.0)).collect()
+            } else {
+                inclusion(tx, size, index)?
+            }
+        };
         Ok(Pending {
             receipt: Receipt {
-                index: appended.index,
+                index,
                 entry: Binary(appended.entry),
                 checkpoint: checkpoint.note().to_owned(),
                 proof,
@@ -207,11 +234,14 @@ impl Ledger {
         String::from_utf8(note.to_bytes()).map_err(|error| unusable(error.to_string()))
     }
 
-    fn own_checkpoint(
-        &self,
-        note: &str,
-    ) -> Result<countersign_protocol::ledger::Checkpoint, LedgerWriteError> {
-        self.key.checkpoint(note).map_err(|error| LedgerWriteError::Damaged(error.to_string()))
+    /// Read from the store, so it is believed only if it still is what was signed.
+    fn own_checkpoint(&self, note: &str) -> Result<Head, LedgerWriteError> {
+        let checkpoint = self.key.checkpoint(note);
+        checkpoint.map(Head::from).map_err(|error| LedgerWriteError::Damaged(error.to_string()))
+    }
+
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

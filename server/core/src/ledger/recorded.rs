@@ -8,17 +8,51 @@ use tlog_tiles::{Hash, check_record, record_hash};
 use super::error::LedgerWriteError;
 use super::storage::StorageFailure;
 
+/// Size and root of the tree under a note that this ledger's key signed: here just now, or found good when it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    pub(super) size: u64,
+    pub(super) root: Digest,
+    pub(super) note: String,
+}
+
+impl Head {
+    /// Number of entries.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// RFC 6962 root hash over them.
+    #[must_use]
+    pub const fn root(&self) -> Digest {
+        self.root
+    }
+
+    /// The note as it was signed.
+    #[must_use]
+    pub fn note(&self) -> &str {
+        &self.note
+    }
+}
+
+impl From<Checkpoint> for Head {
+    fn from(checkpoint: Checkpoint) -> Self {
+        Self { size: checkpoint.size(), root: checkpoint.root(), note: checkpoint.note().to_owned() }
+    }
+}
+
 /// A signed root inside a transaction that is not committed yet.
 #[derive(Debug)]
 #[must_use = "a sealed tree must be committed, or its transaction given up"]
 pub struct Sealed {
-    pub(super) checkpoint: Checkpoint,
+    pub(super) checkpoint: Head,
 }
 
 impl Sealed {
     /// The checkpoint, for check-in replies written in the same transaction.
     #[must_use]
-    pub const fn checkpoint(&self) -> &Checkpoint {
+    pub const fn checkpoint(&self) -> &Head {
         &self.checkpoint
     }
 
@@ -40,13 +74,13 @@ impl Sealed {
 /// The tree under this checkpoint is on the disk.
 #[derive(Debug, Clone)]
 pub struct CommitProof {
-    checkpoint: Checkpoint,
+    checkpoint: Head,
 }
 
 impl CommitProof {
     /// The checkpoint that is now the newest.
     #[must_use]
-    pub const fn checkpoint(&self) -> &Checkpoint {
+    pub const fn checkpoint(&self) -> &Head {
         &self.checkpoint
     }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use countersign_protocol::binary::Binary;
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{Digest, Fingerprint, MessageId};
-use countersign_protocol::ledger::{Entry, EntryKind, LedgerKey, Outcome, check_consistency, check_receipt};
+use countersign_protocol::ledger::{
+    Entry, EntryKind, Frontier, LedgerKey, Outcome, check_consistency, check_receipt,
+};
 use countersign_protocol::message::result::{Evidence, ExportedEntry};
 use countersign_protocol::random::{NoRandomness, Random, SystemRandom};
 use countersign_protocol::statement::SignedStatement;
@@ -193,9 +195,12 @@ fn a_store_that_was_changed_behind_our_back_is_not_vouched_for() {
 
 #[test]
 fn a_failing_store_is_reported_as_what_it_is() {
-    let (ledger, mut store) = (ledger(), Memory::default());
-    write(&ledger, &mut store, 0..3);
+    let NewLedgerKey { secret, public } = generate_key(&server(), &SystemRandom).unwrap();
+    let mut store = Memory::default();
+    write(&Ledger::open(&secret, public.clone()).unwrap(), &mut store, 0..3);
     store.broken = true;
+    // Another process: it has to read.
+    let ledger = Ledger::open(&secret, public).unwrap();
     let error = ledger.append(&mut store, &entry(3), None).map(|appended| appended.index()).unwrap_err();
     assert_eq!(error.to_string(), "the ledger's storage failed: disk on fire");
 }
@@ -336,4 +341,49 @@ fn halves_of_two_keys_do_not_open_a_ledger() {
         Ledger::open(&SecretString::from("PRIVATE+KEY+x"), other),
         Err(LedgerWriteError::Key(_))
     ));
+}
+
+/// Two processes that write one log in turns, and transactions that are given up at every step: what one of them remembers of the
+/// log's end never gets into a tree that the other wrote.
+#[test]
+fn what_a_process_remembers_of_the_end_is_worth_nothing_once_somebody_else_wrote_or_a_write_was_given_up() {
+    let NewLedgerKey { secret, public } = generate_key(&server(), &SystemRandom).unwrap();
+    let processes = [(); 2].map(|()| Ledger::open(&secret, public.clone()).unwrap());
+    let (mut store, mut tree) = (Memory::default(), Frontier::new());
+    // Any sequence that has no period; the same each time.
+    let mut random = 1_u64;
+    let mut next = |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    for _ in 0..3_000 {
+        let ledger = &processes[usize::try_from(next(2) * next(2)).unwrap()];
+        let mut tx = store.clone();
+        let numbers: Vec<u8> = (0..next(3)).map(|_| u8::try_from(next(256)).unwrap()).collect();
+        let appended: Vec<_> =
+            numbers.iter().map(|n| ledger.append(&mut tx, &entry(*n), None).unwrap()).collect();
+        if next(4) == 0 {
+            continue;
+        }
+        let sealed = ledger.seal(&mut tx).unwrap();
+        if next(4) == 0 {
+            continue;
+        }
+        let pending: Vec<_> =
+            appended.into_iter().map(|appended| ledger.receipt(&tx, appended, &sealed).unwrap()).collect();
+        let proof = sealed
+            .commit(|| {
+                store = tx;
+                Ok(())
+            })
+            .unwrap();
+        for number in numbers {
+            tree.push(&entry(number).to_bytes().unwrap());
+        }
+        assert_eq!(proof.checkpoint().root(), tree.root());
+        for pending in pending {
+            check_receipt(pending.committed(&proof).unwrap().receipt(), ledger.key()).map(drop).unwrap();
+        }
+    }
+    assert!(store.entries.len() > 1_200, "{} entries", store.entries.len());
 }

@@ -1,6 +1,6 @@
 //! The log's rows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashMap;
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::ids::Digest;
@@ -11,6 +11,9 @@ use countersign_server_core::store::StoreError;
 
 use super::rows::{bytes, count, number};
 use super::{Reading, Snapshot, Sql, Writing};
+
+/// Hashes that one statement asks for.
+const AT_ONCE: usize = 16;
 
 fn failed(error: StoreError) -> StorageFailure {
     StorageFailure(error.into())
@@ -31,18 +34,28 @@ impl<D: Reading> Sql<D> {
         Ok(Tip { size, checkpoint: sealed.zip(note) })
     }
 
+    /// In as few questions as possible: a database may be far away.
     fn hashes_at(&self, positions: &[u64]) -> Result<Vec<Digest>, StoreError> {
-        // One statement for all of them; a place may be asked for twice.
-        let wanted: BTreeSet<u64> = positions.iter().copied().collect();
-        let wanted = wanted.into_iter().map(number).collect::<Result<Vec<_>, _>>()?;
-        let places = (1..=wanted.len()).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
-        let sql = format!("SELECT position, hash FROM ledger_hashes WHERE position IN ({places})");
-        let found = self.read_all(&sql, wanted, |row| Ok((row.get::<i64>(0)?, row.get::<Vec<u8>>(1)?)))?;
-        let found: BTreeMap<i64, Vec<u8>> = found.into_iter().collect();
-        let hash = |&position: &u64| {
-            let hash = found
-                .get(&number(position)?)
-                .ok_or_else(|| StoreError::Corrupt(format!("the ledger has no hash at {position}")))?;
+        let mut found = HashMap::new();
+        for some in positions.chunks(AT_ONCE) {
+            // Where there are fewer, the last one is asked for again: it is one statement.
+            let last = some.last().copied().unwrap_or_default();
+            let mut asked = [number(last)?; AT_ONCE];
+            for (at, position) in asked.iter_mut().zip(some) {
+                *at = number(*position)?;
+            }
+            let rows = self.read_all(
+                "SELECT position, hash FROM ledger_hashes
+                 WHERE position IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                asked,
+                |row| Ok((row.get::<i64>(0)?, row.get::<Vec<u8>>(1)?)),
+            )?;
+            found.extend(rows);
+        }
+        let hash = |position: &u64| {
+            let hash = found.get(&number(*position)?);
+            let hash =
+                hash.ok_or_else(|| StoreError::Corrupt(format!("the ledger has no hash at {position}")))?;
             bytes(hash, "a ledger hash").map(Digest::from_bytes)
         };
         positions.iter().map(hash).collect()

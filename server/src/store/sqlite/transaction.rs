@@ -1,31 +1,33 @@
 //! One message's transaction.
 
 use std::cell::Cell;
-use std::sync::MutexGuard;
 
 use countersign_server_core::store::StoreError;
 use rusqlite::Connection;
 
 use super::super::faults::CrashPoint;
 use super::super::sql::{Reading, Row, Value, Writing};
+use super::group::Member;
 use super::{prepared, rows, unavailable};
 
 /// Holds the write lock from beginning to end.
 pub(super) struct SqliteTransaction<'a> {
-    connection: MutexGuard<'a, Connection>,
+    /// Until it is over.
+    turn: Option<Member<'a>>,
     crash: &'a CrashPoint,
-    open: bool,
     /// What is deleted is overwritten.
     wiping: Cell<bool>,
 }
 
 impl<'a> SqliteTransaction<'a> {
-    pub(super) fn begin(
-        connection: MutexGuard<'a, Connection>,
-        crash: &'a CrashPoint,
-    ) -> Result<Self, StoreError> {
-        connection.execute_batch("BEGIN IMMEDIATE").map_err(unavailable)?;
-        Ok(Self { connection, crash, open: true, wiping: Cell::new(false) })
+    pub(super) const fn of(turn: Member<'a>, crash: &'a CrashPoint) -> Self {
+        Self { turn: Some(turn), crash, wiping: Cell::new(false) }
+    }
+
+    fn connection(&self) -> Result<&Connection, StoreError> {
+        let open = self.turn.as_ref().filter(|turn| turn.is_open());
+        open.map(Member::connection)
+            .ok_or_else(|| StoreError::Unavailable("the transaction was given up".into()))
     }
 }
 
@@ -36,13 +38,13 @@ impl Reading for SqliteTransaction<'_> {
         params: &[Value<'_>],
         row: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        rows(prepared(&self.connection, sql, params)?, row)
+        rows(prepared(self.connection()?, sql, params)?, row)
     }
 }
 
 impl Writing for SqliteTransaction<'_> {
     fn execute(&self, sql: &str, params: &[Value<'_>]) -> Result<u64, StoreError> {
-        let changed = prepared(&self.connection, sql, params)?.raw_execute().map_err(unavailable)?;
+        let changed = prepared(self.connection()?, sql, params)?.raw_execute().map_err(unavailable)?;
         self.crash.wrote();
         Ok(changed as u64)
     }
@@ -53,7 +55,7 @@ impl Writing for SqliteTransaction<'_> {
         params: &[Value<'_>],
         row: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        rows(prepared(&self.connection, sql, params)?, row)?;
+        rows(prepared(self.connection()?, sql, params)?, row)?;
         self.crash.wrote();
         Ok(())
     }
@@ -65,7 +67,7 @@ impl Writing for SqliteTransaction<'_> {
 
     fn wipe_what_is_deleted(&self) -> Result<(), StoreError> {
         self.wiping.set(true);
-        self.connection.pragma_update(None, "secure_delete", true).map_err(unavailable)
+        self.connection()?.pragma_update(None, "secure_delete", true).map_err(unavailable)
     }
 
     /// Nobody else writes.
@@ -79,24 +81,18 @@ impl Writing for SqliteTransaction<'_> {
     }
 
     fn commit(mut self) -> Result<(), StoreError> {
-        self.connection.execute_batch("COMMIT").map_err(unavailable)?;
-        self.open = false;
-        self.crash.wrote();
-        if self.wiping.get() {
-            // What was deleted lies in the log of writes too, until it is written into the file and cut off. Whoever
-            // reads right now puts that off to the next time.
-            let _later = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-            self.connection.pragma_update(None, "secure_delete", "FAST").map_err(unavailable)?;
+        match self.turn.take() {
+            Some(turn) if self.wiping.get() => turn.wiping().keep(self.crash),
+            Some(turn) => turn.keep(self.crash),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
 impl Drop for SqliteTransaction<'_> {
     fn drop(&mut self) {
-        if self.open {
-            // SQLite may have rolled back by itself; then this fails and nothing is lost.
-            let _already_gone = self.connection.execute_batch("ROLLBACK");
+        if let Some(turn) = self.turn.take() {
+            turn.give_up(self.crash);
         }
     }
 }

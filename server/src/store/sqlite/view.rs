@@ -4,7 +4,7 @@ use countersign_server_core::store::StoreError;
 use rusqlite::Connection;
 
 use super::super::sql::{Reading, Row, Snapshot, Value};
-use super::{SqliteStore, prepared, rows, unavailable};
+use super::{SqliteStore, control, prepared, rows};
 
 /// One read connection with a snapshot open; it goes back to the others when this is dropped.
 pub(super) struct SqliteView<'a> {
@@ -14,7 +14,7 @@ pub(super) struct SqliteView<'a> {
 
 impl<'a> SqliteView<'a> {
     pub(super) fn new(store: &'a SqliteStore, connection: Connection) -> Result<Self, StoreError> {
-        connection.execute_batch("BEGIN").map_err(unavailable)?;
+        control(&connection, "BEGIN")?;
         Ok(Self { store, connection: Some(connection) })
     }
 }
@@ -36,7 +36,7 @@ impl Snapshot for SqliteView<'_> {}
 impl Drop for SqliteView<'_> {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take()
-            && connection.execute_batch("ROLLBACK").is_ok()
+            && control(&connection, "ROLLBACK").is_ok()
         {
             self.store.put_back(connection);
         }
