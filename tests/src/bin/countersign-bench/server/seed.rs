@@ -1,6 +1,6 @@
 //! Rows straight into the store, by the server's own statements: enrolling a hundred thousand people by messages would take
-//! hours, and what they leave in the tables is the same. A tool of the bench, not shipped: nobody signed for these rows, and the
-//! ledger says nothing of them.
+//! hours, and what they leave in the tables is the same. A tool of the bench, not shipped: nobody signed for these rows. The ledger
+//! says how each of them stands, as it does of those that came by messages.
 
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::Timestamp;
@@ -12,7 +12,8 @@ use countersign_server_core::accounts::{Account, AccountKey};
 use countersign_server_core::instances::Instance;
 use countersign_server_core::keys::{Owner, claim_all};
 use countersign_server_core::ledger::{Ledger, StorageFailure};
-use countersign_server_core::store::{Store, Turn};
+use countersign_server_core::standing::{Subject, Watched};
+use countersign_server_core::store::{Store, Transaction, Turn};
 use countersign_tests::Trouble;
 
 use super::failed;
@@ -22,11 +23,17 @@ use super::keys::{Host, Person};
 const BATCH: usize = 1000;
 
 /// Active accounts, each with one login name: its own.
-pub(super) fn people(store: &dyn Store, people: &[(Person, Cert)], now: Timestamp) -> Result<(), Trouble> {
+pub(super) fn people(
+    store: &dyn Store,
+    ledger: &Ledger,
+    people: &[(Person, Cert)],
+    now: Timestamp,
+) -> Result<(), Trouble> {
     for some in people.chunks(BATCH) {
-        let tx = store.begin(Turn::Alone).map_err(failed)?;
+        let mut tx = store.begin(Turn::Alone).map_err(failed)?;
         for (person, cert) in some {
             let name = &person.account;
+            let mut watched = Watched::of(&*tx, [Subject::account(name)]).map_err(failed)?;
             let login = name.as_str().parse().map_err(failed)?;
             let account = Account::pending(name.clone(), vec![login], vec![Role::User]);
             let primary = certificate::fingerprint(cert).map_err(failed)?;
@@ -36,8 +43,9 @@ pub(super) fn people(store: &dyn Store, people: &[(Person, Cert)], now: Timestam
             if !(added && tx.bind_account(name, &key).map_err(failed)?) {
                 return Err(failed(format!("{name} is there already")));
             }
+            note(&mut *tx, ledger, &mut watched, now)?;
         }
-        tx.commit().map_err(failed)?;
+        commit(tx, ledger)?;
     }
     Ok(())
 }
@@ -45,12 +53,14 @@ pub(super) fn people(store: &dyn Store, people: &[(Person, Cert)], now: Timestam
 /// Active hosts.
 pub(super) fn hosts(
     store: &dyn Store,
+    ledger: &Ledger,
     hosts: &[Host],
     application: &ApplicationName,
     now: Timestamp,
 ) -> Result<(), Trouble> {
-    let tx = store.begin(Turn::Alone).map_err(failed)?;
+    let mut tx = store.begin(Turn::Alone).map_err(failed)?;
     for host in hosts {
+        let mut watched = Watched::of(&*tx, [Subject::instance(&host.fingerprint)]).map_err(failed)?;
         let instance = Instance {
             fingerprint: host.fingerprint.clone(),
             application: application.clone(),
@@ -75,8 +85,28 @@ pub(super) fn hosts(
         if !tx.add_instance(&instance, now).map_err(failed)? {
             return Err(failed("a host is there already"));
         }
+        note(&mut *tx, ledger, &mut watched, now)?;
     }
-    tx.commit().map_err(failed)
+    commit(tx, ledger)
+}
+
+/// The entry that says how a row stands that was just written.
+fn note(
+    tx: &mut dyn Transaction,
+    ledger: &Ledger,
+    watched: &mut Watched,
+    now: Timestamp,
+) -> Result<(), Trouble> {
+    let correlation = CorrelationId::new(&SystemRandom).map_err(failed)?;
+    let mut entry = Entry::new(EntryKind::Bootstrap, now, correlation, Outcome::Noted, "written by a bench");
+    watched.note(&*tx, &mut entry).map_err(failed)?;
+    ledger.append(tx, &entry, None).map(drop).map_err(failed)
+}
+
+fn commit(mut tx: Box<dyn Transaction + '_>, ledger: &Ledger) -> Result<(), Trouble> {
+    let sealed = ledger.seal(&mut *tx).map_err(failed)?;
+    let done = sealed.commit(|| tx.commit().map_err(|error| StorageFailure(error.into())));
+    done.map(drop).map_err(failed)
 }
 
 /// Makes the ledger `size` entries long. They are like those of logins, without evidence.
@@ -99,9 +129,7 @@ pub(super) fn entries(store: &dyn Store, ledger: &Ledger, size: u64, now: Timest
             let _beside = ledger.append(&mut *tx, &entry, None).map_err(failed)?;
             done += 1;
         }
-        let sealed = ledger.seal(&mut *tx).map_err(failed)?;
-        let _proof =
-            sealed.commit(|| tx.commit().map_err(|error| StorageFailure(error.into()))).map_err(failed)?;
+        commit(tx, ledger)?;
     }
     Ok(())
 }

@@ -78,9 +78,9 @@ impl Site {
             ports,
             root,
         };
-        let store = site.store()?;
-        seed::hosts(&*store, &site.hosts, &wishes.application, now)?;
-        seed::people(&*store, &people, now)?;
+        let (store, ledger) = (site.store()?, site.ledger()?);
+        seed::hosts(&*store, &ledger, &site.hosts, &wishes.application, now)?;
+        seed::people(&*store, &ledger, &people, now)?;
         Ok(Self { people: people.into_iter().map(|(person, _)| person).collect(), ..site })
     }
 
@@ -97,7 +97,7 @@ impl Site {
         Ok(Box::new(SqliteStore::open(&self.folder.database(), CrashPoint::never()).map_err(failed)?))
     }
 
-    /// Starts the server, with this policy in place of the default.
+    /// Starts the server, with this document of policies beside the default.
     pub(super) fn start(&self, policy: Option<&str>) -> Result<Running<'_>, Trouble> {
         let config = self.root.path().join("server.toml");
         let mut text = format!(
@@ -105,17 +105,22 @@ impl Site {
             port = self.ports.first(),
             data = self.folder.root().display().to_string(),
         );
-        if let Some(policy) = policy {
-            let path = self.root.path().join("policy.cedar");
-            std::fs::write(&path, policy).map_err(failed)?;
-            text.push_str(&format!("policy = {:?}\n", path.display().to_string()));
-        }
         // All clients are at one address, and they are all there is.
         text.push_str(
             "[limits]\nstrangers_per_minute = 1000000\nhosts_per_second = 1000000\nqueue = 1024\nconnections = 2048\n\
              connections_per_address = 1024\n",
         );
         std::fs::write(&config, text).map_err(failed)?;
+        if let Some(policy) = policy {
+            let path = self.root.path().join("others.cedar");
+            std::fs::write(&path, policy).map_err(failed)?;
+            let mut import = Command::new(target_bin("countersign-server")?);
+            let import = import.args(["policy", "import", "--config"]).arg(&config).arg(&path);
+            let imported = import.output().map_err(failed)?;
+            if !imported.status.success() {
+                return Err(failed(String::from_utf8_lossy(&imported.stderr)));
+            }
+        }
         let log = std::fs::File::create(self.root.path().join("server.log")).map_err(failed)?;
         let process = Command::new(target_bin("countersign-server")?)
             .args(["serve", "--config"])
