@@ -20,7 +20,7 @@ pub(crate) fn is_postgres() -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "how `cargo xtask test` tells a test program where it runs")]
-fn server() -> Option<String> {
+pub(crate) fn server() -> Option<String> {
     std::env::var(SERVER).ok()
 }
 

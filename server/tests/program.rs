@@ -97,6 +97,21 @@ impl Program {
         )
     }
 
+    /// One that may not come up.
+    pub(crate) fn try_start(config: &Path) -> Option<Self> {
+        let mut command = Command::new(BINARY);
+        command.args(["serve", "--config"]).arg(config).stderr(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        let Ok(port) = line.trim().rsplit(':').next().unwrap().parse() else {
+            let _reaped = child.wait();
+            return None;
+        };
+        Some(Self { child, port, said })
+    }
+
     /// One whose log is written to a file.
     pub(crate) fn start_logged(config: &Path, log: &Path) -> Self {
         let log = std::fs::File::create(log).unwrap();

@@ -33,6 +33,8 @@ Commands:
          every fault at every moment of a login; takes many minutes, and is no part of test
   soak load
          a thousand logins by eight programs on three cards, built for release: decisions, memory, descriptors
+  soak servers [MINUTES]
+         two servers on one PostgreSQL under load, both and it killed at any moment: five minutes where no number is given
   soak fuzz [MILLIONS]
          agents and people made of random bytes, against the PAM module, 12 million scripts where no number is given;
          without a number, then also:

@@ -24,6 +24,7 @@ const RUN: &[&str] = &[
     "oathtool",          // an independent opinion on codes by time
     "zbar-tools",        // reads the pictures for authenticator programs
     "python3-aiosmtpd",  // a mail server; tests start their own
+    "postgresql",        // the server's other database; tests start their own
     "openssl",           // a web server with a certificate, for a test
     "gnupg",             // an independent opinion on signatures
     "scdaemon",          // GnuPG's card driver, an independent opinion on cards

@@ -3,16 +3,22 @@
 use std::process::Command;
 
 use crate::step::{Stop, run as run_program, step};
-use crate::workspace::cargo;
+use crate::workspace::{cargo, root, target};
 use crate::{fuzz, module, packages};
 
 /// Installs, builds, and plays `matrix`, which may be followed by the name of one family, `load`, or `fuzz`, which may
-/// be followed by how many million scripts, or by `parsers`, minutes and one of them.
+/// be followed by how many million scripts, or by `parsers`, minutes and one of them, or
+/// `servers`, by how many minutes.
 pub(crate) fn run(words: &[&str]) -> Result<(), Stop> {
     match words {
         ["matrix"] => matrix(None),
         ["matrix", family] => matrix(Some(family)),
         ["load"] => load(),
+        ["servers"] => servers(5),
+        ["servers", minutes] => match minutes.parse() {
+            Ok(minutes @ 1..=600) => servers(minutes),
+            _ => Err(Stop::Usage(format!("`{minutes}` minutes: a number from 1 to 600 is wanted"))),
+        },
         ["fuzz"] => fuzz::run_both(fuzz::MILLIONS).and_then(|()| fuzz::run_parsers(fuzz::MINUTES, None)),
         ["fuzz", "parsers"] => fuzz::run_parsers(fuzz::MINUTES, None),
         ["fuzz", "parsers", minutes, which @ ..] if which.len() < 2 => match minutes.parse() {
@@ -27,7 +33,7 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Stop> {
                 Err(Stop::Usage(format!("`{millions}` million scripts: a number from 1 to 10000 is wanted")))
             }
         },
-        [] => Err(Stop::Usage("which soak: matrix, load, fuzz?".to_owned())),
+        [] => Err(Stop::Usage("which soak: matrix, load, servers, fuzz?".to_owned())),
         [other, ..] => Err(Stop::Usage(format!("there is no soak `{other}`"))),
     }
 }
@@ -48,6 +54,20 @@ fn matrix(family: Option<&str>) -> Result<(), Stop> {
 fn load() -> Result<(), Stop> {
     prepare(&["build", "--release", "--workspace"])?;
     step("load: takes about ten minutes", || run_program(&mut test(&["--release", "--test", "load"])))
+}
+
+/// Two servers on one PostgreSQL, killed while they work: `server/tests/two_servers.rs`.
+fn servers(minutes: u64) -> Result<(), Stop> {
+    prepare(&["build", "--workspace", "--bins"])?;
+    step(&format!("two servers on one database: takes {minutes} minutes and a little"), || {
+        let mut command = Command::new(target()?.join("debug/countersign-with-postgres"));
+        command
+            .args(["cargo", "test", "--workspace", "--test", "server", "two_servers::"])
+            .args(["--", "--ignored", "--nocapture"])
+            .current_dir(root())
+            .env("COUNTERSIGN_SOAK_MINUTES", minutes.to_string());
+        run_program(&mut command)
+    })
 }
 
 /// One of the end-to-end tests that are left out of `cargo xtask test`.

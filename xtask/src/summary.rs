@@ -20,8 +20,8 @@ pub(crate) struct Summary {
 
 impl Summary {
     /// Runs `cargo test`, shows what it says while it says it, and counts.
-    pub(crate) fn of(mut command: Command) -> Result<Self, Stop> {
-        let shown = shown(&command);
+    pub(crate) fn of(command: &mut Command) -> Result<Self, Stop> {
+        let shown = shown(command);
         let failed = |error: std::io::Error| Stop::Failed(format!("`{shown}` could not be run: {error}"));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
         let (Some(results), Some(progress)) = (child.stdout.take(), child.stderr.take()) else {
@@ -58,7 +58,7 @@ impl Summary {
         }
     }
 
-    const fn plus(self, other: Self) -> Self {
+    pub(crate) const fn plus(self, other: Self) -> Self {
         Self {
             passed: self.passed + other.passed,
             failed: self.failed + other.failed,

@@ -48,13 +48,7 @@ impl Connection {
 
     /// Whether the other end is still there, as far as can be seen without asking.
     pub(super) fn is_alive(&self) -> bool {
-        self.finish(async {
-            // Once around, so that the socket is looked at.
-            tokio::task::yield_now().await;
-            Ok(())
-        })
-        .is_ok()
-            && self.is_usable()
+        self.events.look().is_ok_and(|before| before.is_none()) && self.is_usable()
     }
 
     /// Whether another transaction may begin on it. After an error a new connection is cheaper than finding out what is

@@ -79,6 +79,19 @@ impl Events {
         Ok((answer, before))
     }
 
+    /// Takes what has come, and waits for nothing; the first error among it.
+    pub(super) fn look(&self) -> Result<Option<Error>, StoreError> {
+        self.runtime.block_on(async {
+            // Once around the loop, so that it sees the socket.
+            tokio::task::yield_now().await;
+            poll_fn(|cx| {
+                self.drive(cx);
+                Poll::Ready(self.settle(cx))
+            })
+            .await
+        })
+    }
+
     /// Waits for what the server says without being asked; nothing once `stop` is done or the connection is over.
     pub(super) fn hear(&self, stop: impl Future<Output = ()>) -> Option<AsyncMessage> {
         let mut stop = pin!(stop);
