@@ -1,6 +1,6 @@
 //! The server of a site.
 
-use super::{Road, SOON, talk};
+use super::{Road, SOON, TurnedClock, talk};
 use crate::machine::Machine;
 use crate::ports::PortPair;
 use crate::running::Running;
@@ -41,6 +41,8 @@ pub struct Server {
     pub process: Option<Running>,
     /// The road to it, where there is one.
     pub road: Option<Road>,
+    /// Its clock, if it has one of its own from its next start on.
+    pub clock: Option<TurnedClock>,
     // Keeps the port ours.
     _ports: PortPair,
 }
@@ -81,6 +83,7 @@ impl Server {
             shown: shown.clone(),
             process: None,
             road,
+            clock: None,
             _ports: ports,
         })
     }
@@ -102,6 +105,9 @@ impl Server {
     pub fn start(&mut self, machine: &Machine) -> Result<(), Trouble> {
         let mut command = machine.command(crate::target_bin("countersign-server")?);
         command.args(["serve", "--config", &self.config]);
+        if let Some(clock) = &self.clock {
+            clock.give_to(&mut command);
+        }
         let process = machine.spawn("countersign-server", &mut command)?;
         let ready = wait_until("the server to listen", SOON, || {
             Ok(process.log().contains("listening on").then_some(()))

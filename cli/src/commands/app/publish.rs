@@ -22,6 +22,8 @@ pub(crate) struct Publish {
     name: ApplicationName,
 
     /// The version's name, such as 1.4.0.
+    // `--version` is every command's.
+    #[arg(id = "named", value_name = "VERSION")]
     version: VersionName,
 
     /// What is published; only its SHA-256 is sent.

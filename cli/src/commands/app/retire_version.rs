@@ -17,6 +17,8 @@ pub(crate) struct RetireVersion {
     name: ApplicationName,
 
     /// The version's name.
+    // `--version` is every command's.
+    #[arg(id = "named", value_name = "VERSION")]
     version: VersionName,
 
     #[command(flatten)]
