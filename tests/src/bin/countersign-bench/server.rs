@@ -7,6 +7,7 @@
 //! | `server/site.rs` | a server's folder, and its process |
 //! | `server/slice.rs` | requests made beforehand, and what their replies are held to |
 //! | `server/clients.rs` | who sends them |
+//! | `server/postgres.rs` | a PostgreSQL server of its own |
 //! | `server/cost.rs` | processor time and memory of the process |
 //! | `server/primitives.rs` | OpenSSL's bare operations, for comparison |
 //! | `server/rate.rs` | round trips by 1, 8 and 32 clients |
@@ -18,6 +19,7 @@ mod cost;
 mod growth;
 mod keys;
 mod outcome;
+mod postgres;
 mod primitives;
 mod rate;
 mod seed;

@@ -19,6 +19,25 @@ pub(super) struct Cost {
 }
 
 impl Cost {
+    /// Processor time of the living children of a process.
+    pub(super) fn of_children(parent: u32) -> Result<Duration, Trouble> {
+        let mut sum = Duration::ZERO;
+        for entry in std::fs::read_dir("/proc").map_err(failed)?.flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+                continue;
+            };
+            // One may end while we look.
+            let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
+            let own = stat
+                .rsplit_once(')')
+                .and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
+            if own == Some(parent) {
+                sum += Self::of(pid).map_or(Duration::ZERO, |cost| cost.cpu);
+            }
+        }
+        Ok(sum)
+    }
+
     pub(super) fn of(pid: u32) -> Result<Self, Trouble> {
         let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).map_err(failed);
         let stat = read("stat")?;

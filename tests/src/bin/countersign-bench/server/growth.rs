@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use countersign_server::config::Store;
 use countersign_tests::Trouble;
 use serde::Serialize;
 
@@ -26,10 +27,10 @@ const CLIENTS: usize = 8;
 pub(super) fn measure(disk: &Path, plan: Plan) -> Result<Vec<Step>, Trouble> {
     let mut steps = Vec::new();
     for accounts in plan.steps_accounts {
-        let site = Site::make(disk, accounts)?;
+        let site = Site::make(disk, Store::default(), accounts)?;
         steps.push(step(&site, None, ("accounts", accounts as u64), plan)?);
     }
-    let site = Site::make(disk, plan.accounts)?;
+    let site = Site::make(disk, Store::default(), plan.accounts)?;
     for policies in plan.steps_policies {
         steps.push(step(&site, Some(&about_other_things(policies)), ("policies", policies as u64), plan)?);
     }

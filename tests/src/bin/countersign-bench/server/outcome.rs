@@ -51,7 +51,7 @@ impl Outcome {
         if self.rates.is_empty() {
             return;
         }
-        head(text, "", floor);
+        head(text, "");
         for rate in &self.rates {
             line(text, &rate.name, rate, floor);
         }
@@ -74,7 +74,7 @@ impl Outcome {
         for of in ["accounts", "policies", "entries"] {
             let steps: Vec<&Step> = self.growth.iter().filter(|step| step.of == of).collect();
             let [first, .., last] = steps.as_slice() else { continue };
-            head(text, of, self.primitives.floor_us());
+            head(text, of);
             for Step { many, rate, .. } in &steps {
                 line(text, &many.to_string(), rate, self.primitives.floor_us());
             }
@@ -88,19 +88,31 @@ impl Outcome {
     }
 }
 
-fn head(text: &mut String, what: &str, _floor: f64) {
+fn head(text: &mut String, what: &str) {
     let _ = writeln!(
         text,
-        "{what:<18} {:>7} {:>7} {:>8} {:>8} {:>9} {:>9} {:>8} {:>9} {:>8}",
-        "clients", "trips", "checked", "per s", "CPU µs", "/ floor", "p50 ms", "p99 ms", "MiB"
+        "{what:<12} {:>7} {:>7} {:>8} {:>8} {:>9} {:>9} {:>9} {:>9} {:>8} {:>9} {:>8}",
+        "clients",
+        "trips",
+        "checked",
+        "per s",
+        "CPU µs",
+        "/ floor",
+        "database",
+        "clients'",
+        "p50 ms",
+        "p99 ms",
+        "MiB"
     );
 }
 
 fn line(text: &mut String, name: &str, rate: &Rate, floor: f64) {
-    let Rate { clients, trips, checked, per_second, trip, cpu_us, resident_kib, .. } = rate;
+    let Rate { clients, trips, checked, per_second, trip, cpu_us, clients_cpu_us, resident_kib, .. } = rate;
+    let database = rate.database_cpu_us.map_or_else(|| "-".to_owned(), |cpu| format!("{cpu:.0}"));
     let _ = writeln!(
         text,
-        "{name:<18} {clients:>7} {trips:>7} {checked:>8} {per_second:>8.0} {cpu_us:>9.0} {:>9.2} {:>8.2} {:>9.2} {:>8.0}",
+        "{name:<12} {clients:>7} {trips:>7} {checked:>8} {per_second:>8.0} {cpu_us:>9.0} {:>9.2} {database:>9} \
+         {clients_cpu_us:>9.0} {:>8.2} {:>9.2} {:>8.0}",
         cpu_us / floor,
         trip.p50,
         trip.p99,

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use countersign_server::config::Store;
 use countersign_tests::Trouble;
 use serde::Serialize;
 
 use super::Plan;
 use super::clients;
 use super::failed;
+use super::postgres::Cluster;
 use super::site::{Running, Site};
 use super::slice;
 use crate::progress;
@@ -29,30 +31,48 @@ pub(crate) struct Rate {
     pub(crate) trip: Spread,
     /// Processor time of the server for each, in microseconds.
     pub(crate) cpu_us: f64,
+    /// Processor time of the database's own processes for each, where it has any.
+    pub(crate) database_cpu_us: Option<f64>,
     /// Processor time of the clients for each: they run on the same cores.
     pub(crate) clients_cpu_us: f64,
     pub(crate) resident_kib: u64,
 }
 
-/// On a server with the default policy.
+/// On a server with the default policy, by each kind of database.
 pub(super) fn measure(disk: &Path, plan: Plan) -> Result<Vec<Rate>, Trouble> {
-    let site = Site::make(disk, plan.accounts)?;
+    let mut rates = by("SQLite", disk, Store::default(), None, plan)?;
+    match Cluster::start(disk)? {
+        Some(cluster) => rates.extend(by("PostgreSQL", disk, cluster.database()?, Some(&cluster), plan)?),
+        None => progress("PostgreSQL is not installed, and left out"),
+    }
+    Ok(rates)
+}
+
+fn by(
+    name: &str,
+    disk: &Path,
+    store: Store,
+    cluster: Option<&Cluster>,
+    plan: Plan,
+) -> Result<Vec<Rate>, Trouble> {
+    let site = Site::make(disk, store, plan.accounts)?;
     let running = site.start(None)?;
-    progress(&format!("server {} with {} accounts", running.pid(), plan.accounts));
-    let mut meter = Meter::of(&running);
+    progress(&format!("{name}: server {} with {} accounts", running.pid(), plan.accounts));
+    let mut meter = Meter { cluster, ..Meter::of(&running) };
     meter.warm_up()?;
-    plan.trips.into_iter().map(|(clients, trips)| meter.rate("SQLite", clients, trips)).collect()
+    plan.trips.into_iter().map(|(clients, trips)| meter.rate(name, clients, trips)).collect()
 }
 
 /// One running server, and how many of its people's logins were sent so far.
 pub(super) struct Meter<'a> {
     running: &'a Running<'a>,
+    cluster: Option<&'a Cluster>,
     sent: usize,
 }
 
 impl<'a> Meter<'a> {
     pub(super) const fn of(running: &'a Running<'a>) -> Self {
-        Self { running, sent: 0 }
+        Self { running, cluster: None, sent: 0 }
     }
 
     /// Each account once, or two thousand of them: what is kept in memory is there afterwards.
@@ -64,18 +84,20 @@ impl<'a> Meter<'a> {
     /// Sends so many logins by so many clients.
     pub(super) fn rate(&mut self, name: &str, clients: usize, trips: usize) -> Result<Rate, Trouble> {
         let site = self.running.site;
-        let (mut took, mut cpu, mut own) = (0.0, 0.0, 0.0);
+        let (mut took, mut cpu, mut own, mut database) = (0.0, 0.0, 0.0, 0.0);
+        let database_cpu = || self.cluster.map_or(Ok(0.0), Cluster::cpu);
         let (mut each, mut checked, mut resident_kib) = (Vec::with_capacity(trips), 0, 0);
         while each.len() < trips {
             let many = SLICE.min(trips - each.len());
             let requests = slice::make(site, self.sent, many)?;
             self.sent += many;
-            let (before, own_before) = (self.running.cost()?, own_cpu()?);
+            let (before, own_before, database_before) = (self.running.cost()?, own_cpu()?, database_cpu()?);
             let sent = clients::send(self.running.address, &requests, clients)?;
             let (after, own_after) = (self.running.cost()?, own_cpu()?);
             took += sent.took.as_secs_f64();
             cpu += (after.cpu - before.cpu).as_secs_f64();
             own += own_after - own_before;
+            database += database_cpu()? - database_before;
             resident_kib = after.resident_kib;
             for (number, reply) in &sent.replies {
                 let check = requests.get(*number).and_then(|request| request.check.as_ref());
@@ -94,6 +116,7 @@ impl<'a> Meter<'a> {
             per_second: trips as f64 / took,
             trip: Spread::of(each),
             cpu_us: per(cpu),
+            database_cpu_us: self.cluster.map(|_| per(database)),
             clients_cpu_us: per(own),
             resident_kib,
         };

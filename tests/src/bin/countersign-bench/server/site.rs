@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_protocol::certificate::{self, Cert};
@@ -11,10 +12,11 @@ use countersign_protocol::ids::Fingerprint;
 use countersign_protocol::ledger::LedgerKey;
 use countersign_protocol::message::result::ApplicationBundle;
 use countersign_protocol::random::SystemRandom;
+use countersign_server::config;
 use countersign_server::data::DataFolder;
 use countersign_server::init::{Wishes, init};
 use countersign_server::open::keys;
-use countersign_server::store::sqlite::{CrashPoint, SqliteStore};
+use countersign_server::store::CrashPoint;
 use countersign_server_core::ledger::Ledger;
 use countersign_server_core::store::Store;
 use countersign_tests::{PortPair, Trouble, target_bin, wait_until};
@@ -36,6 +38,7 @@ pub(super) struct Site {
     pub(super) hosts: Vec<Host>,
     pub(super) people: Vec<Person>,
     folder: DataFolder,
+    store: config::Store,
     ports: PortPair,
     root: TempDir,
 }
@@ -48,8 +51,8 @@ pub(super) struct Running<'a> {
 }
 
 impl Site {
-    /// A new server below `disk` with so many accounts.
-    pub(super) fn make(disk: &Path, accounts: usize) -> Result<Self, Trouble> {
+    /// A new server below `disk` with so many accounts, and its database there or where `store` says.
+    pub(super) fn make(disk: &Path, store: config::Store, accounts: usize) -> Result<Self, Trouble> {
         let root = tempfile::Builder::new().prefix("countersign-bench-").tempdir_in(disk).map_err(failed)?;
         let folder = DataFolder::at(root.path().join("data"));
         let ports = PortPair::claim()?;
@@ -60,7 +63,7 @@ impl Site {
             application: "countersign".parse().map_err(failed)?,
             administrator: "admin".parse().map_err(failed)?,
             logins: Vec::new(),
-            store: countersign_server::config::Store::default(),
+            store: store.clone(),
         };
         let made = init(&folder, &wishes, &SystemClock, &SystemRandom).map_err(failed)?;
         let now = SystemClock.now();
@@ -75,10 +78,11 @@ impl Site {
             hosts,
             people: Vec::new(),
             folder,
+            store,
             ports,
             root,
         };
-        let (store, ledger) = (site.store()?, site.ledger()?);
+        let (store, ledger) = (site.open_store()?, site.ledger()?);
         seed::hosts(&*store, &ledger, &site.hosts, &wishes.application, now)?;
         seed::people(&*store, &ledger, &people, now)?;
         Ok(Self { people: people.into_iter().map(|(person, _)| person).collect(), ..site })
@@ -86,15 +90,16 @@ impl Site {
 
     /// Makes the ledger so long.
     pub(super) fn fill_ledger(&self, entries: u64) -> Result<(), Trouble> {
-        seed::entries(&*self.store()?, &self.ledger()?, entries, SystemClock.now())
+        seed::entries(&*self.open_store()?, &self.ledger()?, entries, SystemClock.now())
     }
 
     fn ledger(&self) -> Result<Ledger, Trouble> {
         Ok(keys(&self.folder).map_err(failed)?.ledger)
     }
 
-    fn store(&self) -> Result<Box<dyn Store>, Trouble> {
-        Ok(Box::new(SqliteStore::open(&self.folder.database(), CrashPoint::never()).map_err(failed)?))
+    fn open_store(&self) -> Result<Arc<dyn Store>, Trouble> {
+        let database = self.store.database(&self.folder).map_err(failed)?;
+        database.open(CrashPoint::never()).map_err(failed)
     }
 
     /// Starts the server, with this document of policies beside the default.
@@ -110,6 +115,9 @@ impl Site {
             "[limits]\nstrangers_per_minute = 1000000\nhosts_per_second = 1000000\nqueue = 1024\nconnections = 2048\n\
              connections_per_address = 1024\n",
         );
+        if let Some(address) = self.store.postgres.clone() {
+            text.push_str(&format!("[store]\npostgres = {:?}\n", String::from(address)));
+        }
         std::fs::write(&config, text).map_err(failed)?;
         if let Some(policy) = policy {
             let path = self.root.path().join("others.cedar");
