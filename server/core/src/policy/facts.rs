@@ -1,6 +1,7 @@
 //! What a decision is made from, and how Cedar sees it.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::{LazyLock, PoisonError, RwLock};
 
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression, Schema,
@@ -275,8 +276,23 @@ fn weekday(time: Timestamp) -> i64 {
 }
 
 fn uid(kind: &str, id: &str) -> Result<EntityUid, String> {
-    let kind: EntityTypeName = kind.parse().map_err(|_| format!("{kind} is no entity type"))?;
-    Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
+    Ok(EntityUid::from_type_name_and_id(named_type(kind)?, EntityId::new(id)))
+}
+
+/// The names of entity types, each read once: Cedar reads one with the whole grammar.
+fn named_type(kind: &str) -> Result<EntityTypeName, String> {
+    /// More than the schema has.
+    const MOST: usize = 64;
+    static NAMED: LazyLock<RwLock<HashMap<String, EntityTypeName>>> = LazyLock::new(RwLock::default);
+    if let Some(named) = NAMED.read().unwrap_or_else(PoisonError::into_inner).get(kind) {
+        return Ok(named.clone());
+    }
+    let named: EntityTypeName = kind.parse().map_err(|_| format!("{kind} is no entity type"))?;
+    let mut all = NAMED.write().unwrap_or_else(PoisonError::into_inner);
+    if all.len() < MOST {
+        all.insert(kind.to_owned(), named.clone());
+    }
+    Ok(named)
 }
 
 fn entity<'a>(
