@@ -130,7 +130,11 @@ pub fn init(
     let store = database.create()?;
     let mut tx = store.begin(Turn::Alone)?;
     Custody { store: &*store, ledger: &ledger, store_key: &store_key, random }.put(&*tx, 1, &own, now)?;
-    let first = [Subject::account(&wishes.administrator), Subject::application(&wishes.application)];
+    let first = [
+        Subject::account(&wishes.administrator),
+        Subject::application(&wishes.application),
+        Subject::policy(policy::DEFAULT_NAME),
+    ];
     let mut watched = Watched::of(&*tx, first)?;
     let policy = policy::first(&*tx, now)?.ok_or_else(taken)?;
     let account =

@@ -7,6 +7,7 @@ use countersign_protocol::message::result::PolicyVersion;
 use countersign_protocol::random::{NoRandomness, Random};
 use countersign_server_core::ledger::{Ledger, LedgerWriteError, StorageFailure};
 use countersign_server_core::policy::{self, By, Change};
+use countersign_server_core::standing::{Subject, Watched};
 use countersign_server_core::stop::Stop;
 use countersign_server_core::store::{Store, StoreError, Turn};
 
@@ -45,6 +46,8 @@ pub fn import(
 ) -> Result<Vec<(PolicyVersion, bool)>, ImportError> {
     let now = clock.now();
     let mut tx = store.begin(Turn::Alone)?;
+    let subjects = changes.iter().map(|change| Subject::policy(change.name.as_str()));
+    let mut watched = Watched::of(&*tx, subjects)?;
     let changed = policy::change(&*tx, changes, By::Console { alone }, now)?.map_err(ImportError::Refused)?;
     for (version, _) in changed.versions.iter().filter(|(_, changed)| *changed) {
         let said = match version.digest {
@@ -54,6 +57,7 @@ pub fn import(
         let correlation = CorrelationId::new(random)?;
         let mut entry = Entry::new(EntryKind::Bootstrap, now, correlation, Outcome::Noted, said);
         policy::record(&mut entry, version);
+        watched.note_one(&*tx, &Subject::policy(version.name.as_str()), &mut entry)?;
         let _beside = ledger.append(&mut *tx, &entry, None)?;
     }
     let proof =

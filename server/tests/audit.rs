@@ -51,6 +51,11 @@ fn an_edit_of_the_database_is_an_alarm_that_names_row_and_column() {
         ("DELETE FROM accounts WHERE name = 'ana'", "account/ana", "the row is gone"),
         ("UPDATE instances SET signing_key = 'X'", "instance/", "signing-key is \"X\""),
         ("UPDATE instances SET state = 'revoked'", "instance/", "state is \"revoked\""),
+        (
+            "UPDATE policy_changes SET text = text || 'permit (principal, action, resource);'",
+            "policy/default",
+            "changes is",
+        ),
         ("UPDATE applications SET certificate = x'00'", "application/countersign", "certificate is"),
     ] {
         let server = Server::new();

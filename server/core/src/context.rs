@@ -118,6 +118,11 @@ impl<'a> Context<'a> {
         Ok(self.policy.get_or_init(|| policy).clone())
     }
 
+    /// A policy document that the last audit found edited.
+    pub(crate) fn edited_policy(&self) -> Option<String> {
+        self.core.verdict().edited_policy()
+    }
+
     /// Whether the last audit found that this row was edited.
     pub(crate) fn distrusts(&self, subject: &Subject) -> bool {
         self.core.verdict().distrusts(subject)

@@ -215,7 +215,8 @@ fn rule(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Ruling, Stop> {
         return Ok(deny(reason.into(), Vec::new(), "instance-not-forked"));
     }
     let rows = [Subject::account(&job.account.name), Subject::instance(&job.instance.fingerprint)];
-    if let Some(row) = rows.iter().find(|row| ctx.distrusts(row)) {
+    let edited = rows.iter().find(|row| ctx.distrusts(row)).map(ToString::to_string);
+    if let Some(row) = edited.or_else(|| ctx.edited_policy()) {
         let reason = format!(
             "{row} was changed in the server's database and not by a request. Nothing goes by it until an administrator \
              of the server has looked: countersign-server check"

@@ -63,6 +63,14 @@ impl Verdict {
         said.as_ref().and_then(|said| said.as_ref().err().cloned())
     }
 
+    /// A policy document that the last audit found edited, if there is one. What anybody may do is not known then.
+    #[must_use]
+    pub fn edited_policy(&self) -> Option<String> {
+        let said = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(Ok(report)) = said.as_ref() else { return None };
+        report.findings.iter().map(|finding| &finding.row).find(|row| row.starts_with("policy/")).cloned()
+    }
+
     /// Whether the last audit found this row edited. Nothing is granted by it until it was looked into.
     #[must_use]
     pub fn distrusts(&self, subject: &Subject) -> bool {

@@ -25,11 +25,14 @@ pub enum Collection {
     Documents,
     /// Hosts.
     Instance,
+    /// Policy documents.
+    Policy,
 }
 
 impl Collection {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Account, Self::Application, Self::Documents, Self::Instance];
+    pub const ALL: [Self; 5] =
+        [Self::Account, Self::Application, Self::Documents, Self::Instance, Self::Policy];
 
     /// The word in resources and entries.
     #[must_use]
@@ -39,6 +42,7 @@ impl Collection {
             Self::Application => "application",
             Self::Documents => "collection",
             Self::Instance => "instance",
+            Self::Policy => "policy",
         }
     }
 }
@@ -60,6 +64,12 @@ impl Subject {
     #[must_use]
     pub fn documents(name: &CollectionName) -> Self {
         Self { collection: Collection::Documents, name: name.to_string() }
+    }
+
+    /// A policy document.
+    #[must_use]
+    pub fn policy(name: &str) -> Self {
+        Self { collection: Collection::Policy, name: name.to_owned() }
     }
 
     /// An instance.

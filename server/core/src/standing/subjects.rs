@@ -97,6 +97,7 @@ fn of_statement(tx: &dyn Transaction, statement: &Statement) -> Result<Vec<Subje
                 waiting.iter().map(|instance| Subject::instance(&instance.fingerprint)).collect()
             }
         },
+        "policy" => vec![Subject::policy(name)],
         "key" => match name.parse::<Fingerprint>().ok().map(|key| tx.owner(&key)).transpose()?.flatten() {
             Some(Owner::Account(owner)) => account(Some(owner)),
             _ => Vec::new(),

@@ -47,7 +47,29 @@ impl Watched {
     /// # Errors
     /// [`StoreError`].
     pub fn note<R: StandingRead + ?Sized>(&mut self, store: &R, entry: &mut Entry) -> Result<(), StoreError> {
-        for (subject, before) in &mut self.0 {
+        self.note_those(store, |_| true, entry)
+    }
+
+    /// The same of one of them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn note_one<R: StandingRead + ?Sized>(
+        &mut self,
+        store: &R,
+        subject: &Subject,
+        entry: &mut Entry,
+    ) -> Result<(), StoreError> {
+        self.note_those(store, |other| other == subject, entry)
+    }
+
+    fn note_those<R: StandingRead + ?Sized>(
+        &mut self,
+        store: &R,
+        is_wanted: impl Fn(&Subject) -> bool,
+        entry: &mut Entry,
+    ) -> Result<(), StoreError> {
+        for (subject, before) in self.0.iter_mut().filter(|(subject, _)| is_wanted(subject)) {
             let now = store.standing(subject)?;
             if now == *before {
                 continue;

@@ -60,12 +60,14 @@ const INSTANCE: &[Column] = &[
     Text("successor"),
 ];
 
+/// The table, its key and its columns. Of policy documents every change is a row of its own, which lies beside them.
 const fn table(collection: Collection) -> (&'static str, &'static str, &'static [Column]) {
     match collection {
         Collection::Account => ("accounts", "name", ACCOUNT),
         Collection::Application => ("applications", "name", APPLICATION),
         Collection::Documents => ("collections", "name", DOCUMENTS),
         Collection::Instance => ("instances", "fingerprint", INSTANCE),
+        Collection::Policy => ("policy_changes", "name", &[]),
     }
 }
 
@@ -89,8 +91,10 @@ impl Column {
     }
 }
 
-fn names(columns: &[Column]) -> String {
-    columns.iter().map(|column| column.name()).collect::<Vec<_>>().join(", ")
+/// The key, and the columns behind it.
+fn names(key: &str, columns: &[Column]) -> String {
+    let columns = columns.iter().map(|column| column.name());
+    [key].into_iter().chain(columns).collect::<Vec<_>>().join(", ")
 }
 
 impl<D: Reading> Sql<D> {
@@ -102,7 +106,7 @@ impl<D: Reading> Sql<D> {
         (first, last): (&str, &str),
         into: &mut BTreeMap<String, Standing>,
     ) -> Result<(), StoreError> {
-        let sql = format!("SELECT {key}, {} FROM {table} WHERE {key} >= $1 AND {key} <= $2", names(columns));
+        let sql = format!("SELECT {} FROM {table} WHERE {key} >= $1 AND {key} <= $2", names(key, columns));
         let rows = self.read_all(&sql, (first, last), |row| {
             let mut part = Standing::default();
             columns.iter().try_for_each(|column| column.put(prefix, row, &mut part))?;
@@ -160,6 +164,22 @@ impl<D: Reading> Sql<D> {
         })
     }
 
+    /// Every change of policy documents in this range.
+    fn beside_policies(
+        &self,
+        range: (&str, &str),
+        into: &mut BTreeMap<String, Standing>,
+    ) -> Result<(), StoreError> {
+        let changes = "SELECT name, epoch, version, digest, text FROM policy_changes
+             WHERE name >= $1 AND name <= $2 ORDER BY name, version";
+        self.listed(changes, "changes", range, into, |row| {
+            let digest = row.get::<Option<Vec<u8>>>(3)?.unwrap_or_default();
+            let text = row.get::<Option<String>>(4)?.map(|text| Digest::of(text.as_bytes()).to_string());
+            let (epoch, version) = (row.get::<i64>(1)?, row.get::<i64>(2)?);
+            Ok(format!("{epoch}:{version}:{}:{}", Digest::of(&digest), text.unwrap_or_default()))
+        })
+    }
+
     /// A list for each row: its name first, then what `item` makes of the rest.
     fn listed(
         &self,
@@ -193,6 +213,7 @@ impl<D: Reading> Sql<D> {
             Collection::Application => self.beside_applications(range, into),
             Collection::Documents => self.beside_documents(range, into),
             Collection::Instance => Ok(()),
+            Collection::Policy => self.beside_policies(range, into),
         }
     }
 }
@@ -200,7 +221,7 @@ impl<D: Reading> Sql<D> {
 impl<D: Reading> StandingRead for Sql<D> {
     fn standing(&self, of: &Subject) -> Result<Option<Standing>, StoreError> {
         let (table, key, columns) = table(of.collection);
-        let sql = format!("SELECT {} FROM {table} WHERE {key} = $1", names(columns));
+        let sql = format!("SELECT {} FROM {table} WHERE {key} = $1", names(key, columns));
         let found = self.read(&sql, [of.name.as_str()], |row| {
             let mut standing = Standing::default();
             columns.iter().try_for_each(|column| column.put("", row, &mut standing))?;
@@ -219,8 +240,10 @@ impl<D: Reading> StandingRead for Sql<D> {
         most: u64,
     ) -> Result<Vec<(String, Standing)>, StoreError> {
         let (table, key, columns) = table(collection);
-        let sql =
-            format!("SELECT {key}, {} FROM {table} WHERE {key} > $1 ORDER BY {key} LIMIT $2", names(columns));
+        let sql = format!(
+            "SELECT DISTINCT {0} FROM {table} WHERE {key} > $1 ORDER BY {key} LIMIT $2",
+            names(key, columns)
+        );
         let rows = self.read_all(&sql, (after, number(most)?), |row| {
             let mut standing = Standing::default();
             columns.iter().try_for_each(|column| column.put("", row, &mut standing))?;
