@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::Digest;
 use countersign_protocol::ledger::{ExportReport, LedgerError};
-use countersign_server_core::store::{Store as _, StoreError, Turn};
+use countersign_server_core::store::{Store, StoreError, Turn};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{DataError, DataFolder, read_private, write_private};
@@ -148,14 +148,10 @@ pub fn restore(from: &Path, folder: &DataFolder, now: Timestamp) -> Result<Resto
     std::fs::copy(backup.database(), &unproven).map_err(io)?;
     let report = {
         let store = SqliteStore::open(&unproven, CrashPoint::never())?;
-        let report = proof::whole(&store, &keys)?;
+        let report = proven(&store, &keys, now)?;
         if (report.size, report.root) != (label.entries, label.root) {
             return Err(BackupError::Label(label_of(from), "its ledger is not the one that it names".into()));
         }
-        // What was answered after the backup is not remembered: until it can no more come again, nothing is taken.
-        let tx = store.begin(Turn::Alone)?;
-        tx.forget(now)?;
-        tx.commit()?;
         store.close()?;
         report
     };
@@ -163,6 +159,19 @@ pub fn restore(from: &Path, folder: &DataFolder, now: Timestamp) -> Result<Resto
     std::fs::rename(&unproven, folder.database()).map_err(io)?;
     sync(folder.root())?;
     Ok(Restored { label, report })
+}
+
+/// Checks a database that was put back by its own means, and lets nothing be taken until what was answered after the backup
+/// can no more come again.
+///
+/// # Errors
+/// [`BackupError`].
+pub fn proven(store: &dyn Store, keys: &Keys, now: Timestamp) -> Result<ExportReport, BackupError> {
+    let report = proof::whole(store, keys)?;
+    let tx = store.begin(Turn::Alone)?;
+    tx.forget(now)?;
+    tx.commit()?;
+    Ok(report)
 }
 
 fn label_of(folder: &Path) -> PathBuf {

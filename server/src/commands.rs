@@ -7,6 +7,7 @@ mod config_show;
 mod init;
 mod invite;
 mod key;
+mod migrate;
 mod own_files;
 mod policy;
 mod restore;
@@ -46,6 +47,9 @@ enum Command {
     Invite(invite::InviteArguments),
     /// Make a token with which one host enrols, or gets a new key, where no host is left to administer from.
     Token(token::TokenArguments),
+    /// Move the database to another kind of store.
+    #[command(subcommand)]
+    Migrate(migrate::MigrateCommand),
     /// Copy the database while the server runs, and check the copy.
     Backup(backup::BackupArguments),
     /// Put a backup into an empty data folder, after checking all of it.
@@ -124,6 +128,7 @@ impl Arguments {
             Command::Serve(arguments) => serve::run(arguments),
             Command::Invite(arguments) => invite::run(&arguments),
             Command::Token(arguments) => token::run(&arguments),
+            Command::Migrate(command) => migrate::run(&command),
             Command::Backup(arguments) => backup::run(&arguments),
             Command::Restore(arguments) => restore::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),

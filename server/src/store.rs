@@ -1,6 +1,7 @@
 //! Databases behind the core's `Store` trait.
 
 mod faults;
+pub mod moving;
 pub mod postgres;
 mod sql;
 pub mod sqlite;

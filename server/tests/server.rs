@@ -32,6 +32,7 @@ mod killed_between_writes;
 mod ledger;
 mod lost_connections;
 mod malformed;
+mod moving;
 mod offline;
 mod outbox;
 mod own_keys;

@@ -75,6 +75,11 @@ impl PostgresStore {
         Ok(Self { address, idle: Mutex::new(vec![connection]), listening: Mutex::default(), own, crash })
     }
 
+    /// A transaction that nobody else writes beside.
+    pub(super) fn writing(&self) -> Result<Sql<PostgresTransaction<'_>>, StoreError> {
+        Ok(Sql(PostgresTransaction::begin(self, self.connection()?, Turn::Alone)?))
+    }
+
     /// A connection that was alive a moment ago.
     fn connection(&self) -> Result<Connection, StoreError> {
         loop {

@@ -22,6 +22,7 @@ use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
 use self::group::Writer;
 use self::transaction::SqliteTransaction;
 use self::view::SqliteView;
+use super::moving;
 use super::sql::{Row, Sql, Value};
 
 mod embedded {
@@ -62,6 +63,12 @@ impl SqliteStore {
     fn connect(path: &Path, crash: CrashPoint) -> Result<Self, StoreError> {
         let opened = |error: rusqlite::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
         let mut writer = writer(path).map_err(opened)?;
+        if moving::is_moved(&writer)? {
+            return Err(StoreError::Unavailable(format!(
+                "{}: this database was moved to PostgreSQL; name that in [store] of server.toml",
+                path.display()
+            )));
+        }
         embedded::migrations::runner()
             .run(&mut writer)
             .map_err(|error| StoreError::Corrupt(format!("{}: its tables: {error}", path.display())))?;

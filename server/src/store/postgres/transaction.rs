@@ -12,7 +12,7 @@ use super::connection::Connection;
 const TURN: &str = "(1668509551, 1)";
 
 /// A connection with a transaction open; it goes back to the others when this is dropped.
-pub(super) struct PostgresTransaction<'a> {
+pub(in crate::store) struct PostgresTransaction<'a> {
     store: &'a PostgresStore,
     connection: Option<Connection>,
 }

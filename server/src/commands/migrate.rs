@@ -1,0 +1,59 @@
+//! `countersign-server migrate`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{CommandError, own_files, print};
+use crate::proof;
+use crate::store::moving::{Moved, to_postgres};
+use crate::store::postgres::Address;
+use crate::store::{CrashPoint, Database};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum MigrateCommand {
+    /// Move everything from the file in the data folder to an empty database on a PostgreSQL server.
+    SqliteToPostgres(ToPostgres),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ToPostgres {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The database: "host=… user=… dbname=…".
+    #[arg(long, value_name = "ADDRESS")]
+    to: String,
+}
+
+pub(super) fn run(command: &MigrateCommand) -> Result<(), CommandError> {
+    let MigrateCommand::SqliteToPostgres(ToPostgres { config, to }) = command;
+    let wrong = |error: &dyn std::fmt::Display| CommandError::Data(error.to_string());
+    let address: Address =
+        to.parse().map_err(|error| CommandError::Configuration(format!("--to: {error}")))?;
+    let (folder, keys) = own_files::keys(config)?;
+    let file = folder.database();
+    // Brings its tables up to this program's, and refuses one that was moved.
+    Database::Sqlite(file.clone()).open(CrashPoint::never()).map_err(|error| wrong(&error))?;
+    let Moved { rows, entries, root, before } =
+        to_postgres(&file, &address, &keys.ledger).map_err(|error| wrong(&error))?;
+    let store = Database::Postgres(address).open(CrashPoint::never()).map_err(|error| wrong(&error))?;
+    let report = proof::whole(&*store, &keys).map_err(|error| wrong(&error))?;
+    let count: u64 = rows.values().sum();
+    let earlier = if before { " It had been moved before; the file was not marked yet." } else { "" };
+    print(&format!(
+        "\
+Everything is on PostgreSQL: {count} rows of {tables} tables; the ledger holds, {entries} entries, {statements} statements,
+root {root}.{earlier}
+The file {file} is marked: nothing is recorded in it any more. Delete it when you have a backup.
+Next: in {config}
+  [store]
+  postgres = {to:?}
+",
+        tables = rows.len(),
+        statements = report.statements,
+        file = file.display(),
+        config = config.display(),
+    ));
+    Ok(())
+}
