@@ -70,3 +70,54 @@ fn a_policy_that_cannot_be_read_is_refused_and_told_with_its_place() {
     show.args(["policy", "show", "--config", site.server.config(), "default"]);
     assert!(!talk(&show, &[], SOON).unwrap().success().unwrap().shown.contains("dayofweek"));
 }
+
+const CLOSED: &str = "@id(\"closed\") @reason(\"Closed for today.\")\nforbid (principal, action == Action::\"open-session\", resource)\n\
+     unless { principal.roles.contains(\"administrator\") };\n";
+
+#[test]
+fn a_document_is_tried_put_and_explained_by_its_administrator_and_its_denial_to_its_person() {
+    let machine = Machine::start().unwrap();
+    let scene = Scene::on(&machine, HostKey::Sealed).unwrap();
+    machine.write("/run/closed.cedar", CLOSED, 0o644).unwrap();
+    let put = ["policy", "put", "/run/closed.cedar", "--new"];
+    let pin = [("PIN for", Person::PIN)];
+    let ana = |arguments: &[&str]| talk(&scene.ana.countersign(arguments).unwrap(), &pin, SOON).unwrap();
+
+    // Tried first: she is told before her PIN that nothing comes of it, and nothing does.
+    let tried = scene.olga.administer(&[&put[..], &["--dry-run"]].concat()).unwrap().shown;
+    let (note, asked) =
+        (tried.find("as a dry run: nothing is changed").unwrap(), tried.find("PIN for").unwrap());
+    assert!(note < asked && tried.contains("It would be allowed: You are an administrator."), "{tried}");
+    scene.ana_logs_in().unwrap();
+    let refused =
+        talk(&scene.olga.countersign(&["card", "factory-reset", "--dry-run"]).unwrap(), &[], SOON).unwrap();
+    assert_eq!(refused.code(), Some(2), "what no server decides cannot be tried: {}", refused.shown);
+
+    let said = scene.olga.administer(&put).unwrap().shown;
+    assert!(said.contains("The policy document closed is in force, as version 1."), "{said}");
+    let denied = ana(&["login", "try"]);
+    assert_eq!(denied.code(), Some(3), "{}", denied.shown);
+    assert!(denied.shown.contains("Closed for today."), "{}", denied.shown);
+    let (_, quoted) = denied.shown.split_once("quote ").unwrap();
+    let id: String = quoted.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+
+    let why = scene.olga.administer(&["policy", "explain", &id]).unwrap().shown;
+    for words in [
+        "Denied by the policies of epoch 2: Closed for today.",
+        "Forbidden by closed in closed: Closed for today.",
+        "the account's roles would have to hold administrator; the account's roles: user",
+        "Permitted by login-bound-to-account in default",
+    ] {
+        assert!(why.contains(words), "{words:?} is not in: {why}");
+    }
+    let hers = ana(&["policy", "explain", &id]);
+    assert_eq!(hers.code(), Some(3));
+    assert!(hers.shown.contains("No policy lets account ana explain policy/all."), "{}", hers.shown);
+    let hers = ana(&["policy", "explain", "--mine", &id]).success().unwrap().shown;
+    assert!(hers.contains(": Closed for today.") && !hers.contains("Forbidden by"), "{hers}");
+
+    let listed = scene.olga.administer(&["policy", "list"]).unwrap().shown;
+    assert!(listed.contains("closed") && listed.contains(&scene.site.server.administrator), "{listed}");
+    scene.olga.administer(&["policy", "rm", "closed", "--over", "1"]).unwrap();
+    scene.ana_logs_in().unwrap();
+}
