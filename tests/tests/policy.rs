@@ -81,7 +81,9 @@ fn a_document_is_tried_put_and_explained_by_its_administrator_and_its_denial_to_
     machine.write("/run/closed.cedar", CLOSED, 0o644).unwrap();
     let put = ["policy", "put", "/run/closed.cedar", "--new"];
     let pin = [("PIN for", Person::PIN)];
-    let ana = |arguments: &[&str]| talk(&scene.ana.countersign(arguments).unwrap(), &pin, SOON).unwrap();
+    let with_her_card = [("Which card", "2"), pin[0]];
+    let ana =
+        |arguments: &[&str]| talk(&scene.ana.countersign(arguments).unwrap(), &with_her_card, SOON).unwrap();
 
     // Tried first: she is told before her PIN that nothing comes of it, and nothing does.
     let tried = scene.olga.administer(&[&put[..], &["--dry-run"]].concat()).unwrap().shown;
@@ -95,7 +97,7 @@ fn a_document_is_tried_put_and_explained_by_its_administrator_and_its_denial_to_
 
     let said = scene.olga.administer(&put).unwrap().shown;
     assert!(said.contains("The policy document closed is in force, as version 1."), "{said}");
-    let denied = ana(&["login", "try"]);
+    let denied = talk(&scene.ana.countersign(&["login", "try"]).unwrap(), &pin, SOON).unwrap();
     assert_eq!(denied.code(), Some(3), "{}", denied.shown);
     assert!(denied.shown.contains("Closed for today."), "{}", denied.shown);
     let (_, quoted) = denied.shown.split_once("quote ").unwrap();
