@@ -161,7 +161,8 @@ pub async fn serve(offer: Offer, core: Arc<Core>, stop: impl Future<Output = ()>
         (threads / 2).max(1),
         stopping.clone(),
     );
-    let most = Most { workers: threads * 2, queue: usize::from(limits.queue) };
+    // Half of them work; the others wait for the disk, several for one commit.
+    let most = Most { workers: threads * 4, queue: usize::from(limits.queue) };
     let (metrics, proxies) = (Arc::new(Metrics::new()), Proxies::from(proxy));
     let edge = Edge {
         door,

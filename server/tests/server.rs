@@ -36,6 +36,7 @@ mod moving;
 mod offline;
 mod outbox;
 mod own_keys;
+mod pinned;
 mod policy;
 mod program;
 mod recovery;
