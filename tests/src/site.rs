@@ -78,6 +78,29 @@ impl<'m> Site<'m> {
     /// # Errors
     /// Whatever did not start, with what it said.
     pub fn by(way: Way, machine: &'m Machine, readers: usize, host_key: HostKey) -> Result<Self, Trouble> {
+        Self::with_server(|| Server::init(machine, way, None), machine, readers, host_key)
+    }
+
+    /// The same, with a server that keeps everything in the PostgreSQL database at `address`.
+    ///
+    /// # Errors
+    /// Whatever did not start, with what it said.
+    pub fn on_postgres(
+        address: &str,
+        machine: &'m Machine,
+        readers: usize,
+        host_key: HostKey,
+    ) -> Result<Self, Trouble> {
+        let server = || Server::init(machine, Way::Straight, Some(address));
+        Self::with_server(server, machine, readers, host_key)
+    }
+
+    fn with_server(
+        server: impl FnOnce() -> Result<Server, Trouble>,
+        machine: &'m Machine,
+        readers: usize,
+        host_key: HostKey,
+    ) -> Result<Self, Trouble> {
         machine.start_pcscd(readers + 1)?;
         let host_card = match host_key {
             HostKey::Card => Some(machine.card(HOST_READER, CardSpec::new("00000001"))?),
@@ -86,7 +109,7 @@ impl<'m> Site<'m> {
         if let Some(card) = &host_card {
             card.wait_until_seen()?;
         }
-        let server = Server::init(machine, way)?;
+        let server = server()?;
         agent::prepare(machine)?;
         Ok(Self { machine, server, agent: None, host_card, clock: None })
     }

@@ -49,11 +49,14 @@ pub struct Server {
 
 impl Server {
     /// `countersign-server init`, and its output read as an administrator reads it.
-    pub(super) fn init(machine: &Machine, way: Way) -> Result<Self, Trouble> {
+    pub(super) fn init(machine: &Machine, way: Way, postgres: Option<&str>) -> Result<Self, Trouble> {
         let ports = PortPair::claim()?;
         let url = format!("http://127.0.0.1:{}", ports.first());
         let mut command = machine.command(crate::target_bin("countersign-server")?);
         command.args(["init", "--data", DATA, "--url", &url]);
+        if let Some(address) = postgres {
+            command.args(["--postgres", address]);
+        }
         let road = match way {
             Way::Straight => None,
             Way::Road => {
