@@ -107,8 +107,7 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
-        let config: Self = toml::from_str(&text)
-            .map_err(|error| ConfigError::Wrong { path: path.to_owned(), error: Box::new(error) })?;
+        let config: Self = toml::from_str(&text).map_err(|error| ConfigError::wrong(path, &text, &error))?;
         config.check().map_err(|unfit| ConfigError::Unfit { path: path.to_owned(), unfit })?;
         Ok(config)
     }

@@ -24,6 +24,8 @@ use crate::fixture::Server;
 use crate::program::{Made, Program, fails, get, init, run};
 
 const DAY: i64 = 86_400;
+/// These tests ask for the certificate until it has changed.
+const LOOKED_AT_OFTEN: &str = "[limits]\nstrangers_per_minute = 100000\nhosts_per_second = 100000\n";
 
 /// As hosts get it from the running program.
 fn told(program: &Program) -> Cert {
@@ -79,7 +81,7 @@ fn asks(host: &Host, counter: u64) -> CheckIn {
 #[test]
 fn an_exchange_of_subkeys_under_load_loses_no_message() {
     let made = init();
-    made.configure("[limits]\nstrangers_per_minute = 100000\nhosts_per_second = 100000\n");
+    made.configure(LOOKED_AT_OFTEN);
     let program = Program::start(&made.config, &[]);
     let hosts: Vec<Host> =
         ["a", "b"].iter().map(|name| host(&made, &program, None, &token(&made, name))).collect();
@@ -211,6 +213,7 @@ fn secret(file: &Path) -> Vec<u8> {
 #[test]
 fn an_exported_primary_key_leaves_nothing_on_the_server_and_subkeys_come_from_where_it_lies() {
     let made = init();
+    made.configure(LOOKED_AT_OFTEN);
     let elsewhere = tempfile::tempdir().unwrap();
     let at = |name: &str| elsewhere.path().join(name);
     let file = |name: &str| at(name).to_str().unwrap().to_owned();
@@ -263,6 +266,7 @@ fn an_exported_primary_key_leaves_nothing_on_the_server_and_subkeys_come_from_wh
 #[test]
 fn subkeys_that_somebody_may_have_are_worth_nothing_at_once() {
     let made = init();
+    made.configure(LOOKED_AT_OFTEN);
     let program = Program::start(&made.config, &[]);
     let host = host(&made, &program, None, &made.token);
     let before = told(&program);

@@ -1,7 +1,7 @@
 //! The file is missing or wrong.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The file is missing or wrong.
 #[derive(Debug, thiserror::Error)]
@@ -15,12 +15,14 @@ pub enum ConfigError {
         error: std::io::Error,
     },
     /// Not what it should be.
-    #[error("{}: {error}\nCorrect that line; `countersign-server config check` looks at the whole file.", .path.display())]
+    #[error("{}, line {line}: {what}\nCorrect that line; `countersign-server config check` looks at the whole file.", .path.display())]
     Wrong {
         /// Which file.
         path: PathBuf,
-        /// Line, key, and what was expected.
-        error: Box<toml::de::Error>,
+        /// Which line of it, from 1. It is not repeated: somebody may have written a password into it.
+        line: usize,
+        /// Which key, and what was expected.
+        what: String,
     },
     /// A value of the right kind that cannot be used.
     #[error("{}: {unfit}", .path.display())]
@@ -30,6 +32,19 @@ pub enum ConfigError {
         /// What is wrong.
         unfit: Unfit,
     },
+}
+
+impl ConfigError {
+    pub(super) fn wrong(path: &Path, text: &str, error: &toml::de::Error) -> Self {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let key = text.lines().nth(line - 1).and_then(|line| line.split_once('=')).map(|(key, _)| key.trim());
+        let what = match key {
+            Some(key) => format!("{key}: {}", error.message()),
+            None => error.message().to_owned(),
+        };
+        Self::Wrong { path: path.to_owned(), line, what }
+    }
 }
 
 /// A value of the right kind that cannot be used. Each section looks for its own.
