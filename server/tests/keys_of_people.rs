@@ -91,6 +91,28 @@ fn a_key_is_replaced_by_one_that_it_vouched_for() {
 }
 
 #[test]
+fn a_key_that_the_account_has_takes_no_other_place_and_is_revoked_all_the_same() {
+    let server = Server::new();
+    let (host, admin, ana) = server.with_ana();
+    for operation in ["rotate-key", "add-key"] {
+        let again = host.register(&ana, &code(&host, &ana, operation)).unwrap();
+        assert!(matches!(again, Registered::Refused(_)), "{operation}");
+        let refused = server.newest(EntryKind::Refusal);
+        assert!(refused.reason.contains("that the account ana has already"), "{}", refused.reason);
+    }
+    // Nor does the key of either of two cards take the other's place.
+    let spare = Person::new("ana", server.clock_now());
+    registers(&host, &spare, &code(&host, &ana, "add-key"));
+    let again = host.register(&spare, &code(&host, &ana, "rotate-key")).unwrap();
+    assert!(matches!(again, Registered::Refused(_)));
+    for (who, left) in [(&ana, Some(key_of(&spare))), (&spare, None)] {
+        let revoked: KeyRevoked = done(host.job(&admin, "revoke", &format!("key/{}", key_of(who)), None));
+        assert_eq!((revoked.changed, revoked.left.map(|left| left.key)), (true, left));
+        assert!(!logs_in(&host, who));
+    }
+}
+
+#[test]
 fn nobody_replaces_somebody_elses_key_and_a_code_ends_with_the_key_that_had_it_made() {
     let server = Server::new();
     let (host, admin, ana) = server.with_ana();

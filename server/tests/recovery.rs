@@ -8,7 +8,8 @@ use countersign_protocol::ids::{CorrelationId, Fingerprint, Role};
 use countersign_protocol::ledger::{EntryKind, ExportWriter, Outcome, Trust, verify_export};
 use countersign_protocol::limits;
 use countersign_protocol::message::result::{
-    ContactCode, LedgerPage, NewContact, RecoveryApproval, RecoveryCodeMade, RecoveryList, SessionOpened,
+    AccountCreated, ContactCode, LedgerPage, NewContact, RecoveryApproval, RecoveryCodeMade, RecoveryList,
+    SessionOpened,
 };
 use countersign_protocol::message::{
     Decision, JobReply, JobRequest, RecoveryBegun, RecoveryStanding, RecoveryStep, RecoveryStepReply,
@@ -21,7 +22,7 @@ use crate::client::host::{Host, Registered};
 use crate::client::person::Person;
 use crate::client::postbox::{Postbox, code};
 use crate::client::refusal;
-use crate::fixture::{Server, denied, done};
+use crate::fixture::{Server, denied, done, register};
 
 struct Scene {
     server: Server,
@@ -200,6 +201,25 @@ fn recovery_code_alone_buys_nothing() {
     assert!(scene.logs_in(&scene.ana));
     let opened = scene.host.log_in(&scene.ana, "ana");
     assert!(opened.result.is_none_or(|result| result.get("recovery").is_none()));
+}
+
+#[test]
+fn a_card_that_was_found_again_recovers_nothing_and_can_be_revoked() {
+    let mut scene = scene();
+    // The new card is vouched for by the old one meanwhile: it has nothing left to recover.
+    let new = scene.another_card();
+    let begun = scene.begin(&new, &scene.paper).unwrap();
+    for who in [&scene.admin, &scene.olga] {
+        let _: RecoveryList = done(scene.approve(who, &begun.id, &new));
+    }
+    let code: AccountCreated = done(scene.host.job(&scene.ana, "add-key", "account/ana", None));
+    register(&scene.host, &new, &code.code);
+    scene.later(limits::RECOVERY_DELAY);
+    scene.step_is_refused(&begun.id, &new);
+    for who in [&new, &scene.ana] {
+        scene.revoke(who);
+        assert!(!scene.logs_in(who));
+    }
 }
 
 #[test]

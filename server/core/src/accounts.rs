@@ -143,6 +143,16 @@ impl Account {
         self.active_key().into_iter().chain(self.active_key().and(self.second.as_ref()))
     }
 
+    /// Whether any key of `cert`, the primary one or a subkey, is in a certificate that it has now.
+    #[must_use]
+    pub fn has_any_of(&self, cert: &Cert) -> bool {
+        let named: Vec<_> = cert.keys().map(|one| one.key().fingerprint()).collect();
+        self.keys().any(|key| {
+            certificate::parse(&key.certificate)
+                .map_or(true, |has| has.keys().any(|one| named.contains(&one.key().fingerprint())))
+        })
+    }
+
     /// Its key, if it may use it now.
     #[must_use]
     pub const fn active_key(&self) -> Option<&AccountKey> {

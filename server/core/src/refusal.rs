@@ -56,6 +56,9 @@ pub enum Reason {
     /// The key is or was somebody else's, was enrolled before, or was revoked.
     #[error("a key of the certificate belongs or belonged to another identity, or was revoked")]
     KeyBelongsToAnother,
+    /// A key takes no place beside itself, nor its own: whoever ended the one would not have ended the other.
+    #[error("a key of the certificate is one that the account {0} has already")]
+    KeyIsTheAccounts(AccountName),
     /// The enrolment token is wrong, used or too old.
     #[error("the enrolment token is wrong, used or has expired")]
     Token,
@@ -159,7 +162,10 @@ impl Reason {
             Self::Body(_) => "malformed",
             Self::UnknownSender | Self::NotPermitted { .. } | Self::NotTheAnnouncedKey => "sender",
             Self::TooManyWaiting | Self::TooManyWatches => "limit",
-            Self::KeyBelongsToAnother | Self::KeyRevoked { .. } | Self::HostKeyRetired { .. } => "key",
+            Self::KeyBelongsToAnother
+            | Self::KeyIsTheAccounts(_)
+            | Self::KeyRevoked { .. }
+            | Self::HostKeyRetired { .. } => "key",
             Self::Forked | Self::Late | Self::LateByItsClock => "counter",
             Self::Statement(_) | Self::StatementUsed | Self::BodyDigest | Self::Proof(_) => "statement",
             _ => "state",

@@ -1,8 +1,8 @@
 //! A person's key ends: a lost card, or somebody who leaves.
 
-use countersign_protocol::ids::Fingerprint;
+use countersign_protocol::ids::{AccountName, Fingerprint};
 use countersign_protocol::ledger::detail;
-use countersign_protocol::message::result::{KeyRevoked, RevokedBy};
+use countersign_protocol::message::result::{KeyRevoked, KeyShown, RevokedBy};
 
 use super::list::show_live_key as show_key;
 use super::{ADMINISTRATOR, Job, Performed};
@@ -29,16 +29,16 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
     let Some(account) = ctx.tx().account(&owner)? else {
         return Ok(Performed::impossible(format!("There is no account {owner}.")));
     };
-    for gone in ctx.tx().revoked_keys(&owner)? {
-        if gone.key.holds(&wanted) {
-            let left = account.keys().next().map(show_key);
-            let result = KeyRevoked { account: owner, key: gone.key.primary, changed: false, left };
-            return Performed::noting(&result, [("nothing-changed", format!("revoked on {}", gone.at))]);
+    // Another fingerprint of a certificate names it, too. First those that open something now, whatever is said of the past.
+    let found = account.keys().find(|key| key.holds(&wanted) || key.contains(&wanted));
+    let Some(key) = found else {
+        for gone in ctx.tx().revoked_keys(&owner)? {
+            if gone.key.holds(&wanted) {
+                let left = account.keys().next().map(show_key);
+                let result = KeyRevoked { account: owner, key: gone.key.primary, changed: false, left };
+                return Performed::noting(&result, [("nothing-changed", format!("revoked on {}", gone.at))]);
+            }
         }
-    }
-    let mut keys = account.keys();
-    // Another fingerprint of a certificate names it, too.
-    let Some(key) = keys.find(|key| key.holds(&wanted) || key.contains(&wanted)) else {
         return Ok(Performed::impossible(format!("The account {owner} has no key {wanted} any more.")));
     };
     if !ctx.tx().revoke_key(&owner, key, ADMINISTRATOR, ctx.now)? {
@@ -49,9 +49,14 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
     }
     let detail = [(detail::REVOKED_KEY, key.primary.to_string()), (detail::OF_ACCOUNT, owner.to_string())];
     // Whoever stole the card may have had a second one registered with it: it is not to be overlooked.
-    let left = account.keys().find(|other| other.primary != key.primary).map(show_key);
+    let left = left(ctx, &owner)?;
     let revoked = KeyRevoked { account: owner.clone(), key: key.primary.clone(), changed: true, left };
     Performed::noting(&revoked, detail)
+}
+
+/// A key that the account has all the same.
+fn left(ctx: &Context<'_>, owner: &AccountName) -> Result<Option<KeyShown>, Stop> {
+    Ok(ctx.tx().account(owner)?.and_then(|account| account.keys().next().map(show_key)))
 }
 
 /// The key's own revocation certificate comes with the request: it is checked, and kept.
@@ -70,7 +75,6 @@ fn by_certificate(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
             "The certificate is of the key {primary}, not of the one you name."
         )));
     }
-    let Some(account) = ctx.tx().account(&ending.account)? else { return Ok(Performed::Unknown) };
     if revocation::end(ctx, &ending, ctx.now)?.is_none() {
         return Ok(Performed::impossible(format!(
             "{} is the last administrator with a key: nobody could administer any more. Make another one first: \
@@ -78,7 +82,7 @@ fn by_certificate(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
             ending.account
         )));
     }
-    let left = account.keys().find(|other| other.primary != ending.key.primary).map(show_key);
+    let left = left(ctx, &ending.account)?;
     let revoked =
         KeyRevoked { account: ending.account.clone(), key: ending.key.primary.clone(), changed: true, left };
     let [kind, digest, kept] = ending.detail();

@@ -112,6 +112,11 @@ fn complete(
         return Err(Reason::NoRecovery.into());
     }
     let account = tx.account(name)?.ok_or(Reason::NoRecovery)?;
+    // The card was found again, or vouched for with another one, since it began.
+    let cert = certificate::parse(&recovery.key.certificate).map_err(Reason::certificate)?;
+    if account.has_any_of(&cert) {
+        return Err(Reason::KeyIsTheAccounts(account.name).into());
+    }
     let old: Vec<AccountKey> = account.keys().cloned().collect();
     let key = AccountKey { registered: ctx.now, ..recovery.key.clone() };
     if !tx.recover_account(name, &old, &key, ctx.now)? {

@@ -53,6 +53,9 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
         // Nobody takes what an administrator made meanwhile, or what never was.
         (None, None) | (Some(_), Some(_)) => return Err(Reason::AccountNotInvited.into()),
     };
+    if account.has_any_of(&cert) {
+        return Err(Reason::KeyIsTheAccounts(account.name).into());
+    }
     let key = AccountKey::pin(&cert, proof.key().clone(), body.authentication, body.card, ctx.now)?;
     keys::claim_all(ctx.tx(), &cert, &Owner::Account(account.name.clone()), ctx.now)?;
     if ctx.tx().is_recovery(&registration.id)? {

@@ -56,7 +56,7 @@ impl<D: Writing> Sql<D> {
     ) -> Result<(), StoreError> {
         self.write(
             "INSERT INTO revoked_keys (primary_key, account, certificate, signing_keys, card, registered_at, revoked_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (primary_key) DO NOTHING",
             (
                 key.primary.to_string(),
                 name.as_str(),
