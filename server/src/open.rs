@@ -15,6 +15,7 @@ use countersign_server_core::stop::Failure;
 use countersign_server_core::store::{Store, StoreError};
 use secrecy::SecretString;
 
+use crate::config;
 use crate::data::{DataError, DataFolder, read_private};
 use crate::own_keys::{self, Primary};
 use crate::policy::{self, ImportError};
@@ -55,11 +56,13 @@ pub struct Charter {
     pub rules: Rules,
     /// How people are reached, and who may register alone.
     pub reach: Reach,
+    /// For how many days a pair of the server's subkeys is used.
+    pub rotate_days: u32,
 }
 
 impl From<Rules> for Charter {
     fn from(rules: Rules) -> Self {
-        Self { rules, reach: Reach::default() }
+        Self { rules, reach: Reach::default(), rotate_days: config::Keys::default().rotate_days }
     }
 }
 
@@ -90,11 +93,11 @@ pub fn open_with(
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 ) -> Result<Core, OpenError> {
-    let Charter { rules, reach } = charter.into();
+    let Charter { rules, reach, rotate_days } = charter.into();
     let keys = keys(folder)?;
     let store = database.open(crash)?;
     check_owner(&*store, &keys.ledger)?;
-    let identity = own_keys::identity(folder, &keys, &*store, url, clock.now(), &*random)?;
+    let identity = own_keys::identity(folder, &keys, &*store, url, rotate_days, clock.now(), &*random)?;
     let Keys { ledger, pepper, store_key, .. } = keys;
     policy::ensure(&*store, &ledger, &*clock, &*random)?;
     let core = Core::new(Parts {

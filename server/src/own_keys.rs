@@ -11,12 +11,12 @@ use countersign_server_core::server_keys::{Custody, ServerKeys, life};
 use countersign_server_core::stop::Failure;
 use countersign_server_core::store::Store;
 
-use crate::config;
 use crate::data::DataFolder;
 use crate::open::{Keys, OpenError};
 
 /// Who the server is, by its subkeys in the store. A server of an early version, whose keys lay in its file alone, gets its
-/// first pair; and one that was away for longer than the life of a pair gets another, if its primary key is there.
+/// first pair; and one that was away for longer than the life of a pair gets another, to be used for `days`, if its primary
+/// key is there.
 ///
 /// # Errors
 /// [`OpenError`]: no subkeys that can be used.
@@ -25,6 +25,7 @@ pub fn identity(
     keys: &Keys,
     store: &dyn Store,
     url: &str,
+    days: u32,
     now: Timestamp,
     random: &dyn Random,
 ) -> Result<Identity, OpenError> {
@@ -34,7 +35,6 @@ pub fn identity(
     let usable = held.as_ref().is_some_and(|(_, keys)| keys.signing_pair(now).is_some());
     if !usable && keys.primary.has_secret() {
         let primary = keys.primary.certificate();
-        let days = config::Keys::default().rotate_days;
         let exchanged = custody.exchange(now, |before| {
             let failed =
                 |error: countersign_protocol::certificate::CertificateError| Failure::Keys(error.to_string());

@@ -37,7 +37,7 @@ pub(crate) struct Server {
     pub(crate) made: Made,
     pub(crate) bundle: ApplicationBundle,
     pub(crate) door: Arc<dyn Carrier>,
-    charter: Charter,
+    pub(crate) charter: Charter,
     /// Somebody wrote into the database beside the server.
     edited: AtomicBool,
     _root: Root,

@@ -10,8 +10,11 @@ use countersign_protocol::clock::{Clock as _, SystemClock};
 use countersign_protocol::ids::Digest;
 use countersign_protocol::limits;
 use countersign_protocol::message::CheckIn;
+use countersign_protocol::random::SystemRandom;
 use countersign_server::data::DataFolder;
+use countersign_server::open::{Charter, open_with};
 use countersign_server::own_keys::Primary;
+use countersign_server::store::CrashPoint;
 use nix::sys::signal::Signal;
 use sequoia_openpgp::packet::key::SecretKeyMaterial;
 
@@ -20,7 +23,7 @@ use crate::client::host::Host;
 use crate::client::newcomer::Newcomer;
 use crate::client::open_reply;
 use crate::database::Intruder;
-use crate::fixture::Server;
+use crate::fixture::{Server, URL};
 use crate::program::{Made, Program, fails, get, init, run};
 
 const DAY: i64 = 86_400;
@@ -167,6 +170,53 @@ fn subkeys_are_exchanged_by_themselves_and_old_secrets_are_destroyed_after_the_o
     // What a host was given under the old key before is worth something still, as long as it lives.
     assert!(certificate::signing_keys(&second, server.clock_now()).len() == 2);
     drop(host);
+}
+
+#[test]
+fn subkeys_made_for_fewer_days_than_are_configured_later_never_end_unexchanged() {
+    for days in [30, 90] {
+        let server = Server::new();
+        let door = server.openpgp_door();
+        let primary = || Some(Primary::read(&server.folder).unwrap().certificate().clone());
+        assert_eq!(door.keep_keys(primary, days).unwrap(), None);
+        server.clock.turn(7 * DAY);
+        assert!(door.keep_keys(primary, days).unwrap().unwrap().contains("made new subkeys"), "{days}");
+        let (ends, made) = door.core().identity().newest();
+        assert!(ends.unwrap().seconds_since(made.unwrap()) > i64::from(days) * DAY, "{days}");
+        // As long as they were made for, and not before.
+        server.clock.turn(i64::from(days) * DAY - 1);
+        assert!(!door.keep_keys(primary, days).unwrap().is_some_and(|done| done.contains("made")), "{days}");
+        server.clock.turn(1);
+        assert!(door.keep_keys(primary, days).unwrap().unwrap().contains("made new subkeys"), "{days}");
+    }
+}
+
+#[test]
+fn a_clock_that_leapt_past_the_end_of_all_subkeys_heals_without_a_restart() {
+    let server = Server::new();
+    let door = server.openpgp_door();
+    let primary = || Some(Primary::read(&server.folder).unwrap().certificate().clone());
+    server.clock.turn(60 * DAY);
+    assert!(door.keep_keys(|| None, 30).is_err(), "nothing can be done without the primary key");
+    assert!(door.keep_keys(primary, 30).unwrap().unwrap().contains("made new subkeys"));
+    let now = certificate::parse(&door.certificate()).unwrap();
+    let mut newcomer = Newcomer::new(
+        &server.bundle,
+        Arc::new(crate::client::carrier::Direct(door.clone())),
+        server.clock.clone(),
+    );
+    newcomer.server = now;
+    let _host = newcomer.enrol(Some(&server.made.token.token));
+
+    // The same at a start, for as many days as are configured.
+    server.clock.turn(60 * DAY);
+    let charter = Charter { rotate_days: 30, ..server.charter.clone() };
+    let (database, random) = (crate::database::of(&server.folder), Arc::new(SystemRandom));
+    let crash = CrashPoint::never();
+    let core =
+        open_with(&server.folder, &database, URL, charter, crash, server.clock.clone(), random).unwrap();
+    let (ends, made) = core.identity().newest();
+    assert!(ends.unwrap().seconds_since(made.unwrap()) > 30 * DAY);
 }
 
 #[test]

@@ -38,7 +38,8 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), CommandError> {
         Config::read(&arguments.config).map_err(|error| CommandError::Configuration(error.to_string()))?;
     let crash = crash_point(arguments.crash_after_write)?;
     let folder = DataFolder::at(config.data.clone());
-    let charter = Charter { rules: config.rules(), reach: post::reach(&config) };
+    let charter =
+        Charter { rules: config.rules(), reach: post::reach(&config), rotate_days: config.keys.rotate_days };
     let tls = match &config.tls {
         Some(files) => Some(Arc::new(
             tls::Live::begin(files.into(), SystemClock.now())

@@ -38,21 +38,16 @@ impl Core {
         days: u32,
     ) -> Result<Option<&'static str>, Failure> {
         let now = self.now();
-        let mut done = self.take_up_keys(now)?.then_some("the server's subkeys were exchanged elsewhere");
-        if is_due(&self.identity(), days, now)
-            && let Some(primary) = primary()
-        {
-            let changed = self.custody().exchange(now, |keys| {
-                // Another process may have been first.
-                let keys =
-                    keys.filter(|keys| keys.renewed_at(now).is_none_or(|made| is_over(made, days, now)));
-                let renewed = keys.map(|keys| keys.renewed(&primary, now, life(days), false)).transpose();
-                let renewed = renewed.map_err(|error| Failure::Keys(error.to_string()))?;
-                Ok(renewed.map(|keys| (keys, RENEWED)))
-            });
-            if changed.map_err(failure)?.is_some() && self.take_up_keys(now)? {
-                done = Some(RENEWED);
-            }
+        // What cannot be taken up may be too old to sign: a new pair cures that.
+        let taken_up = self.take_up_keys(now);
+        let due = taken_up.is_err() || is_due(self.identity().newest(), days, now);
+        let renewed = due && self.renew_keys(primary, days, now)?;
+        let mut done = None;
+        if renewed {
+            self.take_up_keys(now)?;
+            done = Some(RENEWED);
+        } else if taken_up? {
+            done = Some("the server's subkeys were exchanged elsewhere");
         }
         if self.identity().has_outlived_secrets() {
             let changed = self.custody().exchange(now, |keys| {
@@ -65,6 +60,24 @@ impl Core {
             }
         }
         Ok(done)
+    }
+
+    /// Makes a new pair, if one is due and `primary` is there.
+    fn renew_keys(
+        &self,
+        primary: impl FnOnce() -> Option<Cert>,
+        days: u32,
+        now: Timestamp,
+    ) -> Result<bool, Failure> {
+        let Some(primary) = primary() else { return Ok(false) };
+        let changed = self.custody().exchange(now, |keys| {
+            // Another process may have been first.
+            let keys = keys.filter(|keys| is_due((keys.ends(now), keys.renewed_at(now)), days, now));
+            let renewed = keys.map(|keys| keys.renewed(&primary, now, life(days), false)).transpose();
+            let renewed = renewed.map_err(|error| Failure::Keys(error.to_string()))?;
+            Ok(renewed.map(|keys| (keys, RENEWED)))
+        });
+        Ok(changed.map_err(failure)?.is_some())
     }
 
     /// What somebody should know of the subkeys in good time.
@@ -104,13 +117,11 @@ impl Core {
 const RENEWED: &str = "the server made new subkeys";
 const DESTROYED: &str = "the server destroyed the secrets of subkeys that newer ones took the place of";
 
-fn is_due(identity: &Identity, days: u32, now: Timestamp) -> bool {
-    let (_, made) = identity.newest();
-    made.is_none_or(|made| is_over(made, days, now))
-}
-
-fn is_over(made: Timestamp, days: u32, now: Timestamp) -> bool {
-    now.seconds_since(made) >= i64::from(days) * 86_400
+/// By when the newest pair ends and was made. One that was made for fewer days than are configured now is exchanged as early
+/// before its end as any other: hosts must hear of the next one, and what it signed last lives on for a while.
+fn is_due((ends, made): (Option<Timestamp>, Option<Timestamp>), days: u32, now: Timestamp) -> bool {
+    let used = made.is_none_or(|made| now.seconds_since(made) >= i64::from(days) * 86_400);
+    used || ends.is_some_and(|ends| ends.seconds_since(now) <= life(0))
 }
 
 fn failure(stop: Stop) -> Failure {
