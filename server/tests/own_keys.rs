@@ -12,13 +12,16 @@ use countersign_protocol::limits;
 use countersign_protocol::message::CheckIn;
 use countersign_protocol::random::SystemRandom;
 use countersign_server::data::DataFolder;
+use countersign_server::doors::openpgp::OpenPgpDoor;
 use countersign_server::open::{Charter, open_with};
 use countersign_server::own_keys::Primary;
 use countersign_server::store::CrashPoint;
+use countersign_server_core::server_keys::{ServerKeys, life};
+use countersign_server_core::stop::Failure;
 use nix::sys::signal::Signal;
 use sequoia_openpgp::packet::key::SecretKeyMaterial;
 
-use crate::client::carrier::Http;
+use crate::client::carrier::{Carrier as _, Direct, Http};
 use crate::client::host::Host;
 use crate::client::newcomer::Newcomer;
 use crate::client::open_reply;
@@ -66,6 +69,16 @@ fn host(made: &Made, program: &Program, server: Option<&Cert>, token: &str) -> H
 
 fn newest(cert: &Cert) -> std::time::SystemTime {
     cert.keys().subkeys().map(|key| key.key().creation_time()).max().unwrap()
+}
+
+/// Whether the server opens what is sealed to this certificate, and who asks understands the answer.
+fn hello(server: &Server, door: &OpenPgpDoor, to: &Cert) -> (u16, bool) {
+    let mut newcomer = Newcomer::new(&server.bundle, Arc::new(Direct(door.clone())), server.clock.clone());
+    newcomer.server = to.clone();
+    let hello = newcomer.hello();
+    let answer = newcomer.carrier.carry(hello.bytes()).unwrap();
+    let opened = open_reply(&answer.body, &newcomer.ephemeral, to, &hello, server.clock_now());
+    (answer.status, opened.is_ok())
 }
 
 /// A check-in with the certificate that this host has.
@@ -147,15 +160,7 @@ fn subkeys_are_exchanged_by_themselves_and_old_secrets_are_destroyed_after_the_o
     // Within the overlap: sealed to the old key, answered under the old key.
     server.clock.turn(limits::SERVER_KEY_OVERLAP - 60);
     assert_eq!(keep(), None);
-    let carrier = || Arc::new(crate::client::carrier::Direct(door.clone()));
-    let hello = |server_cert: &Cert| {
-        let mut newcomer = Newcomer::new(&server.bundle, carrier(), server.clock.clone());
-        newcomer.server = server_cert.clone();
-        let hello = newcomer.hello();
-        let answer = crate::client::carrier::Carrier::carry(&*newcomer.carrier, hello.bytes()).unwrap();
-        let opened = open_reply(&answer.body, &newcomer.ephemeral, server_cert, &hello, server.clock_now());
-        (answer.status, opened.is_ok())
-    };
+    let hello = |to: &Cert| hello(&server, &door, to);
     assert_eq!(hello(&first), (200, true));
     assert_eq!(hello(&second), (200, true));
 
@@ -200,13 +205,7 @@ fn a_clock_that_leapt_past_the_end_of_all_subkeys_heals_without_a_restart() {
     assert!(door.keep_keys(|| None, 30).is_err(), "nothing can be done without the primary key");
     assert!(door.keep_keys(primary, 30).unwrap().unwrap().contains("made new subkeys"));
     let now = certificate::parse(&door.certificate()).unwrap();
-    let mut newcomer = Newcomer::new(
-        &server.bundle,
-        Arc::new(crate::client::carrier::Direct(door.clone())),
-        server.clock.clone(),
-    );
-    newcomer.server = now;
-    let _host = newcomer.enrol(Some(&server.made.token.token));
+    assert_eq!(hello(&server, &door, &now), (200, true));
 
     // The same at a start, for as many days as are configured.
     server.clock.turn(60 * DAY);
@@ -217,6 +216,41 @@ fn a_clock_that_leapt_past_the_end_of_all_subkeys_heals_without_a_restart() {
         open_with(&server.folder, &database, URL, charter, crash, server.clock.clone(), random).unwrap();
     let (ends, made) = core.identity().newest();
     assert!(ends.unwrap().seconds_since(made.unwrap()) > 30 * DAY);
+}
+
+#[test]
+fn subkeys_made_elsewhere_long_before_they_are_imported_overlap_as_long_as_any() {
+    let server = Server::new();
+    let door = server.openpgp_door();
+    let first = certificate::parse(&door.certificate()).unwrap();
+    let primary = Primary::read(&server.folder).unwrap();
+    let brought = ServerKeys::of(primary.certificate()).unwrap();
+    server.clock.turn(60);
+    let brought = brought.renewed(primary.certificate(), server.clock_now(), life(90), false).unwrap();
+    let brought = ServerKeys::from_file(&brought.to_file().unwrap()).unwrap();
+    server.clock.turn(5 * DAY);
+    let now = server.clock_now();
+    let taken = door.core().custody().exchange(now, |held| {
+        let joined = held.unwrap().joined(&brought, now).map_err(|error| Failure::Keys(error.to_string()))?;
+        Ok(Some((joined, "brought")))
+    });
+    assert!(taken.is_ok_and(|version| version.is_some()));
+
+    let keep = || door.keep_keys(|| None, 7).unwrap();
+    assert!(keep().unwrap().contains("elsewhere"));
+    let second = certificate::parse(&door.certificate()).unwrap();
+    certificate::takes_place_of(&second, &first, server.clock_now()).unwrap();
+    // Read again from the store, it is no other.
+    server.clock.turn(limits::SERVER_KEY_OVERLAP - 1);
+    assert_eq!(keep(), None);
+    for door in [&door, &server.openpgp_door()] {
+        assert_eq!(hello(&server, door, &first), (200, true));
+        assert_eq!(hello(&server, door, &second), (200, true));
+    }
+    server.clock.turn(1);
+    assert!(keep().unwrap().contains("destroyed the secrets"));
+    assert_eq!(hello(&server, &door, &first).0, 400);
+    assert_eq!(hello(&server, &door, &second), (200, true));
 }
 
 #[test]
@@ -304,6 +338,29 @@ fn an_exported_primary_key_leaves_nothing_on_the_server_and_subkeys_come_from_wh
     program.signal(Signal::SIGHUP);
     until(|| newest(&told(&program)) > newest(&before));
     let _reply = host.check_in(1, 0, &[]);
+
+    // Somebody may have these: they are given up from where the primary key lies.
+    fails(
+        &["key", "rotate", "--at-once", "--config", config],
+        1,
+        &["show --certificate", "--at-once --certi"],
+    );
+    key(&["show", "--certificate", &file("current")], &made);
+    let alone = ["key", "new-subkeys", "--primary", &file("primary"), "--at-once", &file("fresh")];
+    fails(&alone, 2, &["--certificate"]);
+    let fresh = run(&[&alone[..], &["--certificate", &file("current")]].concat());
+    assert!(fresh.status.success(), "{fresh:?}");
+    let stolen = told(&program);
+    assert!(key(&["import-subkeys", &file("fresh")], &made).matches("revoked").count() >= 2);
+    program.signal(Signal::SIGHUP);
+    until(|| newest(&told(&program)) > newest(&stolen));
+    let after = told(&program);
+    assert_eq!(after.keys().subkeys().count(), 2, "the old ones are not even told of");
+    let sealed = host.seal(&host.message(&asks(&host, 2)));
+    assert_eq!(host.send(&sealed).status, 400, "nobody can open it any more");
+    let mut knows = host.copy();
+    knows.server = after;
+    let _reply = knows.check_in(2, 0, &[]);
 
     // Another server's are refused.
     let other = init();

@@ -43,9 +43,7 @@ impl Identity {
             return Err(CertificateError::NoKey("decryption"));
         }
         // The next moment at which another one signs, or one is told of no more.
-        let moments = keys.pairs(now).into_iter().flat_map(|pair| {
-            [Some(pair.made().plus(countersign_protocol::limits::SERVER_KEY_OVERLAP)), pair.ends]
-        });
+        let moments = keys.pairs(now).into_iter().flat_map(|pair| [Some(pair.known_at()), pair.ends]);
         Ok(Self {
             bytes: certificate::to_bytes(&announced)?,
             signer: keys.signer(now)?,

@@ -9,6 +9,7 @@
 //!                                                        ──▶ next pair ──▶ … ──▶ after its life: rosters under it are worth nothing
 //! ```
 
+mod arrivals;
 mod custody;
 mod pair;
 
@@ -27,12 +28,15 @@ use openpgp::serialize::SerializeInto as _;
 use openpgp::types::ReasonForRevocation;
 use zeroize::Zeroizing;
 
+use self::arrivals::Arrivals;
+
 /// New keys claim to be made this much earlier, in seconds: a host whose clock is behind could not use them otherwise.
 const BACKDATE: i64 = 3600;
 
 /// All pairs that there were, the secrets of those in use, and never the primary key's.
 pub struct ServerKeys {
     cert: Cert,
+    arrivals: Arrivals,
 }
 
 impl ServerKeys {
@@ -51,14 +55,15 @@ impl ServerKeys {
     /// # Errors
     /// Not what was written.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CertificateError> {
-        Self::of_parsed(Cert::from_bytes(bytes).map_err(library)?)
+        let (arrivals, cert) = Arrivals::read(bytes)?;
+        Ok(Self { arrivals, ..Self::of_parsed(Cert::from_bytes(cert).map_err(library)?)? })
     }
 
     fn of_parsed(cert: Cert) -> Result<Self, CertificateError> {
         if cert.primary_key().key().has_secret() {
             return Err(CertificateError::HoldsSecret);
         }
-        Ok(Self { cert })
+        Ok(Self { cert, arrivals: Arrivals::default() })
     }
 
     /// From a file that somebody brings, armoured or not. The primary key's secret does not belong into it.
@@ -74,6 +79,15 @@ impl ServerKeys {
     /// # Errors
     /// The library fails.
     pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, CertificateError> {
+        let secret = self.to_file()?;
+        Ok(Zeroizing::new([self.arrivals.to_bytes().as_slice(), &secret].concat()))
+    }
+
+    /// The certificate with the secrets, to be brought to a server; see [`Self::from_file`].
+    ///
+    /// # Errors
+    /// The library fails.
+    pub fn to_file(&self) -> Result<Zeroizing<Vec<u8>>, CertificateError> {
         self.cert.as_tsk().to_vec().map(Zeroizing::new).map_err(library)
     }
 
@@ -102,10 +116,34 @@ impl ServerKeys {
         self.archive().retain_subkeys(|key| told(&key.key().fingerprint()))
     }
 
+    /// Public parts of all pairs that are worth something, or whose secrets are here still: what must be revoked if somebody
+    /// else may have them.
+    #[must_use]
+    pub fn current(&self, now: Timestamp) -> Cert {
+        let pairs = self.pairs(now);
+        let current = |key: &openpgp::Fingerprint| {
+            pairs.iter().any(|pair| {
+                let held = pair.signs || pair.decrypts || pair.is_alive(now);
+                held && [&pair.signing, &pair.decryption].into_iter().flatten().any(|of| of == key)
+            })
+        };
+        self.archive().retain_subkeys(|key| current(&key.key().fingerprint()))
+    }
+
     /// All pairs, the oldest first, as they are at `now`.
     #[must_use]
     pub fn pairs(&self, now: Timestamp) -> Vec<Pair> {
-        pair::all(&self.cert, now)
+        let mut pairs = pair::all(&self.cert, now);
+        for pair in &mut pairs {
+            pair.told = self.arrivals.of(pair.created).map_or(pair.told, |arrived| arrived.max(pair.told));
+        }
+        pairs
+    }
+
+    /// Whether it gives older pairs up, because somebody may have them.
+    #[must_use]
+    pub fn gives_up(&self, now: Timestamp) -> bool {
+        self.pairs(now).iter().any(|pair| pair.revoked)
     }
 
     /// The pair that signs: the newest of which every host that checks in has heard.
@@ -181,10 +219,11 @@ impl ServerKeys {
         let (fresh, _signing) = certificate::with_new_subkeys(&old, &mut signer, created, life + BACKDATE)?;
         // Secrets are kept where both have a key: the new ones here, the old ones there.
         let cert = old.merge_public_and_secret(fresh).map_err(library)?;
-        Ok(Self { cert })
+        Ok(Self { cert, arrivals: self.arrivals.clone() })
     }
 
-    /// With the pairs of `other`, which were made elsewhere under the same primary key.
+    /// With the pairs of `other`, which were made elsewhere under the same primary key: hosts hear of them from now on. The
+    /// secrets of those that `other` revokes are gone.
     ///
     /// # Errors
     /// Another primary key, or no pair in it can be used now.
@@ -193,11 +232,18 @@ impl ServerKeys {
             return Err(CertificateError::Rejected("they are another server's subkeys".into()));
         }
         let usable = |pair: &Pair| pair.is_alive(now) && pair.signs && pair.decrypts;
-        if !other.pairs(now).iter().any(usable) {
+        let brought = other.pairs(now);
+        if !brought.iter().any(usable) {
             return Err(CertificateError::NoKey("signing and decryption"));
         }
+        let (held, mut arrivals) = (self.pairs(now), self.arrivals.clone());
+        let new = |pair: &&Pair| pair.signs && !held.iter().any(|held| held.created == pair.created);
+        brought.iter().filter(new).for_each(|pair| arrivals.note(pair.created, now));
         let cert = self.cert.clone().merge_public_and_secret(other.cert.clone()).map_err(library)?;
-        Ok(Self { cert })
+        let joined = Self { cert, arrivals };
+        let pairs = joined.pairs(now);
+        let given_up: Vec<&Pair> = pairs.iter().filter(|pair| pair.revoked).collect();
+        if given_up.is_empty() { Ok(joined) } else { joined.without(&given_up) }
     }
 
     /// Without the secrets that a newer pair has taken the place of for as long as the overlap; `None` if there are none.
@@ -210,16 +256,16 @@ impl ServerKeys {
         let Some(settled) = pairs.iter().rposition(whole) else { return Ok(None) };
         let outlived: Vec<&Pair> =
             pairs.iter().take(settled).filter(|pair| pair.signs || pair.decrypts).collect();
-        if outlived.is_empty() {
-            return Ok(None);
-        }
-        let gone: Vec<openpgp::Fingerprint> = outlived
-            .iter()
-            .flat_map(|pair| [pair.signing.clone(), pair.decryption.clone()])
-            .flatten()
-            .collect();
+        if outlived.is_empty() { Ok(None) } else { self.without(&outlived).map(Some) }
+    }
+
+    /// Without the secrets of `pairs`.
+    fn without(&self, pairs: &[&Pair]) -> Result<Self, CertificateError> {
+        let gone: Vec<openpgp::Fingerprint> =
+            pairs.iter().flat_map(|pair| [pair.signing.clone(), pair.decryption.clone()]).flatten().collect();
         let bytes = self.cert.as_tsk().set_filter(move |key| !gone.contains(&key.fingerprint())).to_vec();
-        Self::from_bytes(&Zeroizing::new(bytes.map_err(library)?)).map(Some)
+        let left = Self::from_bytes(&Zeroizing::new(bytes.map_err(library)?))?;
+        Ok(Self { arrivals: self.arrivals.clone(), ..left })
     }
 }
 

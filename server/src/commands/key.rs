@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use countersign_protocol::certificate::CertificateError;
+use countersign_protocol::certificate::{self, CertificateError};
 use countersign_protocol::clock::{Clock as _, SystemClock, Timestamp};
 use countersign_protocol::random::SystemRandom;
 use countersign_server_core::server_keys::{Custody, Pair, ServerKeys, life};
@@ -17,7 +17,7 @@ use crate::own_keys::{Primary, secret_form, subkeys_form};
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
     /// Print the server's fingerprint, where its primary key is, and its subkeys.
-    Show(OfServer),
+    Show(Show),
     /// Make new subkeys now. The server takes them up by itself; hosts hear of them when they check in.
     Rotate(Rotate),
     /// Write the primary key into a file, to be kept elsewhere, and take it out of the data folder.
@@ -33,6 +33,15 @@ pub(super) struct OfServer {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    #[command(flatten)]
+    server: OfServer,
+    /// Write the public certificate of the subkeys in use there, for `new-subkeys --at-once`. The file must not be there.
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -62,6 +71,13 @@ pub(super) struct NewSubkeys {
     /// How long they shall be used.
     #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=365))]
     days: u32,
+    /// Somebody may have the old ones: revoke them. When these are imported, the older secrets are destroyed and hosts ask for
+    /// the new ones at their next message.
+    #[arg(long, requires = "certificate")]
+    at_once: bool,
+    /// The server's certificate with the subkeys to revoke, as `key show --certificate FILE` wrote it there.
+    #[arg(long, value_name = "FILE", requires = "at_once")]
+    certificate: Option<PathBuf>,
     /// The file to write. It must not be there.
     #[arg(value_name = "FILE")]
     to: PathBuf,
@@ -78,7 +94,7 @@ pub(super) struct Import {
 
 pub(super) fn run(command: KeyCommand) -> Result<(), CommandError> {
     match command {
-        KeyCommand::Show(server) => show(&server.config),
+        KeyCommand::Show(asked) => show(&asked.server.config, asked.certificate.as_deref()),
         KeyCommand::Rotate(rotate) => self::rotate(&rotate),
         KeyCommand::ExportPrimary(export) => export_primary(&export),
         KeyCommand::NewSubkeys(asked) => new_subkeys(&asked),
@@ -94,7 +110,7 @@ fn unusable(error: CertificateError) -> Failure {
     Failure::Keys(error.to_string())
 }
 
-fn show(config: &Path) -> Result<(), CommandError> {
+fn show(config: &Path, certificate: Option<&Path>) -> Result<(), CommandError> {
     let (store, keys) = own_files::store_and_keys(config)?;
     let custody =
         Custody { store: &store, ledger: &keys.ledger, store_key: &keys.store_key, random: &SystemRandom };
@@ -111,6 +127,10 @@ fn show(config: &Path) -> Result<(), CommandError> {
         let until = pair.ends.map_or_else(|| "for ever".to_owned(), |ends| format!("until {ends}"));
         print(&format!("Subkeys of {}: {until}, {state}\n", pair.made()));
     }
+    let Some(to) = certificate else { return Ok(()) };
+    let public = certificate::to_bytes(&own.current(now)).map_err(failed)?;
+    write_private(to, &public).map_err(|error| CommandError::Data(error.to_string()))?;
+    print(&format!("The certificate is in {}; nothing in it is secret.\n", to.display()));
     Ok(())
 }
 
@@ -132,10 +152,15 @@ fn rotate(asked: &Rotate) -> Result<(), CommandError> {
         .rotate_days;
     let (store, keys) = own_files::store_and_keys(&asked.server.config)?;
     if !keys.primary.has_secret() {
-        return Err(failed(
+        let elsewhere = if asked.at_once {
+            "the primary key is not in the data folder. Here: countersign-server key show --certificate FILE; where the \
+             primary key is: countersign-server key new-subkeys --at-once --certificate FILE; then here: \
+             countersign-server key import-subkeys"
+        } else {
             "the primary key is not in the data folder. Where it is: countersign-server key new-subkeys, then here: \
-             countersign-server key import-subkeys",
-        ));
+             countersign-server key import-subkeys"
+        };
+        return Err(failed(elsewhere));
     }
     let primary = keys.primary.certificate();
     let why = if asked.at_once {
@@ -152,7 +177,7 @@ fn rotate(asked: &Rotate) -> Result<(), CommandError> {
         Ok(Some((renewed.map_err(unusable)?, why)))
     });
     changed.map_err(failed)?;
-    show(&asked.server.config)
+    show(&asked.server.config, None)
 }
 
 fn export_primary(asked: &Export) -> Result<(), CommandError> {
@@ -193,9 +218,17 @@ fn new_subkeys(asked: &NewSubkeys) -> Result<(), CommandError> {
         return Err(failed(format!("{} does not hold the primary key's secret", asked.primary.display())));
     }
     let now = SystemClock.now();
-    let certificate = primary.certificate();
-    let made = ServerKeys::of(certificate)
-        .and_then(|keys| keys.renewed(certificate, now, life(asked.days), false))
+    let held = match &asked.certificate {
+        None => primary.certificate().clone(),
+        Some(path) => {
+            let wrong =
+                |what: &dyn std::fmt::Display| CommandError::Data(format!("{}: {what}", path.display()));
+            let bytes = std::fs::read(path).map_err(|error| wrong(&error))?;
+            certificate::parse(&bytes).map_err(|error| wrong(&error))?
+        }
+    };
+    let made = ServerKeys::of(&held)
+        .and_then(|keys| keys.renewed(primary.certificate(), now, life(asked.days), asked.at_once))
         .map_err(failed)?;
     write_private(&asked.to, &subkeys_form(&made).map_err(failed)?).map_err(|error| data(&error))?;
     print(&format!(
@@ -217,15 +250,20 @@ fn import_subkeys(asked: &Import) -> Result<(), CommandError> {
     let now = SystemClock.now();
     let custody =
         Custody { store: &store, ledger: &keys.ledger, store_key: &keys.store_key, random: &SystemRandom };
+    let why = if brought.gives_up(now) {
+        "subkeys that were made elsewhere were taken up, and the older ones revoked"
+    } else {
+        "subkeys that were made elsewhere were taken up"
+    };
     let changed = custody.exchange(now, |held| {
         let held = match held {
             Some(held) => held.joined(&brought, now),
             None => ServerKeys::of(keys.primary.certificate()).and_then(|own| own.joined(&brought, now)),
         };
-        Ok(Some((held.map_err(unusable)?, "subkeys that were made elsewhere were taken up")))
+        Ok(Some((held.map_err(unusable)?, why)))
     });
     changed.map_err(failed)?;
-    show(&asked.server.config)?;
+    show(&asked.server.config, None)?;
     print(&format!("Destroy {} now: shred -u {0}\n", asked.from.display()));
     Ok(())
 }

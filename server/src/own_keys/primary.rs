@@ -42,7 +42,7 @@ pub fn secret_form(cert: &Cert) -> Result<Zeroizing<Vec<u8>>, CertificateError> 
 /// # Errors
 /// The library fails.
 pub fn subkeys_form(keys: &ServerKeys) -> Result<Zeroizing<Vec<u8>>, CertificateError> {
-    keys.to_bytes()
+    keys.to_file()
 }
 
 impl Primary {

@@ -18,6 +18,8 @@ use super::{BACKDATE, library};
 pub struct Pair {
     /// When both say that they were made.
     pub created: Timestamp,
+    /// Since when hosts are told of it.
+    pub told: Timestamp,
     /// When the first of them ends.
     pub ends: Option<Timestamp>,
     /// Under which replies and rosters are signed.
@@ -39,16 +41,22 @@ impl Pair {
         !self.revoked && self.created <= now && self.ends.is_none_or(|ends| now < ends)
     }
 
-    /// Since when hosts have been told of it.
+    /// When it was made.
     #[must_use]
     pub const fn made(&self) -> Timestamp {
         self.created.plus(BACKDATE)
     }
 
+    /// When every host that checks in has heard of it.
+    #[must_use]
+    pub const fn known_at(&self) -> Timestamp {
+        self.told.plus(limits::SERVER_KEY_OVERLAP)
+    }
+
     /// Whether every host that checks in has heard of it.
     #[must_use]
     pub fn is_known(&self, now: Timestamp) -> bool {
-        self.made().plus(limits::SERVER_KEY_OVERLAP) <= now
+        self.known_at() <= now
     }
 }
 
@@ -70,6 +78,7 @@ pub(super) fn all(cert: &Cert, now: Timestamp) -> Vec<Pair> {
         let index = its_place.unwrap_or_else(|| {
             pairs.push(Pair {
                 created,
+                told: created.plus(BACKDATE),
                 ends: None,
                 signing: None,
                 decryption: None,
