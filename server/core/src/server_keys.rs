@@ -80,7 +80,7 @@ impl ServerKeys {
     /// The library fails.
     pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, CertificateError> {
         let secret = self.to_file()?;
-        Ok(Zeroizing::new([self.arrivals.to_bytes().as_slice(), &secret].concat()))
+        Ok(Zeroizing::new([self.arrivals.to_bytes()?.as_slice(), &secret].concat()))
     }
 
     /// The certificate with the secrets, to be brought to a server; see [`Self::from_file`].
@@ -135,7 +135,8 @@ impl ServerKeys {
     pub fn pairs(&self, now: Timestamp) -> Vec<Pair> {
         let mut pairs = pair::all(&self.cert, now);
         for pair in &mut pairs {
-            pair.told = self.arrivals.of(pair.created).map_or(pair.told, |arrived| arrived.max(pair.told));
+            let arrived = pair.signing.as_ref().and_then(|signing| self.arrivals.of(signing));
+            pair.told = arrived.map_or(pair.told, |arrived| arrived.max(pair.told));
         }
         pairs
     }
@@ -237,8 +238,9 @@ impl ServerKeys {
             return Err(CertificateError::NoKey("signing and decryption"));
         }
         let (held, mut arrivals) = (self.pairs(now), self.arrivals.clone());
-        let new = |pair: &&Pair| pair.signs && !held.iter().any(|held| held.created == pair.created);
-        brought.iter().filter(new).for_each(|pair| arrivals.note(pair.created, now));
+        let new = |pair: &&Pair| pair.signs && !held.iter().any(|held| held.signing == pair.signing);
+        let signing = brought.iter().filter(new).filter_map(|pair| pair.signing.as_ref());
+        signing.for_each(|signing| arrivals.note(signing, now));
         let cert = self.cert.clone().merge_public_and_secret(other.cert.clone()).map_err(library)?;
         let joined = Self { cert, arrivals };
         let pairs = joined.pairs(now);

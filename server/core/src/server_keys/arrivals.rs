@@ -4,50 +4,46 @@ use std::collections::BTreeMap;
 
 use countersign_protocol::certificate::CertificateError;
 use countersign_protocol::clock::Timestamp;
+use sequoia_openpgp as openpgp;
 
-/// By the time at which a pair says that it was made.
+/// By the signing subkey of the pair, in hexadecimal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Arrivals(BTreeMap<Timestamp, Timestamp>);
+pub(super) struct Arrivals(BTreeMap<String, i64>);
 
 /// No packet of OpenPGP begins with it.
 const MARK: u8 = 0;
 
 impl Arrivals {
-    /// Since when hosts are told of the pair that says `created`, if it came from elsewhere.
-    pub(super) fn of(&self, created: Timestamp) -> Option<Timestamp> {
-        self.0.get(&created).copied()
+    /// Since when hosts are told of the pair with this signing subkey, if it came from elsewhere.
+    pub(super) fn of(&self, signing: &openpgp::Fingerprint) -> Option<Timestamp> {
+        self.0.get(&signing.to_hex()).copied().map(Timestamp::from_seconds)
     }
 
-    pub(super) fn note(&mut self, created: Timestamp, now: Timestamp) {
-        self.0.insert(created, now);
+    pub(super) fn note(&mut self, signing: &openpgp::Fingerprint, now: Timestamp) {
+        self.0.insert(signing.to_hex(), now.seconds());
     }
 
-    /// In front of the certificate: the mark, how many, and so many pairs of times. Nothing if there are none.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let Ok(count @ 1..) = u16::try_from(self.0.len()) else { return Vec::new() };
-        let mut bytes = vec![MARK];
-        bytes.extend(count.to_be_bytes());
-        for (created, arrived) in &self.0 {
-            bytes.extend(created.seconds().to_be_bytes());
-            bytes.extend(arrived.seconds().to_be_bytes());
+    /// To stand in front of the certificate: the mark, the length of what follows, JSON. Nothing if there are none.
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, CertificateError> {
+        if self.0.is_empty() {
+            return Ok(Vec::new());
         }
-        bytes
+        let unwritten = |error: &dyn std::fmt::Display| CertificateError::Library(error.to_string());
+        let json = serde_json::to_vec(&self.0).map_err(|error| unwritten(&error))?;
+        let length = u32::try_from(json.len()).map_err(|error| unwritten(&error))?;
+        Ok([&[MARK], length.to_be_bytes().as_slice(), &json].concat())
     }
 
     /// Reads them, and what stands behind them.
     pub(super) fn read(bytes: &[u8]) -> Result<(Self, &[u8]), CertificateError> {
         let Some((&MARK, rest)) = bytes.split_first() else { return Ok((Self::default(), bytes)) };
         let cut = || CertificateError::Malformed("it is cut off".into());
-        let (count, mut rest) = rest.split_first_chunk::<2>().ok_or_else(cut)?;
-        let mut arrivals = Self::default();
-        for _ in 0..u16::from_be_bytes(*count) {
-            let (created, behind) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
-            let (arrived, behind) = behind.split_first_chunk::<8>().ok_or_else(cut)?;
-            let time = |bytes: &[u8; 8]| Timestamp::from_seconds(i64::from_be_bytes(*bytes));
-            arrivals.note(time(created), time(arrived));
-            rest = behind;
-        }
-        Ok((arrivals, rest))
+        let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| cut())?;
+        let (json, behind) = rest.split_at_checked(length).ok_or_else(cut)?;
+        let arrivals =
+            serde_json::from_slice(json).map_err(|error| CertificateError::Malformed(error.to_string()))?;
+        Ok((Self(arrivals), behind))
     }
 }
 
@@ -58,13 +54,14 @@ mod tests {
     #[test]
     fn what_was_written_in_front_of_a_certificate_is_read_and_one_without_is_left_alone() {
         let mut arrivals = Arrivals::default();
-        assert!(arrivals.to_bytes().is_empty());
-        arrivals.note(Timestamp::from_seconds(1), Timestamp::from_seconds(500));
-        arrivals.note(Timestamp::from_seconds(2), Timestamp::from_seconds(600));
-        let mut bytes = arrivals.to_bytes();
+        assert!(arrivals.to_bytes().unwrap().is_empty());
+        let key = openpgp::Fingerprint::from_bytes(4, &[7; 20]).unwrap();
+        arrivals.note(&key, Timestamp::from_seconds(500));
+        let mut bytes = arrivals.to_bytes().unwrap();
         bytes.extend([0x94, 1, 2]);
-        assert_eq!(Arrivals::read(&bytes).unwrap(), (arrivals, &[0x94, 1, 2][..]));
-        assert_eq!(Arrivals::read(&[0x94, 0]).unwrap(), (Arrivals::default(), &[0x94, 0][..]));
         assert!(Arrivals::read(&bytes[..20]).is_err());
+        let (read, behind) = Arrivals::read(&bytes).unwrap();
+        assert_eq!((read.of(&key), behind), (Some(Timestamp::from_seconds(500)), &[0x94, 1, 2][..]));
+        assert_eq!(Arrivals::read(&[0x94, 0]).unwrap(), (Arrivals::default(), &[0x94, 0][..]));
     }
 }
