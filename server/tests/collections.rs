@@ -7,6 +7,7 @@ use countersign_protocol::message::result::{Access, CollectionList, CollectionSh
 
 use crate::client::host::Host;
 use crate::client::person::Person;
+use crate::database::is_postgres;
 use crate::fixture::{Server, denied, done};
 
 struct Scene {
@@ -157,4 +158,35 @@ fn a_collections_life_goes_one_way() {
     }
     denied(&host.job(&clinic, "grant", "collection/wards", Some(READ_TO_ANA)), "retired for good");
     denied(&host.job(&clinic, "create", "collection/wards", Some(b"{}")), "already");
+}
+
+#[test]
+fn names_are_in_the_order_of_their_bytes_for_everybody_who_compares_them() {
+    let Scene { server, host, clinic, rita, .. } = scene();
+    for name in ["hr_notes", "hr-files", "hr.b", "hrz"] {
+        let schema = br#"{"schema":"{\"type\":\"object\"}"}"#;
+        let _made = one(host.job(&clinic, "create", &format!("collection/{name}"), Some(schema)));
+        let _granted = one(host.job(&clinic, "grant", &format!("collection/{name}"), Some(READ_TO_ANA)));
+        let rita = format!(r#"{{"account":"{}"}}"#, rita.account);
+        let _appointed =
+            one(host.job(&clinic, "appoint", &format!("collection/{name}"), Some(rita.as_bytes())));
+    }
+    assert!(server.audit().findings.is_empty(), "{:#?}", server.audit().findings);
+}
+
+#[test]
+fn no_text_is_compared_in_a_languages_order() {
+    if !is_postgres() {
+        return;
+    }
+    let server = Server::new();
+    let ordered = "SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+                   JOIN pg_collation o ON o.oid = a.attcollation
+                   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0
+                     AND NOT a.attisdropped AND a.atttypid = 'text'::regtype AND o.collname";
+    let intruder = server.intruder();
+    assert!(intruder.number(&format!("{ordered} = 'C'")) > 50);
+    assert_eq!(intruder.number(&format!("{ordered} <> 'C'")), 0, "a TEXT column lacks COLLATE \"C\"");
+    // What a column without it would have here is another order: or no test would see what that does.
+    assert_eq!(intruder.number("SELECT ('hr-files' < 'hr_notes')::int"), 0);
 }

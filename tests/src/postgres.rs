@@ -20,6 +20,9 @@ const OWNER: &str = "postgres";
 /// The cluster's own name for whoever may do everything in it.
 const SUPERUSER: &str = "countersign";
 
+/// As most of them have it: texts that are compared without saying how are not in the order of their bytes.
+const A_LANGUAGES_ORDER: &[&str] = &["--locale-provider=icu", "--icu-locale=en-US"];
+
 /// How long it takes to start, also after a crash.
 const SOON: Duration = Duration::from_secs(60);
 
@@ -52,12 +55,13 @@ impl Postgres {
         let folder = folder.attempt(|| "make a folder for PostgreSQL".to_owned())?;
         chown(folder.path(), Some(owner.uid.as_raw()), Some(owner.gid.as_raw()))
             .attempt(|| format!("give {} to {OWNER}", folder.path().display()))?;
-        let mut initdb = as_owner(&owner, &programs.join("initdb"));
-        initdb.args(["--auth=trust", "--encoding=UTF8", "--locale=C", "--username", SUPERUSER, "--pgdata"]);
-        said(
-            "initdb",
-            &initdb.arg(folder.path().join("data")).output().attempt(|| "run initdb".to_owned())?,
-        )?;
+        let initdb = |order: &[&str]| {
+            let mut initdb = as_owner(&owner, &programs.join("initdb"));
+            initdb.args(["--auth=trust", "--encoding=UTF8", "--locale=C", "--username", SUPERUSER]);
+            let output = initdb.args(order).arg("--pgdata").arg(folder.path().join("data")).output();
+            said("initdb", &output.attempt(|| "run initdb".to_owned())?)
+        };
+        initdb(A_LANGUAGES_ORDER).or_else(|_before_version_15| initdb(&[]))?;
         let process = serve(&folder, &programs, &owner)?;
         let mut this = Self { folder, programs, owner, process };
         this.wait()?;
