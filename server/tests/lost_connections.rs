@@ -5,17 +5,22 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use countersign_protocol::clock::SystemClock;
 use countersign_protocol::message::{Decision, JobReply, JobRequest};
 use countersign_protocol::random::SystemRandom;
 use countersign_server::open::open_with;
 use countersign_server::store::{CrashPoint, Database};
 use countersign_server_core::roster::{OfflineRules, Rules};
 
+use crate::client::carrier::Http;
 use crate::client::host::Host;
+use crate::client::newcomer::Newcomer;
 use crate::client::person::Person;
 use crate::database::{self, is_postgres};
 use crate::fixture::{Server, URL};
+use crate::program::{Program, get, init, post};
 
 fn login(host: &Host, ana: &Person) -> countersign_protocol::envelope::Sealed {
     let request = JobRequest { signed: ana.sign(&host.session(ana, "ana")), body: None };
@@ -63,31 +68,42 @@ fn a_connection_lost_before_the_commit_leaves_nothing() {
     assert_eq!((reply.decision, logins(&server)), (Decision::Allowed, 1));
 }
 
-/// Between the server and PostgreSQL: while it is armed, no answer to a commit gets through.
+/// Between the server and PostgreSQL: while it is armed, no answer to a commit gets through; while it is silent, nothing does,
+/// as if the machine behind it had lost its power.
 struct Cut {
     folder: tempfile::TempDir,
     armed: Arc<AtomicBool>,
+    silent: Arc<AtomicBool>,
 }
 
 impl Cut {
     fn before(real: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join(".s.PGSQL.5432")).unwrap();
-        let armed = Arc::new(AtomicBool::new(false));
-        let (real, on) = (real.to_owned(), armed.clone());
+        let (armed, silent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (real, on, off) = (real.to_owned(), armed.clone(), silent.clone());
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let (client, server) = (client.unwrap(), UnixStream::connect(&real).unwrap());
                 let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                let on = on.clone();
-                std::thread::spawn(move || pass(from, to, |_| true));
+                let (on, off) = (on.clone(), off.clone());
+                let carried = move || {
+                    while off.load(Ordering::SeqCst) {
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
+                    true
+                };
+                let there = carried.clone();
+                std::thread::spawn(move || pass(from, to, |_| there()));
                 std::thread::spawn(move || {
                     let committed = |bytes: &[u8]| bytes.windows(7).any(|word| word == b"COMMIT\0");
-                    pass(server, client, |bytes| !(on.load(Ordering::SeqCst) && committed(bytes)));
+                    pass(server, client, |bytes| {
+                        carried() && !(on.load(Ordering::SeqCst) && committed(bytes))
+                    });
                 });
             }
         });
-        Self { folder, armed }
+        Self { folder, armed, silent }
     }
 }
 
@@ -129,4 +145,44 @@ fn a_commit_whose_answer_was_lost_is_an_error_and_the_same_bytes_find_the_reply(
     cut.armed.store(false, Ordering::SeqCst);
     let reply: JobReply = host.open(&sealed, &host.send(&sealed)).body().unwrap();
     assert_eq!((reply.decision, logins(&server)), (Decision::Allowed, 2), "and only once");
+}
+
+#[test]
+fn a_database_that_falls_silent_keeps_nobody_waiting_and_is_found_again() {
+    if !is_postgres() {
+        return;
+    }
+    let made = init();
+    let real = database::server().unwrap();
+    let real = real.split(' ').find_map(|word| word.strip_prefix("host=")).unwrap();
+    let cut = Cut::before(&Path::new(real).join(".s.PGSQL.5432"));
+    let text = std::fs::read_to_string(&made.config).unwrap();
+    std::fs::write(&made.config, text.replace(real, cut.folder.path().to_str().unwrap())).unwrap();
+    let program = Program::start(&made.config, &[]);
+    let carrier = Arc::new(Http { port: program.port });
+    let hello = Newcomer::new(&made.bundle, carrier, Arc::new(SystemClock)).hello();
+    assert_eq!(get(program.port, "/readyz").status, 200);
+
+    cut.silent.store(true, Ordering::SeqCst);
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        // More than are worked on at once.
+        let asked: Vec<_> =
+            (0..6).map(|_| scope.spawn(|| post(program.port, hello.bytes()).status)).collect();
+        assert_eq!(get(program.port, "/readyz").status, 503);
+        assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+        assert_eq!(get(program.port, "/healthz").status, 200);
+        for asked in asked {
+            assert_eq!(asked.join().unwrap(), 503);
+        }
+    });
+    assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
+
+    cut.silent.store(false, Ordering::SeqCst);
+    let mended = Instant::now();
+    while post(program.port, hello.bytes()).status != 200 {
+        assert!(mended.elapsed() < Duration::from_secs(15));
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    assert_eq!(get(program.port, "/readyz").status, 200);
 }

@@ -15,6 +15,9 @@ use super::Edge;
 /// How long after a message that could not be worked on the server is not taken for ready.
 const SHAKEN: Duration = Duration::from_secs(30);
 
+/// How long the store may take to answer, for whoever watches not to give up on us.
+const ANSWER: Duration = Duration::from_secs(5);
+
 /// What the metrics are written in.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -98,12 +101,13 @@ async fn examined(edge: &Edge) -> Vec<String> {
         tokio::task::spawn_blocking(ask).await.ok()
     };
     let mut problems = Vec::new();
-    match asked.await {
-        Some(Ok(entries)) => {
+    match tokio::time::timeout(ANSWER, asked).await {
+        Err(_) => problems.push(format!("the database did not answer for {} s", ANSWER.as_secs())),
+        Ok(Some(Ok(entries))) => {
             let _earlier = edge.metrics.gauges.ledger.set(i64::try_from(entries).unwrap_or(i64::MAX));
         }
-        Some(Err(failure)) => problems.push(failure.to_string()),
-        None => problems.push("a worker died".to_owned()),
+        Ok(Some(Err(failure))) => problems.push(failure.to_string()),
+        Ok(None) => problems.push("a worker died".to_owned()),
     }
     problems.extend(edge.faults.late().map(|why| format!("a message could not be worked on: {why}")));
     problems

@@ -16,7 +16,9 @@ mod view;
 pub use self::address::{Address, BadAddress};
 pub use super::faults::CrashPoint;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use countersign_server_core::changes::Listener;
 use countersign_server_core::store::{Store, StoreError, Transaction, Turn, View};
@@ -30,6 +32,10 @@ use super::sql::Sql;
 /// Connections that are kept for the next message. There are never more at once than threads that work on messages.
 const KEPT: usize = 64;
 
+/// How long a database that said nothing is waited for by those who come next: their messages are turned away soon, and do not
+/// keep everybody's places.
+const SHORT: Duration = Duration::from_secs(3);
+
 /// A database on a PostgreSQL server.
 pub struct PostgresStore {
     address: Address,
@@ -38,6 +44,8 @@ pub struct PostgresStore {
     listening: Mutex<Option<Listening>>,
     /// What our own notices are told by.
     own: String,
+    /// An answer was waited for in vain, and nobody has heard of the database since.
+    silent: AtomicBool,
     crash: CrashPoint,
 }
 
@@ -72,16 +80,24 @@ impl PostgresStore {
     fn new(address: Address, crash: CrashPoint) -> Result<Self, StoreError> {
         let connection = Connection::open(&address)?;
         let own = session::fresh_name(&connection)?;
-        Ok(Self { address, idle: Mutex::new(vec![connection]), listening: Mutex::default(), own, crash })
+        let idle = Mutex::new(vec![connection]);
+        Ok(Self { address, idle, listening: Mutex::default(), own, silent: AtomicBool::new(false), crash })
     }
 
-    /// A transaction that nobody else writes beside.
+    /// A transaction that nobody else writes beside, for as much as there is.
     pub(super) fn writing(&self) -> Result<Sql<PostgresTransaction<'_>>, StoreError> {
-        Ok(Sql(PostgresTransaction::begin(self, self.connection()?, Turn::Alone)?))
+        let connection = self.connection()?;
+        connection.take_time()?;
+        Ok(Sql(PostgresTransaction::begin(self, connection, Turn::Alone)?))
     }
 
     /// A connection that was alive a moment ago.
     fn connection(&self) -> Result<Connection, StoreError> {
+        if self.silent.load(Ordering::Relaxed) {
+            let connection = Connection::open_within(&self.address, SHORT)?;
+            self.silent.store(false, Ordering::Relaxed);
+            return Ok(connection);
+        }
         loop {
             let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             match idle {
@@ -94,6 +110,9 @@ impl PostgresStore {
     }
 
     fn put_back(&self, connection: Connection) {
+        if connection.fell_silent() {
+            self.silent.store(true, Ordering::Relaxed);
+        }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < KEPT && connection.is_usable() {
             idle.push(connection);

@@ -16,6 +16,15 @@ const SOCKETS: &str = "/var/run/postgresql";
 /// How long a connection may take to come about, if the address does not say.
 const CONNECTING: Duration = Duration::from_secs(5);
 
+/// How long a machine may be silent, on a connection that crosses a network, until it is taken for gone: without this, one that
+/// lost its power is waited for a quarter of an hour, or two hours.
+const GONE: Duration = Duration::from_secs(10);
+
+/// How soon, and how often, a machine from which nothing comes is asked whether it is there. What the library would wait is what
+/// nobody chose.
+const ASKED: (Duration, Duration, u32) = (Duration::from_secs(10), Duration::from_secs(3), 3);
+const UNCHOSEN: Duration = Duration::from_secs(2 * 60 * 60);
+
 /// The address of a database: `host=/var/run/postgresql user=countersign dbname=countersign`.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
@@ -77,6 +86,12 @@ impl FromStr for Address {
         config.ssl_mode(SslMode::Disable);
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECTING);
+        }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(GONE);
+        }
+        if config.get_keepalives_idle() == UNCHOSEN {
+            config.keepalives_idle(ASKED.0).keepalives_interval(ASKED.1).keepalives_retries(ASKED.2);
         }
         config.application_name("countersign-server");
         Ok(Self { text: text.to_owned(), config: Box::new(config) })

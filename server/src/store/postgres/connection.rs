@@ -2,11 +2,12 @@
 
 mod events;
 
-pub(super) use self::events::Wire;
+pub(super) use self::events::{PATIENCE, Wire};
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_server_core::store::StoreError;
 use tokio_postgres::types::Type;
@@ -18,6 +19,16 @@ use super::address::Address;
 use super::session;
 use super::values::{Kept, borrowed, is_for, kept, type_of};
 
+/// Most statements that are on their way at once: what is sent and not waited for lies in memory until then.
+const UNANSWERED: usize = 500;
+
+/// What takes its time once, and nobody waits for: new tables, all rows of a server.
+const LONG: Duration = Duration::from_secs(11 * 60);
+
+/// What the database is told of that: it gives up before we do.
+const LONG_SETTINGS: &str =
+    "SET statement_timeout = '10min'; SET idle_in_transaction_session_timeout = '10min'";
+
 /// A connection to the database, with one transaction at a time.
 pub(super) struct Connection {
     client: Arc<Client>,
@@ -25,25 +36,44 @@ pub(super) struct Connection {
     statements: RefCell<HashMap<String, Vec<Statement>>>,
     /// Something went wrong: whatever is committed now would not be all of it.
     failed: Cell<bool>,
+    silent: Cell<bool>,
 }
 
 impl Connection {
     /// Connects, and sets up what every transaction counts on.
     pub(super) fn open(address: &Address) -> Result<Self, StoreError> {
-        let connection = Self::bare(address)?;
+        Self::open_within(address, PATIENCE)
+    }
+
+    /// The same, for who will not wait long.
+    pub(super) fn open_within(address: &Address, patience: Duration) -> Result<Self, StoreError> {
+        let connection = Self::bare(address, patience)?;
         session::prepare(&connection, address)?;
+        connection.events.be_patient(PATIENCE);
         Ok(connection)
     }
 
     /// Connects.
-    pub(super) fn bare(address: &Address) -> Result<Self, StoreError> {
-        let (client, events) = Events::connect(address)?;
+    pub(super) fn bare(address: &Address, patience: Duration) -> Result<Self, StoreError> {
+        let (client, events) = Events::connect(address, patience)?;
         Ok(Self {
             client: Arc::new(client),
             events,
             statements: RefCell::default(),
             failed: Cell::new(false),
+            silent: Cell::new(false),
         })
+    }
+
+    /// From here on a statement may take minutes.
+    pub(super) fn take_time(&self) -> Result<(), StoreError> {
+        self.events.be_patient(LONG);
+        self.batch(LONG_SETTINGS)
+    }
+
+    /// Whether an answer was waited for in vain.
+    pub(super) fn fell_silent(&self) -> bool {
+        self.silent.get()
     }
 
     /// Whether the other end is still there, as far as can be seen without asking.
@@ -75,8 +105,11 @@ impl Connection {
         self.finish(self.client.execute(&statement, &params))
     }
 
-    /// Sends a statement; what becomes of it is found out by whoever waits next.
+    /// Sends a statement; what becomes of it is found out by whoever waits next. Where too many are on their way, that is us.
     pub(super) fn send(&self, sql: &str, params: &[Value<'_>]) -> Result<(), StoreError> {
+        if self.events.unanswered() >= UNANSWERED {
+            return self.execute(sql, params).map(drop);
+        }
         let (client, statement) = (Arc::clone(&self.client), self.statement(sql, params)?);
         let params = kept(params, &statement)?;
         self.events.send(Box::pin(async move {
@@ -150,7 +183,11 @@ impl Connection {
 
     /// Waits for an answer. If something that was sent before went wrong, that is the answer.
     fn finish<T>(&self, asked: impl Future<Output = Result<T, Error>>) -> Result<T, StoreError> {
-        let (answer, before) = self.events.wait(asked)?;
+        let waited = self.events.wait(asked).inspect_err(|_| {
+            self.failed.set(true);
+            self.silent.set(true);
+        });
+        let (answer, before) = waited?;
         let answer = match before {
             Some(error) => Err(error),
             None => answer,

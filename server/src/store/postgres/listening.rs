@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio_postgres::AsyncMessage;
 
 use super::address::Address;
-use super::connection::Connection;
+use super::connection::{Connection, PATIENCE};
 
 /// How soon a lost connection is made anew.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ fn listen(
     missed: bool,
     mut stopped: watch::Receiver<()>,
 ) -> Result<(), StoreError> {
-    let connection = Connection::bare(address)?;
+    let connection = Connection::bare(address, PATIENCE)?;
     connection.batch("LISTEN countersign")?;
     if missed {
         listener();

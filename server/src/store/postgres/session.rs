@@ -17,7 +17,7 @@ const OLDEST: i64 = 130_000;
 const SETTINGS: &str = "
     SET lock_timeout = '5s';
     SET idle_in_transaction_session_timeout = '60s';
-    SET statement_timeout = '60s';
+    SET statement_timeout = '9s';
     SET client_min_messages = 'warning'";
 
 /// Sets a new connection up, and looks whether the database can be relied on.
@@ -74,6 +74,7 @@ pub(super) fn fresh_name(connection: &Connection) -> Result<String, StoreError> 
 /// Brings the tables up to this program's, one server at a time.
 pub(super) fn migrate(mut connection: Connection, address: &Address) -> Result<(), StoreError> {
     let failed = |error: refinery::Error| StoreError::Corrupt(format!("{address}: its tables: {error}"));
+    connection.take_time()?;
     // Held until the connection ends. Another server may have much to bring up.
     connection.batch("SET lock_timeout = '60s'; SELECT pg_advisory_lock(1668509551, 0)")?;
     let runner = embedded::migrations::runner();

@@ -93,10 +93,12 @@ impl Writing for PostgresTransaction<'_> {
     fn commit(mut self) -> Result<(), StoreError> {
         let over = || StoreError::Unavailable("the transaction is over".into());
         let connection = self.connection.take().ok_or_else(over)?;
-        connection.commit()?;
-        self.store.crash.wrote();
+        let committed = connection.commit();
+        if committed.is_ok() {
+            self.store.crash.wrote();
+        }
         self.store.put_back(connection);
-        Ok(())
+        committed
     }
 }
 

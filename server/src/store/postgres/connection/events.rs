@@ -3,14 +3,16 @@
 //! The client library is asynchronous and our core is not. Each connection has an event loop of its own, which runs in
 //! the thread that waits, so that no answer is passed from thread to thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use countersign_server_core::store::StoreError;
 use tokio::runtime::Runtime;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_postgres::{AsyncMessage, Client, Error};
 
 use super::super::address::Address;
@@ -23,24 +25,41 @@ pub(in super::super) type Wire =
 /// A request that nobody has waited for yet.
 pub(super) type Sent = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
+/// How long nothing may come while an answer is waited for. The database itself gives up sooner what takes it too long.
+pub(in super::super) const PATIENCE: Duration = Duration::from_secs(10);
+
 /// A connection's events.
 pub(super) struct Events {
     runtime: Loop,
+    patience: Cell<Duration>,
     wire: RefCell<Option<Wire>>,
     sent: RefCell<VecDeque<Sent>>,
 }
 
 impl Events {
-    pub(super) fn connect(address: &Address) -> Result<(Client, Self), StoreError> {
+    pub(super) fn connect(address: &Address, patience: Duration) -> Result<(Client, Self), StoreError> {
         let unavailable = |error: String| StoreError::Unavailable(format!("{address}: {error}"));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| unavailable(error.to_string()))?;
         let runtime = Loop(Some(runtime));
-        let connected = runtime.block_on(address.connect())?;
+        // Whoever takes the connection may say nothing after that.
+        let connected = runtime.block_on(async { timeout(patience, address.connect()).await })?;
+        let connected = connected.map_err(|_| unavailable(silent(patience)))?;
         let (client, wire) = connected.map_err(|error| unavailable(told(&error)))?;
-        Ok((client, Self { runtime, wire: RefCell::new(Some(wire)), sent: RefCell::default() }))
+        let (patience, wire) = (Cell::new(patience), RefCell::new(Some(wire)));
+        Ok((client, Self { runtime, patience, wire, sent: RefCell::default() }))
+    }
+
+    /// From here on, so much silence is waited through.
+    pub(super) fn be_patient(&self, patience: Duration) {
+        self.patience.set(patience);
+    }
+
+    /// Requests whose answers nobody has seen yet.
+    pub(super) fn unanswered(&self) -> usize {
+        self.sent.borrow().len()
     }
 
     /// Whether the connection has not ended yet.
@@ -58,25 +77,48 @@ impl Events {
         });
     }
 
-    /// Waits for an answer; and the first error of what was sent before it.
+    /// Waits for an answer; and the first error of what was sent before it. Where nothing comes for too long, that is an error,
+    /// and the connection is over.
     pub(super) fn wait<T>(&self, asked: impl Future<Output = T>) -> Result<(T, Option<Error>), StoreError> {
         let (mut asked, mut answer, mut before) = (pin!(asked), None, None);
-        let answer = self.runtime.block_on(poll_fn(|cx| {
-            if answer.is_none()
-                && let Poll::Ready(ready) = asked.as_mut().poll(cx)
-            {
-                answer = Some(ready);
+        let patience = self.patience.get();
+        let answer = self.runtime.block_on(async {
+            let mut heard = Instant::now();
+            let mut too_long = pin!(sleep_until(heard + patience));
+            poll_fn(|cx| {
+                if answer.is_none()
+                    && let Poll::Ready(ready) = asked.as_mut().poll(cx)
+                {
+                    answer = Some(ready);
+                }
+                self.drive(cx);
+                before = before.take().or(self.settle(cx));
+                if answer.is_none()
+                    && let Poll::Ready(ready) = asked.as_mut().poll(cx)
+                {
+                    answer = Some(ready);
+                }
+                if let Some(answer) = answer.take() {
+                    return Poll::Ready(Some(answer));
+                }
+                // Whoever is woken by anything else was woken by the wire.
+                if too_long.as_mut().poll(cx).is_pending() {
+                    heard = Instant::now();
+                    return Poll::Pending;
+                }
+                // It was set when the wait began; something may have come since.
+                too_long.as_mut().reset(heard + patience);
+                too_long.as_mut().poll(cx).map(|()| None)
+            })
+            .await
+        })?;
+        match answer {
+            Some(answer) => Ok((answer, before)),
+            None => {
+                *self.wire.borrow_mut() = None;
+                Err(StoreError::Unavailable(silent(patience)))
             }
-            self.drive(cx);
-            before = before.take().or(self.settle(cx));
-            if answer.is_none()
-                && let Poll::Ready(ready) = asked.as_mut().poll(cx)
-            {
-                answer = Some(ready);
-            }
-            answer.take().map_or(Poll::Pending, Poll::Ready)
-        }))?;
-        Ok((answer, before))
+        }
     }
 
     /// Takes what has come, and waits for nothing; the first error among it.
@@ -131,6 +173,10 @@ impl Events {
         }
         first
     }
+}
+
+fn silent(patience: Duration) -> String {
+    format!("PostgreSQL said nothing for {} s", patience.as_secs())
 }
 
 /// An event loop. Where it is dropped may be no place to wait for its end.
