@@ -208,6 +208,9 @@ impl Registration<'_> {
             None => {
                 "The server did not accept the code: wrong, used, too old, or for another account. Ask your administrator for a new one; the keys on the card are kept for it."
             }
+            Some(RegistrationMethod::Recovery) => {
+                "The server did not accept the recovery code: mistyped, used, replaced by a newer one, or of another account. It looks at five codes an hour from one host: wait an hour, or go to another host. Nothing on the paper is used up; the keys on the card are kept for it."
+            }
             Some(_) => {
                 "The server did not accept the code five times; it is worth nothing any more. Run the same command again for a new one; the keys on the card are kept for it."
             }
