@@ -8,6 +8,7 @@ use countersign_protocol::ledger::{EntryKind, check_consistency, check_receipt};
 use countersign_protocol::limits;
 use countersign_protocol::message::{
     CheckIn, Decision, Hello, HostEvent, HostEventKind, HostEventReply, InstanceState, JobRequest, Message,
+    RegistrationRequest,
 };
 use countersign_protocol::random::SystemRandom;
 
@@ -335,6 +336,12 @@ fn a_cloned_host_alarms_and_loses_administration_but_not_logins() {
     host.check_in(6, 0, &[]);
     assert_eq!(server.entries().len(), entries, "the alarm is raised once");
     assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
+    // Nor does a person of the account get another key from here.
+    let commitment = certificate::commitment(&ana.cert).unwrap();
+    let body = RegistrationRequest { account: ana.account.clone(), commitment, method: None };
+    let sealed = host.seal(&host.message(&body));
+    refusal(&host.send(&sealed), &host.server, &sealed);
+    assert!(server.newest(EntryKind::Refusal).reason.contains("seen twice"));
     let reply = host.job(&admin, "create", "enrolment-token/x", None);
     assert_eq!(reply.decision, Decision::Denied);
     assert!(reply.reason.contains("seen twice"), "{}", reply.reason);

@@ -99,6 +99,14 @@ impl Sender {
     pub fn may_send(&self, kind: MessageKind) -> Result<(), Reason> {
         use InstanceState::{Active, Pending, Suspended};
         use MessageKind as Kind;
+        // Whose keys are whose is administration: a host that was seen twice has none.
+        if let (Self::Instance(instance), Kind::RegistrationRequest | Kind::RegistrationCode | Kind::UserKey) =
+            (self, kind)
+            && instance.state == Active
+            && instance.forked.is_some()
+        {
+            return Err(Reason::Forked);
+        }
         let permitted = match (self, kind) {
             (Self::Application(application), Kind::Hello)
             | (Self::Newcomer { application, .. }, Kind::InstanceKey) => application.state == Life::Active,
