@@ -142,8 +142,12 @@ pub const RECOVERY_LIFE: i64 = 14 * 24 * 3600;
 /// How many administrators must sign for a recovery.
 pub const RECOVERY_APPROVALS: u32 = 2;
 
-/// How often a recovery code may be tried. With 80 bits nobody guesses it.
+/// How often an account's recovery code may be tried from one host in [`RECOVERY_TRIES_WINDOW`]. With 80 bits nobody guesses
+/// it, from however many hosts; and nobody can use up the tries of somebody at another host.
 pub const RECOVERY_TRIES: u32 = 5;
+
+/// How long tries of a recovery code are counted, in seconds.
+pub const RECOVERY_TRIES_WINDOW: i64 = 3600;
 
 /// Most login names of one account.
 pub const ACCOUNT_LOGINS: usize = 100;

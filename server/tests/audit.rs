@@ -2,12 +2,15 @@
 
 use countersign_protocol::ledger::EntryKind;
 use countersign_protocol::message::Decision;
+use countersign_protocol::message::result::AccountCreated;
 use countersign_protocol::random::SystemRandom;
 use countersign_server::open;
 use countersign_server_core::audit::{Auditor, Report};
 use countersign_server_core::roster::{OfflineRules, Rules};
 use countersign_server_core::store::Store;
 
+use crate::client::person::Person;
+use crate::client::refusal;
 use crate::fixture::Server;
 
 /// As the server does while it runs, and `countersign-server check`.
@@ -82,6 +85,10 @@ fn nothing_goes_by_a_row_that_was_edited() {
     let server = Server::new();
     let (host, admin, ana) = server.with_ana();
     let rules = Rules { offline: OfflineRules::new(24, 20), emergency_codes: true };
+    let code = host.job(&ana, "add-key", "account/ana", None);
+    let code = crate::fixture::done::<AccountCreated>(code).code;
+    let spare = Person::new("ana", server.clock_now());
+    let accepted = host.offer_code(&spare, &code).unwrap().unwrap();
     edit(&server, "UPDATE accounts SET roles = '[\"administrator\"]' WHERE name = 'ana'");
     let core = server.core_with(rules);
     assert_eq!(core.audit(false).unwrap().findings.len(), 1);
@@ -89,6 +96,9 @@ fn nothing_goes_by_a_row_that_was_edited() {
     let reply = host.job(&ana, "create", "enrolment-token/x", None);
     assert_eq!(reply.decision, Decision::Denied);
     assert!(reply.reason.contains("account/ana was changed"), "{}", reply.reason);
+    let sealed = host.user_key(&spare, &accepted);
+    refusal(&host.send(&sealed), &host.server, &sealed);
+    assert!(server.newest(EntryKind::Alarm).reason.starts_with("account/ana was changed"));
     // Nobody else is held up.
     assert_eq!(host.job(&admin, "create", "enrolment-token/x", None).decision, Decision::Allowed);
 }

@@ -51,7 +51,7 @@ fn account(host: &Host, admin: &Person, name: &str) -> countersign_protocol::mes
 }
 
 /// A revocation signature over `of` by the primary key of `by`.
-fn revocation(by: &Person, of: &Person, why: ReasonForRevocation) -> Vec<u8> {
+pub(crate) fn revocation(by: &Person, of: &Person, why: ReasonForRevocation) -> Vec<u8> {
     let mut signer = keys::primary(&by.cert);
     let signature = CertRevocationBuilder::new()
         .set_reason_for_revocation(why, b"lost in the train to Linz")
@@ -61,7 +61,7 @@ fn revocation(by: &Person, of: &Person, why: ReasonForRevocation) -> Vec<u8> {
     Packet::from(signature).to_vec().unwrap()
 }
 
-fn revoke_by(host: &Host, certificate: Vec<u8>) -> RevocationReply {
+pub(crate) fn revoke_by(host: &Host, certificate: Vec<u8>) -> RevocationReply {
     host.ask(&Revocation { certificate: Binary(certificate) }).body().unwrap()
 }
 

@@ -17,12 +17,14 @@ use countersign_protocol::message::{
 };
 use countersign_server_core::outbox::Reach;
 use secrecy::ExposeSecret as _;
+use sequoia_openpgp::types::ReasonForRevocation;
 
 use crate::client::host::{Host, Registered};
 use crate::client::person::Person;
 use crate::client::postbox::{Postbox, code};
 use crate::client::refusal;
 use crate::fixture::{Server, denied, done, register};
+use crate::keys_of_people::{revocation, revoke_by};
 
 struct Scene {
     server: Server,
@@ -168,7 +170,7 @@ fn lost_card_is_recovered_by_paper_two_administrators_and_a_day() {
     assert!(scene.logs_in(&new) && !scene.logs_in(&scene.ana));
     assert!(scene.server.newest(EntryKind::Alarm).reason.contains("was revoked"));
     assert!(scene.postbox.collect()[0].text.contains("was completed"));
-    scene.step_is_refused(&begun.id, &new);
+    assert_eq!(scene.step(&begun.id, Some(&new)), RecoveryStanding::Over);
 
     // The ledger proves all of it: who signed what, and which key ended when.
     let page: LedgerPage =
@@ -196,7 +198,7 @@ fn recovery_code_alone_buys_nothing() {
     let _: RecoveryList =
         done(scene.host.job(&scene.ana, "withdraw", &format!("recovery/{}", begun.id), None));
     denied(&scene.approve(&scene.olga, &begun.id, &thief), "No policy");
-    scene.step_is_refused(&begun.id, &thief);
+    assert_eq!(scene.step(&begun.id, Some(&thief)), RecoveryStanding::Over);
     assert!(scene.begin(&thief, &scene.paper).is_none(), "the paper is used up");
     assert!(scene.logs_in(&scene.ana));
     let opened = scene.host.log_in(&scene.ana, "ana");
@@ -258,8 +260,8 @@ fn one_administrator_counts_once_and_nobody_signs_for_themselves_or_another_key(
 }
 
 #[test]
-fn a_recovery_code_has_five_tries_and_rests_nowhere() {
-    let scene = scene();
+fn a_recovery_code_has_five_tries_an_hour_from_one_host_and_rests_nowhere() {
+    let mut scene = scene();
     let new = scene.another_card();
     let nobody = Person::new("nobody", scene.server.clock_now());
     for _ in 0..limits::RECOVERY_TRIES {
@@ -269,10 +271,21 @@ fn a_recovery_code_has_five_tries_and_rests_nowhere() {
     }
     let entry = scene.server.newest(EntryKind::Alarm);
     assert_eq!((entry.decision, entry.detail["recovery-code"].as_str()), (Outcome::Denied, "refused"));
-    assert!(scene.begin(&new, &scene.paper).is_none(), "tried too often");
-    // With the card there is another one, for oneself alone.
+    assert!(scene.begin(&new, &scene.paper).is_none(), "tried too often from here");
+    // Whoever sits elsewhere is not kept from their account by that, nor is anybody an hour later.
+    let elsewhere = scene.server.second_host(&scene.host, &scene.admin);
+    assert!(elsewhere.offer_paper(&new, &scene.paper).is_some());
+    scene.later(limits::RECOVERY_TRIES_WINDOW - 1);
+    assert!(scene.begin(&new, &scene.paper).is_none());
+    scene.later(1);
+    assert!(scene.host.offer_paper(&new, &scene.paper).is_some());
+    // With the card there is another one, for oneself alone. It takes the place of the one before.
     denied(&scene.host.job(&scene.admin, "renew-recovery-code", "account/ana", None), "No policy");
+    let opened = elsewhere.offer_paper(&new, &scene.paper).unwrap();
     let made: RecoveryCodeMade = done(scene.host.job(&scene.ana, "renew-recovery-code", "account/ana", None));
+    let sealed = elsewhere.user_key(&new, &opened);
+    refusal(&elsewhere.send(&sealed), &elsewhere.server, &sealed);
+    assert!(scene.begin(&new, &scene.paper).is_none());
     let fresh = made.code.spelled().expose_secret().to_owned();
     let rests = scene.server.everything_stored();
     for code in [&scene.paper, &fresh, &fresh.replace('-', "")] {
@@ -284,8 +297,15 @@ fn a_recovery_code_has_five_tries_and_rests_nowhere() {
 #[test]
 fn a_code_that_a_stolen_card_had_made_ends_with_it_and_the_paper_of_before_does_not() {
     let mut scene = scene();
-    // Lost, revoked at once, and recovered by the paper.
+    // The thief of the card is quicker than the administrator, and gains nothing.
+    let made: RecoveryCodeMade = done(scene.host.job(&scene.ana, "renew-recovery-code", "account/ana", None));
+    let thiefs = scene.another_card();
+    let stolen = scene.begin(&thiefs, made.code.spelled().expose_secret()).unwrap();
     scene.revoke(&scene.ana);
+    assert!(scene.begin(&thiefs, made.code.spelled().expose_secret()).is_none());
+    denied(&scene.approve(&scene.admin, &stolen.id, &thiefs), "No policy");
+    assert_eq!(scene.step(&stolen.id, Some(&thiefs)), RecoveryStanding::Over);
+    // The owner's paper is what it was.
     let new = scene.another_card();
     let begun = scene.begin(&new, &scene.paper).unwrap();
     for who in [&scene.admin, &scene.olga] {
@@ -293,10 +313,103 @@ fn a_code_that_a_stolen_card_had_made_ends_with_it_and_the_paper_of_before_does_
     }
     scene.later(limits::RECOVERY_DELAY);
     assert!(matches!(scene.step(&begun.id, Some(&new)), RecoveryStanding::Completed { .. }));
-    // The thief of this card is quicker than the administrator, and gains nothing.
-    let made: RecoveryCodeMade = done(scene.host.job(&new, "renew-recovery-code", "account/ana", None));
-    scene.revoke(&new);
-    assert!(scene.begin(&scene.another_card(), made.code.spelled().expose_secret()).is_none());
+}
+
+#[test]
+fn a_recovery_that_did_not_begin_uses_up_no_paper() {
+    let scene = scene();
+    let new = scene.another_card();
+    // The terminal is closed before the card signed.
+    let _accepted = scene.host.offer_paper(&new, &scene.paper).unwrap();
+    let own = scene.host.register_by(&scene.ana, &scene.paper, RegistrationMethod::Recovery).unwrap();
+    assert!(matches!(own, Registered::Refused(_)), "the account's own card recovers nothing");
+    let twice = [(); 2].map(|()| scene.host.offer_paper(&new, &scene.paper).unwrap());
+    assert!(scene.begin(&new, &scene.paper).is_some());
+    // What was opened beside it begins no other.
+    for accepted in twice {
+        let sealed = scene.host.user_key(&new, &accepted);
+        refusal(&scene.host.send(&sealed), &scene.host.server, &sealed);
+    }
+}
+
+#[test]
+fn what_somebody_wrote_into_the_database_begins_completes_and_binds_nothing() {
+    let mut scene = scene();
+    let thief = scene.another_card();
+    let begun = scene.begin(&thief, &scene.paper).unwrap();
+    let intruder = scene.server.intruder();
+    let id = &begun.id;
+    let refused = |scene: &Scene, begun: &CorrelationId| {
+        scene.step_is_refused(begun, &thief);
+        let alarm = scene.server.newest(EntryKind::Alarm);
+        assert!(alarm.reason.contains("was changed in the server's database"), "{}", alarm.reason);
+    };
+    // Two administrators who signed nothing.
+    intruder.edit(&format!(
+        "INSERT INTO recovery_approvals (recovery, administrator, approver_key, card, approved_at)
+         SELECT '{id}', name, primary_key, NULL, 0 FROM accounts WHERE name IN ('admin', 'olga')"
+    ));
+    refused(&scene, id);
+    intruder.edit("DELETE FROM recovery_approvals");
+    for who in [&scene.admin, &scene.olga] {
+        let _: RecoveryList = done(scene.approve(who, id, &thief));
+    }
+    // Begun earlier than it was; for another account; revived.
+    intruder.edit("UPDATE recoveries SET begun_at = begun_at - 172800");
+    refused(&scene, id);
+    intruder.edit("UPDATE recoveries SET begun_at = begun_at + 172800, account = 'admin'");
+    refused(&scene, id);
+    intruder.edit("UPDATE recoveries SET account = 'ana'; CREATE TABLE copied AS SELECT * FROM recoveries");
+    let _: RecoveryList = done(scene.host.job(&scene.ana, "withdraw", &format!("recovery/{id}"), None));
+    intruder.edit("DELETE FROM recoveries; INSERT INTO recoveries SELECT * FROM copied; DROP TABLE copied");
+    scene.later(limits::RECOVERY_DELAY);
+    refused(&scene, id);
+    assert!(!scene.logs_in(&thief) && scene.logs_in(&scene.ana));
+
+    // A code that was right, says the database.
+    let code: AccountCreated = done(scene.host.job(&scene.ana, "add-key", "account/ana", None));
+    let accepted = scene.host.offer_code(&thief, &code.code).unwrap().unwrap();
+    intruder.edit("UPDATE registrations SET account = 'admin' WHERE ended_at IS NULL");
+    let sealed = scene.host.user_key(&Person { account: "admin".parse().unwrap(), ..thief }, &accepted);
+    refusal(&scene.host.send(&sealed), &scene.host.server, &sealed);
+    let alarm = scene.server.newest(EntryKind::Alarm);
+    assert!(alarm.reason.contains("the registration"), "{}", alarm.reason);
+    // Of a recovery, a key that is bound at once.
+    let new = scene.another_card();
+    let made: RecoveryCodeMade = done(scene.host.job(&scene.ana, "renew-recovery-code", "account/ana", None));
+    let accepted = scene.host.offer_paper(&new, made.code.spelled().expose_secret()).unwrap();
+    intruder.edit("DELETE FROM recovery_requests");
+    let sealed = scene.host.user_key(&new, &accepted);
+    refusal(&scene.host.send(&sealed), &scene.host.server, &sealed);
+    assert!(!scene.logs_in(&new));
+}
+
+#[test]
+fn an_administrator_whose_key_changed_signs_again_and_a_revoked_new_key_recovers_nothing() {
+    let mut scene = scene();
+    let new = scene.another_card();
+    let begun = scene.begin(&new, &scene.paper).unwrap();
+    for who in [&scene.admin, &scene.olga] {
+        let _: RecoveryList = done(scene.approve(who, &begun.id, &new));
+    }
+    let code: AccountCreated = done(scene.host.job(&scene.olga, "rotate-key", "account/olga", None));
+    let olga = Person { card: scene.olga.card, ..Person::new("olga", scene.server.clock_now()) };
+    register(&scene.host, &olga, &code.code);
+    let waiting = scene.step(&begun.id, None);
+    assert!(matches!(waiting, RecoveryStanding::Waiting { approvals: 1, .. }), "{waiting:?}");
+    let _: RecoveryList = done(scene.approve(&olga, &begun.id, &new));
+    scene.later(limits::RECOVERY_DELAY);
+    assert_eq!(scene.step(&begun.id, None), RecoveryStanding::Ready);
+
+    // The new key says of itself that it is over.
+    let certificate = revocation(&new, &new, ReasonForRevocation::KeyCompromised);
+    let reply = revoke_by(&scene.host, certificate);
+    assert_eq!((reply.account.as_ref(), reply.key.as_ref()), (Some(&new.account), Some(&key_of(&new))));
+    assert_eq!(scene.server.newest(EntryKind::Revocation).detail["withdrawn"], begun.id.to_string());
+    assert_eq!(scene.step(&begun.id, Some(&new)), RecoveryStanding::Over);
+    assert!(scene.logs_in(&scene.ana) && !scene.logs_in(&new));
+    let code: AccountCreated = done(scene.host.job(&scene.ana, "add-key", "account/ana", None));
+    assert!(matches!(scene.host.register(&new, &code.code).unwrap(), Registered::Refused(_)));
 }
 
 #[test]
@@ -312,7 +425,7 @@ fn a_recovery_ends_by_itself_and_while_the_account_is_barred_nothing_is_recovere
     scene.step_is_refused(&begun.id, &new);
     let _: serde_json::Value = done(scene.host.job(&scene.admin, "resume", "account/ana", None));
     scene.later(limits::RECOVERY_LIFE);
-    scene.step_is_refused(&begun.id, &new);
+    assert_eq!(scene.step(&begun.id, Some(&new)), RecoveryStanding::Over);
     denied(&scene.approve(&scene.admin, &begun.id, &new), "No policy");
     assert!(scene.logs_in(&scene.ana));
 }

@@ -11,10 +11,12 @@
 mod begin;
 mod code;
 mod step;
+mod vouched;
 
 pub(crate) use begin::begin;
 pub(crate) use code::{compare, new_code};
 pub(crate) use step::step;
+pub(crate) use vouched::{check, sealed, signed};
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{AccountName, CardIdent, CorrelationId, Fingerprint, MessageId};
@@ -36,6 +38,10 @@ pub struct Recovery {
     pub claimed_hostname: String,
     /// When it was begun.
     pub begun: Timestamp,
+    /// With a code that a card of the account had made.
+    pub by_card: bool,
+    /// Over all of it, while it is under way.
+    pub mac: Option<Mac>,
 }
 
 /// One administrator's signature for a recovery.
@@ -47,6 +53,8 @@ pub struct Approval {
     pub key: Fingerprint,
     /// On which card, as the host said at which it was registered.
     pub card: Option<CardIdent>,
+    /// Over all of it and the recovery.
+    pub mac: Option<Mac>,
 }
 
 impl Recovery {
@@ -85,8 +93,10 @@ impl Ending {
 
 /// Recovery codes and recoveries in a store.
 pub trait RecoveryStore {
-    /// Gives an account a new recovery code; any earlier one is dead. `by_card` tells one that a card had made, which ends
-    /// with a revoked card, from the one that came with the registration.
+    /// Gives an account a new recovery code, and ends registrations that one had opened. Any earlier one is dead, but for
+    /// one thing: `by_card` tells a code that a card had made, which ends with a revoked card, from the one that came with
+    /// the registration. While the first lives, the other is worth nothing; when it ends with a card, the other is what it
+    /// was, so that whoever steals a card cannot take its owner's paper away.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -98,18 +108,23 @@ pub trait RecoveryStore {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Counts one try, if one is left, the code was not used or ended, and the account is neither barred nor retired; and
-    /// only then shows what to compare with.
+    /// Counts one try from this host, if one is left, the code was not used or ended, and the account is neither barred nor
+    /// retired; and only then shows what to compare with.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn try_recovery_code(&self, account: &AccountName) -> Result<Option<Mac>, StoreError>;
+    fn try_recovery_code(
+        &self,
+        account: &AccountName,
+        instance: &Fingerprint,
+        now: Timestamp,
+    ) -> Result<Option<Mac>, StoreError>;
 
-    /// Uses the code up, if nobody did before.
+    /// Uses the code up, if nobody did before; whether a card had made it.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn use_recovery_code(&self, account: &AccountName, now: Timestamp) -> Result<bool, StoreError>;
+    fn use_recovery_code(&self, account: &AccountName, now: Timestamp) -> Result<Option<bool>, StoreError>;
 
     /// Remembers that this registration is by a recovery code.
     ///
@@ -135,13 +150,20 @@ pub trait RecoveryStore {
     /// [`StoreError`].
     fn recovery(&self, id: &CorrelationId, now: Timestamp) -> Result<Option<Recovery>, StoreError>;
 
+    /// A recovery, also one that is over.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn past_recovery(&self, id: &CorrelationId) -> Result<Option<Recovery>, StoreError>;
+
     /// Those that are under way, the oldest first; some hundreds at most.
     ///
     /// # Errors
     /// [`StoreError`].
     fn recoveries(&self, now: Timestamp) -> Result<Vec<Recovery>, StoreError>;
 
-    /// Adds an approval, if neither this administrator nor this key nor this card gave one before.
+    /// Adds an approval, if neither this administrator nor this key nor this card gave one before. By another key than
+    /// before, it takes the place of the administrator's own.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -169,6 +191,12 @@ pub trait RecoveryStore {
         begun_by: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
+
+    /// A key that wanted to become an account's is worth nothing, and nobody can have it again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn forbid_key(&self, account: &AccountName, key: &AccountKey, now: Timestamp) -> Result<(), StoreError>;
 
     /// Makes this the only key of an account, if it is neither barred nor retired; `old` are those that it had, and end.
     ///

@@ -59,6 +59,11 @@ pub enum Reason {
     /// A key takes no place beside itself, nor its own: whoever ended the one would not have ended the other.
     #[error("a key of the certificate is one that the account {0} has already")]
     KeyIsTheAccounts(AccountName),
+    /// Somebody wrote into the database beside the server (W23).
+    #[error(
+        "{0} was changed in the server's database and not by a request; nothing goes by it: countersign-server check"
+    )]
+    DatabaseEdited(String),
     /// The enrolment token is wrong, used or too old.
     #[error("the enrolment token is wrong, used or has expired")]
     Token,
@@ -177,6 +182,7 @@ impl Reason {
         match self {
             Self::Envelope(OpenError::IdReused)
             | Self::KeyBelongsToAnother
+            | Self::DatabaseEdited(_)
             | Self::KeyRevoked { .. }
             | Self::StatementUsed => Class::Alarm,
             // Hosts try again by themselves, for as long as they run.

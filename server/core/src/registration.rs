@@ -1,5 +1,6 @@
 //! How a person's card becomes the key of an account.
 
+mod accepted;
 mod alone;
 mod code;
 mod letters;
@@ -15,6 +16,7 @@ pub(crate) use user_key::user_key;
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{AccountName, Digest, Fingerprint, MessageId, Nonce};
 
+use crate::codes::Mac;
 use crate::store::StoreError;
 
 /// What the server remembers between the messages of a registration.
@@ -34,6 +36,8 @@ pub struct Registration {
     pub expires: Timestamp,
     /// The nonce to be signed, once the code was right.
     pub server_nonce: Option<Nonce>,
+    /// Over all of it, once the code was right.
+    pub mac: Option<Mac>,
 }
 
 /// Registrations in a store. Those that expired or ended are not there.
@@ -59,6 +63,7 @@ pub trait RegistrationStore {
         id: &MessageId,
         server_nonce: &Nonce,
         transcript: &Digest,
+        mac: &Mac,
     ) -> Result<bool, StoreError>;
 
     /// Ends a registration, if it had not ended.

@@ -2,7 +2,7 @@
 
 use countersign_protocol::certificate::{self, RevocationError, Revoked, read_revocations};
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ids::{AccountName, Digest, Fingerprint, Role};
+use countersign_protocol::ids::{AccountName, CorrelationId, Digest, Fingerprint, Role};
 use countersign_protocol::ledger::{EntryKind, Outcome, detail};
 use countersign_protocol::message::{Revocation, RevocationReply};
 
@@ -12,6 +12,7 @@ use crate::draft::Draft;
 use crate::instances::Instance;
 use crate::keys::Owner;
 use crate::outbox::Purpose;
+use crate::recovery;
 use crate::replies::Recipient;
 use crate::stop::Stop;
 
@@ -20,6 +21,8 @@ pub(crate) struct Ending {
     pub(crate) account: AccountName,
     pub(crate) key: AccountKey,
     pub(crate) revoked: Revoked,
+    /// It is not the account's: it waits in this recovery to become that.
+    pub(crate) recovery: Option<CorrelationId>,
 }
 
 impl Ending {
@@ -45,22 +48,27 @@ pub(crate) fn ending(ctx: &Context<'_>, bytes: &[u8]) -> Result<Result<Ending, S
     };
     let mut why = "It is of no key that an account has.".to_owned();
     for issuer in revocations.issuers() {
-        let Some(key) = key_of(ctx, &issuer)? else { continue };
-        let (account, key) = key;
+        let Some((account, key, recovery)) = key_of(ctx, &issuer)? else { continue };
         let Ok(cert) = certificate::parse(&key.certificate) else { continue };
         match revocations.of(&cert, ctx.now) {
-            Ok(revoked) => return Ok(Ok(Ending { account, key, revoked })),
+            Ok(revoked) => return Ok(Ok(Ending { account, key, revoked, recovery })),
             Err(error) => why = sentence(&error),
         }
     }
     Ok(Err(why))
 }
 
-fn key_of(ctx: &Context<'_>, issuer: &Fingerprint) -> Result<Option<(AccountName, AccountKey)>, Stop> {
+type Found = (AccountName, AccountKey, Option<CorrelationId>);
+
+fn key_of(ctx: &Context<'_>, issuer: &Fingerprint) -> Result<Option<Found>, Stop> {
     let Some(Owner::Account(owner)) = ctx.tx().owner(issuer)? else { return Ok(None) };
     let Some(account) = ctx.tx().account(&owner)? else { return Ok(None) };
-    let key = account.keys().find(|key| key.primary == *issuer).cloned();
-    Ok(key.map(|key| (owner, key)))
+    if let Some(key) = account.keys().find(|key| key.primary == *issuer).cloned() {
+        return Ok(Some((owner, key, None)));
+    }
+    let waiting = account.recovery.map(|id| ctx.tx().recovery(&id, ctx.now)).transpose()?.flatten();
+    let waiting = waiting.filter(|recovery| recovery.key.primary == *issuer);
+    Ok(waiting.map(|recovery| (owner, recovery.key, Some(recovery.id))))
 }
 
 fn sentence(error: &RevocationError) -> String {
@@ -75,7 +83,19 @@ fn sentence(error: &RevocationError) -> String {
 /// # Errors
 /// The store's, or no randomness.
 pub(crate) fn end(ctx: &Context<'_>, ending: &Ending, now: Timestamp) -> Result<Option<()>, Stop> {
-    let Ending { account, key, revoked } = ending;
+    let Ending { account, key, revoked, recovery } = ending;
+    if let Some(id) = recovery {
+        ctx.tx().end_recovery(id, recovery::Ending::Withdrawn, now, now)?;
+        ctx.tx().forbid_key(account, key, now)?;
+        ctx.tx().keep_revocation(&key.primary, &revoked.signature)?;
+        let text = format!(
+            "The recovery {id} of your account {account} was ended on {now}, by the revocation certificate of the key that it \
+             was for; nothing changed. The recovery code is used up. With your card, make another: countersign recover \
+             new-code {account}"
+        );
+        ctx.post().notify(account, Purpose::Recovery, &text)?;
+        return Ok(Some(()));
+    }
     if !ctx.tx().revoke_key(account, key, Role::Administrator.as_str(), now)? {
         return Ok(None);
     }
@@ -116,6 +136,7 @@ pub(crate) fn revocation(ctx: &Context<'_>, instance: &Instance) -> Result<Draft
         entry.account = Some(ending.account.clone());
         let (key, account) = (ending.key.primary.to_string(), ending.account.to_string());
         entry.detail.extend(ending.detail().map(|(name, words)| (name.to_owned(), words)));
+        entry.detail.extend(ending.recovery.as_ref().map(|id| ("withdrawn".to_owned(), id.to_string())));
         entry.detail.insert(detail::REVOKED_KEY.into(), key);
         entry.detail.insert(detail::OF_ACCOUNT.into(), account);
     }

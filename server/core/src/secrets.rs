@@ -31,6 +31,12 @@ impl Pepper {
     pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         keyed(&self.0, parts)
     }
+
+    /// A key for one purpose, under which what is not known yet can be put later.
+    #[must_use]
+    pub fn derived(&self, parts: &[&[u8]]) -> Self {
+        Self::new(self.mac(parts))
+    }
 }
 
 impl StoreKey {

@@ -325,6 +325,11 @@ impl Host {
         self.offer(person, code, None, None)
     }
 
+    /// The same with a recovery code.
+    pub(crate) fn offer_paper(&self, person: &Person, paper: &str) -> Option<Accepted> {
+        self.offer(person, paper, None, Some(RegistrationMethod::Recovery)).unwrap()
+    }
+
     fn offer(
         &self,
         person: &Person,

@@ -7,7 +7,7 @@ use countersign_protocol::message::result::{RecoveryApproval, RecoveryList, Reco
 use super::{Job, Performed};
 use crate::context::Context;
 use crate::outbox::Purpose;
-use crate::recovery::{Approval, Ending, Recovery};
+use crate::recovery::{self, Approval, Ending, Recovery};
 use crate::stop::Stop;
 
 /// An administrator's signature for exactly this: the recovery by its name, the account, and the new key in full. Policy
@@ -21,6 +21,7 @@ pub(super) fn approve(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
         Ok(recovery) => recovery,
         Err(why) => return Ok(why),
     };
+    recovery::check(ctx, &recovery)?;
     if wanted.account != recovery.account || wanted.key != recovery.key.primary {
         return Ok(Performed::Impossible(format!(
             "The recovery {} is of another account or key than you sign for. Have its person read both from their screen \
@@ -34,10 +35,11 @@ pub(super) fn approve(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
     let Some(key) = job.account.keys().find(|key| key.primary == *job.key) else {
         return Ok(Performed::impossible("Your key changed just now. Ask again."));
     };
-    let approval =
-        Approval { administrator: job.account.name.clone(), key: key.primary.clone(), card: key.card };
+    let (administrator, by) = (job.account.name.clone(), key.primary.clone());
+    let approval = Approval { administrator, key: by, card: key.card, mac: None };
+    let approval = recovery::signed(ctx.pepper(), &recovery.id, approval);
     let new = ctx.tx().approve_recovery(&recovery.id, &approval, ctx.now)?;
-    if !new && !ctx.tx().approvals(&recovery.id)?.iter().any(|one| one.administrator == job.account.name) {
+    if !new && !ctx.tx().approvals(&recovery.id)?.contains(&approval) {
         return Ok(Performed::impossible(
             "Another administrator signed with the same card. It takes two people with a card each.",
         ));

@@ -10,7 +10,7 @@ use countersign_protocol::message::{RecoveryBegun, RegistrationRecord, Transcrip
 use countersign_protocol::random;
 use countersign_protocol::statement::SignedStatement;
 
-use super::Recovery;
+use super::{Recovery, sealed};
 use crate::accounts::{AccountKey, AccountState};
 use crate::context::Context;
 use crate::draft::Draft;
@@ -34,13 +34,18 @@ pub(crate) fn begin(
     if !matches!(account.state, AccountState::Active(_) | AccountState::Pending) {
         return Err(Reason::AccountNotInvited.into());
     }
+    // A newer code ends what an older one opened: it is the one that was compared.
+    let by_card = ctx.tx().use_recovery_code(&account.name, ctx.now)?.ok_or(Reason::HandshakeOver)?;
     let recovery = Recovery {
         id: ctx.correlation.clone(),
         account: account.name.clone(),
         key,
         claimed_hostname: instance.claimed_hostname.clone(),
         begun: ctx.now,
+        by_card,
+        mac: None,
     };
+    let recovery = sealed(ctx.pepper(), recovery);
     if !ctx.tx().add_recovery(&recovery)? {
         return Err(Reason::RecoveryUnderWay.into());
     }
@@ -81,6 +86,7 @@ pub(crate) fn begin(
     entry.statement = Some(proof.digest());
     entry.evidence = Some(evidence.digest());
     entry.detail.insert("recovery".into(), recovery.id.to_string());
+    entry.detail.insert("recovery-code".into(), "used".into());
     entry.detail.insert("not-before".into(), begun.not_before.to_string());
     entry.detail.insert("contacts-told".into(), told.to_string());
     entry.detail.insert("transcript".into(), transcript.to_string());

@@ -31,11 +31,12 @@ pub(crate) fn new_code(
     typed.map_err(|error| Failure::Reply(error.to_string()).into())
 }
 
-/// Counts a try, then compares. Wrong, used, ended and no such account are one answer.
+/// Counts a try, then compares. Wrong, used, ended and no such account are one answer. The paper is used up only when a
+/// recovery begins: until then the card may be pulled, or its PIN mistyped.
 pub(crate) fn compare(ctx: &Context<'_>, registration: &Registration, typed: &str) -> Result<bool, Stop> {
     let account = &registration.account;
     let mac = Code::typed(typed).mac_for_recovery(ctx.pepper(), account);
-    let kept = ctx.tx().try_recovery_code(account)?;
+    let kept = ctx.tx().try_recovery_code(account, &registration.instance, ctx.now)?;
     let same = codes::equal(&kept.unwrap_or_default(), &mac);
-    Ok(kept.is_some() && same && ctx.tx().use_recovery_code(account, ctx.now)?)
+    Ok(kept.is_some() && same)
 }

@@ -10,7 +10,8 @@ use countersign_protocol::message::result::Evidence;
 use countersign_protocol::message::{RecoveryStanding, RecoveryStep, RecoveryStepReply};
 use countersign_protocol::random;
 
-use super::{Approval, Ending, Recovery};
+use super::vouched::check_approval;
+use super::{Approval, Ending, Recovery, check};
 use crate::accounts::{Account, AccountKey};
 use crate::context::Context;
 use crate::draft::Draft;
@@ -19,6 +20,7 @@ use crate::instances::Instance;
 use crate::outbox::Purpose;
 use crate::refusal::Reason;
 use crate::replies::Recipient;
+use crate::standing::Subject;
 use crate::stop::Stop;
 
 /// What the new card signs.
@@ -29,7 +31,20 @@ pub(crate) fn step(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, Stop
     ctx.outside_handshakes()?;
     let asked: RecoveryStep = ctx.body()?;
     let recipient = Recipient::Instance(instance.fingerprint.clone());
-    let recovery = ctx.tx().recovery(&asked.id, ctx.now)?.ok_or(Reason::NoRecovery)?;
+    if asked.proof.is_some() && instance.forked.is_some() {
+        return Err(Reason::Forked.into());
+    }
+    let Some(recovery) = ctx.tx().recovery(&asked.id, ctx.now)? else {
+        let past = ctx.tx().past_recovery(&asked.id)?.ok_or(Reason::NoRecovery)?;
+        let certificate = Binary(past.key.certificate);
+        let over = RecoveryStepReply { account: past.account, certificate, standing: RecoveryStanding::Over };
+        return Ok(Draft::unrecorded(recipient, &over)?.quietly(true));
+    };
+    check(ctx, &recovery)?;
+    let host = Subject::instance(&instance.fingerprint);
+    if ctx.distrusts(&host) {
+        return Err(Reason::DatabaseEdited(host.to_string()).into());
+    }
     let counted = counted(ctx, &recovery)?;
     let certificate = Binary(recovery.key.certificate.clone());
     let early = ctx.now < recovery.not_before();
@@ -88,12 +103,16 @@ fn binds(proof: &VerifiedStatement, recovery: &Recovery) -> Result<(), Reason> {
 /// Approvals that count now: of administrators who are that still, by a key that is theirs still.
 fn counted(ctx: &Context<'_>, recovery: &Recovery) -> Result<u32, Stop> {
     let mut counted = 0;
-    for Approval { administrator, key, .. } in ctx.tx().approvals(&recovery.id)? {
-        let counts = ctx.tx().account(&administrator)?.is_some_and(|account| {
-            account.name != recovery.account
-                && account.roles.contains(&Role::Administrator)
-                && account.active_keys().any(|has| has.primary == key)
-        });
+    for approval in ctx.tx().approvals(&recovery.id)? {
+        check_approval(ctx, &recovery.id, &approval)?;
+        let Approval { administrator, key, .. } = approval;
+        let trusted = !ctx.distrusts(&Subject::account(&administrator));
+        let counts = trusted
+            && ctx.tx().account(&administrator)?.is_some_and(|account| {
+                account.name != recovery.account
+                    && account.roles.contains(&Role::Administrator)
+                    && account.active_keys().any(|has| has.primary == key)
+            });
         counted += u32::from(counts);
     }
     Ok(counted)

@@ -120,6 +120,7 @@ pub(super) fn request(
                 transcript: heard.then(literal).digest(),
                 expires,
                 server_nonce: None,
+                mac: None,
             };
             Ok(tx.add_registration(&registration)?)
         });

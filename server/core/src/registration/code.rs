@@ -4,6 +4,7 @@ use countersign_protocol::ids::Nonce;
 use countersign_protocol::ledger::{EntryKind, Outcome};
 use countersign_protocol::message::{RegistrationCode, RegistrationCodeReply, Transcript};
 
+use super::accepted::Acceptance;
 use super::{Registration, alone};
 use crate::codes::{self, Code};
 use crate::context::Context;
@@ -44,7 +45,7 @@ pub(crate) fn code(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, Stop
     let kind = if by_recovery { EntryKind::Alarm } else { EntryKind::RegistrationTry };
     let mut entry = ctx.entry(kind, outcome, why);
     if by_recovery {
-        let word = if right { "used" } else { "refused" };
+        let word = if right { "right" } else { "refused" };
         entry.detail.insert("recovery-code".into(), word.into());
     }
     entry.instance = Some(instance.fingerprint.clone());
@@ -55,13 +56,18 @@ pub(crate) fn code(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, Stop
         RegistrationCodeReply::Accepted { server_nonce } => Some(*server_nonce),
         RegistrationCodeReply::Rejected => None,
     };
+    let accepted = match accepted {
+        Some(nonce) => Some((nonce, Acceptance::of(ctx, &registration, &nonce)?)),
+        None => None,
+    };
     let draft = Draft::recorded(recipient, entry, None, move |_receipt| reply)
         .quietly(true)
         .with_transcript(heard.digest())
         .remembering(move |tx, literal| {
-            let Some(server_nonce) = accepted else { return Ok(()) };
+            let Some((server_nonce, acceptance)) = accepted else { return Ok(()) };
             let transcript = heard.then(literal).digest();
-            if tx.accept_registration(&registration.id, &server_nonce, &transcript)? {
+            let mac = acceptance.mac(&transcript);
+            if tx.accept_registration(&registration.id, &server_nonce, &transcript, &mac)? {
                 Ok(())
             } else {
                 Err(Reason::HandshakeOver.into())

@@ -43,6 +43,7 @@ pub(crate) fn request(ctx: &Context<'_>, instance: Instance) -> Result<Draft, St
                 transcript: heard.then(literal).digest(),
                 expires,
                 server_nonce: None,
+                mac: None,
             };
             tx.add_registration(&registration)?;
             if by_recovery {

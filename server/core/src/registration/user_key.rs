@@ -8,8 +8,8 @@ use countersign_protocol::message::result::Evidence;
 use countersign_protocol::message::{RegistrationRecord, Transcript, UserKey};
 use countersign_protocol::random;
 
-use super::Registration;
 use super::alone::{Alone, Means};
+use super::{Registration, accepted};
 use crate::accounts::{Account, AccountKey};
 use crate::contacts::SealedContact;
 use crate::context::Context;
@@ -20,6 +20,7 @@ use crate::keys::{self, Owner};
 use crate::recovery;
 use crate::refusal::Reason;
 use crate::replies::Recipient;
+use crate::standing::Subject;
 use crate::stop::Stop;
 
 /// Makes the committed key the account's, if the card signed this very handshake.
@@ -32,6 +33,11 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
         .ok_or(Reason::HandshakeOver)?;
     if ctx.message().transcript != Some(registration.transcript) {
         return Err(Reason::Transcript.into());
+    }
+    accepted::check(ctx, &registration)?;
+    let rows = [Subject::account(&registration.account), Subject::instance(&instance.fingerprint)];
+    if let Some(row) = rows.iter().find(|row| ctx.distrusts(row)) {
+        return Err(Reason::DatabaseEdited(row.to_string()).into());
     }
     let cert = keys::receive_user(&body.certificate.0, ctx.now)?;
     // Of the very bytes that came: written anew, a certificate may be in another order.

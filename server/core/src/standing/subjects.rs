@@ -2,7 +2,7 @@
 
 use countersign_protocol::certificate::read_revocations;
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ids::{AccountName, ApplicationName, CollectionName, Fingerprint};
+use countersign_protocol::ids::{AccountName, ApplicationName, CollectionName, CorrelationId, Fingerprint};
 use countersign_protocol::key_words;
 use countersign_protocol::message::{
     EmergencyUse, Message, MessageKind, OfflineEmergency, RecoveryStep, RegistrationCode,
@@ -28,7 +28,7 @@ pub(crate) fn subjects(
 ) -> Result<Vec<Subject>, Stop> {
     Ok(match (message.kind, sender) {
         (MessageKind::JobRequest, Sender::Instance(_)) => match prepared {
-            Prepared::Job(Ok(signed)) => of_statement(tx, signed.statement.statement())?,
+            Prepared::Job(Ok(signed)) => of_statement(tx, signed.statement.statement(), now)?,
             _ => Vec::new(),
         },
         (MessageKind::InstanceKey, Sender::Newcomer { key, .. }) => vec![Subject::instance(key)],
@@ -81,7 +81,7 @@ fn account(name: Option<AccountName>) -> Vec<Subject> {
 }
 
 /// What a job is on.
-fn of_statement(tx: &dyn Transaction, statement: &Statement) -> Result<Vec<Subject>, Stop> {
+fn of_statement(tx: &dyn Transaction, statement: &Statement, now: Timestamp) -> Result<Vec<Subject>, Stop> {
     if jobs::is_harmless(statement) {
         return Ok(Vec::new());
     }
@@ -98,6 +98,10 @@ fn of_statement(tx: &dyn Transaction, statement: &Statement) -> Result<Vec<Subje
             }
         },
         "policy" => vec![Subject::policy(name)],
+        "recovery" => {
+            let id = name.parse::<CorrelationId>().ok();
+            account(id.map(|id| tx.recovery(&id, now)).transpose()?.flatten().map(|found| found.account))
+        }
         "key" => match name.parse::<Fingerprint>().ok().map(|key| tx.owner(&key)).transpose()?.flatten() {
             Some(Owner::Account(owner)) => account(Some(owner)),
             _ => Vec::new(),

@@ -33,9 +33,10 @@ impl<D: Writing> Sql<D> {
         self.end_emergency_code(name, at)?;
         self.write(
             "UPDATE recovery_codes SET ended_at = $2
-             WHERE account = $1 AND by_card <> 0 AND used_at IS NULL AND ended_at IS NULL",
+             WHERE account = $1 AND by_card <> 0 AND ended_at IS NULL",
             (name.as_str(), time(at)),
         )?;
+        self.withdraw_recovery(name, true, at)?;
         self.write(
             "UPDATE codes SET used_at = $2 WHERE account = $1 AND used_at IS NULL",
             (name.as_str(), time(at)),
@@ -362,6 +363,7 @@ impl<D: Writing> AccountStore for Sql<D> {
         self.write("DELETE FROM second_keys WHERE account = $1", [name.as_str()])?;
         self.write("DELETE FROM account_logins WHERE account = $1", [name.as_str()])?;
         self.end_codes(name, at)?;
+        self.withdraw_recovery(name, false, at)?;
         for key in account.keys() {
             self.never_again(name, key, at)?;
         }

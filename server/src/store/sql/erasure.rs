@@ -9,7 +9,16 @@ use super::rows::number;
 use super::{Sql, Writing};
 
 /// Everything in these rows is about one account.
-const TABLES: [&str; 5] = ["emergency_uses", "emergency_codes", "codes", "second_factors", "revoked_keys"];
+const TABLES: [&str; 8] = [
+    "emergency_uses",
+    "emergency_codes",
+    "codes",
+    "second_factors",
+    "revoked_keys",
+    "recovery_codes",
+    "recovery_tries",
+    "recoveries",
+];
 
 impl<D: Writing> ErasureStore for Sql<D> {
     fn erase_account(&self, name: &AccountName, places: &[u64]) -> Result<Option<u64>, StoreError> {
@@ -27,11 +36,16 @@ impl<D: Writing> ErasureStore for Sql<D> {
             erased += self.write("DELETE FROM ledger_evidence WHERE place = $1", [number(*place)?])?;
         }
         self.forget_contacts(name)?;
+        self.write(
+            "DELETE FROM recovery_approvals WHERE administrator = $1
+                OR recovery IN (SELECT id FROM recoveries WHERE account = $1)",
+            [name.as_str()],
+        )?;
         for table in TABLES {
             self.write(&format!("DELETE FROM {table} WHERE account = $1"), [name.as_str()])?;
         }
         self.write("DELETE FROM registrations WHERE account = $1", [name.as_str()])?;
-        self.write("UPDATE accounts SET seen_at = NULL WHERE name = $1", [name.as_str()])?;
+        self.write("UPDATE accounts SET seen_at = NULL, recovery = NULL WHERE name = $1", [name.as_str()])?;
         Ok(Some(erased))
     }
 }

@@ -1,6 +1,7 @@
 //! What can no longer come again.
 
 use countersign_protocol::clock::Timestamp;
+use countersign_protocol::limits;
 use countersign_server_core::forgetting::ForgettingStore;
 use countersign_server_core::store::StoreError;
 
@@ -30,6 +31,13 @@ impl<D: Writing> ForgettingStore for Sql<D> {
         ] {
             self.write(&format!("DELETE FROM {table} WHERE {column} < $1"), [time(before)])?;
         }
+        self.write(
+            "DELETE FROM recovery_requests
+             WHERE NOT EXISTS (SELECT 1 FROM registrations WHERE id = recovery_requests.registration)",
+            (),
+        )?;
+        let window = time(before.plus(-limits::RECOVERY_TRIES_WINDOW));
+        self.write("DELETE FROM recovery_tries WHERE since < $1", [window])?;
         // A day ago nothing of today was asked for.
         let day = time(before.plus(-24 * 3600));
         self.write("DELETE FROM address_requests WHERE day < $1 AND newest < $1", [day])?;

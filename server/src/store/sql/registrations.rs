@@ -2,6 +2,7 @@
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{Digest, MessageId, Nonce};
+use countersign_server_core::codes::Mac;
 use countersign_server_core::registration::{Registration, RegistrationStore};
 use countersign_server_core::store::StoreError;
 
@@ -27,7 +28,7 @@ impl<D: Writing> RegistrationStore for Sql<D> {
 
     fn registration(&self, id: &MessageId, now: Timestamp) -> Result<Option<Registration>, StoreError> {
         let row = self.read(
-            "SELECT instance, account, commitment, transcript, server_nonce, expires FROM registrations
+            "SELECT instance, account, commitment, transcript, server_nonce, expires, mac FROM registrations
              WHERE id = $1 AND ended_at IS NULL AND expires > $2",
             (id.as_bytes(), time(now)),
             |row| {
@@ -38,10 +39,11 @@ impl<D: Writing> RegistrationStore for Sql<D> {
                     row.get::<Vec<u8>>(3)?,
                     row.get::<Option<Vec<u8>>>(4)?,
                     row.get::<i64>(5)?,
+                    row.get::<Option<Vec<u8>>>(6)?,
                 ))
             },
         )?;
-        let Some((instance, account, commitment, transcript, server_nonce, expires)) = row else {
+        let Some((instance, account, commitment, transcript, server_nonce, expires, mac)) = row else {
             return Ok(None);
         };
         let server_nonce = server_nonce
@@ -55,6 +57,8 @@ impl<D: Writing> RegistrationStore for Sql<D> {
             transcript: Digest::from_bytes(bytes(&transcript, "a registration's transcript")?),
             expires: Timestamp::from_seconds(expires),
             server_nonce,
+            // Of another length, it is none that is right.
+            mac: mac.and_then(|mac| mac.try_into().ok()),
         }))
     }
 
@@ -63,11 +67,12 @@ impl<D: Writing> RegistrationStore for Sql<D> {
         id: &MessageId,
         server_nonce: &Nonce,
         transcript: &Digest,
+        mac: &Mac,
     ) -> Result<bool, StoreError> {
         let accepted = self.write(
-            "UPDATE registrations SET server_nonce = $2, transcript = $3
+            "UPDATE registrations SET server_nonce = $2, transcript = $3, mac = $4
              WHERE id = $1 AND server_nonce IS NULL AND ended_at IS NULL",
-            (id.as_bytes(), server_nonce.as_bytes(), transcript.as_bytes()),
+            (id.as_bytes(), server_nonce.as_bytes(), transcript.as_bytes(), mac),
         )?;
         Ok(accepted == 1)
     }

@@ -31,6 +31,7 @@ const ACCOUNT: &[Column] = &[
     Text("authentication_key"),
     Whether("suspended_at"),
     Whether("retired_at"),
+    Text("recovery"),
 ];
 
 const SECOND_KEY: &[Column] = &[
