@@ -302,7 +302,6 @@ fn an_exported_primary_key_leaves_nothing_on_the_server_and_subkeys_come_from_wh
     let at = |name: &str| elsewhere.path().join(name);
     let file = |name: &str| at(name).to_str().unwrap().to_owned();
     let config = made.config.to_str().unwrap();
-    made.configure("[limits]\nstrangers_per_minute = 100000\n");
     let program = Program::start(&made.config, &[]);
     let old = std::fs::read(made.data.join("server.key")).unwrap();
 
