@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::Digest;
-use countersign_protocol::ledger::{ExportReport, LedgerError};
+use countersign_protocol::ledger::LedgerError;
+use countersign_protocol::random::SystemRandom;
+use countersign_server_core::audit::Finding;
 use countersign_server_core::store::{Store, StoreError, Turn};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{DataError, DataFolder, read_private, write_private};
 use crate::open::Keys;
-use crate::proof::{self, Unproven};
+use crate::own_keys;
+use crate::proof::{self, Proof, Unproven};
 use crate::store::sqlite::{CrashPoint, SqliteStore};
 
 /// What a backup says of itself, beside the database.
@@ -28,6 +31,9 @@ pub struct Label {
     pub root: Digest,
     /// Whether the server's keys lie beside the database.
     pub keys: bool,
+    /// Rows that were not what the ledger says, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<String>,
 }
 
 /// No backup was made, or it cannot be restored.
@@ -49,8 +55,21 @@ pub enum BackupError {
     #[error("the backup is of the server whose ledger key is {0}, and the keys here are another server's")]
     AnotherServer(String),
     /// There is a server.
-    #[error("{} is there already; restore into a folder without a database, and move that one away first", .0.display())]
+    #[error(
+        "{} is there already; restore into a folder without a database, and move that one away first, with what lies beside \
+         it: countersign.db-wal, countersign.db-shm and countersign.db-journal",
+        .0.display()
+    )]
     Occupied(PathBuf),
+    /// Rows were edited.
+    #[error(
+        "{0}\nSomebody edited the database before the backup was made. Restore an earlier one; or take this one as it is, with \
+         --with-findings: what these rows let anybody do is denied until you look into them, see countersign-server check"
+    )]
+    Edited(String),
+    /// The server's subkeys.
+    #[error("the backup holds, and no new subkeys could be made: {0}")]
+    Keys(String),
     /// There are no keys.
     #[error(
         "the backup holds no keys, and {} has none. Put server.key, ledger.key, codes.key and replies.key there, from \
@@ -88,10 +107,12 @@ pub fn backup(
     SqliteStore::open(&folder.database(), CrashPoint::never())?.copy_into(&copy.database())?;
     sync(&copy.database())?;
     let store = SqliteStore::open(&copy.database(), CrashPoint::never())?;
-    let report = proof::whole(&store, keys)?;
+    let Proof { report, findings } = proof::whole(&store, keys)?;
+    // One file, with nothing beside it that could be left behind.
+    store.close()?;
     if with_keys {
         for path in secrets(folder) {
-            copy_private(&path, to)?;
+            copy_private(&path, &name_in(to, &path))?;
         }
     }
     let label = Label {
@@ -100,6 +121,7 @@ pub fn backup(
         entries: report.size,
         root: report.root,
         keys: with_keys,
+        findings: findings.iter().map(|Finding { row, what }| format!("{row}: {what}")).collect(),
     };
     let json = serde_json::to_vec_pretty(&label)
         .map_err(|error| BackupError::Label(label_of(to), error.to_string()))?;
@@ -107,71 +129,158 @@ pub fn backup(
     Ok(label)
 }
 
+/// How a backup is put back.
+#[derive(Debug, Clone, Copy)]
+pub struct Wishes {
+    /// Also one with rows that are not what the ledger says.
+    pub with_findings: bool,
+    /// For how many days a pair of the server's subkeys is used.
+    pub rotate_days: u32,
+}
+
 /// What was restored.
 pub struct Restored {
     /// What the backup said.
     pub label: Label,
-    /// What its ledger proved.
-    pub report: ExportReport,
+    /// What its ledger proved, and which rows are not what it says.
+    pub proof: Proof,
+    /// Whether the server has new subkeys; else its primary key is elsewhere.
+    pub renewed: bool,
 }
 
 /// Puts a backup into a data folder that has no database, after checking all of it. Nothing is there if it does not hold.
 ///
 /// # Errors
 /// [`BackupError`].
-pub fn restore(from: &Path, folder: &DataFolder, now: Timestamp) -> Result<Restored, BackupError> {
+pub fn restore(
+    from: &Path,
+    folder: &DataFolder,
+    wishes: Wishes,
+    now: Timestamp,
+) -> Result<Restored, BackupError> {
     let label = label(from)?;
-    if folder.database().exists() {
-        return Err(BackupError::Occupied(folder.database()));
+    // What lies beside a database is played over whichever takes its place.
+    let there = with_company(&folder.database()).into_iter().find(|path| path.symlink_metadata().is_ok());
+    if let Some(there) = there {
+        return Err(BackupError::Occupied(there));
     }
     folder.prepare()?;
-    let backup = DataFolder::at(from.to_owned());
-    if !folder.ledger_key().exists() {
-        if !label.keys {
-            return Err(BackupError::NoKeys(folder.root().to_owned()));
+    // Under other names until all of it holds: nobody serves from half a server, and whoever tries again begins anew.
+    let waiting = DataFolder::at(folder.root().join("restoring"));
+    match std::fs::remove_dir_all(waiting.root()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(DataError::Io { path: waiting.root().to_owned(), error }.into());
         }
-        for path in secrets(&backup) {
-            copy_private(&path, folder.root())?;
-        }
+        _ => {}
     }
-    let keys = crate::open::keys_in(folder)?;
+    waiting.create()?;
+    let restored = proven_copy(from, folder, &waiting, label, wishes, now);
+    let moved = restored.and_then(|restored| {
+        // The database last: without it there is no server, and the next try finds the same keys.
+        for path in secrets(&waiting).into_iter().filter(|path| path.exists()) {
+            rename(&path, &name_in(folder.root(), &path))?;
+        }
+        sync(folder.root())?;
+        rename(&waiting.database(), &folder.database())?;
+        sync(folder.root())?;
+        Ok(restored)
+    });
+    let removed = std::fs::remove_dir_all(waiting.root());
+    let restored = moved?;
+    removed.map_err(|error| DataError::Io { path: waiting.root().to_owned(), error })?;
+    Ok(restored)
+}
+
+/// Copies what the folder needs into `waiting`, and checks it there.
+fn proven_copy(
+    from: &Path,
+    folder: &DataFolder,
+    waiting: &DataFolder,
+    label: Label,
+    wishes: Wishes,
+    now: Timestamp,
+) -> Result<Restored, BackupError> {
+    let backup = DataFolder::at(from.to_owned());
+    // All of them, or those of the backup in the place of what an earlier try left.
+    let own = secrets(folder).iter().all(|path| path.exists());
+    if !own && !label.keys {
+        return Err(BackupError::NoKeys(folder.root().to_owned()));
+    }
+    let keys = if own {
+        crate::open::keys_in(folder)?
+    } else {
+        for path in secrets(&backup) {
+            let kept = name_in(folder.root(), &path);
+            if kept.exists() && read_private(&kept)? != read_private(&path)? {
+                return Err(BackupError::AnotherServer(label.ledger_key));
+            }
+            copy_private(&path, &name_in(waiting.root(), &path))?;
+        }
+        crate::open::keys_in(waiting)?
+    };
     if keys.ledger.key().to_string() != label.ledger_key {
         return Err(BackupError::AnotherServer(label.ledger_key));
     }
-    // Under another name until it holds: nobody serves from half a database.
-    let unproven = folder.root().join("restoring.db");
-    let io = |error| DataError::Io { path: unproven.clone(), error };
-    if unproven.exists() {
-        std::fs::remove_file(&unproven).map_err(io)?;
+    let database = waiting.database();
+    write_private(&database, b"")?;
+    let io = |error| DataError::Io { path: database.clone(), error };
+    std::fs::copy(backup.database(), &database).map_err(io)?;
+    let store = SqliteStore::open(&database, CrashPoint::never())?;
+    let proof = proof::whole(&store, &keys)?;
+    if (proof.report.size, proof.report.root) != (label.entries, label.root) {
+        return Err(BackupError::Label(label_of(from), "its ledger is not the one that it names".into()));
     }
-    write_private(&unproven, b"")?;
-    std::fs::copy(backup.database(), &unproven).map_err(io)?;
-    let report = {
-        let store = SqliteStore::open(&unproven, CrashPoint::never())?;
-        let report = proven(&store, &keys, now)?;
-        if (report.size, report.root) != (label.entries, label.root) {
-            return Err(BackupError::Label(label_of(from), "its ledger is not the one that it names".into()));
-        }
-        store.close()?;
-        report
-    };
-    sync(&unproven)?;
-    std::fs::rename(&unproven, folder.database()).map_err(io)?;
-    sync(folder.root())?;
-    Ok(Restored { label, report })
+    let renewed = settle(&store, &keys, &proof, wishes, now)?;
+    store.close()?;
+    sync(&database)?;
+    Ok(Restored { label, proof, renewed })
 }
 
-/// Checks a database that was put back by its own means, and lets nothing be taken until what was answered after the backup
-/// can no more come again.
+/// Checks a database that was put back by its own means, and prepares it as [`restore`] does.
 ///
 /// # Errors
 /// [`BackupError`].
-pub fn proven(store: &dyn Store, keys: &Keys, now: Timestamp) -> Result<ExportReport, BackupError> {
-    let report = proof::whole(store, keys)?;
+pub fn proven(
+    store: &dyn Store,
+    keys: &Keys,
+    wishes: Wishes,
+    now: Timestamp,
+) -> Result<(Proof, bool), BackupError> {
+    let proof = proof::whole(store, keys)?;
+    let renewed = settle(store, keys, &proof, wishes, now)?;
+    Ok((proof, renewed))
+}
+
+/// Lets nothing be taken until what was answered after the backup can no more come again, and makes new subkeys if the primary
+/// key is there: hosts may have heard of a pair that the backup does not hold, and take no older one.
+fn settle(
+    store: &dyn Store,
+    keys: &Keys,
+    proof: &Proof,
+    wishes: Wishes,
+    now: Timestamp,
+) -> Result<bool, BackupError> {
+    if !proof.findings.is_empty() && !wishes.with_findings {
+        return Err(BackupError::Edited(proof::told(&proof.findings)));
+    }
     let tx = store.begin(Turn::Alone)?;
     tx.forget(now)?;
     tx.commit()?;
-    Ok(report)
+    if !keys.primary.has_secret() {
+        return Ok(false);
+    }
+    own_keys::renew(keys, store, wishes.rotate_days, false, now, &SystemRandom)
+        .map_err(|stop| BackupError::Keys(stop.to_string()))?;
+    Ok(true)
+}
+
+/// A database and what SQLite keeps beside it.
+fn with_company(database: &Path) -> [PathBuf; 4] {
+    ["", "-wal", "-shm", "-journal"].map(|end| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(end);
+        name.into()
+    })
 }
 
 fn label_of(folder: &Path) -> PathBuf {
@@ -184,10 +293,19 @@ fn label(folder: &Path) -> Result<Label, BackupError> {
     serde_json::from_slice(&json).map_err(|error| BackupError::Label(path, error.to_string()))
 }
 
+/// Where the file of this name lies in `folder`.
+fn name_in(folder: &Path, path: &Path) -> PathBuf {
+    folder.join(path.file_name().unwrap_or_default())
+}
+
 fn copy_private(path: &Path, to: &Path) -> Result<(), BackupError> {
     let content = read_private(path)?;
-    let name = path.file_name().unwrap_or_default();
-    Ok(write_private(&to.join(name), &content)?)
+    Ok(write_private(to, &content)?)
+}
+
+fn rename(path: &Path, to: &Path) -> Result<(), BackupError> {
+    let renamed = std::fs::rename(path, to);
+    Ok(renamed.map_err(|error| DataError::Io { path: path.to_owned(), error })?)
 }
 
 fn sync(path: &Path) -> Result<(), BackupError> {

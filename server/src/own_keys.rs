@@ -4,15 +4,44 @@ mod primary;
 
 pub use primary::{Primary, new_primary, secret_form, subkeys_form};
 
+use countersign_protocol::certificate::CertificateError;
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::random::Random;
 use countersign_server_core::identity::Identity;
 use countersign_server_core::server_keys::{Custody, ServerKeys, life};
-use countersign_server_core::stop::Failure;
+use countersign_server_core::stop::{Failure, Stop};
 use countersign_server_core::store::Store;
 
 use crate::data::DataFolder;
 use crate::open::{Keys, OpenError};
+
+/// Makes a new pair, as somebody on the server's own machine wants it, though none is due.
+///
+/// # Errors
+/// [`Stop`]: the primary key is not there, or the store fails.
+pub fn renew(
+    keys: &Keys,
+    store: &dyn Store,
+    days: u32,
+    at_once: bool,
+    now: Timestamp,
+    random: &dyn Random,
+) -> Result<(), Stop> {
+    let primary = keys.primary.certificate();
+    let why = if at_once {
+        "new subkeys were made on the server's own machine, and the older ones revoked"
+    } else {
+        "new subkeys were made on the server's own machine"
+    };
+    let failed = |error: CertificateError| Failure::Keys(error.to_string());
+    let custody = Custody { store, ledger: &keys.ledger, store_key: &keys.store_key, random };
+    custody.exchange(now, |held| {
+        let first = ServerKeys::of(primary).map_err(failed)?;
+        let renewed = held.unwrap_or(&first).renewed(primary, now, life(days), at_once);
+        Ok(Some((renewed.map_err(failed)?, why)))
+    })?;
+    Ok(())
+}
 
 /// Who the server is, by its subkeys in the store. A server of an early version, whose keys lay in its file alone, gets its
 /// first pair; and one that was away for longer than the life of a pair gets another, to be used for `days`, if its primary
@@ -36,8 +65,7 @@ pub fn identity(
     if !usable && keys.primary.has_secret() {
         let primary = keys.primary.certificate();
         let exchanged = custody.exchange(now, |before| {
-            let failed =
-                |error: countersign_protocol::certificate::CertificateError| Failure::Keys(error.to_string());
+            let failed = |error: CertificateError| Failure::Keys(error.to_string());
             let first = match before {
                 None => Some(ServerKeys::of(primary).map_err(failed)?),
                 Some(_) => None,

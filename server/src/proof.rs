@@ -32,25 +32,48 @@ pub enum Unproven {
     #[error("the tables cannot be compared with the ledger: {0}")]
     Audit(Box<Failure>),
     /// Its tables.
-    #[error("the tables are not what the ledger says: {}: {}{}", .first.row, .first.what, more(*.others))]
-    Tables {
-        /// One of the rows.
-        first: Finding,
-        /// How many others.
-        others: usize,
-    },
+    #[error("{}", told(.0))]
+    Tables(Vec<Finding>),
 }
 
-fn more(others: usize) -> String {
-    if others == 0 { String::new() } else { format!(", and {others} more rows") }
+/// Rows that are named.
+const NAMED: usize = 20;
+
+/// Which rows are not what the ledger says, for a person.
+#[must_use]
+pub fn told(findings: &[Finding]) -> String {
+    let rows = findings.iter().take(NAMED).map(|Finding { row, what }| format!("{row}: {what}"));
+    let more = findings.len().saturating_sub(NAMED);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    let rows: Vec<String> = rows.chain(more).collect();
+    format!("the tables are not what the ledger says:\n  {}", rows.join("\n  "))
+}
+
+/// A database whose ledger holds.
+#[must_use]
+pub struct Proof {
+    /// What its ledger proved.
+    pub report: ExportReport,
+    /// Rows that are not what the ledger says.
+    pub findings: Vec<Finding>,
+}
+
+impl Proof {
+    /// What the ledger proved, if every row is what it says.
+    ///
+    /// # Errors
+    /// [`Unproven::Tables`].
+    pub fn of_all(self) -> Result<ExportReport, Unproven> {
+        if self.findings.is_empty() { Ok(self.report) } else { Err(Unproven::Tables(self.findings)) }
+    }
 }
 
 /// Checks every entry, every statement, the root against the last signed checkpoint, and every row that decides
 /// something.
 ///
 /// # Errors
-/// [`Unproven`].
-pub fn whole(store: &dyn Store, keys: &Keys) -> Result<ExportReport, Unproven> {
+/// [`Unproven`]: the ledger does not hold.
+pub fn whole(store: &dyn Store, keys: &Keys) -> Result<Proof, Unproven> {
     let trust = Trust { key: Some(keys.ledger.key().clone()), seen: None };
     let (reader, writer) = std::io::pipe().map_err(LedgerError::from)?;
     let report = std::thread::scope(|scope| {
@@ -65,10 +88,7 @@ pub fn whole(store: &dyn Store, keys: &Keys) -> Result<ExportReport, Unproven> {
     })?;
     let auditor = Auditor { store, pepper: &keys.pepper, ledger: &keys.ledger, random: &SystemRandom };
     let findings = auditor.look().map_err(|failure| Unproven::Audit(Box::new(failure)))?;
-    match findings.split_first() {
-        None => Ok(report),
-        Some((first, others)) => Err(Unproven::Tables { first: first.clone(), others: others.len() }),
-    }
+    Ok(Proof { report, findings })
 }
 
 /// The whole ledger as an export.

@@ -53,10 +53,10 @@ fn moved(folder: &DataFolder, to: &Fresh) -> Result<Moved, countersign_server_co
 fn serves(folder: &DataFolder, to: &Fresh, entries: u64) {
     let keys = open::keys(folder).unwrap();
     let store = Database::Postgres(to.store.postgres.clone().unwrap()).open(CrashPoint::never()).unwrap();
-    assert_eq!(proof::whole(&*store, &keys).unwrap().size, entries);
+    assert_eq!(proof::whole(&*store, &keys).unwrap().of_all().unwrap().size, entries);
     let token = countersign_server::token::token(&*store, &keys, "after", &SystemClock, &SystemRandom);
     drop(token.unwrap());
-    assert_eq!(proof::whole(&*store, &keys).unwrap().size, entries + 1);
+    assert_eq!(proof::whole(&*store, &keys).unwrap().of_all().unwrap().size, entries + 1);
 }
 
 #[test]

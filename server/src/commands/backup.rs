@@ -31,7 +31,8 @@ pub(super) fn run(arguments: &BackupArguments) -> Result<(), CommandError> {
     }
     let (folder, keys) = own_files::keys(&arguments.config)?;
     let made = backup(&folder, &keys, &arguments.to, arguments.keys, SystemClock.now());
-    let Label { entries, root, keys, .. } = made.map_err(|error| CommandError::Data(error.to_string()))?;
+    let Label { entries, root, keys, findings, .. } =
+        made.map_err(|error| CommandError::Data(error.to_string()))?;
     print(&format!(
         "\
 The backup is in {}, and holds: {entries} entries of the ledger, root {root}.
@@ -44,5 +45,13 @@ It holds what people signed, and {} Keep it as the server itself is kept.
             "no keys: keep server.key, ledger.key, codes.key and replies.key elsewhere."
         }
     ));
-    Ok(())
+    if findings.is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::Edited(format!(
+        "ALARM: the database is not what the ledger says, and neither is this backup:\n  {}\nSomebody edited it. Keep your \
+         earlier backups, and look into it: countersign-server check. The backup is whole otherwise; it is restored only with \
+         --with-findings.",
+        findings.join("\n  ")
+    )))
 }

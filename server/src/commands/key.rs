@@ -12,7 +12,7 @@ use countersign_server_core::stop::Failure;
 use super::{CommandError, own_files, print};
 use crate::config::Config;
 use crate::data::{read_private, write_private};
-use crate::own_keys::{Primary, secret_form, subkeys_form};
+use crate::own_keys::{self, Primary, secret_form, subkeys_form};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
@@ -162,21 +162,7 @@ fn rotate(asked: &Rotate) -> Result<(), CommandError> {
         };
         return Err(failed(elsewhere));
     }
-    let primary = keys.primary.certificate();
-    let why = if asked.at_once {
-        "new subkeys were made on the server's own machine, and the older ones revoked"
-    } else {
-        "new subkeys were made on the server's own machine"
-    };
-    let now = SystemClock.now();
-    let custody =
-        Custody { store: &store, ledger: &keys.ledger, store_key: &keys.store_key, random: &SystemRandom };
-    let changed = custody.exchange(now, |held| {
-        let first = ServerKeys::of(primary).map_err(unusable)?;
-        let renewed = held.unwrap_or(&first).renewed(primary, now, life(days), asked.at_once);
-        Ok(Some((renewed.map_err(unusable)?, why)))
-    });
-    changed.map_err(failed)?;
+    own_keys::renew(&keys, &*store, days, asked.at_once, SystemClock.now(), &SystemRandom).map_err(failed)?;
     show(&asked.server.config, None)
 }
 

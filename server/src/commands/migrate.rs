@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{CommandError, own_files, print};
-use crate::proof;
+use crate::proof::{self, Proof};
 use crate::store::moving::{Moved, to_postgres};
 use crate::store::postgres::Address;
 use crate::store::{CrashPoint, Database};
@@ -38,7 +38,8 @@ pub(super) fn run(command: &MigrateCommand) -> Result<(), CommandError> {
     let Moved { rows, entries, root, before } =
         to_postgres(&file, &address, &keys.ledger).map_err(|error| wrong(&error))?;
     let store = Database::Postgres(address).open(CrashPoint::never()).map_err(|error| wrong(&error))?;
-    let report = proof::whole(&*store, &keys).map_err(|error| wrong(&error))?;
+    let proven = proof::whole(&*store, &keys).and_then(Proof::of_all);
+    let report = proven.map_err(|error| wrong(&error))?;
     let count: u64 = rows.values().sum();
     let earlier = if before { " It had been moved before; the file was not marked yet." } else { "" };
     print(&format!(
