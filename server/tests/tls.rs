@@ -182,6 +182,17 @@ fn a_tls_pair_is_checked_with_the_configuration() {
     assert!(output.status.success() && told.contains("TLS certificate:    until 20"), "{told}");
     assert!(told.contains("url begins with http:"), "{told}");
 
+    // What stands behind it may be over: only whoever goes by it minds.
+    let old = Pair::new(-7200, -3600).certificate.to_pem().unwrap();
+    write(&made.data.join("tls.pem"), &[pair.certificate.to_pem().unwrap(), old].concat());
+    assert!(run(&["config", "check", "--config", config]).status.success());
+    let log = made.data.join("log");
+    let program = Program::start_logged(&made.config, &log);
+    assert!(trusts(program.port, &pair));
+    let warned = || std::fs::read_to_string(&log).unwrap().contains("behind it in the TLS file ended at");
+    assert!(within(5, warned));
+    drop(program);
+
     for command in [["config", "check", "--config", config].as_slice(), &["serve", "--config", config]] {
         pair.write(&made.data);
         write(&made.data.join("tls.key"), &Pair::good().key.private_key_to_pem_pkcs8().unwrap());

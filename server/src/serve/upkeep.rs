@@ -75,6 +75,9 @@ pub(super) fn warnings(edge: &Edge) -> Vec<String> {
     let now = SystemClock.now();
     let tls =
         edge.tls.as_ref().and_then(|tls| ends_soon("the TLS certificate", tls.expires(), TLS_ENDS_SOON, now));
+    let chain = edge.tls.as_ref().and_then(|tls| tls.chain_expires());
+    let chain =
+        chain.and_then(|at| ends_soon("a certificate behind it in the TLS file", at, TLS_ENDS_SOON, now));
     let verdict = edge.door.core().verdict();
     let edited = verdict.findings().into_iter().take(SHOWN).map(|found| {
         let Finding { row, what } = found;
@@ -86,7 +89,13 @@ pub(super) fn warnings(edge: &Edge) -> Vec<String> {
         let waiting = edge.telling.backlog();
         format!("syslog takes nothing, {waiting} entries of the ledger wait for it: {why}")
     });
-    tls.into_iter().chain(edge.door.keys_end().1).chain(edited).chain(unaudited).chain(untold).collect()
+    tls.into_iter()
+        .chain(chain)
+        .chain(edge.door.keys_end().1)
+        .chain(edited)
+        .chain(unaudited)
+        .chain(untold)
+        .collect()
 }
 
 fn ends_soon(what: &str, at: Timestamp, soon: i64, now: Timestamp) -> Option<String> {

@@ -26,8 +26,10 @@ pub struct Files {
 pub struct Loaded {
     /// For new connections.
     pub config: Arc<ServerConfig>,
-    /// When the first of the certificates ends.
+    /// When the server's own certificate ends.
     pub expires: Timestamp,
+    /// When the first of those ends that stand behind it in the file. A client need not use it: many a file carries an old one.
+    pub chain_expires: Option<Timestamp>,
 }
 
 /// The files cannot be used.
@@ -81,10 +83,9 @@ impl Files {
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&text)
             .collect::<Result<_, _>>()
             .map_err(|error| wrong(error.to_string()))?;
-        let ends: Option<Vec<Timestamp>> = chain.iter().map(|one| expires(one)).collect();
-        let expires = ends
-            .and_then(|ends| ends.into_iter().min())
-            .ok_or_else(|| wrong("holds no certificate in PEM".into()))?;
+        let own = chain.first().and_then(|own| expires(own));
+        let chain_expires = chain.iter().skip(1).filter_map(|one| expires(one)).min();
+        let expires = own.ok_or_else(|| wrong("holds no certificate in PEM".into()))?;
         if expires <= now {
             return Err(TlsError::Expired { path: self.certificate.clone(), at: expires });
         }
@@ -101,7 +102,7 @@ impl Files {
             .with_single_cert(chain, key)
             .map_err(pair)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Loaded { config: Arc::new(config), expires })
+        Ok(Loaded { config: Arc::new(config), expires, chain_expires })
     }
 
     fn read_key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {

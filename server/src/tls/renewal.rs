@@ -51,6 +51,12 @@ impl Live {
         self.loaded.load().expires
     }
 
+    /// When the first of the certificates behind it ends.
+    #[must_use]
+    pub fn chain_expires(&self) -> Option<Timestamp> {
+        self.loaded.load().chain_expires
+    }
+
     /// Looks whether the files changed since they were last read; `asked` by somebody who says so. Blocks on disk.
     pub fn renew(&self, asked: bool, now: Timestamp) -> Renewed {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
