@@ -36,6 +36,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long a process may be silent before another one sends, in seconds.
 const LEASE: i64 = 30;
 
+/// Looks in a row at which syslog took nothing, after which another process may send: a quarter of a minute.
+const TRIES: u32 = 5;
+
 /// How it stands, for health and metrics.
 #[derive(Debug, Default)]
 pub struct Telling {
@@ -134,7 +137,7 @@ enum Look {
 
 impl Task {
     fn run(self) {
-        let (mut socket, mut pause) = (None, PAUSE);
+        let (mut socket, mut pause, mut failed) = (None, PAUSE, 0);
         while !self.stop.load(Ordering::Relaxed) {
             let trouble = match self.look(&mut socket) {
                 Ok(Look::More) => continue,
@@ -142,8 +145,16 @@ impl Task {
                 Ok(Look::Trouble(trouble)) => Some(trouble),
                 Err(failure) => Some(failure.to_string()),
             };
-            pause = if trouble.is_some() { (pause * 2).min(LONGEST_PAUSE) } else { PAUSE };
+            (pause, failed) = match trouble {
+                Some(_) => ((pause * 2).min(LONGEST_PAUSE), failed + 1),
+                None => (PAUSE, 0),
+            };
             self.telling.is_in(trouble);
+            // Ours may be broken while another process's is not. If there is none, the lease is ours again after the pause.
+            if failed >= TRIES {
+                failed = 0;
+                let _left = self.leave();
+            }
             std::thread::park_timeout(pause);
         }
         let _left = self.leave();

@@ -122,3 +122,19 @@ fn of_two_processes_one_sends_and_the_other_goes_on_where_it_left() {
     assert_eq!(sink.next(), lines(&server)[all.len() + 1]);
     assert!(sink.is_quiet());
 }
+
+#[test]
+fn a_process_whose_syslog_is_broken_leaves_it_to_one_whose_is_not() {
+    let server = Server::new();
+    let folder = tempfile::tempdir().unwrap();
+    let sink = Sink::at(&folder.path().join("log"));
+    let told: Vec<Arc<Telling>> = (0..2).map(|_| Arc::new(Telling::default())).collect();
+    let _broken = Teller::begin(store(&server), &folder.path().join("none"), told[0].clone()).unwrap();
+    until("it is said", || told[0].trouble().is_some());
+    let _sound = Teller::begin(store(&server), &folder.path().join("log"), told[1].clone()).unwrap();
+    until("the second one stands aside", || told[1].is_aside());
+    for expected in lines(&server) {
+        assert_eq!(sink.next(), expected);
+    }
+    until("the first one stands aside", || told[0].is_aside());
+}
