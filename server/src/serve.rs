@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use self::connections::Coat;
-use self::health::Faults;
+use self::health::{Faults, Health};
 use self::proxies::Proxies;
 use self::stopping::Stopping;
 use self::watches::Watches;
@@ -94,6 +94,7 @@ struct Edge {
     watchers: Arc<Semaphore>,
     watches: Watches,
     faults: Faults,
+    health: Health,
     metrics: Arc<Metrics>,
     log: Log,
     telling: Arc<Telling>,
@@ -175,6 +176,7 @@ pub async fn serve(offer: Offer, core: Arc<Core>, stop: impl Future<Output = ()>
         bytes: Arc::new(Semaphore::new(HELD)),
         watchers: Arc::new(Semaphore::new(WATCHERS)),
         faults: Faults::default(),
+        health: Health::default(),
         metrics: metrics.clone(),
         log,
         telling,

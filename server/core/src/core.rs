@@ -124,15 +124,16 @@ pub enum Settled {
 }
 
 impl Taken {
-    /// Whether it is a message that came before: whoever saw it on the way may have sent it now.
+    /// Whether its host need not pay for it: it came before, so that whoever saw it on the way may have sent it now; or it is a
+    /// watch, which another process may have taken before, and of which there are few by a limit of their own.
     #[must_use]
-    pub const fn is_a_replay(&self) -> bool {
+    pub const fn costs_nothing(&self) -> bool {
         match self {
             Self::Answered(Settled::Reply { again, .. }) => *again,
             Self::Answered(Settled::Refused { reason, .. }) => {
                 matches!(reason, Reason::Envelope(OpenError::Replay | OpenError::IdReused))
             }
-            Self::Watch(_) => false,
+            Self::Watch(_) => true,
         }
     }
 }
@@ -181,15 +182,17 @@ impl Core {
         Ok(self.parts.store.view()?)
     }
 
-    /// How many entries the ledger has, if a message could be worked on now: the store answers and lets us write, the
-    /// ledger is there, and our clock is not behind what was forgotten by it. Changes nothing.
+    /// How many entries the ledger has, if a message could be worked on now: the store answers and the ledger is there; and, if
+    /// `writing`, the store lets us write, and our clock is not behind what was forgotten by it. That takes a writer's turn, so
+    /// it is not for everybody who asks. Changes nothing.
     ///
     /// # Errors
     /// What stands in the way.
-    pub fn readiness(&self) -> Result<u64, Failure> {
-        let tx = self.parts.store.begin(Turn::Shared)?;
-        forgetting::remembers(&*tx, self.now())?;
-        drop(tx);
+    pub fn readiness(&self, writing: bool) -> Result<u64, Failure> {
+        if writing {
+            let tx = self.parts.store.begin(Turn::Shared)?;
+            forgetting::remembers(&*tx, self.now())?;
+        }
         let missing = || LedgerWriteError::Damaged("it has no checkpoint".into());
         let (size, _) = self.view()?.checkpoint()?.ok_or_else(missing)?;
         Ok(size)

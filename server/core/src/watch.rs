@@ -38,6 +38,7 @@ pub struct Watching {
     /// SHA-256 of the envelope.
     wire: Digest,
     signer: SignedBy,
+    sent: Timestamp,
     active: bool,
     correlation: CorrelationId,
     asked: Asked,
@@ -49,6 +50,12 @@ impl Watching {
     #[must_use]
     pub const fn instance(&self) -> &Fingerprint {
         &self.signer.certificate
+    }
+
+    /// When it says that it was sent: of two, the newer one is the one whose host still waits.
+    #[must_use]
+    pub const fn sent(&self) -> Timestamp {
+        self.sent
     }
 }
 
@@ -77,8 +84,8 @@ impl Core {
         let Watch { revision, logins, services } =
             verified.body().map_err(|error| Reason::Body(error.to_string()))?;
         let asked = Asked::new(logins, services)?;
-        let request = verified.in_reply_to();
-        Ok(Box::new(Watching { request, wire, signer, active, correlation, asked, revision }))
+        let (request, sent) = (verified.in_reply_to(), verified.message().time);
+        Ok(Box::new(Watching { request, wire, signer, sent, active, correlation, asked, revision }))
     }
 
     /// Looks whether there is something to tell; the `last` time there is always an answer. Blocks on disk.

@@ -105,7 +105,7 @@ impl OpenPgpDoor {
             Ok(opened) => match self.hosts.admit(&opened, self.per_second, Instant::now()) {
                 Ok(counted) => {
                     let taken = core.take(opened, view)?;
-                    if taken.is_a_replay() {
+                    if taken.costs_nothing() {
                         self.hosts.give_back(counted);
                     }
                     taken
@@ -190,8 +190,8 @@ impl OpenPgpDoor {
     ///
     /// # Errors
     /// What stands in the way.
-    pub fn readiness(&self) -> Result<u64, Failure> {
-        self.core.readiness()
+    pub fn readiness(&self, writing: bool) -> Result<u64, Failure> {
+        self.core.readiness(writing)
     }
 }
 

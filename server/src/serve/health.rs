@@ -18,6 +18,13 @@ const SHAKEN: Duration = Duration::from_secs(30);
 /// How long the store may take to answer, for whoever watches not to give up on us.
 const ANSWER: Duration = Duration::from_secs(5);
 
+/// How long an answer is good for whoever asks next: however many ask, the store is looked at once in that time.
+const GOOD: Duration = Duration::from_secs(1);
+
+/// How often that look takes a writer's turn, to see that there is one. In between, messages that cannot be written tell; and
+/// while something is wrong every look takes one.
+const WRITES: Duration = Duration::from_secs(10);
+
 /// What the metrics are written in.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -40,6 +47,18 @@ impl Faults {
         let fault = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         fault.as_ref().filter(|(at, _)| at.elapsed() < SHAKEN).map(|(_, why)| why.clone())
     }
+}
+
+/// The last look, for all who ask within a moment. One looks at a time; the others wait for what it sees. So nobody needs to be
+/// turned away, and no crowd of strangers keeps a load balancer from its answer.
+#[derive(Clone, Default)]
+pub(super) struct Health(Arc<tokio::sync::Mutex<Option<Last>>>);
+
+struct Last {
+    at: Instant,
+    /// When a writer's turn was taken.
+    wrote: Instant,
+    problems: Vec<String>,
 }
 
 /// For everybody: yes or no.
@@ -91,12 +110,34 @@ async fn metrics(State(edge): State<Edge>) -> Response {
 
 /// What stands in the way of answering a login.
 async fn examined(edge: &Edge) -> Vec<String> {
+    // In a task of its own: who hangs up does not make the next one look again.
+    let seen = tokio::spawn(seen(edge.clone())).await;
+    let mut problems = seen.unwrap_or_else(|_| vec!["a worker died".to_owned()]);
+    problems.extend(edge.faults.late().map(|why| format!("a message could not be worked on: {why}")));
+    problems
+}
+
+/// What the last look saw, or another one now.
+async fn seen(edge: Edge) -> Vec<String> {
+    let mut last = edge.health.0.lock().await;
+    if let Some(last) = last.as_ref().filter(|last| last.at.elapsed() < GOOD) {
+        return last.problems.clone();
+    }
+    let sound = last.as_ref().filter(|last| last.problems.is_empty());
+    let proven = sound.map(|last| last.wrote).filter(|wrote| wrote.elapsed() < WRITES);
+    let problems = looked(&edge, proven.is_none()).await;
+    let now = Instant::now();
+    *last = Some(Last { at: now, wrote: proven.unwrap_or(now), problems: problems.clone() });
+    problems
+}
+
+async fn looked(edge: &Edge, writing: bool) -> Vec<String> {
     let asked = async {
         let watcher = edge.watchers.clone().acquire_owned().await.ok()?;
         let door = edge.door.clone();
         let ask = move || {
             let _watcher = watcher;
-            door.readiness()
+            door.readiness(writing)
         };
         tokio::task::spawn_blocking(ask).await.ok()
     };
@@ -109,6 +150,5 @@ async fn examined(edge: &Edge) -> Vec<String> {
         Ok(Some(Err(failure))) => problems.push(failure.to_string()),
         Ok(None) => problems.push("a worker died".to_owned()),
     }
-    problems.extend(edge.faults.late().map(|why| format!("a message could not be worked on: {why}")));
     problems
 }

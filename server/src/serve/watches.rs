@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::Fingerprint;
 use countersign_protocol::limits;
 use countersign_server_core::stop::Failure;
@@ -50,10 +51,15 @@ impl Watches {
     /// Answers as soon as there is something to tell, or the time is over, or the same host watches anew, or the server
     /// stops.
     pub(super) async fn wait(&self, watching: Watching) -> Result<Answer, Ended> {
-        let place = self.waiting.enter(watching.instance()).ok_or(Ended::Full)?;
+        let entered = self.waiting.enter(watching.instance(), watching.sent());
         let watching = Arc::new(watching);
         let until = Instant::now() + limits::WATCH;
         let mut news = self.news.subscribe();
+        let place = match entered {
+            Entered::Waits(place) => place,
+            Entered::Full => return Err(Ended::Full),
+            Entered::Late => return self.look(&watching, &mut news, true).await?.ok_or(Ended::Died),
+        };
         loop {
             if let Some(answer) = self.look(&watching, &mut news, false).await? {
                 return Ok(answer);
@@ -93,7 +99,23 @@ impl Watches {
 /// Who waits, one watch for each host.
 struct Waiting {
     most: usize,
-    places: Mutex<HashMap<Fingerprint, Arc<Notify>>>,
+    places: Mutex<HashMap<Fingerprint, Held>>,
+}
+
+struct Held {
+    /// When its message says that it was sent.
+    sent: Timestamp,
+    replaced: Arc<Notify>,
+}
+
+/// What became of one that wants to wait.
+enum Entered {
+    /// It may.
+    Waits(Place),
+    /// Too many others do.
+    Full,
+    /// Its host has sent a newer one, which waits: this one was held up on the way, or recorded there and sent again.
+    Late,
 }
 
 /// One of them, until it is dropped.
@@ -108,17 +130,19 @@ impl Waiting {
         Self { most, places: Mutex::default() }
     }
 
-    /// The host's earlier watch ends. None where too many others wait.
-    fn enter(self: &Arc<Self>, host: &Fingerprint) -> Option<Place> {
+    /// The host's earlier watch ends.
+    fn enter(self: &Arc<Self>, host: &Fingerprint, sent: Timestamp) -> Entered {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        if places.len() >= self.most && !places.contains_key(host) {
-            return None;
+        match places.get(host) {
+            Some(held) if sent < held.sent => return Entered::Late,
+            None if places.len() >= self.most => return Entered::Full,
+            _ => {}
         }
         let replaced = Arc::new(Notify::new());
-        if let Some(earlier) = places.insert(host.clone(), replaced.clone()) {
-            earlier.notify_one();
+        if let Some(earlier) = places.insert(host.clone(), Held { sent, replaced: replaced.clone() }) {
+            earlier.replaced.notify_one();
         }
-        Some(Place { waiting: self.clone(), host: host.clone(), replaced })
+        Entered::Waits(Place { waiting: self.clone(), host: host.clone(), replaced })
     }
 }
 
@@ -131,7 +155,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut places = self.waiting.places.lock().unwrap_or_else(PoisonError::into_inner);
-        if places.get(&self.host).is_some_and(|now| Arc::ptr_eq(now, &self.replaced)) {
+        if places.get(&self.host).is_some_and(|now| Arc::ptr_eq(&now.replaced, &self.replaced)) {
             places.remove(&self.host);
         }
     }
@@ -145,17 +169,32 @@ mod tests {
         format!("0123456789ABCDEF0123456789ABCDEF0123456{last}").parse().unwrap()
     }
 
+    const SENT: Timestamp = Timestamp::from_seconds(1_795_000_000);
+
+    fn waits(waiting: &Arc<Waiting>, last: char, sent: Timestamp) -> Option<Place> {
+        match waiting.enter(&host(last), sent) {
+            Entered::Waits(place) => Some(place),
+            Entered::Full | Entered::Late => None,
+        }
+    }
+
     #[test]
     fn a_host_waits_once_and_its_newest_watch_stays() {
         let waiting = Arc::new(Waiting::new(2));
-        let first = waiting.enter(&host('A')).unwrap();
-        let second = waiting.enter(&host('A')).unwrap();
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(first.replaced());
+        let first = waits(&waiting, 'A', SENT).unwrap();
+        let second = waits(&waiting, 'A', SENT).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(first.replaced());
         drop(first);
         assert_eq!(waiting.places.lock().unwrap().len(), 1, "the newest");
-        let other = waiting.enter(&host('B')).unwrap();
-        assert!(waiting.enter(&host('C')).is_none(), "two places");
-        let third = waiting.enter(&host('A')).unwrap();
+        let other = waits(&waiting, 'B', SENT).unwrap();
+        assert!(matches!(waiting.enter(&host('C'), SENT), Entered::Full), "two places");
+        let third = waits(&waiting, 'A', SENT.plus(1)).unwrap();
+        // One that was recorded before, and that another process took then, ends nobody's wait here.
+        assert!(matches!(waiting.enter(&host('A'), SENT), Entered::Late));
+        let replaced =
+            async { tokio::time::timeout(std::time::Duration::from_millis(50), third.replaced()).await };
+        assert!(runtime.block_on(replaced).is_err());
         drop((second, third, other));
         assert!(waiting.places.lock().unwrap().is_empty());
     }
