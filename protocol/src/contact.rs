@@ -86,6 +86,17 @@ impl Address {
         }
     }
 
+    /// Where it ends up: a mail address without the `+tag` behind which most mail systems deliver to one box.
+    #[must_use]
+    pub fn mailbox(&self) -> String {
+        let Self::Email(MailAddress(address)) = self else { return self.as_str().to_owned() };
+        let Some((local, domain)) = address.split_once('@') else { return address.clone() };
+        match local.split_once('+') {
+            Some((name, _)) if !name.is_empty() => format!("{name}@{domain}"),
+            _ => address.clone(),
+        }
+    }
+
     /// As a person types it: a mail address, or a telephone number with spaces, dashes or brackets in it.
     ///
     /// # Errors
@@ -290,6 +301,20 @@ mod tests {
             assert!(PhoneNumber::typed(bad).is_err(), "{bad:?}");
         }
         assert!("+49 1512345678".parse::<PhoneNumber>().is_err());
+    }
+
+    #[test]
+    fn a_tag_is_no_other_mailbox() {
+        for (address, mailbox) in [
+            ("ana@example.org", "ana@example.org"),
+            ("ana+1@example.org", "ana@example.org"),
+            ("ana+1+2@example.org", "ana@example.org"),
+            ("+1@example.org", "+1@example.org"),
+            ("a.na@example.org", "a.na@example.org"),
+            ("+491512345678", "+491512345678"),
+        ] {
+            assert_eq!(Address::typed(address).unwrap().mailbox(), mailbox);
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::contact::Channel;
+
 /// Largest body of an IPC frame. A prompt, a status report or a bundle of one application fit many
 /// times; a peer can make us hold no more than this per connection.
 pub const FRAME_BODY: usize = 64 * 1024;
@@ -101,12 +103,36 @@ pub const OWN_CODE_LIFE: i64 = 3600;
 /// that has never heard of ours.
 pub const SELF_REGISTRATION_LIFE: i64 = 1800;
 
-/// Registrations that may be under way for one address, or for one host by an authenticator program, at once (W10).
+/// Registrations that may be under way from one host for one mailbox, or by an authenticator program, at once (W10).
 pub const LIVE_REQUESTS: u32 = 3;
 
-/// Messages with a code that one address gets in a day, and registrations by an authenticator program from one host: more
-/// are a nuisance to somebody who did not ask.
+/// Messages with a code that one host has sent to one mailbox in a day, and registrations by an authenticator program from
+/// one host: more are a nuisance to somebody who did not ask.
 pub const REQUESTS_A_DAY: u32 = 10;
+
+/// Messages with a code that one mailbox gets in a day, whoever asks: one host cannot use up what its owner needs at their
+/// own, and a crowd of hosts not fill it.
+pub const LETTERS_TO_A_MAILBOX: u32 = 30;
+
+/// Messages with a code that one host has sent in a day. At a desk where people register all day somebody takes three
+/// minutes; a short message costs money.
+#[must_use]
+pub const fn letters_of_a_host(by: Channel) -> u32 {
+    match by {
+        Channel::Email => 200,
+        Channel::Sms => 100,
+    }
+}
+
+/// The same for all hosts together: everybody of a site of 30,000 people within three days, or three weeks by short
+/// message. More is somebody who writes to the world through hosts that are not theirs.
+#[must_use]
+pub const fn letters_of_all_hosts(by: Channel) -> u32 {
+    match by {
+        Channel::Email => 10_000,
+        Channel::Sms => 1500,
+    }
+}
 
 /// How long after the first of them the second may be asked for, in seconds; twice as long after each further one.
 pub const REQUEST_PAUSE: i64 = 15;

@@ -1,6 +1,7 @@
 //! Registering without an administrator, and how it does not work (W7 to W13).
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::certificate;
@@ -328,6 +329,44 @@ fn an_address_gets_few_messages_and_ever_later_ones() {
     assert_eq!(all, 1);
 }
 
+/// W10: one host uses up its own part of what a mailbox gets, whatever it hangs on the name, and its own share of all.
+#[test]
+fn a_host_that_writes_to_everybody_uses_up_its_own_share_and_nobody_elses_mailbox() {
+    let (server, mut host, postbox) = open();
+    let admin = server.administrator(&host);
+    let mut other = server.second_host(&host, &admin);
+    let bob = bob(&server);
+    // Somebody's mailbox, under ever other names.
+    let mut tags = 0..;
+    let mut asked = |host: &mut Host, wait: i64| {
+        server.clock.turn(wait);
+        assert_eq!(host.key_update(Some(7 * 3600)).status, 200);
+        let address = format!("ana+{}@example.org", tags.next().unwrap());
+        assert_eq!(host.asks_alone(&bob, email(&address)).reply.unavailable, None);
+        postbox.collect().len()
+    };
+    let sent: usize = (0..12).map(|_| asked(&mut host, 5000)).sum();
+    assert_eq!(sent, limits::REQUESTS_A_DAY as usize);
+    assert_eq!(asked(&mut other, 0), 1, "its owner asks at their own host");
+
+    // To everybody, until the share is used up. Somebody who is known and somebody who is not hear the same of that.
+    let share = limits::letters_of_a_host(Channel::Sms);
+    let mut numbers = 0..share;
+    let all = numbers.by_ref().take_while(|number| {
+        let asked = host.asks_alone(&bob, email(&format!("+4915100{number:05}")));
+        asked.reply.unavailable.is_none()
+    });
+    assert_eq!(all.count(), share as usize);
+    assert_eq!(postbox.collect().len(), share as usize);
+    for address in ["+491510000001", "+491519999999"] {
+        assert_eq!(host.asks_alone(&bob, email(address)).reply.unavailable, Some(Unavailable::Now));
+    }
+    assert!(postbox.collect().is_empty());
+    assert_eq!(server.newest(EntryKind::RegistrationTry).decision, Outcome::Denied);
+    assert_eq!(other.asks_alone(&bob, email("+491519999999")).reply.unavailable, None);
+    assert_eq!(postbox.collect().len(), 1);
+}
+
 /// W11: every step carries the chain of all before it, and no reply repeats a code.
 #[test]
 fn every_step_is_bound_to_those_before_it_and_no_reply_repeats_the_code() {
@@ -418,6 +457,55 @@ fn known_unknown_and_locked_addresses_and_taken_names_get_one_answer() {
         answers.push((life, asked.answer.status, asked.answer.body.len()));
     }
     assert!(answers.iter().all(|answer| answer == &answers[0]), "{answers:?}");
+}
+
+/// W13: nor does time tell it. Whoever is asked about, a message takes the same statements in the database.
+#[test]
+fn a_name_or_an_address_that_is_known_costs_the_same_statements_as_one_that_is_not() {
+    let (server, mut host, postbox) = open();
+    // From the beginning: what a process wrote to the ledger it does not read again.
+    let (door, count) = server.counted_door();
+    host.carrier = door;
+    let admin = server.administrator(&host);
+    let ana = server.invite(&host, &admin, "ana", &["ana"]);
+    register(&host, &Person::new("ana", server.clock_now()), &ana.code);
+    let bob = bob(&server);
+    let asked = host.asks_alone(&bob, email("bob@example.org"));
+    bind(&host, &bob, &host.types(&asked, &code(&postbox.one())).unwrap());
+    let _waits = server.invite(&host, &admin, "kim", &["kim"]);
+    server.clock.turn(60);
+
+    let costs = |work: &dyn Fn()| {
+        let (before, size) = (count.load(Ordering::SeqCst), server.entries().len());
+        work();
+        // With each entry the ledger writes as many hashes as its size has zeros at its end then, and one.
+        let hashes: u32 = (size..server.entries().len()).map(|size| (size + 1).trailing_zeros()).sum();
+        count.load(Ordering::SeqCst) - before - u64::from(hashes)
+    };
+    let (mut asking, mut typing) = (Vec::new(), Vec::new());
+    for (name, address) in [
+        ("max", "max@example.org"),
+        // Somebody's address, somebody's name, and one that had a letter a moment ago.
+        ("max", "bob@example.org"),
+        ("ana", "eve@example.org"),
+        ("bob", "ute@example.org"),
+        ("max", "max@example.org"),
+    ] {
+        let person = Person::new(name, server.clock_now());
+        let asked = std::cell::OnceCell::new();
+        asking.push(costs(&|| assert!(asked.set(host.asks_alone(&person, email(address))).is_ok())));
+        typing.push(costs(&|| assert!(host.types(asked.get().unwrap(), "0000-0000").is_none())));
+    }
+    let alike = |costs: &[u64]| costs.iter().all(|cost| *cost == costs[0]);
+    assert!(alike(&asking) && alike(&typing), "{asking:?} {typing:?}");
+    // By an administrator's code: no such account, one with a key, one that waits for one.
+    let mut trying = Vec::new();
+    for name in ["max", "ana", "kim"] {
+        let person = Person::new(name, server.clock_now());
+        let offers = || assert!(host.offer_code(&person, "0000-0000").unwrap().is_none());
+        trying.push(costs(&offers));
+    }
+    assert!(alike(&trying), "{trying:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A server in a temporary folder, with its clock in our hand.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use countersign_protocol::clock::{Clock, FixedClock, SystemClock, Timestamp};
 use countersign_protocol::ids::{Fingerprint, Role};
@@ -149,6 +149,16 @@ impl Server {
     /// The same, to look at what it says beside the bytes.
     pub(crate) fn openpgp_door(&self) -> OpenPgpDoor {
         openpgp_door(&self.folder, self.charter.clone(), self.clock.clone())
+    }
+
+    /// The same, and how many statements its messages take.
+    pub(crate) fn counted_door(&self) -> (Arc<dyn Carrier>, Arc<AtomicU64>) {
+        let count = Arc::new(AtomicU64::new(0));
+        let (database, random) = (database::of(&self.folder), Arc::new(SystemRandom));
+        let crash = CrashPoint::counting(count.clone());
+        let (charter, clock) = (self.charter.clone(), self.clock.clone());
+        let core = open_with(&self.folder, &database, URL, charter, crash, clock, random).unwrap();
+        (Arc::new(Direct(OpenPgpDoor::new(Arc::new(core)))), count)
     }
 
     /// Where this server's letters go.

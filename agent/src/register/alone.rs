@@ -92,6 +92,9 @@ fn not_here(why: Unavailable, method: &RegistrationMethod) -> String {
         (Unavailable::Domain, _) => {
             "This server makes no account with an address of that mail domain. Use one of your organisation's, or ask your administrator."
         }
+        (Unavailable::Now, RegistrationMethod::Message(_)) => {
+            "Too many accounts were asked for at this host today, or at all hosts. Try again tomorrow, or ask your administrator for an account and its code."
+        }
         (Unavailable::Now, _) => {
             "Too many accounts were asked for by authenticator program at this host. Try again in some minutes, or tomorrow."
         }

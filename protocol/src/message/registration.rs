@@ -65,7 +65,7 @@ pub enum Unavailable {
     Method,
     /// Not with an address of this mail domain.
     Domain,
-    /// Too many people of this host did it by authenticator program a moment ago, or today.
+    /// Too many people of this host did it a moment ago, or today, or too many of all hosts.
     Now,
 }
 

@@ -223,6 +223,12 @@ pub trait AccountRead {
     /// [`StoreError`].
     fn account(&self, name: &AccountName) -> Result<Option<Account>, StoreError>;
 
+    /// Whether there is one of this name. One statement that reads one row or none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn has_account(&self, name: &AccountName) -> Result<bool, StoreError>;
+
     /// Its revoked keys, the newest first.
     ///
     /// # Errors

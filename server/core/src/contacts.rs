@@ -1,6 +1,8 @@
 //! Where each account's person can be reached. Beside the log and sealed: the ledger names an address by a salted digest,
 //! which says nothing any more once the row is gone.
 
+pub(crate) mod letters;
+
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::contact::Address;
 use countersign_protocol::ids::{AccountName, Digest, MessageId};
@@ -161,7 +163,7 @@ pub trait ContactStore {
     /// [`StoreError`].
     fn waits_until(&self, account: &AccountName, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Counts a request for a message to this address, if it has not had too many: no more than
+    /// Counts a request for a message under this name, if it has not had too many: no more than
     /// [`LIVE_REQUESTS`](countersign_protocol::limits::LIVE_REQUESTS) that live until `expires`, no more than
     /// [`REQUESTS_A_DAY`](countersign_protocol::limits::REQUESTS_A_DAY), and none before a pause that doubles with each.
     /// One statement: whoever asks, through however many processes.
@@ -169,6 +171,13 @@ pub trait ContactStore {
     /// # Errors
     /// [`StoreError`].
     fn count_request(&self, digest: &Mac, now: Timestamp, expires: Timestamp) -> Result<bool, StoreError>;
+
+    /// Counts one more under this name, if there were not `most` within a day; with none to be had, nothing is counted. One
+    /// statement.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn count_letter(&self, digest: &Mac, most: u32, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Forgets how a person can be reached, and every letter to them that is still on its way.
     ///

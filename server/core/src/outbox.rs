@@ -206,8 +206,8 @@ pub trait OutboxStore {
     /// [`StoreError`].
     fn queue(&self, letter: &Queued) -> Result<(), StoreError>;
 
-    /// Takes the letter of this way that has been due for longest, if nobody has it, until `until`. One statement: of several
-    /// processes one gets it.
+    /// Takes the letter of this way that has been due for longest, if nobody has it, until `until`; what concerns the keys of
+    /// an account before what anybody can have sent. One statement: of several processes one gets it.
     ///
     /// # Errors
     /// [`StoreError`].

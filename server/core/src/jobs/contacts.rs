@@ -41,9 +41,15 @@ pub(super) fn add(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
             limits::CONTACTS
         )));
     }
+    let host = &job.instance.fingerprint;
+    if !contacts::letters::host_may(ctx, host, address.channel())? {
+        return Ok(Performed::impossible(
+            "Too many messages with codes were sent for this host today, or for all hosts. Try again tomorrow.",
+        ));
+    }
     let expires = ctx.now.plus(limits::SELF_REGISTRATION_LIFE);
     let contact = SealedContact::seal(ctx.store_key(), ctx.pepper(), ctx.random(), &address, ctx.now)?;
-    let allowed = ctx.tx().count_request(&contact.digest, ctx.now, expires)?;
+    let allowed = contacts::letters::address_may(ctx, host, &address, expires)?;
     let known = ctx.tx().is_contact(&contact.digest)?;
     let code = Code::new(ctx.random(), CODE_GROUPS)?;
     let letter = match known {

@@ -79,6 +79,9 @@ pub(super) fn request(
         // Not alone: see the recoveries.
         RegistrationMethod::Recovery => return Err(Reason::HandshakeOver.into()),
         RegistrationMethod::Message(address) => {
+            if !contacts::letters::host_may(ctx, &instance.fingerprint, address.channel())? {
+                return Ok(refuse(ctx, instance, &body, Unavailable::Now));
+            }
             let (code, why) = send(ctx, instance, &body, &address, expires)?;
             (Means::Address(address), Some(code), why)
         }
@@ -137,9 +140,10 @@ fn send(
     expires: Timestamp,
 ) -> Result<(Mac, &'static str), Stop> {
     let digest = contacts::digest(ctx.pepper(), address);
-    let allowed = ctx.tx().count_request(&digest, ctx.now, expires)?;
+    let allowed = contacts::letters::address_may(ctx, &instance.fingerprint, address, expires)?;
     let known = ctx.tx().is_contact(&digest)?;
-    let taken = ctx.tx().account(&body.account)?.is_some();
+    // One row, whoever it is: a whole account is read in more statements than none.
+    let taken = ctx.tx().has_account(&body.account)?;
     let code = Code::new(ctx.random(), CODE_GROUPS)?;
     let (host, key) = (key_words(&instance.fingerprint), commitment_words(&body.commitment));
     let asked = letters::Asked {
@@ -214,7 +218,7 @@ fn refuse(
     let why = match unavailable {
         Unavailable::Method => "somebody asks for an account in a way that this server does not have",
         Unavailable::Now => {
-            "somebody asks for an account by authenticator program, as too many did from this host"
+            "somebody asks for an account, as too many did from this host, or from all hosts, a moment ago or today"
         }
         Unavailable::Domain => "somebody asks for an account with an address of a mail domain that may not",
     };

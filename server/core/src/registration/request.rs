@@ -11,7 +11,8 @@ use crate::instances::Instance;
 use crate::replies::Recipient;
 use crate::stop::Stop;
 
-/// Remembers the commitment. Whether there is such an account is not even looked up (W13).
+/// Remembers the commitment. Whether there is such an account is not even looked up (W13), unless the answer goes to an
+/// address: see [`alone`].
 pub(crate) fn request(ctx: &Context<'_>, instance: Instance) -> Result<Draft, Stop> {
     ctx.outside_handshakes()?;
     let body: RegistrationRequest = ctx.body()?;

@@ -46,6 +46,7 @@ impl Reading for PostgresTransaction<'_> {
         params: &[Value<'_>],
         row: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
+        self.store.crash.ran();
         self.connection()?.query(sql, params, row)
     }
 }
@@ -75,6 +76,7 @@ impl Writing for PostgresTransaction<'_> {
     }
 
     fn hold(&self, sql: &str, params: &[Value<'_>]) -> Result<(), StoreError> {
+        self.store.crash.ran();
         self.connection()?.send(&format!("{sql} FOR UPDATE"), params)
     }
 

@@ -97,6 +97,11 @@ impl<D: Reading> AccountRead for Sql<D> {
         columns.map(|columns| columns.account(self)).transpose()
     }
 
+    fn has_account(&self, name: &AccountName) -> Result<bool, StoreError> {
+        let found = self.read("SELECT 1 FROM accounts WHERE name = $1", [name.as_str()], |_| Ok(()))?;
+        Ok(found.is_some())
+    }
+
     fn revoked_keys(&self, name: &AccountName) -> Result<Vec<RevokedKey>, StoreError> {
         let rows = self.read_all(
             "SELECT certificate, primary_key, signing_keys, card, registered_at, revoked_at FROM revoked_keys

@@ -133,6 +133,19 @@ impl<D: Writing> ContactStore for Sql<D> {
         Ok(counted == 1)
     }
 
+    fn count_letter(&self, digest: &Mac, most: u32, now: Timestamp) -> Result<bool, StoreError> {
+        let counted = self.write(
+            "INSERT INTO address_requests (digest, day, asked, not_before, pause, newest, middle, oldest)
+             SELECT $1, $2, 1, 0, 0, 0, 0, 0 WHERE $4 > 0
+             ON CONFLICT (digest) DO UPDATE
+             SET day = CASE WHEN address_requests.day <= $3 THEN excluded.day ELSE address_requests.day END,
+                 asked = CASE WHEN address_requests.day <= $3 THEN 1 ELSE address_requests.asked + 1 END
+             WHERE address_requests.day <= $3 OR address_requests.asked < $4",
+            (digest, time(now), time(now.plus(-24 * 3600)), most),
+        )?;
+        Ok(counted == 1)
+    }
+
     fn forget_contacts(&self, account: &AccountName) -> Result<(), StoreError> {
         for table in ["contacts", "waiting_contacts", "letters"] {
             self.write(&format!("DELETE FROM {table} WHERE account = $1"), [account.as_str()])?;

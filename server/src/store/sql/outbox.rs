@@ -65,7 +65,7 @@ impl<D: Writing> OutboxStore for Sql<D> {
         self.write_returning(
             "UPDATE letters SET leased_until = $3, attempts = attempts + 1
              WHERE id = (SELECT id FROM letters WHERE channel = $1 AND due <= $2 AND leased_until <= $2
-                         ORDER BY due, id LIMIT 1)
+                         ORDER BY CASE WHEN purpose IN ('recovery', 'key') THEN 0 ELSE 1 END, due, id LIMIT 1)
                AND leased_until <= $2
              RETURNING id, purpose, account, sealed, due, expires, silent, attempts",
             (channel.as_str(), time(now), time(until)),

@@ -38,6 +38,7 @@ impl Reading for SqliteTransaction<'_> {
         params: &[Value<'_>],
         row: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
+        self.crash.ran();
         rows(prepared(self.connection()?, sql, params)?, row)
     }
 }
