@@ -14,6 +14,12 @@ pub trait PolicyRead {
     /// [`StoreError`].
     fn policy_epoch(&self) -> Result<u64, StoreError>;
 
+    /// What the newest change was, word for word; none before the first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn newest_policy_change(&self) -> Result<Option<PolicyVersion>, StoreError>;
+
     /// The documents that were in force in this epoch, by name.
     ///
     /// # Errors

@@ -21,6 +21,11 @@ impl<D: Reading> PolicyRead for Sql<D> {
         newest.map_or(Ok(0), |epoch| count(epoch, "a policy's epoch"))
     }
 
+    fn newest_policy_change(&self) -> Result<Option<PolicyVersion>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM policy_changes ORDER BY epoch DESC LIMIT 1");
+        self.read(&sql, (), version)
+    }
+
     fn policies_at(&self, epoch: u64) -> Result<Vec<Document>, StoreError> {
         self.read_all(
             "SELECT name, text FROM policy_changes AS one
