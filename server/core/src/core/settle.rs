@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_protocol::certificate::Pinned;
+use countersign_protocol::certificate::{self, Pinned};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::Verified;
 use countersign_protocol::ids::{Digest, Fingerprint, MessageId};
@@ -121,7 +121,10 @@ impl Core {
         now: Timestamp,
     ) -> Result<Arc<Pinned>, Stop> {
         let pinned = match recipient {
-            Recipient::Ephemeral(bytes) => self.pins().sender(bytes, now),
+            // Made for one message: kept, such keys would push out those of hosts.
+            Recipient::Ephemeral(bytes) => {
+                certificate::parse(bytes).and_then(|cert| Pinned::of(&cert, now)).map(Arc::new)
+            }
             Recipient::Instance(fingerprint) => {
                 self.pins().sender(&instance(store, fingerprint)?.certificate, now)
             }
