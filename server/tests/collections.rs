@@ -3,7 +3,7 @@
 use countersign_protocol::ids::Role;
 use countersign_protocol::ledger::{EntryKind, Outcome};
 use countersign_protocol::life::Life;
-use countersign_protocol::message::result::{Access, CollectionList, CollectionShown};
+use countersign_protocol::message::result::{Access, AccountChanged, CollectionList, CollectionShown};
 
 use crate::client::host::Host;
 use crate::client::person::Person;
@@ -88,6 +88,10 @@ fn nobody_grants_what_they_do_not_administer() {
         for (operation, body) in
             [("grant", READ_TO_ANA), ("withdraw", READ_TO_ANA), ("appoint", appoint), ("dismiss", appoint)]
         {
+            // An administrator takes away, and gives nothing.
+            if who.account == admin.account && ["withdraw", "dismiss"].contains(&operation) {
+                continue;
+            }
             let reply = host.job(who, operation, "collection/wards", Some(body));
             denied(&reply, "No policy lets account");
             // One that is not there answers alike.
@@ -189,4 +193,18 @@ fn no_text_is_compared_in_a_languages_order() {
     assert_eq!(intruder.number(&format!("{ordered} <> 'C'")), 0, "a TEXT column lacks COLLATE \"C\"");
     // What a column without it would have here is another order: or no test would see what that does.
     assert_eq!(intruder.number("SELECT ('hr-files' < 'hr_notes')::int"), 0);
+}
+
+#[test]
+fn an_administrator_ends_what_a_retired_owner_left_behind() {
+    let Scene { host, admin, rita, server: _server, .. } = scene();
+    one(host.job(&rita, "grant", "collection/wards", Some(READ_TO_ANA)));
+    let _: AccountChanged = done(host.job(&admin, "retire", "account/clinic", None));
+    let left = one(host.job(&admin, "dismiss", "collection/wards", Some(br#"{"account":"rita"}"#)));
+    assert!(left.administrators.is_empty());
+    let left =
+        one(host.job(&admin, "withdraw", "collection/wards", Some(br#"{"account":"ana","access":[]}"#)));
+    assert!(left.grants.is_empty());
+    assert_eq!(one(host.job(&admin, "retire", "collection/wards", None)).state, Life::Retired);
+    denied(&host.job(&admin, "grant", "collection/wards", Some(READ_TO_ANA)), "No policy");
 }

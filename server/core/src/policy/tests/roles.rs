@@ -16,7 +16,7 @@ enum Whose {
 
 /// Columns: administrator, developer, resource, resource-administrator, user, auditor.
 #[rustfmt::skip]
-const TABLE: [(&str, &str, Whose, &str); 66] = [
+const TABLE: [(&str, &str, Whose, &str); 68] = [
     ("create",                "account/bob",          Whose::Missing,   "y-----"),
     ("read",                  "accounts/all",         Whose::Missing,   "y----y"),
     ("read",                  "account/bob",          Whose::Others,    "y----y"),
@@ -72,12 +72,14 @@ const TABLE: [(&str, &str, Whose, &str); 66] = [
     ("grant",                 "collection/beds",      Whose::Own,       "--y---"),
     ("grant",                 "collection/beds",      Whose::Appointed, "---y--"),
     ("grant",                 "collection/beds",      Whose::Others,    "------"),
-    ("withdraw",              "collection/beds",      Whose::Appointed, "---y--"),
-    ("withdraw",              "collection/beds",      Whose::Others,    "------"),
+    ("withdraw",              "collection/beds",      Whose::Appointed, "y--y--"),
+    ("withdraw",              "collection/beds",      Whose::Others,    "y-----"),
     ("appoint",               "collection/beds",      Whose::Own,       "--y---"),
     ("appoint",               "collection/beds",      Whose::Appointed, "------"),
-    ("retire",                "collection/beds",      Whose::Own,       "--y---"),
-    ("retire",                "collection/beds",      Whose::Others,    "------"),
+    ("dismiss",               "collection/beds",      Whose::Own,       "y-y---"),
+    ("dismiss",               "collection/beds",      Whose::Others,    "y-----"),
+    ("retire",                "collection/beds",      Whose::Own,       "y-y---"),
+    ("retire",                "collection/beds",      Whose::Others,    "y-----"),
     ("read",                  "collections/own",      Whose::Own,       "yyyyyy"),
     ("approve",               "recovery/7K3M-Q2ZD",   Whose::Others,    "y-----"),
     ("approve",               "recovery/7K3M-Q2ZD",   Whose::Own,       "------"),
