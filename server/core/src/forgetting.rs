@@ -80,7 +80,7 @@ pub trait ForgettingStore {
     /// [`StoreError`].
     fn forgotten(&self) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Deletes replies and nonces, and handshakes and registrations that ended, from before `before`.
+    /// Deletes replies and nonces, and handshakes, registrations and letters that ended, from before `before`.
     ///
     /// # Errors
     /// [`StoreError`].
