@@ -9,6 +9,7 @@ use countersign_protocol::random::{NoRandomness, Random};
 use countersign_server_core::accounts::{AccountKey, AccountState};
 use countersign_server_core::jobs;
 use countersign_server_core::ledger::{LedgerWriteError, StorageFailure};
+use countersign_server_core::outbox::{EndedBy, Post, Reach};
 use countersign_server_core::standing::{Subject, Watched};
 use countersign_server_core::stop::Stop;
 use countersign_server_core::store::{Store, StoreError, Transaction, Turn};
@@ -109,7 +110,7 @@ pub fn invite(
 }
 
 /// Ends an administrator's key for good, whoever else there may be, and makes the code for another, with an alarm in the
-/// ledger: all of it or nothing. An administrator who waits for a key gets a new code only.
+/// ledger and word to its person: all of it or nothing. An administrator who waits for a key gets a new code only.
 ///
 /// # Errors
 /// [`InviteError`]; then nothing was changed.
@@ -117,6 +118,7 @@ pub fn replace_key(
     store: &dyn Store,
     keys: &Keys,
     name: &AccountName,
+    reach: &Reach,
     clock: &dyn Clock,
     random: &dyn Random,
 ) -> Result<Replaced, InviteError> {
@@ -155,6 +157,11 @@ pub fn replace_key(
     }
     if let Some(key) = account.key() {
         end(&*tx, name, key, &mut entry)?;
+    }
+    let post = Post::new(&*tx, &keys.store_key, random, reach, now);
+    for key in account.keys() {
+        let told = post.key_ended(name, &key.primary, EndedBy::Console)?;
+        entry.detail.insert("contacts-told".into(), told.to_string());
     }
     let created = jobs::new_code(&*tx, random, &keys.pepper, name, now)?;
     watched.note(&*tx, &mut entry)?;

@@ -4,15 +4,20 @@ use std::collections::BTreeSet;
 
 use countersign_protocol::contact::{Address, Channel};
 use countersign_protocol::ledger::EntryKind;
-use countersign_protocol::message::result::{ContactCode, ContactList, NamedContact, NewContact};
+use countersign_protocol::message::result::{
+    AccountChanged, AccountCreated, ContactCode, ContactList, KeyRevoked, NamedContact, NewContact,
+};
 use countersign_protocol::message::{Decision, JobReply};
+use countersign_protocol::random::SystemRandom;
+use countersign_server::invite::replace_key;
+use countersign_server::open;
 use countersign_server_core::outbox::Reach;
 use serde::Serialize;
 
 use crate::client::host::Host;
 use crate::client::person::Person;
 use crate::client::postbox::{Postbox, code};
-use crate::fixture::Server;
+use crate::fixture::{Server, done, register};
 
 fn site() -> (Server, Host, Person, Person, Postbox) {
     let server = Server::with_reach(Reach { channels: BTreeSet::from([Channel::Email]), ..Reach::default() });
@@ -135,4 +140,80 @@ fn no_address_lies_open_in_the_database() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         assert!(!bytes.windows(12).any(|window| window == b"very-private"));
     }
+}
+
+/// Puts an address into an account, with its code.
+fn reached_at(host: &Host, person: &Person, postbox: &Postbox, to: &str) {
+    add(host, person, to);
+    assert_eq!(list(confirm(host, person, &code(&postbox.one()))), [to]);
+}
+
+/// An administrator alone can end a key and have another one bound: not unseen.
+#[test]
+fn every_key_that_ends_or_comes_is_told_to_its_person_whoever_did_it() {
+    let (server, host, admin, ana, postbox) = site();
+    reached_at(&host, &ana, &postbox, "ana@example.org");
+    let key = |person: &Person| countersign_protocol::certificate::fingerprint(&person.cert).unwrap();
+    let told = |parts: &[&str]| {
+        let letter = postbox.one();
+        assert_eq!(letter.to, address("ana@example.org"));
+        assert!(parts.iter().all(|part| letter.text.contains(part)), "{parts:?}: {}", letter.text);
+    };
+    let another = || Person::new("ana", server.clock_now());
+    let own_code = |person: &Person, operation: &str| {
+        done::<AccountCreated>(host.job(person, operation, "account/ana", None)).code
+    };
+
+    let second = another();
+    assert!(host.register(&second, &own_code(&ana, "add-key")).is_ok());
+    told(&["has a new key", &key(&second).to_string(), "beside"]);
+    let newer = another();
+    assert!(host.register(&newer, &own_code(&second, "rotate-key")).is_ok());
+    told(&["has a new key", &key(&newer).to_string(), &key(&second).to_string(), "took the place"]);
+    for gone in [&newer, &ana] {
+        let _: KeyRevoked = done(host.job(&admin, "revoke", &format!("key/{}", key(gone)), None));
+        told(&["ended", &key(gone).to_string(), "by the administrator admin"]);
+        assert_eq!(server.newest(EntryKind::Job).detail["contacts-told"], "1");
+    }
+    let invited = server.invite(&host, &admin, "ana", &["ana"]);
+    let anas = another();
+    register(&host, &anas, &invited.code);
+    told(&["has a new key", &key(&anas).to_string(), "an administrator made a code"]);
+    assert_eq!(server.newest(EntryKind::Registration).detail["contacts-told"], "1");
+
+    // On the server's own machine.
+    reached_at(&host, &admin, &postbox, "admin@example.org");
+    let (store, keys) = (server.read_store(), open::keys(&server.folder).unwrap());
+    let reach = Reach { channels: BTreeSet::from([Channel::Email]), ..Reach::default() };
+    replace_key(&*store, &keys, &admin.account, &reach, &*server.clock, &SystemRandom).unwrap();
+    let letter = postbox.one();
+    assert!(letter.text.contains("on the server's own machine"), "{}", letter.text);
+}
+
+#[test]
+fn an_address_of_a_retired_account_is_nobodys_after_one_last_letter() {
+    let (server, host, admin, ana, postbox) = site();
+    reached_at(&host, &ana, &postbox, "ana@example.org");
+    let _: AccountChanged = done(host.job(&admin, "retire", "account/ana", None));
+    let last = postbox.one();
+    assert!(last.to == address("ana@example.org") && last.text.contains("was retired"), "{}", last.text);
+    // The pause between two letters to one address.
+    server.clock.turn(60);
+    reached_at(&host, &admin, &postbox, "ana@example.org");
+}
+
+/// What is only tried is taken back, the count of tries with it.
+#[test]
+fn a_code_is_not_tried_without_counting() {
+    let (_server, host, _, ana, postbox) = site();
+    add(&host, &ana, "ana@example.org");
+    let right = code(&postbox.one());
+    let body = serde_json::to_vec(&ContactCode { code: right.clone() }).unwrap();
+    let mut statement = host.statement(&ana, "confirm-contact", "account/ana");
+    statement.body = Some(countersign_protocol::ids::Digest::of(&body));
+    statement.dry_run = true;
+    let reply = host.request(&ana, &statement, Some(&body));
+    assert_eq!(reply.dry_run, Some(Decision::Denied), "it tells whether the code is right");
+    assert!(reply.reason.contains("each try counts"), "{}", reply.reason);
+    assert_eq!(list(confirm(&host, &ana, &right)), ["ana@example.org"]);
 }

@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use countersign_protocol::contact::{Address, Channel};
 use countersign_protocol::ledger::EntryKind;
 use countersign_protocol::limits;
-use countersign_protocol::message::result::NewContact;
+use countersign_protocol::message::result::{AccountCreated, ContactCode, ContactList, NewContact};
 use countersign_server_core::outbox::{Failed, Reach};
+use countersign_server_core::store::Turn;
 
 use crate::client::host::Host;
 use crate::client::person::Person;
-use crate::fixture::Server;
+use crate::client::postbox::code;
+use crate::fixture::{Server, done, register};
 
 fn site() -> (Server, Host, Person) {
     let channels = BTreeSet::from([Channel::Email, Channel::Sms]);
@@ -111,4 +113,38 @@ fn word_of_a_process_that_was_too_slow_counts_no_more() {
     assert!(!postbox.fails(&quick, Failed::ForNow));
     server.clock.turn(30);
     assert_eq!(postbox.collect().len(), 1);
+}
+
+#[test]
+fn word_of_keys_leaves_before_what_anybody_can_have_sent() {
+    let (server, host, ana) = site();
+    let postbox = server.postbox();
+    write_to(&host, &ana, "ana@example.org");
+    let body = serde_json::to_vec(&ContactCode { code: code(&postbox.one()) }).unwrap();
+    let _: ContactList = done(host.job(&ana, "confirm-contact", "account/ana", Some(&body)));
+    for number in 0..5 {
+        write_to(&host, &ana, &format!("{number}@example.org"));
+    }
+    server.clock.turn(60);
+    let rotated: AccountCreated = done(host.job(&ana, "rotate-key", "account/ana", None));
+    register(&host, &Person::new("ana", server.clock_now()), &rotated.code);
+    let first = postbox.take(Channel::Email).unwrap();
+    assert_eq!(first.letter.subject, "Your account's keys");
+    assert_eq!(postbox.collect().len(), 5);
+}
+
+/// Nobody takes them any more.
+#[test]
+fn letters_by_a_way_that_the_server_has_no_more_are_forgotten_after_their_end() {
+    let (server, host, ana) = site();
+    write_to(&host, &ana, "+491512345678");
+    let letters = || server.intruder().number("SELECT count(*) FROM letters");
+    let forgets = |late: i64| {
+        let (store, at) = (server.store(), server.clock_now().plus(limits::SELF_REGISTRATION_LIFE + late));
+        let tx = store.begin(Turn::Alone).unwrap();
+        tx.forget(at).unwrap();
+        tx.commit().unwrap();
+        letters()
+    };
+    assert_eq!((letters(), forgets(0), forgets(1)), (1, 1, 0));
 }

@@ -179,6 +179,12 @@ pub trait ContactStore {
     /// [`StoreError`].
     fn count_letter(&self, digest: &Mac, most: u32, now: Timestamp) -> Result<bool, StoreError>;
 
+    /// Makes an account's addresses nobody's, those that wait for their code among them. Letters on their way go on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn release_contacts(&self, account: &AccountName) -> Result<(), StoreError>;
+
     /// Forgets how a person can be reached, and every letter to them that is still on its way.
     ///
     /// # Errors

@@ -143,7 +143,7 @@ impl<'a> Context<'a> {
     /// Letters that leave if this transaction happens: `ctx.post().notify(account, purpose, text)`.
     pub(crate) fn post(&self) -> Post<'_> {
         let (tx, key, random) = (self.tx(), self.store_key(), self.random());
-        Post { tx, key, random, reach: self.reach(), now: self.now }
+        Post::new(tx, key, random, self.reach(), self.now)
     }
 
     /// A message outside handshakes, or the first of one, carries no chain.

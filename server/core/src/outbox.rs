@@ -5,9 +5,12 @@
 //! come twice, and is never lost.
 
 mod delivery;
+mod keys;
 mod letter;
 
 pub use delivery::{Delivery, Failed};
+pub(crate) use keys::Bound;
+pub use keys::EndedBy;
 pub use letter::Letter;
 
 use std::collections::BTreeSet;
@@ -84,11 +87,25 @@ pub struct Reach {
 
 /// The outgoing post of one transaction.
 pub struct Post<'a> {
-    pub(crate) tx: &'a dyn Transaction,
-    pub(crate) key: &'a StoreKey,
-    pub(crate) random: &'a dyn Random,
-    pub(crate) reach: &'a Reach,
-    pub(crate) now: Timestamp,
+    tx: &'a dyn Transaction,
+    key: &'a StoreKey,
+    random: &'a dyn Random,
+    reach: &'a Reach,
+    now: Timestamp,
+}
+
+impl<'a> Post<'a> {
+    /// Of a transaction beside the core's own.
+    #[must_use]
+    pub const fn new(
+        tx: &'a dyn Transaction,
+        key: &'a StoreKey,
+        random: &'a dyn Random,
+        reach: &'a Reach,
+        now: Timestamp,
+    ) -> Self {
+        Self { tx, key, random, reach, now }
+    }
 }
 
 impl Post<'_> {

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::draft::Draft;
 use crate::instances::Instance;
 use crate::keys::Owner;
-use crate::outbox::Purpose;
+use crate::outbox::{EndedBy, Purpose};
 use crate::recovery;
 use crate::replies::Recipient;
 use crate::stop::Stop;
@@ -100,12 +100,7 @@ pub(crate) fn end(ctx: &Context<'_>, ending: &Ending, now: Timestamp) -> Result<
         return Ok(None);
     }
     ctx.tx().keep_revocation(&key.primary, &revoked.signature)?;
-    let text = format!(
-        "A key of your account {account} ended on {now} by its own revocation certificate: {}. If that was not you, tell an \
-         administrator.",
-        key.primary
-    );
-    ctx.post().notify(account, Purpose::Key, &text)?;
+    ctx.post().key_ended(account, &key.primary, EndedBy::Itself(revoked.reason))?;
     Ok(Some(()))
 }
 

@@ -8,7 +8,9 @@ use countersign_protocol::ids::AccountName;
 use countersign_protocol::random::SystemRandom;
 
 use super::{CommandError, own_files, print};
+use crate::config::Config;
 use crate::invite::{InviteError, Replaced, invite, replace_key};
+use crate::post;
 
 #[derive(Debug, Args)]
 pub(super) struct InviteArguments {
@@ -27,7 +29,9 @@ pub(super) fn run(arguments: &InviteArguments) -> Result<(), CommandError> {
     let (store, keys) = own_files::store_and_keys(&arguments.config)?;
     let account = &arguments.account;
     let made = if arguments.replace_key {
-        replace_key(&*store, &keys, account, &SystemClock, &SystemRandom)
+        let config = Config::read(&arguments.config)
+            .map_err(|error| CommandError::Configuration(error.to_string()))?;
+        replace_key(&*store, &keys, account, &post::reach(&config), &SystemClock, &SystemRandom)
     } else {
         let created = invite(&*store, &keys, account, &SystemClock, &SystemRandom);
         created.map(|created| Replaced { created, revoked: None })

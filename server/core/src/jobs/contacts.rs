@@ -74,6 +74,12 @@ pub(super) fn confirm(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
         Ok(own) => own,
         Err(why) => return Ok(why),
     };
+    // What is only tried is taken back, and the count of tries with it.
+    if job.statement.dry_run {
+        return Ok(Performed::impossible(
+            "A code is not tried: each try counts. Leave --dry-run away and type it once.",
+        ));
+    }
     let wrong = || {
         Ok(Performed::impossible(
             "That is not the code of an address that waits for it, or it is too old, or was tried too often. For another \

@@ -8,6 +8,7 @@ use super::list::show_live_key as show_key;
 use super::{ADMINISTRATOR, Job, Performed};
 use crate::context::Context;
 use crate::keys::Owner;
+use crate::outbox::EndedBy;
 use crate::revocation;
 use crate::stop::Stop;
 
@@ -47,7 +48,12 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
              countersign admin user add NAME --role administrator"
         )));
     }
-    let detail = [(detail::REVOKED_KEY, key.primary.to_string()), (detail::OF_ACCOUNT, owner.to_string())];
+    let told = ctx.post().key_ended(&owner, &key.primary, EndedBy::Administrator(&job.account.name))?;
+    let detail = [
+        (detail::REVOKED_KEY, key.primary.to_string()),
+        (detail::OF_ACCOUNT, owner.to_string()),
+        ("contacts-told", told.to_string()),
+    ];
     // Whoever stole the card may have had a second one registered with it: it is not to be overlooked.
     let left = left(ctx, &owner)?;
     let revoked = KeyRevoked { account: owner.clone(), key: key.primary.clone(), changed: true, left };

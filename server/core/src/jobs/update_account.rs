@@ -66,6 +66,9 @@ pub(super) fn retire(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop
     if !ctx.tx().retire_account(&account, Role::Administrator.as_str(), ctx.now)? {
         return Ok(last_administrator(&account));
     }
+    // Told for the last time; from now on the addresses are nobody's, and their person may register anew with them.
+    let told = ctx.post().account_ended(&account.name, &job.account.name)?;
+    ctx.tx().release_contacts(&account.name)?;
     let before = account.state.as_str().to_owned();
     let retired = Account { state: AccountState::Retired, ..account };
     let detail = [
@@ -73,6 +76,7 @@ pub(super) fn retire(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop
         ("state-before", before),
         (countersign_protocol::ledger::detail::REVOKED_KEY, keys.join(" ")),
         (countersign_protocol::ledger::detail::OF_ACCOUNT, retired.name.to_string()),
+        ("contacts-told", told.to_string()),
     ];
     Performed::noting(&changed(&retired, true), detail)
 }

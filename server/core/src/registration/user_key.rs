@@ -17,6 +17,7 @@ use crate::draft::Draft;
 use crate::emergency;
 use crate::instances::Instance;
 use crate::keys::{self, Owner};
+use crate::outbox::Bound;
 use crate::recovery;
 use crate::refusal::Reason;
 use crate::replies::Recipient;
@@ -93,6 +94,12 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
         ctx.rules().emergency_codes.then(code).transpose()?
     };
 
+    let bound = match (&replaced, account.active_key()) {
+        (Some(old), _) => Bound::InPlaceOf(&old.primary),
+        (None, Some(_)) => Bound::Beside,
+        (None, None) => Bound::Alone,
+    };
+    let told = ctx.post().key_bound(&account, &key, bound)?;
     let contact = alone.map(|alone| new_contact(ctx, &account, &alone)).transpose()?.flatten();
     let transcript = Transcript::resume(registration.transcript).then(ctx.literal()).digest();
     let evidence = Evidence { salt: Binary(random::array::<32>(ctx.random())?.to_vec()), signed: body.proof };
@@ -111,6 +118,9 @@ pub(crate) fn user_key(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, 
         entry.detail.insert(detail::REVOKED_KEY.into(), old.primary.to_string());
         entry.detail.insert(detail::OF_ACCOUNT.into(), account.name.to_string());
         entry.detail.insert("rotation".into(), "it took the place of a key that vouched for it".into());
+    }
+    if told > 0 {
+        entry.detail.insert("contacts-told".into(), told.to_string());
     }
     entry.detail.extend(contact.map(|reference| ("contact".to_owned(), reference.to_string())));
     let recipient = Recipient::Instance(instance.fingerprint.clone());

@@ -146,10 +146,16 @@ impl<D: Writing> ContactStore for Sql<D> {
         Ok(counted == 1)
     }
 
-    fn forget_contacts(&self, account: &AccountName) -> Result<(), StoreError> {
-        for table in ["contacts", "waiting_contacts", "letters"] {
+    fn release_contacts(&self, account: &AccountName) -> Result<(), StoreError> {
+        for table in ["contacts", "waiting_contacts"] {
             self.write(&format!("DELETE FROM {table} WHERE account = $1"), [account.as_str()])?;
         }
+        Ok(())
+    }
+
+    fn forget_contacts(&self, account: &AccountName) -> Result<(), StoreError> {
+        self.release_contacts(account)?;
+        self.write("DELETE FROM letters WHERE account = $1", [account.as_str()])?;
         self.write(
             "DELETE FROM alone WHERE id IN (SELECT id FROM registrations WHERE account = $1)",
             [account.as_str()],
