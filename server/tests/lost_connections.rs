@@ -163,6 +163,8 @@ fn a_database_that_falls_silent_keeps_nobody_waiting_and_is_found_again() {
     let hello = Newcomer::new(&made.bundle, carrier, Arc::new(SystemClock)).hello();
     assert_eq!(get(program.port, "/readyz").status, 200);
 
+    // What was seen a moment before is good for a second.
+    std::thread::sleep(Duration::from_millis(1100));
     cut.silent.store(true, Ordering::SeqCst);
     let begun = Instant::now();
     std::thread::scope(|scope| {
