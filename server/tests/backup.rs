@@ -148,7 +148,11 @@ fn a_database_that_was_edited_is_backed_up_and_says_so() {
     let mut restore = vec!["restore", "--config", config];
     // PostgreSQL's own programs bring it.
     if !is_postgres() {
-        fails(&["backup", "--config", config, "--keys", to], 6, &["ALARM", "account/admin", "--with-findings"]);
+        fails(
+            &["backup", "--config", config, "--keys", to],
+            6,
+            &["ALARM", "account/admin", "--with-findings"],
+        );
         for end in ["", "-wal", "-shm"] {
             let file = made.data.join(format!("countersign.db{end}"));
             let _moved = std::fs::rename(&file, place.path().join(format!("old{end}")));
