@@ -2,6 +2,7 @@
 //! no short message, and neither holds up anybody who asks the server.
 
 mod mail;
+mod redact;
 mod secret_file;
 mod sms;
 

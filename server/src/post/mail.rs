@@ -11,7 +11,7 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::{SmtpTransport, Transport as _};
 
-use super::{Carrier, CarrierError, NotCarried, secret_file};
+use super::{Carrier, CarrierError, NotCarried, redact, secret_file};
 use crate::config::{Mail, Security};
 
 /// For each word of the mail server.
@@ -56,6 +56,8 @@ impl MailCarrier {
             SmtpTransport::builder_dangerous(&mail.server).port(mail.port()).tls(tls).timeout(Some(PATIENCE));
         if let (Some(user), Some(file)) = (&mail.user, &mail.password_file) {
             let password = secret_file::read(file)?;
+            // What lettre has it keeps as it is, for as long as we run, in each connection: it signs in anew with each, and
+            // wipes nothing. The file's own text is wiped here, and there is no further copy.
             let password = password.trim_end_matches(['\n', '\r']).to_owned();
             builder = builder.credentials(Credentials::new(user.clone(), password));
         }
@@ -95,7 +97,7 @@ impl Carrier for MailCarrier {
             let ours = error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538));
             let failed = if error.is_permanent() && !ours { Failed::ForGood } else { Failed::ForNow };
             // Servers repeat the address, which is nobody's business who reads logs.
-            NotCarried { failed, why: error.to_string().replace(to.as_str(), "(the receiver)") }
+            NotCarried { failed, why: redact::without(&error.to_string(), &letter.to) }
         })
     }
 }

@@ -9,7 +9,7 @@ use countersign_server_core::outbox::{Failed, Letter};
 use secrecy::{ExposeSecret as _, SecretString};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
-use super::{Carrier, CarrierError, NotCarried, SecretFileError, secret_file};
+use super::{Carrier, CarrierError, NotCarried, SecretFileError, redact, secret_file};
 use crate::config::{Format, HttpMethod, Sms};
 
 /// From the name's look-up to the last byte.
@@ -72,7 +72,7 @@ impl Carrier for SmsCarrier {
             request = request.header(name, value.expose_secret());
         }
         match request.send(self.sms.filled(number.as_str(), &letter.text)) {
-            Err(error) => not(Failed::ForNow, error.to_string().replace(number.as_str(), "(the receiver)")),
+            Err(error) => not(Failed::ForNow, redact::without(&error.to_string(), &letter.to)),
             Ok(response) => {
                 let status = response.status().as_u16();
                 match status {
