@@ -17,7 +17,9 @@ port, certificate, key, maildir, security = sys.argv[1:]
 class Handler(Mailbox):
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("nobody@"):
-            return "550 5.1.1 <%s>: there is nobody of this name" % address
+            # In its own spelling, as some servers do.
+            name = address.split("@")[0].capitalize()
+            return "550 5.1.1 <%s>: there is nobody named %s" % (address.upper(), name)
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

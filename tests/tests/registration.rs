@@ -3,6 +3,10 @@
 
 use std::process::Command;
 
+use countersign_protocol::contact::Address;
+use countersign_server::config::Config;
+use countersign_server::post::carriers;
+use countersign_server_core::outbox::{Failed, Letter};
 use countersign_tests::site::{HostKey, KEY_GENERATION, Person, SOON, Site, talk};
 use countersign_tests::{Dialogue, Machine, MailServer, SmsGateway};
 
@@ -173,4 +177,40 @@ fn people_register_by_short_message_by_authenticator_and_by_an_administrators_co
     dialogue.expect("Six digits", SOON).unwrap();
     dialogue.send_line(&oathtool(&secret)).unwrap();
     assert!(to_the_end(dialogue).contains("is the key of kim now"));
+}
+
+/// Beside any site: what the server's own carrier does with a mail server that speaks TLS from the first byte.
+#[test]
+fn mail_goes_under_tls_from_the_first_byte_and_a_receiver_that_there_is_not_is_given_up_without_their_address()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    let mut mail = MailServer::new(folder.path(), "tls").unwrap();
+    mail.start().unwrap();
+    let file = folder.path().join("server.toml");
+    let head = "listen = \"127.0.0.1:8443\"\nurl = \"http://127.0.0.1:8443\"\ndata = \"/nonexistent\"\n";
+    let carrier = |section: &str| {
+        std::fs::write(&file, format!("{head}{section}")).unwrap();
+        carriers(&Config::read(&file).unwrap()).unwrap().remove(0)
+    };
+    let letter = |to: &str| Letter {
+        to: Address::typed(to).unwrap(),
+        subject: "A try".into(),
+        text: "Nothing but a try.\n".into(),
+    };
+    let good = carrier(&mail.section());
+    good.carry(&letter("bob@example.org"), "1").unwrap();
+    assert!(mail.letter_to("bob@example.org").unwrap().contains("Nothing but a try."));
+    let why = good.carry(&letter("nobody@example.org"), "2").unwrap_err();
+    assert_eq!(why.failed, Failed::ForGood, "{}", why.why);
+    assert!(why.why.contains("(the receiver)"), "{}", why.why);
+    assert!(!why.why.to_lowercase().contains("nobody@") && !why.why.contains("Nobody"), "{}", why.why);
+    // Neither an unknown authority nor a wrong password is the receiver's: it is mended, and tried again.
+    let without =
+        mail.section().lines().filter(|line| !line.starts_with("ca_file")).collect::<Vec<_>>().join("\n");
+    let wrong = mail.section().replace("\"countersign\"\n", "\"somebody\"\n");
+    for section in [without, wrong] {
+        let why = carrier(&section).carry(&letter("bob@example.org"), "3").unwrap_err();
+        assert_eq!(why.failed, Failed::ForNow, "{}", why.why);
+    }
+    assert_eq!(mail.letters(), 1);
 }
