@@ -36,6 +36,12 @@ pub struct Label {
     pub findings: Vec<String>,
 }
 
+/// Bytes of findings in a label, as text that JSON may make six times as long.
+const LABEL: usize = 8 * 1024;
+
+/// Characters of one of them.
+const LONGEST: usize = 500;
+
 /// No backup was made, or it cannot be restored.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
@@ -121,7 +127,7 @@ pub fn backup(
         entries: report.size,
         root: report.root,
         keys: with_keys,
-        findings: findings.iter().map(|Finding { row, what }| format!("{row}: {what}")).collect(),
+        findings: named(&findings),
     };
     let json = serde_json::to_vec_pretty(&label)
         .map_err(|error| BackupError::Label(label_of(to), error.to_string()))?;
@@ -283,6 +289,21 @@ fn with_company(database: &Path) -> [PathBuf; 4] {
     })
 }
 
+/// As many as a label has room for: it is read as a key is.
+fn named(findings: &[Finding]) -> Vec<String> {
+    let mut named: Vec<String> = Vec::new();
+    let mut room = LABEL;
+    for Finding { row, what } in findings {
+        let text: String = format!("{row}: {what}").chars().take(LONGEST).collect();
+        let Some(left) = room.checked_sub(text.len()) else { break };
+        room = left;
+        named.push(text);
+    }
+    let more = findings.len().saturating_sub(named.len());
+    named.extend((more > 0).then(|| format!("and {more} more")));
+    named
+}
+
 fn label_of(folder: &Path) -> PathBuf {
     folder.join("backup.json")
 }
@@ -311,4 +332,28 @@ fn rename(path: &Path, to: &Path) -> Result<(), BackupError> {
 fn sync(path: &Path) -> Result<(), BackupError> {
     let synced = File::open(path).and_then(|file| file.sync_all());
     Ok(synced.map_err(|error| DataError::Io { path: path.to_owned(), error })?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_with_ten_thousand_findings_can_be_read_again() {
+        let finding = Finding { row: "account/ana".into(), what: "\u{1}".repeat(700) };
+        let findings = named(&vec![finding; 10_000]);
+        assert!(findings.len() > 10 && findings.last().unwrap().ends_with(" more"), "{}", findings.len());
+        let digest = Digest::of(b"x");
+        let label = Label {
+            made: Timestamp::from_seconds(1),
+            ledger_key: "key".into(),
+            entries: 1,
+            root: digest,
+            keys: false,
+            findings,
+        };
+        let folder = tempfile::tempdir().unwrap();
+        write_private(&label_of(folder.path()), &serde_json::to_vec_pretty(&label).unwrap()).unwrap();
+        assert_eq!(super::label(folder.path()).unwrap(), label);
+    }
 }
