@@ -16,6 +16,7 @@ use countersign_protocol::message::{
     RegistrationMethod, RegistrationRecord,
 };
 use countersign_server_core::outbox::Reach;
+use countersign_server_core::store::Turn;
 use secrecy::ExposeSecret as _;
 use sequoia_openpgp::types::ReasonForRevocation;
 
@@ -330,6 +331,14 @@ fn a_recovery_that_did_not_begin_uses_up_no_paper() {
         let sealed = scene.host.user_key(&new, &accepted);
         refusal(&scene.host.send(&sealed), &scene.host.server, &sealed);
     }
+    // Nor is anything kept of all that once it is long over.
+    let (store, rows) = (scene.server.store(), scene.server.intruder());
+    let count = |table: &str| rows.number(&format!("SELECT count(*) FROM {table}"));
+    assert_eq!((count("recovery_requests"), count("recovery_tries")), (5, 1));
+    let tx = store.begin(Turn::Alone).unwrap();
+    tx.forget(scene.server.clock_now().plus(24 * 3600)).unwrap();
+    tx.commit().unwrap();
+    assert_eq!((count("recovery_requests"), count("recovery_tries")), (0, 0));
 }
 
 #[test]
