@@ -25,6 +25,7 @@ use self::connections::Coat;
 use self::health::{Faults, Health};
 use self::proxies::Proxies;
 use self::stopping::Stopping;
+pub use self::upkeep::first_audit;
 use self::watches::Watches;
 use crate::config::{Limits, Proxy};
 use crate::data::DataFolder;

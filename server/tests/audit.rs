@@ -1,17 +1,23 @@
 //! Whoever edits the database is found out (W23).
 
+use countersign_protocol::binary::Binary;
+use countersign_protocol::emergency::EmergencyCode;
+use countersign_protocol::ids::Digest;
 use countersign_protocol::ledger::EntryKind;
-use countersign_protocol::message::Decision;
+use countersign_protocol::message::{
+    Decision, EmergencyUse, JobReply, JobRequest, OfflineUseReply, OfflineVerdict,
+};
 use countersign_protocol::message::result::AccountCreated;
 use countersign_protocol::random::SystemRandom;
 use countersign_server::open;
 use countersign_server_core::audit::{Auditor, Report};
 use countersign_server_core::roster::{OfflineRules, Rules};
+use countersign_server_core::standing::Stated;
 use countersign_server_core::store::Store;
 
 use crate::client::person::Person;
 use crate::client::refusal;
-use crate::fixture::Server;
+use crate::fixture::{Server, denied};
 
 /// As the server does while it runs, and `countersign-server check`.
 fn audit(server: &Server) -> Report {
@@ -89,18 +95,50 @@ fn nothing_goes_by_a_row_that_was_edited() {
     let code = crate::fixture::done::<AccountCreated>(code).code;
     let spare = Person::new("ana", server.clock_now());
     let accepted = host.offer_code(&spare, &code).unwrap().unwrap();
+    let roster = host.check_in_for(1, &["ana"], &["login"]);
+    assert_eq!(host.roster(&roster).roster().entries[0].accounts.len(), 1);
     edit(&server, "UPDATE accounts SET roles = '[\"administrator\"]' WHERE name = 'ana'");
     let core = server.core_with(rules);
     assert_eq!(core.audit(false).unwrap().findings.len(), 1);
-    let host = host.through(core);
-    let reply = host.job(&ana, "create", "enrolment-token/x", None);
-    assert_eq!(reply.decision, Decision::Denied);
-    assert!(reply.reason.contains("account/ana was changed"), "{}", reply.reason);
+    let host = host.through(core.clone());
+    let is_denied =
+        || denied(&host.job(&ana, "create", "enrolment-token/x", None), "account/ana was changed");
+    is_denied();
     let sealed = host.user_key(&spare, &accepted);
     refusal(&host.send(&sealed), &host.server, &sealed);
     assert!(server.newest(EntryKind::Alarm).reason.starts_with("account/ana was changed"));
     // Nobody else is held up.
     assert_eq!(host.job(&admin, "create", "enrolment-token/x", None).decision, Decision::Allowed);
+
+    // No host is told of it, and no host that knew it before is believed.
+    let now = host.check_in_for(2, &["ana"], &["login"]);
+    assert_eq!(host.roster(&now).roster().entries[0].accounts, []);
+    let mut statement = host.session(&ana, "ana");
+    statement.service = Some("login".parse().unwrap());
+    let told: OfflineUseReply =
+        host.ask(&host.offline_use(&ana, &statement, &roster.roster, 1)).body().unwrap();
+    assert_eq!(told.verdict, OfflineVerdict::Disputed);
+    assert!(told.reason.contains("account/ana was changed"), "{}", told.reason);
+    let mut statement = host.session(&ana, "ana");
+    statement.service = Some("login".parse().unwrap());
+    let statement = Binary(statement.to_bytes().unwrap());
+    let code = EmergencyCode::new(&SystemRandom).unwrap();
+    let typed: JobReply = host.ask(&EmergencyUse { statement, code }).body().unwrap();
+    denied(&typed, "account/ana was changed");
+
+    // An audit that fails clears nobody; and where it fails because of what stands in the database, nothing is changed.
+    edit(&server, "UPDATE audit_said SET place = -1 WHERE row_name = 'account/admin'");
+    assert!(core.audit(false).unwrap_err().is_damage());
+    assert_eq!(core.verdict().findings().len(), 2);
+    is_denied();
+    denied(&host.job(&admin, "create", "enrolment-token/y", None), "The server's database is damaged");
+    assert_eq!(host.log_in(&admin, "root").decision, Decision::Allowed);
+
+    // A host that was edited is told of nobody.
+    edit(&server, "UPDATE audit_said SET place = 0 WHERE place = -1; UPDATE instances SET key_words = 'x'");
+    let _found = core.audit(true).unwrap();
+    let now = host.check_in_for(3, &["ana", "root"], &["login"]);
+    assert_eq!(host.roster(&now).roster().entries, []);
 }
 
 #[test]
@@ -142,6 +180,51 @@ fn what_was_kept_of_the_ledger_cannot_be_edited_either() {
         whole[0].row == "ledger" && whole[0].what.contains("entry 3 is not the one that was hashed"),
         "{whole:?}"
     );
+
+    // An entry behind the last one, with the one hash that belongs to it.
+    let server = Server::new();
+    let (host, _admin, ana) = server.with_ana();
+    let rules = Rules { offline: OfflineRules::new(24, 20), emergency_codes: true };
+    let core = server.core_with(rules);
+    let host = host.through(core.clone());
+    let size = || u64::try_from(server.entries().len()).unwrap();
+    while size() % 2 == 1 {
+        let _one_more = host.log_in(&ana, "ana");
+    }
+    assert_eq!(core.audit(false).unwrap().findings, []);
+    let stands = Stated { was: None, now: None, accepted: true };
+    let mut forged = server.newest(EntryKind::Job);
+    stands.say(&"account/ana".parse().unwrap(), &mut forged).unwrap();
+    let forged = forged.to_bytes().unwrap();
+    let hash = Digest::of(&[b"\0".as_slice(), &forged].concat());
+    let forged: String = forged.iter().map(|byte| format!("{byte:02x}")).collect();
+    let behind = size();
+    edit(
+        &server,
+        &format!(
+            "INSERT INTO ledger_entries (place, entry) VALUES ({behind}, x'{forged}');
+             INSERT INTO ledger_hashes (position, hash)
+             SELECT max(position) + 1, x'{hash}' FROM ledger_hashes"
+        ),
+    );
+    let statement = host.session(&ana, "ana");
+    let signed = ana.sign(&statement);
+    let login = host.seal(&host.message(&JobRequest { signed, body: None }));
+    let answer = host.send(&login);
+    assert_eq!((answer.status, size()), (503, behind + 1), "nothing is signed over it");
+    assert!(core.readiness().unwrap_err().is_damage());
+    let report = core.audit(false).unwrap();
+    assert_eq!(report.findings.len(), 1, "nothing of it is believed");
+    assert!(report.findings[0].row == "ledger" && report.unheard == report.findings, "{report:?}");
+    edit(
+        &server,
+        &format!(
+            "DELETE FROM ledger_entries WHERE place = {behind};
+             DELETE FROM ledger_hashes WHERE position = (SELECT max(position) FROM ledger_hashes)"
+        ),
+    );
+    assert_eq!(core.audit(false).unwrap().findings, []);
+    assert_eq!(host.send(&login).status, 200);
 
     let server = Server::new();
     let _hosts = server.with_ana();

@@ -19,6 +19,14 @@ impl Frontier {
         Self { size: 0, edge: Vec::new() }
     }
 
+    /// A tree that is there already: the roots of its complete subtrees, the largest first. None if they are not as many
+    /// as a tree of this size has.
+    #[must_use]
+    pub fn resumed(size: u64, edge: &[Digest]) -> Option<Self> {
+        let fits = u32::try_from(edge.len()).is_ok_and(|roots| roots == size.count_ones());
+        fits.then(|| Self { size, edge: edge.iter().map(|hash| Hash(*hash.as_bytes())).collect() })
+    }
+
     /// Adds the leaf with these bytes.
     pub fn push(&mut self, leaf: &[u8]) {
         let mut hash = record_hash(leaf);

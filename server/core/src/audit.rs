@@ -19,11 +19,11 @@ use countersign_protocol::ids::CorrelationId;
 use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
 use countersign_protocol::random::Random;
 
-use crate::ledger::{Ledger, StorageFailure};
+use crate::ledger::{Ledger, LedgerWriteError, StorageFailure};
 use crate::secrets::Pepper;
 use crate::standing::{Stated, Subject};
 use crate::stop::Failure;
-use crate::store::{Store, Transaction, Turn};
+use crate::store::{Store, Transaction, Turn, View};
 
 /// Most findings that get an entry each in one audit; the rest are counted.
 const ENTRIES: usize = 20;
@@ -51,20 +51,43 @@ impl Auditor<'_> {
         let before = if from_the_beginning { None } else { State::kept(&*view, self.pepper)? };
         let mut state = before.unwrap_or_else(State::anew);
         let begun_at = state.next;
-        replay::replay(&*view, self.ledger, &mut state)?;
+        let mut damage = self.replay(&*view, &mut state)?;
         let mut findings = compare::compare(&*view, &state)?;
         let known: Vec<String> = findings.iter().map(|finding| finding.row.clone()).collect();
         let edited = state.kept.edited.iter().filter(|(row, _)| !known.contains(row));
         findings.extend(edited.map(|(row, what)| Finding { row: row.clone(), what: what.clone() }));
         drop(view);
-        let unheard = self.keep(&mut state, begun_at, &findings, now)?;
+        let kept = match &damage {
+            Some(_) => Vec::new(),
+            None => match self.keep(&mut state, begun_at, &findings, now) {
+                Err(Failure::Ledger(LedgerWriteError::Damaged(what))) => {
+                    damage = Some(Finding::of_ledger(what));
+                    Vec::new()
+                }
+                kept => kept?,
+            },
+        };
+        // Nothing can be recorded in a log that is damaged: it is said each time.
+        let unheard = damage.as_ref().map_or(kept, |damage| vec![damage.clone()]);
+        findings.splice(0..0, damage);
         Ok(Report { entries: state.next, rows: state.said.len(), findings, unheard, at: now })
+    }
+
+    /// What is not right about the ledger itself, if it is damaged. Then the state is that of the last audit.
+    fn replay(&self, view: &dyn View, state: &mut State) -> Result<Option<Finding>, Failure> {
+        match replay::replay(view, self.ledger, state) {
+            Err(Failure::Ledger(LedgerWriteError::Damaged(what))) => {
+                *state = State::kept(view, self.pepper)?.unwrap_or_else(State::anew);
+                Ok(Some(Finding::of_ledger(what)))
+            }
+            replayed => replayed.map(|()| None),
+        }
     }
 
     /// What is not right, from the beginning of the ledger on. Nothing is recorded or kept.
     ///
     /// # Errors
-    /// The store's.
+    /// The store's; or the ledger itself does not hold.
     pub fn look(&self) -> Result<Vec<Finding>, Failure> {
         let view = self.store.view()?;
         let mut state = State::anew();

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::Verified;
-use countersign_protocol::ids::{CorrelationId, Digest, Fingerprint};
+use countersign_protocol::ids::{AccountName, CorrelationId, Digest, Fingerprint};
 use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
 use countersign_protocol::message::{Body, Message};
 use countersign_protocol::random::Random;
 
+use crate::audit::{Finding, Verdict};
 use crate::core::Core;
 use crate::identity::Identity;
 use crate::ledger::Ledger;
@@ -22,6 +23,9 @@ use crate::secrets::{Pepper, StoreKey};
 use crate::standing::{Subject, Watched};
 use crate::stop::{Failure, Stop};
 use crate::store::Transaction;
+
+/// The check of [`Context::as_recorded`], in entries.
+pub(crate) const AS_RECORDED: &str = "as-recorded";
 
 /// One verified message and its transaction.
 pub(crate) struct Context<'a> {
@@ -118,9 +122,30 @@ impl<'a> Context<'a> {
         Ok(self.policy.get_or_init(|| policy).clone())
     }
 
-    /// A policy document that the last audit found edited.
-    pub(crate) fn edited_policy(&self) -> Option<String> {
-        self.core.verdict().edited_policy()
+    /// What the last audit said, and audits before.
+    pub(crate) const fn verdict(&self) -> &Verdict {
+        self.core.verdict()
+    }
+
+    /// Whether the rows by which a person gets anything on a host, and the policies, are what the ledger says.
+    ///
+    /// # Errors
+    /// In words, what was edited.
+    pub(crate) fn as_recorded(&self, account: &AccountName, instance: &Fingerprint) -> Result<(), String> {
+        let rows = [Subject::account(account), Subject::instance(instance)];
+        let edited = rows.iter().find(|row| self.distrusts(row)).map(ToString::to_string);
+        match edited.or_else(|| self.verdict().edited_policy()) {
+            None => Ok(()),
+            Some(row) => Err(format!(
+                "{row} was changed in the server's database and not by a request. Nothing goes by it until an administrator \
+                 of the server has looked: countersign-server check"
+            )),
+        }
+    }
+
+    /// What is not right about the ledger or the database as a whole.
+    pub(crate) fn damage(&self) -> Option<Finding> {
+        self.core.verdict().damage()
     }
 
     /// Whether the last audit found that this row was edited.

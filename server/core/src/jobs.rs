@@ -47,14 +47,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::accounts::Account;
-use crate::context::Context;
+use crate::audit::Finding;
+use crate::context::{AS_RECORDED, Context};
 use crate::draft::Draft;
 use crate::instances::Instance;
 use crate::policy::{Facts, PolicyDecision};
 use crate::prepared::{Prepared, SignedByPerson};
 use crate::refusal::{Reason, short};
 use crate::replies::Recipient;
-use crate::standing::Subject;
 use crate::stop::{Failure, Stop};
 
 /// The operation of a login.
@@ -214,14 +214,15 @@ fn rule(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Ruling, Stop> {
             "This host was seen twice with one key. It cannot administer until an administrator decides.";
         return Ok(deny(reason.into(), Vec::new(), "instance-not-forked"));
     }
-    let rows = [Subject::account(&job.account.name), Subject::instance(&job.instance.fingerprint)];
-    let edited = rows.iter().find(|row| ctx.distrusts(row)).map(ToString::to_string);
-    if let Some(row) = edited.or_else(|| ctx.edited_policy()) {
+    if let Err(reason) = ctx.as_recorded(&job.account.name, &job.instance.fingerprint) {
+        return Ok(deny(reason, Vec::new(), AS_RECORDED));
+    }
+    if let Some(Finding { row, what }) = ctx.damage().filter(|_| !is_harmless(statement)) {
         let reason = format!(
-            "{row} was changed in the server's database and not by a request. Nothing goes by it until an administrator \
-             of the server has looked: countersign-server check"
+            "The server's {row} is damaged ({what}). Nothing is changed until an administrator of the server has looked: \
+             countersign-server check"
         );
-        return Ok(deny(reason, Vec::new(), "as-recorded"));
+        return Ok(deny(reason, Vec::new(), AS_RECORDED));
     }
     let about = about::about(ctx.tx(), &statement.resource, &job.account.name, ctx.now)?;
     let facts = Facts::of_request(job.account, job.instance, statement, Some(&about), ctx.now);

@@ -15,11 +15,13 @@ use countersign_protocol::statement::Place;
 use serde::Serialize;
 
 use crate::accounts::{Account, AccountRead};
+use crate::audit::Verdict;
 use crate::identity::Identity;
 use crate::instances::Instance;
 use crate::jobs::OPEN_SESSION;
 use crate::policy::{Facts, PolicySet};
 use crate::refusal::Reason;
+use crate::standing::Subject;
 use crate::stop::{Failure, Stop};
 
 /// How long a roster is worth something where nothing is allowed offline, in seconds: it still tells which cards to
@@ -107,10 +109,15 @@ impl Asked {
         accounts: &R,
         policy: &PolicySet,
         rules: Rules,
+        verdict: &Verdict,
         instance: &Instance,
     ) -> Result<Told, Stop> {
+        // Nobody is let in anywhere by what was edited behind our back.
+        let recorded = !verdict.distrusts(&Subject::instance(&instance.fingerprint))
+            && verdict.edited_policy().is_none();
         // Whoever is not let in yet, or no more, need not know who may log in.
-        let logins = if instance.state == InstanceState::Active { self.logins.as_slice() } else { &[] };
+        let told = recorded && instance.state == InstanceState::Active;
+        let logins = if told { self.logins.as_slice() } else { &[] };
         // Two hosts with one roster would have twice the uses.
         let forked = instance.forked.is_some();
         let offline_uses = if forked { 0 } else { rules.offline.uses() };
@@ -118,7 +125,7 @@ impl Asked {
         let offline: &[ServiceName] = if offline_uses == 0 { &[] } else { &services };
         let question = Question {
             emergency: rules.emergency_codes,
-            ..Question::on(instance, policy, &services, offline)?
+            ..Question::on(instance, policy, verdict, &services, offline)?
         };
         let entries =
             logins.iter().map(|login| question.entry(accounts, login)).collect::<Result<Vec<_>, Stop>>()?;
@@ -169,6 +176,7 @@ fn size_at_most(entry: &RosterEntry) -> usize {
 /// "May this account open a session on that instance?"
 struct Question<'a> {
     policy: &'a PolicySet,
+    verdict: &'a Verdict,
     instance: &'a Instance,
     operation: Operation,
     resource: ResourceName,
@@ -186,6 +194,7 @@ impl<'a> Question<'a> {
     fn on(
         instance: &'a Instance,
         policy: &'a PolicySet,
+        verdict: &'a Verdict,
         services: &'a [ServiceName],
         offline: &'a [ServiceName],
     ) -> Result<Self, Failure> {
@@ -193,13 +202,16 @@ impl<'a> Question<'a> {
         let operation = OPEN_SESSION.parse().map_err(invalid)?;
         let resource = format!("session/{}", instance.fingerprint).parse().map_err(invalid)?;
         let sshd = "sshd".parse().map_err(invalid)?;
-        Ok(Self { policy, instance, operation, resource, services, offline, emergency: false, sshd })
+        Ok(Self { policy, verdict, instance, operation, resource, services, offline, emergency: false, sshd })
     }
 
     fn entry<R: AccountRead + ?Sized>(&self, accounts: &R, login: &LoginName) -> Result<RosterEntry, Stop> {
         let mut permitted = Vec::new();
         for account in accounts.accounts_of_login(login)? {
             let facts = self.facts(&account, login);
+            if self.verdict.distrusts(&Subject::account(&account.name)) {
+                continue;
+            }
             if !(self.policy.could_permit_session(&facts) || self.opens_by_ssh(facts)) {
                 continue;
             }

@@ -61,9 +61,26 @@ impl From<NoRandomness> for Stop {
     }
 }
 
+impl Failure {
+    /// Whether the database holds what this program did not write, and is not merely out of reach.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Store(StoreError::Corrupt(_)) | Self::Ledger(LedgerWriteError::Damaged(_)) => true,
+            Self::Ledger(LedgerWriteError::Storage(StorageFailure(error))) => {
+                matches!(error.downcast_ref::<StoreError>(), Some(StoreError::Corrupt(_)))
+            }
+            _ => false,
+        }
+    }
+}
+
 impl From<StorageFailure> for Failure {
-    fn from(error: StorageFailure) -> Self {
-        Self::Store(StoreError::Unavailable(error.to_string()))
+    fn from(StorageFailure(error): StorageFailure) -> Self {
+        match error.downcast::<StoreError>() {
+            Ok(error) => Self::Store(*error),
+            Err(error) => Self::Store(StoreError::Unavailable(error.to_string())),
+        }
     }
 }
 

@@ -126,7 +126,13 @@ impl Core {
         if instance.state == InstanceState::Revoked {
             return Err(Reason::InstanceRevoked.into());
         }
-        let told = watching.asked.told(&*view, &*self.policy_of(&*view)?, self.rules(), &instance)?;
+        let told = watching.asked.told(
+            &*view,
+            &*self.policy_of(&*view)?,
+            self.rules(),
+            self.verdict(),
+            &instance,
+        )?;
         Ok(told.revision()? != watching.revision)
     }
 

@@ -7,6 +7,7 @@ use clap::Args;
 use countersign_protocol::clock::{Clock as _, SystemClock};
 use countersign_protocol::random::SystemRandom;
 use countersign_server_core::audit::{Auditor, Finding, Report};
+use countersign_server_core::stop::Failure;
 
 use super::{CommandError, own_files, print};
 
@@ -28,20 +29,23 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<(), CommandError> {
     let (store, keys) = own_files::store_and_keys(&arguments.config)?;
     let auditor =
         Auditor { store: &*store, pepper: &keys.pepper, ledger: &keys.ledger, random: &SystemRandom };
-    let failed = |error: countersign_server_core::stop::Failure| CommandError::Data(error.to_string());
+    let failed = |error: Failure| match error.is_damage() {
+        true => CommandError::Edited(error.to_string()),
+        false => CommandError::Data(error.to_string()),
+    };
     if arguments.accept {
         let rows = auditor.accept(SystemClock.now()).map_err(failed)?;
         print(&format!("Accepted as they stand, in the ledger for everybody to read: {}\n", listed(&rows)));
     }
     let report = auditor.run(SystemClock.now(), arguments.whole).map_err(failed)?;
-    // The newest checkpoint is signed over what the tables of the log hold.
+    if !report.findings.is_empty() {
+        return said(&report);
+    }
+    // The newest checkpoint is signed over what the tables of the log hold, and nothing lies behind it.
     let view = store.view().map_err(|error| CommandError::Data(error.to_string()))?;
-    let newest = view.checkpoint().map_err(|error| CommandError::Data(error.to_string()))?;
-    let (size, note) = newest.ok_or_else(|| CommandError::Data("the ledger has no checkpoint".into()))?;
-    let signed =
-        keys.ledger.key().checkpoint(&note).map_err(|error| CommandError::Data(error.to_string()))?;
-    let root = keys.ledger.root(&*view, size).map_err(|error| CommandError::Data(error.to_string()))?;
-    if signed.root() != root {
+    let head = keys.ledger.head(&*view).map_err(|error| failed(error.into()))?;
+    let root = keys.ledger.root(&*view, head.size()).map_err(|error| failed(error.into()))?;
+    if head.root() != root {
         return Err(CommandError::Edited(
             "The ledger in the database is not the one that its last checkpoint signed. Restore a backup, and see: \
              countersign-server restore --help"

@@ -16,7 +16,7 @@ use crate::log::Log;
 use crate::notify;
 use crate::open::{Charter, open};
 use crate::post::{self, PostOffice};
-use crate::serve::{KeyCare, Offer, serve};
+use crate::serve::{KeyCare, Offer, first_audit, serve};
 use crate::store::CrashPoint;
 use crate::tls;
 
@@ -90,6 +90,7 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), CommandError> {
         let Config { limits, proxy, ledger, keys, .. } = config;
         let keys = KeyCare { folder, rotate_days: keys.rotate_days };
         let offer = Offer { listener, tls, limits, proxy, metrics, log, syslog: ledger.syslog, keys };
+        first_audit(&core, log).await;
         notify::tell("READY=1");
         serve(offer, core, stop).await;
         Ok(())

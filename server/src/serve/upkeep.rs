@@ -1,15 +1,18 @@
 //! What the server looks after by itself while it serves: its TLS files, what ends soon, and systemd's question whether
 //! it lives.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_protocol::clock::{Clock as _, SystemClock, Timestamp};
 use countersign_server_core::audit::Finding;
+use countersign_server_core::core::Core;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::{Edge, Stopping};
-use crate::log::Level;
+use crate::log::{Level, Log};
 use crate::notify;
 use crate::own_keys::Primary;
 use crate::tls::Renewed;
@@ -17,8 +20,14 @@ use crate::tls::Renewed;
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// How often the tables are compared with the ledger. The first time is at the start.
+/// How often the tables are compared with the ledger. The first time is before the start.
 const AUDIT: Duration = Duration::from_secs(600);
+
+/// How soon that is tried again where it could not be done.
+const AUDIT_AGAIN: Duration = Duration::from_secs(60);
+
+/// How often it is said that the first time goes on still.
+const PROGRESS: Duration = Duration::from_secs(10);
 
 /// How often that is done with the whole ledger, and not with what is new.
 const WHOLE_AUDIT: Duration = Duration::from_secs(24 * 3600);
@@ -38,8 +47,8 @@ pub(super) async fn keep(edge: Edge, stopping: Stopping) {
     let mut hangups = signal(SignalKind::hangup()).ok();
     let mut looks = every(LOOK);
     let mut reminders = every(REMIND);
-    let mut audits = interval_at(Instant::now(), AUDIT);
-    audits.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut audits = every(AUDIT);
+    let mut failed_audits = every(AUDIT_AGAIN);
     let mut whole_audits = every(WHOLE_AUDIT);
     let mut signs = notify::watchdog().map(every);
     remind(&edge);
@@ -50,8 +59,13 @@ pub(super) async fn keep(edge: Edge, stopping: Stopping) {
                 look(&edge, false).await;
                 keep_keys(&edge).await;
             }
-            _ = audits.tick() => audit(&edge, false),
-            _ = whole_audits.tick() => audit(&edge, true),
+            _ = audits.tick() => drop(audit(edge.door.core(), edge.log, false)),
+            _ = failed_audits.tick() => {
+                if edge.door.core().verdict().failure().is_some() {
+                    drop(audit(edge.door.core(), edge.log, false));
+                }
+            }
+            _ = whole_audits.tick() => drop(audit(edge.door.core(), edge.log, true)),
             _ = reminders.tick() => remind(&edge),
             () = hung_up(&mut hangups) => {
                 notify::tell("RELOADING=1");
@@ -107,9 +121,27 @@ fn ends_soon(what: &str, at: Timestamp, soon: i64, now: Timestamp) -> Option<Str
     }
 }
 
-/// On a thread of its own: nobody waits for it.
-fn audit(edge: &Edge, whole: bool) {
-    let (core, log) = (edge.door.core().clone(), edge.log);
+/// Compares the tables with what is new in the ledger before anybody is answered, so that nothing goes by a row that was edited
+/// while the server stood still. After a start or an update that has much to read, it says that it lives.
+pub async fn first_audit(core: &Arc<Core>, log: Log) {
+    let mut audited = audit(core, log, false);
+    let mut told = every(PROGRESS);
+    let began = Instant::now();
+    loop {
+        tokio::select! {
+            _ = &mut audited => break,
+            _ = told.tick() => {
+                notify::tell("EXTEND_TIMEOUT_USEC=60000000");
+                let so_far = began.elapsed().as_secs();
+                log.note(Level::Info, &format!("the database is compared with the ledger: {so_far} s so far"));
+            }
+        }
+    }
+}
+
+/// On a thread of its own.
+fn audit(core: &Arc<Core>, log: Log, whole: bool) -> JoinHandle<()> {
+    let core = core.clone();
     tokio::task::spawn_blocking(move || match core.audit(whole) {
         Ok(report) => {
             for Finding { row, what } in report.unheard {
@@ -119,7 +151,7 @@ fn audit(edge: &Edge, whole: bool) {
         Err(failure) => {
             log.note(Level::Error, &format!("the database could not be compared with the ledger: {failure}"));
         }
-    });
+    })
 }
 
 fn remind(edge: &Edge) {

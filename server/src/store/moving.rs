@@ -63,8 +63,8 @@ pub fn to_postgres(from: &Path, to: &Address, ledger: &Ledger) -> Result<Moved, 
     let tx = store.writing()?;
     let mut rows = BTreeMap::new();
     for table in &tables {
-        let count = if before { counted(&source, table)? } else { table.copy(&source, &tx.0)? };
-        let there = table.count(&tx.0)?;
+        let count = if before { counted(&source, table)? } else { table.copy(&source, tx.connection())? };
+        let there = table.count(tx.connection())?;
         if there != i64::try_from(count).ok() {
             return Err(StoreError::Unavailable(format!(
                 "{to} holds something else already: {} rows of {} and not {count}. Name an empty database",
@@ -95,7 +95,7 @@ pub fn to_postgres(from: &Path, to: &Address, ledger: &Ledger) -> Result<Moved, 
     );
     source.execute_batch(&mark).map_err(unavailable)?;
     if !before {
-        tx.0.commit()?;
+        tx.into_connection().commit()?;
     }
     source.execute_batch("COMMIT").map_err(unavailable)?;
     Ok(Moved { rows, entries, root, before })

@@ -88,7 +88,7 @@ impl PostgresStore {
     pub(super) fn writing(&self) -> Result<Sql<PostgresTransaction<'_>>, StoreError> {
         let connection = self.connection()?;
         connection.take_time()?;
-        Ok(Sql(PostgresTransaction::begin(self, connection, Turn::Alone)?))
+        Ok(Sql::over(PostgresTransaction::begin(self, connection, Turn::Alone)?))
     }
 
     /// A connection that was alive a moment ago.
@@ -122,11 +122,11 @@ impl PostgresStore {
 
 impl Store for PostgresStore {
     fn begin(&self, turn: Turn) -> Result<Box<dyn Transaction + '_>, StoreError> {
-        Ok(Box::new(Sql(PostgresTransaction::begin(self, self.connection()?, turn)?)))
+        Ok(Box::new(Sql::over(PostgresTransaction::begin(self, self.connection()?, turn)?)))
     }
 
     fn view(&self) -> Result<Box<dyn View + '_>, StoreError> {
-        Ok(Box::new(Sql(PostgresView::begin(self, self.connection()?))))
+        Ok(Box::new(Sql::over(PostgresView::begin(self, self.connection()?))))
     }
 
     fn listen(&self, listener: Listener) {

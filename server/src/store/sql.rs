@@ -35,6 +35,8 @@ mod standings;
 mod tokens;
 mod value;
 
+use std::cell::Cell;
+
 use countersign_server_core::store::{StoreError, Transaction, View};
 
 pub(super) use self::row::Row;
@@ -121,7 +123,32 @@ pub(super) trait Writing: Reading {
 }
 
 /// The tables over one connection.
-pub(super) struct Sql<D>(pub(super) D);
+pub(super) struct Sql<D>(D, Unsealed);
+
+/// Entries of the ledger that the transaction stored since its last checkpoint.
+#[derive(Default)]
+struct Unsealed {
+    now: Cell<u64>,
+    /// The same at the transaction's mark.
+    marked: Cell<u64>,
+}
+
+impl<D> Sql<D> {
+    /// Over a connection that has stored nothing in its transaction so far.
+    pub(super) fn over(connection: D) -> Self {
+        Self(connection, Unsealed::default())
+    }
+
+    /// What it is over.
+    pub(super) const fn connection(&self) -> &D {
+        &self.0
+    }
+
+    /// The same, alone.
+    pub(super) fn into_connection(self) -> D {
+        self.0
+    }
+}
 
 impl<D: Reading> Sql<D> {
     /// Reads one row, if there is one.
@@ -206,10 +233,12 @@ impl<D: Snapshot> View for Sql<D> {}
 
 impl<D: Writing> Transaction for Sql<D> {
     fn mark(&self) -> Result<(), StoreError> {
+        self.1.marked.set(self.1.now.get());
         self.write("SAVEPOINT mark", ()).map(drop)
     }
 
     fn back_to_mark(&self) -> Result<(), StoreError> {
+        self.1.now.set(self.1.marked.get());
         self.write("ROLLBACK TO SAVEPOINT mark", ())?;
         self.write("RELEASE SAVEPOINT mark", ()).map(drop)
     }

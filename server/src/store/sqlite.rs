@@ -143,11 +143,11 @@ impl Store for SqliteStore {
     /// Whatever the turn: there is one writer.
     fn begin(&self, _turn: Turn) -> Result<Box<dyn Transaction + '_>, StoreError> {
         let member = self.writer.begin(&self.crash, || writer(&self.path))?;
-        Ok(Box::new(Sql(SqliteTransaction::of(member, &self.crash))))
+        Ok(Box::new(Sql::over(SqliteTransaction::of(member, &self.crash))))
     }
 
     fn view(&self) -> Result<Box<dyn View + '_>, StoreError> {
-        Ok(Box::new(Sql(SqliteView::new(self, self.reader()?)?)))
+        Ok(Box::new(Sql::over(SqliteView::new(self, self.reader()?)?)))
     }
 }
 

@@ -1,20 +1,22 @@
 //! Reading what the ledger says, from where the last audit ended.
 
+use super::report::LEDGER;
 use super::state::{Said, State};
 use crate::ledger::{Ledger, LedgerRead, LedgerWriteError};
 use crate::standing::stated_in;
 use crate::stop::Failure;
-
-/// The row that findings about the ledger itself name.
-const LEDGER: &str = "ledger";
 
 /// Entries read at once.
 const STEP: u64 = 512;
 
 /// Reads on, and remembers what does not hold by itself: entries that are not the ones that were hashed, and changes of
 /// rows that stood otherwise before than the ledger said.
+///
+/// # Errors
+/// The ledger is damaged where what was read is not what its newest checkpoint signed: then none of it is worth anything.
 pub(super) fn replay(view: &dyn LedgerRead, ledger: &Ledger, state: &mut State) -> Result<(), Failure> {
-    let size = view.tip()?.size;
+    let head = ledger.head(view)?;
+    let size = head.size();
     if size < state.next {
         let what = format!("it had {} entries, and has {size}", state.next);
         state.kept.edited.insert(LEDGER.into(), what);
@@ -26,6 +28,8 @@ pub(super) fn replay(view: &dyn LedgerRead, ledger: &Ledger, state: &mut State) 
         state.kept.edited.insert(LEDGER.into(), what);
         *state = State { kept: std::mem::take(&mut state.kept), ..State::anew() };
     }
+    // Of the entries themselves, so that nothing is taken for said that was not signed.
+    let mut tree = ledger.frontier(view, state.next)?;
     while state.next < size {
         let step = view.entries(state.next, STEP.min(size - state.next))?;
         if step.is_empty() {
@@ -37,6 +41,7 @@ pub(super) fn replay(view: &dyn LedgerRead, ledger: &Ledger, state: &mut State) 
         let leaves = ledger.leaves(view, state.next, count)?;
         for (exported, leaf) in step.iter().zip(leaves) {
             let place = state.next;
+            tree.push(&exported.entry.0);
             if !Ledger::is_leaf(&exported.entry.0, &leaf) {
                 let what = format!("entry {place} is not the one that was hashed");
                 state.kept.edited.entry(LEDGER.into()).or_insert(what);
@@ -65,6 +70,11 @@ pub(super) fn replay(view: &dyn LedgerRead, ledger: &Ledger, state: &mut State) 
             state.next += 1;
         }
     }
-    state.root = Some(ledger.root(view, state.next)?);
+    if tree.root() != head.root() {
+        let what = state.kept.edited.get(LEDGER).cloned();
+        let what = what.unwrap_or_else(|| "its entries are not those that its last checkpoint signed".into());
+        return Err(LedgerWriteError::Damaged(what).into());
+    }
+    state.root = Some(head.root());
     Ok(())
 }

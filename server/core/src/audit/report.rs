@@ -1,12 +1,13 @@
 //! What an audit found.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::Digest;
 
 use crate::standing::Subject;
+use crate::stop::Failure;
 
 /// One thing that is not as the ledger says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +18,17 @@ pub struct Finding {
     pub what: String,
 }
 
+/// The row that findings about the ledger itself name.
+pub(super) const LEDGER: &str = "ledger";
+
+/// The row that a database names that could not be read.
+const DATABASE: &str = "database";
+
 impl Finding {
+    pub(super) fn of_ledger(what: String) -> Self {
+        Self { row: LEDGER.into(), what }
+    }
+
     pub(super) fn digest(&self) -> String {
         Digest::of(self.what.as_bytes()).to_string()
     }
@@ -39,46 +50,75 @@ pub struct Report {
     pub at: Timestamp,
 }
 
-/// What the last audit of this process said, for health and decisions.
+/// What is known of the database since this process began, for health and decisions.
 #[derive(Debug, Default)]
-pub struct Verdict(RwLock<Option<Result<Report, String>>>);
+pub struct Verdict(RwLock<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// By row. Of the last audit that came to an end.
+    findings: BTreeMap<String, Finding>,
+    /// Whether one did.
+    audited: bool,
+    /// Why the last one did not.
+    failure: Option<String>,
+}
 
 impl Verdict {
-    /// Puts in what an audit said, or why there was none.
-    pub fn put(&self, said: Result<Report, String>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(said);
+    /// Puts in what an audit said, or why there was none. What was found before an audit that failed is still so; and a
+    /// database that cannot be read for what stands in it was edited, too. Before the first audit nothing is known to be
+    /// right, whyever it failed.
+    pub fn put(&self, said: Result<&Report, &Failure>) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        match said {
+            Ok(report) => {
+                let by_row = |finding: &Finding| (finding.row.clone(), finding.clone());
+                let findings = report.findings.iter().rev().map(by_row).collect();
+                *known = Known { findings, audited: true, failure: None };
+            }
+            Err(failure) => {
+                let what = failure.to_string();
+                if failure.is_damage() || !known.audited {
+                    let finding = Finding { row: DATABASE.into(), what: what.clone() };
+                    known.findings.insert(DATABASE.into(), finding);
+                }
+                known.failure = Some(what);
+            }
+        }
     }
 
-    /// The rows that are not what the ledger says, with the difference; empty before the first audit.
+    /// What is not right, by row; nothing before the first audit.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
-        let said = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        said.as_ref().and_then(|said| said.as_ref().ok()).map_or_else(Vec::new, |said| said.findings.clone())
+        self.known(|known| known.findings.values().cloned().collect())
     }
 
     /// Why the last audit could not be made, if it could not.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
-        let said = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        said.as_ref().and_then(|said| said.as_ref().err().cloned())
+        self.known(|known| known.failure.clone())
     }
 
-    /// A policy document that the last audit found edited, if there is one. What anybody may do is not known then.
+    /// A policy document that was found edited, if there is one. What anybody may do is not known then.
     #[must_use]
     pub fn edited_policy(&self) -> Option<String> {
-        let said = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(Ok(report)) = said.as_ref() else { return None };
-        report.findings.iter().map(|finding| &finding.row).find(|row| row.starts_with("policy/")).cloned()
+        self.known(|known| known.findings.keys().find(|row| row.starts_with("policy/")).cloned())
     }
 
-    /// Whether the last audit found this row edited. Nothing is granted by it until it was looked into.
+    /// What is not right about the ledger or the database as a whole, if anything is. Nothing is changed by it then.
+    #[must_use]
+    pub fn damage(&self) -> Option<Finding> {
+        let whole = [LEDGER, DATABASE];
+        self.known(|known| whole.into_iter().find_map(|row| known.findings.get(row).cloned()))
+    }
+
+    /// Whether this row was found edited. Nothing is granted by it until it was looked into.
     #[must_use]
     pub fn distrusts(&self, subject: &Subject) -> bool {
-        let said = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(Ok(report)) = said.as_ref() else { return false };
-        !report.findings.is_empty() && {
-            let row = subject.to_string();
-            report.findings.iter().map(|finding| &finding.row).collect::<BTreeSet<_>>().contains(&row)
-        }
+        self.known(|known| !known.findings.is_empty() && known.findings.contains_key(&subject.to_string()))
+    }
+
+    fn known<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
+        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }

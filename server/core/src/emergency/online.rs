@@ -11,7 +11,7 @@ use countersign_protocol::message::{Decision, EmergencyUse, JobReply};
 use countersign_protocol::statement::Statement;
 
 use super::wrong_field;
-use crate::context::Context;
+use crate::context::{AS_RECORDED, Context};
 use crate::draft::Draft;
 use crate::instances::Instance;
 use crate::policy::{Facts, PolicyDecision};
@@ -99,6 +99,9 @@ fn rule(
         let why =
             "An emergency code is for the console: login, su, and the login screens of display managers.";
         return Ok(Ruling::denied("not-at-a-console", why, Vec::new(), "console-service"));
+    }
+    if let Err(why) = ctx.as_recorded(&statement.account, &instance.fingerprint) {
+        return Ok(Ruling::denied("refused", why, Vec::new(), AS_RECORDED));
     }
     let account = ctx.tx().account(&statement.account)?;
     let Some(account) = account.filter(|account| account.active_key().is_some()) else {

@@ -12,7 +12,7 @@ use countersign_protocol::message::{OfflineEmergency, OfflineUseReply, OfflineVe
 use countersign_protocol::statement::Statement;
 
 use super::wrong_field;
-use crate::context::Context;
+use crate::context::{AS_RECORDED, Context};
 use crate::core::Core;
 use crate::draft::Draft;
 use crate::instances::Instance;
@@ -136,6 +136,9 @@ fn judge(
     };
     if let Some(wrong) = wrong {
         return Ok((salt, Err(wrong)));
+    }
+    if let Err(why) = ctx.as_recorded(&told.account, name) {
+        return Ok((salt, Err((AS_RECORDED, why))));
     }
     if !used {
         let why = format!(

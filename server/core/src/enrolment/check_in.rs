@@ -46,7 +46,7 @@ pub(crate) fn check_in(ctx: &mut Context<'_>, instance: &Instance) -> Result<Dra
     }
     let version_retired = super::version_is_retired(ctx, &instance.application, instance.version.as_ref())?;
     let policy = ctx.policy()?;
-    let told = asked.told(ctx.tx(), &policy, ctx.rules(), &instance)?;
+    let told = asked.told(ctx.tx(), &policy, ctx.rules(), ctx.verdict(), &instance)?;
     let revision = told.revision()?;
     let mine = ctx.identity();
     let server_certificate = body

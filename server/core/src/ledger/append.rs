@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::ids::Digest;
-use countersign_protocol::ledger::{Entry, LedgerKey, check_receipt};
+use countersign_protocol::ledger::{Entry, Frontier, LedgerKey, check_receipt};
 use countersign_protocol::message::Receipt;
 use countersign_protocol::message::result::Evidence;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -82,9 +82,10 @@ impl Ledger {
         let bytes = entry.to_bytes()?;
         // First, and only then the memory: whoever waits for the one must not keep others from the other.
         tx.hold_tip()?;
-        let Tip { size: index, checkpoint } = tx.tip()?;
+        let tip = tx.tip()?;
+        let index = tip.size;
         let mut tail = self.tail();
-        tail.goes_on_from(checkpoint.as_ref().map(|(_, note)| note.as_str()));
+        self.go_on(tx, &tip, &mut tail)?;
         let hashes =
             Hashes::of(tx).run(|store| tail.with(store, |known| stored_hashes(index, &bytes, known)))?;
         let first = stored_hash_index(0, index);
@@ -99,19 +100,19 @@ impl Ledger {
     /// Signs the root over everything written so far. Without new entries the newest checkpoint stays.
     ///
     /// # Errors
-    /// [`LedgerWriteError`]: the transaction must be given up.
+    /// [`LedgerWriteError`]: the transaction must be given up. [`LedgerWriteError::Damaged`] if there is anything behind
+    /// the checkpoint that this transaction did not write.
     pub fn seal(&self, tx: &mut dyn LedgerTx) -> Result<Sealed, LedgerWriteError> {
-        // Whoever appends seals before the commit: a log that is longer than its checkpoint is longer by our own entries.
-        let Tip { size, checkpoint } = tx.tip()?;
+        let tip = tx.tip()?;
+        let size = tip.size;
         let mut tail = self.tail();
-        if let Some((sealed, note)) = &checkpoint
-            && *sealed == size
-        {
+        if let (Some((_, note)), 0) = (&tip.checkpoint, tx.unsealed()) {
             let known = tail.head(note).cloned();
             let checkpoint = known.map_or_else(|| self.own_checkpoint(note), Ok)?;
+            tip.ends_at(checkpoint.size(), 0)?;
             return Ok(Sealed { checkpoint });
         }
-        tail.goes_on_from(checkpoint.as_ref().map(|(_, note)| note.as_str()));
+        self.go_on(tx, &tip, &mut tail)?;
         let root = Hashes::of(tx).run(|store| tail.with(store, |known| tree_hash(size, known)))?;
         let note = self.sign(size, root)?;
         let checkpoint = Head { size, root: Digest::from_bytes(root.0), note };
@@ -192,6 +193,31 @@ impl Ledger {
         Ok(proof.iter().map(|hash| Digest::from_bytes(hash.0)).collect())
     }
 
+    /// The newest checkpoint, if this ledger's key signed it and there is nothing behind it.
+    ///
+    /// # Errors
+    /// [`LedgerWriteError::Damaged`] if not.
+    pub fn head(&self, committed: &dyn LedgerRead) -> Result<Head, LedgerWriteError> {
+        let tip = committed.tip()?;
+        let missing = || LedgerWriteError::Damaged("it has no checkpoint".into());
+        let (_, note) = tip.checkpoint.as_ref().ok_or_else(missing)?;
+        let head = self.own_checkpoint(note)?;
+        tip.ends_at(head.size(), 0)?;
+        Ok(head)
+    }
+
+    /// The tree of the first `size` entries as the stored hashes have it, to be gone on with.
+    ///
+    /// # Errors
+    /// [`LedgerWriteError`].
+    pub fn frontier(&self, view: &dyn LedgerRead, size: u64) -> Result<Frontier, LedgerWriteError> {
+        // One complete subtree for each bit that is set.
+        let levels = (0..64_u8).rev().filter(|level| size >> level & 1 == 1);
+        let roots: Vec<u64> = levels.map(|level| stored_hash_index(level, (size >> level) - 1)).collect();
+        let uneven = || LedgerWriteError::Damaged("it lacks hashes".into());
+        Frontier::resumed(size, &view.hashes(&roots)?).ok_or_else(uneven)
+    }
+
     /// Root over the first `size` entries, out of the stored hashes.
     ///
     /// # Errors
@@ -232,6 +258,27 @@ impl Ledger {
         let mut note = Note::new(&text, &[]).map_err(|error| unusable(error.to_string()))?;
         note.add_sigs(&[&self.signer]).map_err(|error| unusable(error.to_string()))?;
         String::from_utf8(note.to_bytes()).map_err(|error| unusable(error.to_string()))
+    }
+
+    /// Nothing is signed over what others wrote: the tree up to the checkpoint is the one that was signed, and behind it
+    /// are this transaction's own entries and no more. What this process signed last it need not look at again.
+    fn go_on(&self, tx: &dyn LedgerTx, tip: &Tip, tail: &mut Tail) -> Result<(), LedgerWriteError> {
+        let note = tip.checkpoint.as_ref().map(|(_, note)| note.as_str());
+        tail.goes_on_from(note);
+        let Some(note) = note else { return tip.ends_at(0, tx.unsealed()) };
+        if let Some(head) = tail.head(note) {
+            return tip.ends_at(head.size(), tx.unsealed());
+        }
+        let head = self.own_checkpoint(note)?;
+        tip.ends_at(head.size(), tx.unsealed())?;
+        let view: &dyn LedgerRead = tx;
+        let root = Hashes::of(view).run(|store| tail.with(store, |known| tree_hash(head.size(), known)))?;
+        if root.0 != *head.root().as_bytes() {
+            let what = "its entries are not those that its last checkpoint signed";
+            return Err(LedgerWriteError::Damaged(what.into()));
+        }
+        tail.ends_at(head);
+        Ok(())
     }
 
     /// Read from the store, so it is believed only if it still is what was signed.

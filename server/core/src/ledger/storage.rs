@@ -3,6 +3,8 @@
 use countersign_protocol::ids::Digest;
 use countersign_protocol::message::result::{Evidence, ExportedEntry};
 
+use super::error::LedgerWriteError;
+
 /// The store could not read or write.
 #[derive(Debug, thiserror::Error)]
 #[error("the ledger's storage failed: {0}")]
@@ -62,6 +64,27 @@ pub struct Tip {
     pub checkpoint: Option<(u64, String)>,
 }
 
+impl Tip {
+    /// Whether the log has the `sealed` entries of its checkpoint, and `unsealed` of the transaction that asks, and no
+    /// more.
+    pub(super) fn ends_at(&self, sealed: u64, unsealed: u64) -> Result<(), LedgerWriteError> {
+        let damaged = |what: String| Err(LedgerWriteError::Damaged(what));
+        match &self.checkpoint {
+            Some((size, _)) if *size != sealed => damaged(format!(
+                "its last checkpoint is over {sealed} entries, and is said to be over {size}"
+            )),
+            _ if self.size != sealed.saturating_add(unsealed) => {
+                let ours = sealed.saturating_add(unsealed);
+                let is = self.size;
+                damaged(format!(
+                    "it has {is} entries, and this server wrote {ours}: somebody edited the database"
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Writing the log, inside one transaction with everything that the entries record.
 pub trait LedgerTx: LedgerRead {
     /// Nobody else appends from here on until the transaction ends, and what is read after this is what others left.
@@ -87,6 +110,9 @@ pub trait LedgerTx: LedgerRead {
     /// # Errors
     /// [`StorageFailure`], also if one of the positions is taken.
     fn put_hashes(&mut self, first: u64, hashes: &[Digest]) -> Result<(), StorageFailure>;
+
+    /// The entries that this transaction stored and no checkpoint of its own covers yet.
+    fn unsealed(&self) -> u64;
 
     /// Makes `note` the newest checkpoint.
     ///

@@ -3,7 +3,7 @@
 //!
 //! It is believed where the store's newest checkpoint is the very note that was signed here: that says by its root which hashes
 //! there are. Whatever else is there – another process wrote, a transaction was given up, a backup took the database's place – is
-//! read from the store.
+//! read from the store, and held against the root that the newest checkpoint signed.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use tlog_tiles::{Hash, HashReader};
 use super::append::Hashes;
 use super::recorded::Head;
 
-/// Most hashes kept. With more, all are forgotten: the next entry reads some twenty again.
+/// Most hashes kept. With more, all are forgotten: the next entry reads some twenty again, and proves them.
 const MOST: usize = 1024;
 
 /// What is known without reading.
@@ -27,10 +27,8 @@ impl Tail {
     /// Goes on from the newest checkpoint of the store, if it has one.
     pub(super) fn goes_on_from(&mut self, note: Option<&str>) {
         let same = self.head.as_ref().is_some_and(|head| Some(head.note()) == note);
-        if !same {
+        if !same || self.hashes.len() > MOST {
             *self = Self::default();
-        } else if self.hashes.len() > MOST {
-            self.hashes.clear();
         }
     }
 
@@ -39,7 +37,7 @@ impl Tail {
         self.head.as_ref().filter(|head| head.note() == note)
     }
 
-    /// What is signed now, in the transaction that goes on.
+    /// What is signed now, in the transaction that goes on; or was, and its tree was found to be the store's.
     pub(super) fn ends_at(&mut self, head: Head) {
         self.head = Some(head);
     }

@@ -22,6 +22,7 @@ struct Memory {
     entries: Vec<ExportedEntry>,
     hashes: Vec<Digest>,
     checkpoint: Option<(u64, String)>,
+    unsealed: u64,
     broken: bool,
 }
 
@@ -60,7 +61,12 @@ impl LedgerTx for Memory {
     ) -> Result<(), StorageFailure> {
         assert_eq!(index, self.size()?, "entries are only appended");
         self.entries.push(ExportedEntry { entry: Binary(entry.to_vec()), evidence: evidence.cloned() });
+        self.unsealed += 1;
         Ok(())
+    }
+
+    fn unsealed(&self) -> u64 {
+        self.unsealed
     }
 
     fn put_hashes(&mut self, first: u64, hashes: &[Digest]) -> Result<(), StorageFailure> {
@@ -71,6 +77,7 @@ impl LedgerTx for Memory {
 
     fn put_checkpoint(&mut self, size: u64, note: &str) -> Result<(), StorageFailure> {
         self.checkpoint = Some((size, note.to_owned()));
+        self.unsealed = 0;
         Ok(())
     }
 }
@@ -191,6 +198,58 @@ fn a_store_that_was_changed_behind_our_back_is_not_vouched_for() {
             "{recalled:?}"
         );
     }
+}
+
+/// Whoever can write the database writes entries of their own behind the last one, or others in the place of old ones, with the
+/// hashes that belong to them.
+#[test]
+fn nothing_is_signed_over_what_others_wrote() {
+    let NewLedgerKey { secret, public } = generate_key(&server(), &SystemRandom).unwrap();
+    let open = || Ledger::open(&secret, public.clone()).unwrap();
+    let (same, mut store) = (open(), Memory::default());
+    write(&same, &mut store, 0..9);
+    let forged = |numbers: &[u8]| {
+        let mut forged = Memory::default();
+        write(&open(), &mut forged, 0..9);
+        numbers.iter().for_each(|n| drop(open().append(&mut forged, &entry(*n), None).unwrap()));
+        (forged.entries, forged.hashes)
+    };
+    let edits: [&dyn Fn(&mut Memory); 5] = [
+        &|store| (store.entries, store.hashes) = forged(&[66]),
+        // The size beside the note says so, too.
+        &|store| {
+            (store.entries, store.hashes) = forged(&[66]);
+            store.checkpoint.as_mut().unwrap().0 = 10;
+        },
+        &|store| store.checkpoint = None,
+        &|store| drop(store.entries.pop()),
+        // Of another log altogether.
+        &|store| {
+            let mut other = Memory::default();
+            write(&open(), &mut other, 20..29);
+            (store.entries, store.hashes) = (other.entries, other.hashes);
+        },
+    ];
+    for (at, edit) in edits.iter().enumerate() {
+        let mut edited = store.clone();
+        edit(&mut edited);
+        // Who began here remembers the end; who just began does not.
+        for ledger in [&same, &open()] {
+            if at == 4 && std::ptr::eq(ledger, &same) {
+                continue;
+            }
+            let appended = ledger.append(&mut edited.clone(), &entry(9), None).map(|one| one.index());
+            assert!(matches!(appended, Err(LedgerWriteError::Damaged(_))), "{at}: {appended:?}");
+            if at < 4 {
+                let sealed = ledger.seal(&mut edited.clone());
+                assert!(matches!(sealed, Err(LedgerWriteError::Damaged(_))), "{at}: {sealed:?}");
+                assert!(ledger.head(&edited).is_err());
+            }
+        }
+    }
+    assert_eq!(same.head(&store).unwrap().size(), 9);
+    write(&same, &mut store, 9..12);
+    write(&open(), &mut store, 12..15);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use countersign_protocol::message::{InstanceState, OfflineUse};
 use countersign_protocol::statement::{Place, Statement};
 
 use super::{Examined, LiftedBar};
-use crate::context::Context;
+use crate::context::{AS_RECORDED, Context};
 use crate::instances::Instance;
 use crate::jobs::OPEN_SESSION;
 use crate::keys::Owner;
@@ -72,6 +72,8 @@ impl Judgement {
         let decided = case.decided_online(examined)?;
         self.decided = decided.as_ref().map(|(place, _)| *place);
 
+        let recorded = ctx.as_recorded(&statement.account, &instance.fingerprint);
+        self.hold(AS_RECORDED, recorded.map_err(Halt::Wrong))?;
         self.hold("key-enrolled", case.key_enrolled(&examined.signatory))?;
         self.hold("time", case.time())?;
         self.hold("names", case.names())?;

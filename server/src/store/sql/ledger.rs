@@ -115,6 +115,7 @@ impl<D: Writing> LedgerTx for Sql<D> {
         let place = number(index).map_err(failed)?;
         self.write_unseen("INSERT INTO ledger_entries (place, entry) VALUES ($1, $2)", (place, entry))
             .map_err(failed)?;
+        self.1.now.set(self.1.now.get() + 1);
         if let Some(Evidence { salt, signed }) = evidence {
             let digest = Digest::of(&signed.statement.0);
             self.write_unseen(
@@ -138,7 +139,12 @@ impl<D: Writing> LedgerTx for Sql<D> {
         Ok(())
     }
 
+    fn unsealed(&self) -> u64 {
+        self.1.now.get()
+    }
+
     fn put_checkpoint(&mut self, size: u64, note: &str) -> Result<(), StorageFailure> {
+        self.1.now.set(0);
         self.write_unseen(
             "INSERT INTO ledger_checkpoint (only_one, size, note) VALUES (1, $1, $2)
              ON CONFLICT (only_one) DO UPDATE SET size = excluded.size, note = excluded.note",
