@@ -55,6 +55,8 @@ fn an_edit_of_the_database_is_an_alarm_that_names_row_and_column() {
             "account/ana",
             "second-certificate is",
         ),
+        ("DELETE FROM known_keys WHERE owner = 'ana'", "account/ana", "known-keys is nothing"),
+        ("INSERT INTO bars VALUES ('account', 'ana', 1, 2)", "account/ana", "bars is \"1:2\""),
         (
             "INSERT INTO accounts (name, state, roles, created_at) VALUES ('eve', 'invited', '[]', 0)",
             "account/eve",

@@ -55,7 +55,9 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), CommandError> {
         .enable_all()
         .build()
         .map_err(|error| CommandError::Failed(format!("no threads to serve with: {error}")))?;
+    let (log, core) = (Log::new(config.log), Arc::new(core));
     runtime.block_on(async {
+        first_audit(&core, log).await;
         let unusable = |error: std::io::Error| {
             CommandError::Listen(format!(
                 "cannot listen on {}: {error}. Is another server running?",
@@ -84,13 +86,10 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), CommandError> {
                 _ = interrupt.recv() => {}
             }
         };
-        let log = Log::new(config.log);
-        let core = Arc::new(core);
         let _post_office = PostOffice::open(&core, carriers, log).map_err(failed)?;
         let Config { limits, proxy, ledger, keys, .. } = config;
         let keys = KeyCare { folder, rotate_days: keys.rotate_days };
         let offer = Offer { listener, tls, limits, proxy, metrics, log, syslog: ledger.syslog, keys };
-        first_audit(&core, log).await;
         notify::tell("READY=1");
         serve(offer, core, stop).await;
         Ok(())

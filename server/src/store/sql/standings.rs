@@ -129,6 +129,24 @@ impl<D: Reading> Sql<D> {
     ) -> Result<(), StoreError> {
         self.rows_in(("second_keys", "account", SECOND_KEY), "second-", range, into)?;
         self.rows_in(("emergency_codes", "account", EMERGENCY_CODE), "emergency-", range, into)?;
+        let keys = "SELECT owner, fingerprint, revoked_at FROM known_keys
+             WHERE owner_kind = 'account' AND owner >= $1 AND owner <= $2 ORDER BY owner, fingerprint";
+        self.listed(keys, "known-keys", range, into, |row| {
+            let revoked = if row.get::<Option<i64>>(2)?.is_some() { "-revoked" } else { "" };
+            Ok(format!("{}{revoked}", row.get::<String>(1)?))
+        })?;
+        let revoked = "SELECT account, primary_key, certificate, signing_keys, registered_at, revoked_at FROM revoked_keys
+             WHERE account >= $1 AND account <= $2 ORDER BY account, primary_key";
+        self.listed(revoked, "revoked-keys", range, into, |row| {
+            let (certificate, keys) = (Digest::of(&row.get::<Vec<u8>>(2)?), row.get::<String>(3)?);
+            let (from, until) = (row.get::<i64>(4)?, row.get::<i64>(5)?);
+            Ok(format!("{}={certificate}:{keys}:{from}:{until}", row.get::<String>(1)?))
+        })?;
+        let bars = "SELECT owner, from_at, until_at FROM bars
+             WHERE owner_kind = 'account' AND owner >= $1 AND owner <= $2 ORDER BY owner, from_at, until_at";
+        self.listed(bars, "bars", range, into, |row| {
+            Ok(format!("{}:{}", row.get::<i64>(1)?, row.get::<i64>(2)?))
+        })?;
         let logins = "SELECT account, login FROM account_logins
              WHERE account >= $1 AND account <= $2 ORDER BY account, login";
         self.listed(logins, "logins", range, into, |row| row.get::<String>(1))
