@@ -4,10 +4,10 @@ use countersign_protocol::binary::Binary;
 use countersign_protocol::emergency::EmergencyCode;
 use countersign_protocol::ids::Digest;
 use countersign_protocol::ledger::EntryKind;
+use countersign_protocol::message::result::AccountCreated;
 use countersign_protocol::message::{
     Decision, EmergencyUse, JobReply, JobRequest, OfflineUseReply, OfflineVerdict,
 };
-use countersign_protocol::message::result::AccountCreated;
 use countersign_protocol::random::SystemRandom;
 use countersign_server::open;
 use countersign_server_core::audit::{Auditor, Report};
@@ -214,7 +214,7 @@ fn what_was_kept_of_the_ledger_cannot_be_edited_either() {
     let login = host.seal(&host.message(&JobRequest { signed, body: None }));
     let answer = host.send(&login);
     assert_eq!((answer.status, size()), (503, behind + 1), "nothing is signed over it");
-    assert!(core.readiness().unwrap_err().is_damage());
+    assert!(core.readiness(false).unwrap_err().is_damage());
     let report = core.audit(false).unwrap();
     assert_eq!(report.findings.len(), 1, "nothing of it is believed");
     assert!(report.findings[0].row == "ledger" && report.unheard == report.findings, "{report:?}");
