@@ -9,8 +9,11 @@ use countersign_protocol::ledger::{EntryKind, Frontier};
 use countersign_protocol::message::{
     Decision, JobOutcomeReply, JobReply, JobRequest, OfflineUseReply, OfflineVerdict,
 };
+use countersign_protocol::random::SystemRandom;
 use countersign_server::data::DataFolder;
+use countersign_server::open;
 use countersign_server::store::CrashPoint;
+use countersign_server_core::audit::Auditor;
 
 use crate::client::carrier::{Answer, Carrier, Http, Lost};
 use crate::client::host::{Host, Registered};
@@ -76,6 +79,13 @@ fn died_after(n: u64) -> bool {
     let made = init();
     let (code, token, bundle) = (made.code.clone(), made.token.clone(), made.bundle.clone());
     let data = DataFolder::at(made.data.clone());
+    // The first audit writes, too, and answers nobody.
+    let keys = open::keys(&data).unwrap();
+    let store = database::of(&data).open(CrashPoint::never()).unwrap();
+    let auditor =
+        Auditor { store: &*store, pepper: &keys.pepper, ledger: &keys.ledger, random: &SystemRandom };
+    assert_eq!(auditor.run(SystemClock.now(), false).unwrap().findings, []);
+    drop(store);
     let program = Program::start(&made.config, &["--crash-after-write", &n.to_string()]);
     let carrier = Arc::new(Stubborn {
         port: AtomicU16::new(program.port),
