@@ -1,20 +1,16 @@
 //! The emergency code of an account: on paper, for one login at the console of one host, when the card is not at hand.
 
-use std::fmt;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 
-use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use crate::crockford;
 use crate::ids::ServiceName;
+use crate::paper_code::PaperCode;
 use crate::random::{NoRandomness, Random};
 
-/// Groups of four characters, 20 bits each: 80 bits.
-const GROUPS: usize = 4;
-
 /// An emergency code, in its one spelling. It shows itself nowhere but on the wire and where [`Self::spelled`] is asked.
-#[derive(Clone)]
-pub struct EmergencyCode(SecretString);
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EmergencyCode(PaperCode);
 
 /// What was typed has another length, or characters that no code has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -28,9 +24,9 @@ impl EmergencyCode {
     /// No randomness.
     pub fn new(random: &dyn Random) -> Result<Self, NoRandomness> {
         loop {
-            let plain = crockford::fresh(random, GROUPS)?;
-            if !plain.expose_secret().bytes().all(|byte| byte.is_ascii_digit()) {
-                return Ok(Self(plain));
+            let code = PaperCode::fresh(random)?;
+            if !code.plain().bytes().all(|byte| byte.is_ascii_digit()) {
+                return Ok(Self(code));
             }
         }
     }
@@ -44,56 +40,19 @@ impl EmergencyCode {
         if text.trim().bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(NotACode);
         }
-        let plain = crockford::typed(text);
-        if crockford::is_code(&plain, GROUPS) { Ok(Self(plain)) } else { Err(NotACode) }
+        PaperCode::typed(text).map(Self).ok_or(NotACode)
     }
 
     /// For the paper: `7K3M-Q2ZD-04XR-9HFT`.
     #[must_use]
     pub fn spelled(&self) -> SecretString {
-        crockford::spelled(&self.0)
+        self.0.spelled()
     }
 
     /// Its 16 characters, for whoever makes a verifier of them.
     #[cfg(feature = "envelope")]
     pub(crate) fn plain(&self) -> &str {
-        self.0.expose_secret()
-    }
-}
-
-impl fmt::Debug for EmergencyCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("EmergencyCode")
-    }
-}
-
-/// For bodies of messages and replies, which compare as a whole in tests.
-impl PartialEq for EmergencyCode {
-    fn eq(&self, other: &Self) -> bool {
-        subtle::ConstantTimeEq::ct_eq(self.0.expose_secret().as_bytes(), other.0.expose_secret().as_bytes())
-            .into()
-    }
-}
-
-impl Eq for EmergencyCode {}
-
-/// Only ever into an envelope, or into the reply to the person whose it is.
-impl Serialize for EmergencyCode {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.spelled().expose_secret())
-    }
-}
-
-impl<'de> Deserialize<'de> for EmergencyCode {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = SecretString::deserialize(deserializer)?;
-        let code = Self::typed(text.expose_secret()).map_err(serde::de::Error::custom)?;
-        // One spelling on the wire. The text itself is in no error.
-        if code.spelled().expose_secret() == text.expose_secret() {
-            Ok(code)
-        } else {
-            Err(serde::de::Error::custom(NotACode))
-        }
+        self.0.plain()
     }
 }
 
@@ -139,7 +98,7 @@ mod tests {
     #[test]
     fn an_emergency_code_shows_itself_nowhere_and_has_one_spelling_on_the_wire() {
         let code = EmergencyCode::typed("7k3m q2zd 04xr 9hft").unwrap();
-        assert_eq!(format!("{code:?}"), "EmergencyCode");
+        assert_eq!(format!("{code:?}"), "EmergencyCode(…)");
         let wire = serde_json::to_string(&code).unwrap();
         assert_eq!(wire, "\"7K3M-Q2ZD-04XR-9HFT\"");
         assert_eq!(serde_json::from_str::<EmergencyCode>(&wire).unwrap(), code);

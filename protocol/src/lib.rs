@@ -32,6 +32,7 @@ pub mod life;
 pub mod limits;
 pub mod managed;
 pub mod message;
+mod paper_code;
 pub mod random;
 pub mod recovery;
 pub mod rescue;
