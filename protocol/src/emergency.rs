@@ -69,6 +69,8 @@ pub fn is_console_service(service: &ServiceName) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
     use crate::random::SystemRandom;
 
