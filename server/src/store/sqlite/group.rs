@@ -7,12 +7,13 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use countersign_server_core::store::StoreError;
 use rusqlite::Connection;
 
 use super::super::faults::CrashPoint;
-use super::{control, unavailable};
+use super::{PATIENCE, control, unavailable};
 
 /// Most messages of one commit: what a crash could take is small, and nobody waits for a crowd.
 const MOST: usize = 64;
@@ -108,7 +109,7 @@ impl Member<'_> {
     }
 
     /// Keeps what was written, and waits until it is durable.
-    pub(super) fn keep(mut self, crash: &CrashPoint) -> Result<(), StoreError> {
+    pub(super) fn keep(self, crash: &CrashPoint) -> Result<(), StoreError> {
         if !self.first
             && self.is_open()
             && let Err(error) = control(&self.open.connection, "RELEASE member")
@@ -116,7 +117,6 @@ impl Member<'_> {
             self.give_up(crash);
             return Err(error);
         }
-        self.open.members += 1;
         let group = self.open.group.clone();
         self.leave(crash);
         group.map_or_else(|| Err(gone()), |group| group.outcome())
@@ -142,30 +142,40 @@ impl Member<'_> {
         self.leave(crash);
     }
 
-    /// Commits, unless somebody waits who will.
+    /// Commits, unless somebody waits who will. Who gave up counts too: those who kept something do not wait for many of them.
     fn leave(mut self, crash: &CrashPoint) {
+        self.open.members += 1;
         if !self.is_open() {
             self.open.end(Err(gone()));
         } else if self.writer.waiting.load(Ordering::SeqCst) == 0 || self.open.members >= MOST {
             let committed = control(&self.open.connection, "COMMIT");
-            if committed.is_ok() {
+            let is_kept = committed.is_ok();
+            if is_kept {
                 crash.wrote();
-                self.open.wipe();
             } else {
                 // What is left of it is ended at the next turn, if it cannot be now.
                 let _already_gone = control(&self.open.connection, "ROLLBACK");
             }
             self.open.end(committed);
+            if is_kept {
+                self.open.wipe();
+            }
         }
     }
 }
 
 impl Open {
     /// What was deleted lies in the log of writes too, until it is written into the file and cut off. Whoever reads right now puts
-    /// that off to the next time.
+    /// that off to the next commit: nobody waits for them.
     fn wipe(&mut self) {
-        if self.wiping {
-            let _later = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if !self.wiping {
+            return;
+        }
+        let busy = self.connection.busy_timeout(Duration::ZERO).and_then(|()| {
+            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+        });
+        let _as_long = self.connection.busy_timeout(PATIENCE);
+        if busy == Ok(0) {
             // Where that fails, more is overwritten than must be.
             self.wiping = self.connection.pragma_update(None, "secure_delete", "FAST").is_err();
         }
@@ -198,8 +208,8 @@ fn gone() -> StoreError {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Barrier;
-    use std::time::Duration;
+    use std::sync::{Barrier, mpsc};
+    use std::time::Instant;
 
     use super::super::transaction::SqliteTransaction;
     use super::*;
@@ -371,5 +381,55 @@ mod tests {
         put(&next, 2);
         next.keep(&NEVER).unwrap();
         assert_eq!(numbers(folder.path()), [2]);
+    }
+
+    #[test]
+    fn those_who_give_up_do_not_put_a_commit_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(folder.path());
+        // Somebody waits all the time.
+        writer.waiting.fetch_add(1, Ordering::SeqCst);
+        std::thread::scope(|scope| {
+            let (begun, has_begun) = mpsc::channel();
+            let (writer, folder) = (&writer, folder.path());
+            let first = scope.spawn(move || {
+                let first = begin(writer);
+                put(&first, 1);
+                begun.send(()).unwrap();
+                first.keep(&NEVER).unwrap();
+            });
+            has_begun.recv().unwrap();
+            for _ in 1..MOST {
+                assert!(numbers(folder).is_empty());
+                begin(writer).give_up(&NEVER);
+            }
+            assert_eq!(numbers(folder), [1]);
+            first.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn what_is_wiped_while_somebody_reads_keeps_nobody_waiting_and_is_wiped_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(folder.path());
+        writer.lock().connection.busy_timeout(PATIENCE).unwrap();
+        let left = || std::fs::metadata(folder.path().join("db-wal")).unwrap().len();
+        let keep = |number, wiping| {
+            let turn = begin(&writer);
+            put(&turn, number);
+            let turn = if wiping { turn.wiping() } else { turn };
+            turn.keep(&NEVER).unwrap();
+        };
+        keep(1, false);
+        let reader = Connection::open(folder.path().join("db")).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM numbers").unwrap();
+        let begun = Instant::now();
+        keep(2, true);
+        keep(3, false);
+        assert!(begun.elapsed() < PATIENCE / 2, "{:?}", begun.elapsed());
+        assert!(left() > 0 && writer.lock().wiping, "the reader needs it still");
+        reader.execute_batch("ROLLBACK").unwrap();
+        keep(4, false);
+        assert!(left() == 0 && !writer.lock().wiping);
     }
 }
