@@ -178,3 +178,43 @@ fn server_killed_after_any_write_of_an_enrolment_a_registration_a_rotation_and_a
     // Enrolment alone writes more than a dozen rows: fewer deaths would mean that the aid did not work.
     assert!(writes > 40, "only {writes} writes were seen");
 }
+
+#[test]
+fn what_was_acknowledged_is_there_after_a_kill_among_many_who_share_a_commit() {
+    let made = init();
+    let data = DataFolder::at(made.data.clone());
+    let program = Program::start(&made.config, &[]);
+    let carrier = Arc::new(Http { port: program.port });
+    let host = Newcomer::new(&made.bundle, carrier, Arc::new(SystemClock)).enrol(Some(&made.token));
+    let admin = Person::new("admin", SystemClock.now());
+    crate::fixture::register(&host, &admin, &made.code);
+    drop(program);
+    let mut acknowledged = 0;
+    for n in [103, 158, 211, 262] {
+        let mut program = Program::start(&made.config, &["--crash-after-write", &n.to_string()]);
+        let carrier = Http { port: program.port };
+        let work = || {
+            let mut receipts = Vec::new();
+            loop {
+                let sealed = crate::job_outcome::login(&host, &admin, "root");
+                let Ok(answer) = carrier.carry(sealed.bytes()) else { return receipts };
+                let reply: JobReply = host.open(&sealed, &answer).body().unwrap();
+                assert_eq!(reply.decision, Decision::Allowed, "{}", reply.reason);
+                receipts.push(reply.receipt);
+            }
+        };
+        let receipts: Vec<_> = std::thread::scope(|scope| {
+            let working: Vec<_> = (0..8).map(|_| scope.spawn(work)).collect();
+            working.into_iter().flat_map(|one| one.join().unwrap()).collect()
+        });
+        assert!(program.ends(), "it answers no more, and yet it lives");
+        let entries = crate::fixture::entries(&data);
+        for receipt in &receipts {
+            let there = entries.get(usize::try_from(receipt.index).unwrap());
+            let there = there.map(|entry| Digest::of(&entry.to_bytes().unwrap()));
+            assert_eq!(there, Some(Digest::of(&receipt.entry.0)), "write {n}");
+        }
+        acknowledged += receipts.len();
+    }
+    assert!(acknowledged > 20, "only {acknowledged} logins were acknowledged");
+}

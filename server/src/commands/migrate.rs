@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::serve::crash_point;
 use super::{CommandError, own_files, print};
+use crate::config;
 use crate::proof::{self, Proof};
 use crate::store::moving::{Moved, to_postgres};
 use crate::store::postgres::Address;
@@ -24,19 +26,31 @@ pub(super) struct ToPostgres {
     /// The database: "host=… user=… dbname=…".
     #[arg(long, value_name = "ADDRESS")]
     to: String,
+    /// A file with the password for it.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Kill this process after the nth of the two commits' beginnings. For tests.
+    #[arg(long, hide = true, value_name = "N")]
+    crash_after_write: Option<u64>,
 }
 
 pub(super) fn run(command: &MigrateCommand) -> Result<(), CommandError> {
-    let MigrateCommand::SqliteToPostgres(ToPostgres { config, to }) = command;
+    let MigrateCommand::SqliteToPostgres(ToPostgres { config, to, password_file, crash_after_write }) =
+        command;
     let wrong = |error: &dyn std::fmt::Display| CommandError::Data(error.to_string());
     let address: Address =
         to.parse().map_err(|error| CommandError::Configuration(format!("--to: {error}")))?;
+    let crash = crash_point(*crash_after_write)?;
     let (folder, keys) = own_files::keys(config)?;
+    let store = config::Store { postgres: Some(address), password_file: password_file.clone() };
+    let Database::Postgres(address) = store.database(&folder).map_err(|error| wrong(&error))? else {
+        return Err(CommandError::Configuration("--to names no PostgreSQL database".into()));
+    };
     let file = folder.database();
     // Brings its tables up to this program's, and refuses one that was moved.
     Database::Sqlite(file.clone()).open(CrashPoint::never()).map_err(|error| wrong(&error))?;
     let Moved { rows, entries, root, before } =
-        to_postgres(&file, &address, &keys.ledger).map_err(|error| wrong(&error))?;
+        to_postgres(&file, &address, &keys.ledger, &crash).map_err(|error| wrong(&error))?;
     let store = Database::Postgres(address).open(CrashPoint::never()).map_err(|error| wrong(&error))?;
     let proven = proof::whole(&*store, &keys).and_then(Proof::of_all);
     let report = proven.map_err(|error| wrong(&error))?;
@@ -49,12 +63,16 @@ root {root}.{earlier}
 The file {file} is marked: nothing is recorded in it any more. Delete it when you have a backup.
 Next: in {config}
   [store]
-  postgres = {to:?}
+  postgres = {to:?}{password}
 ",
         tables = rows.len(),
         statements = report.statements,
         file = file.display(),
         config = config.display(),
+        password = password_file
+            .as_ref()
+            .map(|file| format!("\n  password_file = {:?}", file.display().to_string()))
+            .unwrap_or_default(),
     ));
     Ok(())
 }

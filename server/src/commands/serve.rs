@@ -100,12 +100,12 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), CommandError> {
 }
 
 #[cfg(debug_assertions)]
-fn crash_point(after: Option<u64>) -> Result<CrashPoint, CommandError> {
+pub(super) fn crash_point(after: Option<u64>) -> Result<CrashPoint, CommandError> {
     Ok(after.map_or_else(CrashPoint::never, CrashPoint::after_write))
 }
 
 #[cfg(not(debug_assertions))]
-fn crash_point(after: Option<u64>) -> Result<CrashPoint, CommandError> {
+pub(super) fn crash_point(after: Option<u64>) -> Result<CrashPoint, CommandError> {
     match after {
         None => Ok(CrashPoint::never()),
         Some(_) => {

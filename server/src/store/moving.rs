@@ -13,6 +13,7 @@ use countersign_server_core::store::StoreError;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
+use super::CrashPoint;
 use super::postgres::{Address, PostgresStore};
 use super::sql::{Reading, Value, Writing};
 
@@ -41,11 +42,19 @@ pub(super) fn is_moved(connection: &Connection) -> Result<bool, StoreError> {
     connection.query_row(sql, [MARK], |row| row.get::<_, i64>(0)).map(|found| found > 0).map_err(unavailable)
 }
 
-/// Moves the database in the file at `from`, whose tables are up to this program's.
+/// Moves the database in the file at `from`, whose tables are up to this program's. `crash` is asked before everything is made
+/// durable there, and before the file is marked.
 ///
 /// # Errors
-/// [`StoreError`]; then the file is what it was, and nothing is there.
-pub fn to_postgres(from: &Path, to: &Address, ledger: &Ledger) -> Result<Moved, StoreError> {
+/// [`StoreError`]; then the file is what it was, and nothing is there. Only where the connection was lost at the very end, or
+/// the file could not be marked, everything is there already: the text says so where it is known, and the same move once more
+/// finds it, and marks the file.
+pub fn to_postgres(
+    from: &Path,
+    to: &Address,
+    ledger: &Ledger,
+    crash: &CrashPoint,
+) -> Result<Moved, StoreError> {
     let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(unavailable)?;
     source.pragma_update(None, "synchronous", "FULL").map_err(unavailable)?;
     source.busy_timeout(std::time::Duration::from_secs(30)).map_err(unavailable)?;
@@ -58,7 +67,7 @@ pub fn to_postgres(from: &Path, to: &Address, ledger: &Ledger) -> Result<Moved, 
     let (store, before) = match PostgresStore::create(to.clone()) {
         Ok(store) => (store, false),
         // Interrupted after everything was there? Or somebody else's?
-        Err(error) => (PostgresStore::open(to.clone(), super::CrashPoint::never()).map_err(|_| error)?, true),
+        Err(error) => (PostgresStore::open(to.clone(), CrashPoint::never()).map_err(|_| error)?, true),
     };
     let tx = store.writing()?;
     let mut rows = BTreeMap::new();
@@ -94,10 +103,18 @@ pub fn to_postgres(from: &Path, to: &Address, ledger: &Ledger) -> Result<Moved, 
          BEGIN SELECT RAISE(ABORT, 'this database was moved to PostgreSQL: name that in [store] of server.toml'); END"
     );
     source.execute_batch(&mark).map_err(unavailable)?;
+    crash.wrote();
     if !before {
         tx.into_connection().commit()?;
     }
-    source.execute_batch("COMMIT").map_err(unavailable)?;
+    crash.wrote();
+    source.execute_batch("COMMIT").map_err(|error| {
+        StoreError::Unavailable(format!(
+            "everything is in {to}, but {} could not be marked: {error}. Start no server before the same command was run once \
+             more: it marks the file",
+            from.display()
+        ))
+    })?;
     Ok(Moved { rows, entries, root, before })
 }
 
