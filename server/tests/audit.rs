@@ -13,10 +13,11 @@ use countersign_server::open;
 use countersign_server_core::audit::{Auditor, Report};
 use countersign_server_core::roster::{OfflineRules, Rules};
 use countersign_server_core::standing::Stated;
-use countersign_server_core::store::Store;
+use countersign_server_core::store::{Store, Turn};
 
 use crate::client::person::Person;
 use crate::client::refusal;
+use crate::database::is_postgres;
 use crate::fixture::{Server, denied};
 
 /// As the server does while it runs, and `countersign-server check`.
@@ -101,7 +102,7 @@ fn nothing_goes_by_a_row_that_was_edited() {
     assert_eq!(host.roster(&roster).roster().entries[0].accounts.len(), 1);
     edit(&server, "UPDATE accounts SET roles = '[\"administrator\"]' WHERE name = 'ana'");
     let core = server.core_with(rules);
-    assert_eq!(core.audit(false).unwrap().findings.len(), 1);
+    assert_eq!(core.audit(None).unwrap().findings.len(), 1);
     let host = host.through(core.clone());
     let is_denied =
         || denied(&host.job(&ana, "create", "enrolment-token/x", None), "account/ana was changed");
@@ -130,7 +131,7 @@ fn nothing_goes_by_a_row_that_was_edited() {
 
     // An audit that fails clears nobody; and where it fails because of what stands in the database, nothing is changed.
     edit(&server, "UPDATE audit_said SET place = -1 WHERE row_name = 'account/admin'");
-    assert!(core.audit(false).unwrap_err().is_damage());
+    assert!(core.audit(None).unwrap_err().is_damage());
     assert_eq!(core.verdict().findings().len(), 2);
     is_denied();
     denied(&host.job(&admin, "create", "enrolment-token/y", None), "The server's database is damaged");
@@ -138,7 +139,7 @@ fn nothing_goes_by_a_row_that_was_edited() {
 
     // A host that was edited is told of nobody.
     edit(&server, "UPDATE audit_said SET place = 0 WHERE place = -1; UPDATE instances SET key_words = 'x'");
-    let _found = core.audit(true).unwrap();
+    let _found = core.audit(Some(std::time::Duration::ZERO)).unwrap();
     let now = host.check_in_for(3, &["ana", "root"], &["login"]);
     assert_eq!(host.roster(&now).roster().entries, []);
 }
@@ -193,7 +194,7 @@ fn what_was_kept_of_the_ledger_cannot_be_edited_either() {
     while size() % 2 == 1 {
         let _one_more = host.log_in(&ana, "ana");
     }
-    assert_eq!(core.audit(false).unwrap().findings, []);
+    assert_eq!(core.audit(None).unwrap().findings, []);
     let stands = Stated { was: None, now: None, accepted: true };
     let mut forged = server.newest(EntryKind::Job);
     stands.say(&"account/ana".parse().unwrap(), &mut forged).unwrap();
@@ -215,7 +216,7 @@ fn what_was_kept_of_the_ledger_cannot_be_edited_either() {
     let answer = host.send(&login);
     assert_eq!((answer.status, size()), (503, behind + 1), "nothing is signed over it");
     assert!(core.readiness(false).unwrap_err().is_damage());
-    let report = core.audit(false).unwrap();
+    let report = core.audit(None).unwrap();
     assert_eq!(report.findings.len(), 1, "nothing of it is believed");
     assert!(report.findings[0].row == "ledger" && report.unheard == report.findings, "{report:?}");
     edit(
@@ -225,7 +226,7 @@ fn what_was_kept_of_the_ledger_cannot_be_edited_either() {
              DELETE FROM ledger_hashes WHERE position = (SELECT max(position) FROM ledger_hashes)"
         ),
     );
-    assert_eq!(core.audit(false).unwrap().findings, []);
+    assert_eq!(core.audit(None).unwrap().findings, []);
     assert_eq!(host.send(&login).status, 200);
 
     let server = Server::new();
@@ -249,4 +250,55 @@ fn who_looked_into_an_edit_accepts_it_and_the_ledger_says_so() {
     assert_eq!(server.newest(EntryKind::Alarm).detail["event"], "edit-accepted");
     assert!(audit(&server).findings.is_empty());
     assert!(server.audit().findings.is_empty());
+}
+
+#[test]
+fn a_whole_audit_writes_what_is_new_alarms_once_and_is_made_by_one_of_all_servers() {
+    const DAY: i64 = 86_400;
+    let server = Server::new();
+    let _hosts = server.with_ana();
+    let (keys, store) = (open::keys(&server.folder).unwrap(), server.read_store());
+    let auditor = auditor(&*store, &keys);
+    assert!(auditor.whole_is_due(DAY, server.clock_now()).unwrap());
+    let _first = audit(&server);
+    assert!(!auditor.whole_is_due(DAY, server.clock_now()).unwrap(), "the first is of the whole ledger");
+    let later = server.clock_now().plus(DAY);
+    assert!(auditor.whole_is_due(DAY, later).unwrap());
+    // Whoever writes a row that is there already fails.
+    server.intruder().either(
+        "CREATE TRIGGER once BEFORE INSERT ON audit_said BEGIN SELECT RAISE(ABORT, 'written again'); END",
+        "CREATE FUNCTION once() RETURNS trigger LANGUAGE plpgsql AS
+         'BEGIN RAISE EXCEPTION ''written again''; END';
+         CREATE TRIGGER once BEFORE INSERT ON audit_said FOR EACH ROW EXECUTE FUNCTION once()",
+    );
+    assert!(auditor.run(later, true).unwrap().findings.is_empty());
+    assert!(!auditor.whole_is_due(DAY, later).unwrap());
+    edit(&server, "UPDATE accounts SET roles = '[\"auditor\"]' WHERE name = 'ana'");
+    for unheard in [1, 0] {
+        let report = auditor.run(later, true).unwrap();
+        assert_eq!((report.findings.len(), report.unheard.len()), (1, unheard));
+        server.intruder().either("DROP TRIGGER IF EXISTS once", "DROP TRIGGER IF EXISTS once ON audit_said");
+    }
+    // What is kept is not believed without its MAC, and is put right.
+    edit(
+        &server,
+        "UPDATE audit_said SET place = place + 1; INSERT INTO audit_said VALUES ('account/eve', 'x', 0)",
+    );
+    assert!(auditor.whole_is_due(DAY, later).unwrap());
+    assert_eq!(audit(&server).findings.len(), 1);
+    assert_eq!(server.intruder().number("SELECT count(*) FROM audit_said WHERE row_name = 'account/eve'"), 0);
+    assert!(!auditor.whole_is_due(DAY, server.clock_now()).unwrap());
+}
+
+#[test]
+fn an_audit_keeps_no_other_server_on_the_database_from_working() {
+    if !is_postgres() {
+        return;
+    }
+    let server = Server::new();
+    let _hosts = server.with_ana();
+    let store = server.store();
+    let working = store.begin(Turn::Shared).unwrap();
+    assert!(server.audit().findings.is_empty());
+    drop(working);
 }

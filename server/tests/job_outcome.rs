@@ -1,6 +1,7 @@
 //! Requests whose answer was lost: nothing stays unknown, and nothing happens behind anybody's back.
 
 use countersign_protocol::certificate;
+use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::Sealed;
 use countersign_protocol::ids::Digest;
 use countersign_protocol::ledger::{EntryKind, check_receipt};
@@ -270,4 +271,30 @@ fn a_suspended_host_may_settle_what_it_sent_and_a_waiting_one_has_sent_nothing()
     move_to(InstanceState::Suspended, InstanceState::Pending);
     let question = host.seal(&host.message(&about(&sealed)));
     assert_eq!(host.send(&question).status, 400);
+}
+
+#[test]
+fn what_is_old_is_deleted_in_pieces_that_nobody_waits_for() {
+    let server = Server::new();
+    let (host, _admin, ana) = server.with_ana();
+    let intruder = server.intruder();
+    intruder.edit(
+        "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1200)
+         INSERT INTO replies (id, digest, ephemeral, sealed, stored_at)
+         SELECT CAST('old ' || n AS BYTES), x'00', x'00', x'00', 5 FROM numbers"
+            .replace("BYTES", if crate::database::is_postgres() { "BYTEA" } else { "BLOB" })
+            .as_str(),
+    );
+    let old = || intruder.number("SELECT count(*) FROM replies WHERE stored_at = 5");
+    let new = intruder.number("SELECT count(*) FROM replies WHERE stored_at > 5");
+    let store = server.store();
+    for (left, more) in [(700, true), (200, true), (0, false)] {
+        let tx = store.begin(Turn::Shared).unwrap();
+        assert_eq!(tx.forget_some(Timestamp::from_seconds(1000)).unwrap(), more);
+        tx.commit().unwrap();
+        assert_eq!(old(), left);
+        // Others come in between.
+        assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
+    }
+    assert_eq!(intruder.number("SELECT count(*) FROM replies WHERE stored_at > 5"), new + 3);
 }

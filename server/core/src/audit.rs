@@ -48,15 +48,22 @@ impl Auditor<'_> {
     /// The store's.
     pub fn run(&self, now: Timestamp, from_the_beginning: bool) -> Result<Report, Failure> {
         let view = self.store.view()?;
-        let before = if from_the_beginning { None } else { State::kept(&*view, self.pepper)? };
-        let mut state = before.unwrap_or_else(State::anew);
+        let mut state = State::kept(&*view, self.pepper)?;
         let begun_at = state.next;
+        if from_the_beginning {
+            // An alarm that was given is not given every day.
+            state.begin_again();
+            state.kept.edited.clear();
+        }
         let mut damage = self.replay(&*view, &mut state)?;
         let mut findings = compare::compare(&*view, &state)?;
         let known: Vec<String> = findings.iter().map(|finding| finding.row.clone()).collect();
         let edited = state.kept.edited.iter().filter(|(row, _)| !known.contains(row));
         findings.extend(edited.map(|(row, what)| Finding { row: row.clone(), what: what.clone() }));
         drop(view);
+        if state.anew {
+            state.kept.whole = Some(now.seconds());
+        }
         let kept = match &damage {
             Some(_) => Vec::new(),
             None => match self.keep(&mut state, begun_at, &findings, now) {
@@ -77,11 +84,21 @@ impl Auditor<'_> {
     fn replay(&self, view: &dyn View, state: &mut State) -> Result<Option<Finding>, Failure> {
         match replay::replay(view, self.ledger, state) {
             Err(Failure::Ledger(LedgerWriteError::Damaged(what))) => {
-                *state = State::kept(view, self.pepper)?.unwrap_or_else(State::anew);
+                *state = State::kept(view, self.pepper)?;
                 Ok(Some(Finding::of_ledger(what)))
             }
             replayed => replayed.map(|()| None),
         }
+    }
+
+    /// Whether no process on this database replayed the whole ledger within so many seconds.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn whole_is_due(&self, every: i64, now: Timestamp) -> Result<bool, Failure> {
+        let kept = State::kept(&*self.store.view()?, self.pepper)?.kept;
+        let since = kept.whole.map(|last| now.seconds_since(Timestamp::from_seconds(last)));
+        Ok(!since.is_some_and(|since| (0..every).contains(&since)))
     }
 
     /// What is not right, from the beginning of the ledger on. Nothing is recorded or kept.
@@ -118,8 +135,10 @@ impl Auditor<'_> {
         if state.next == begun_at && alarmed == state.kept.alarmed && !state.anew {
             return Ok(Vec::new());
         }
-        let mut tx = self.store.begin(Turn::Alone)?;
-        if !state.anew && !tx.audit_is_at(begun_at)? {
+        state.kept.alarmed = alarmed;
+        // Beside everybody's work: what is kept is nobody else's, and there may be much of it.
+        let mut tx = self.store.begin(Turn::Shared)?;
+        if !state.keep(&*tx, self.pepper)? {
             return Ok(Vec::new());
         }
         for (at, finding) in unheard.iter().enumerate() {
@@ -130,8 +149,6 @@ impl Auditor<'_> {
             }
             self.alarm(&mut *tx, finding, now)?;
         }
-        state.kept.alarmed = alarmed;
-        state.keep(&*tx, self.pepper)?;
         self.commit(tx)?;
         Ok(unheard)
     }
@@ -156,7 +173,7 @@ impl Auditor<'_> {
     pub fn accept(&self, now: Timestamp) -> Result<Vec<String>, Failure> {
         let _so_far = self.run(now, false)?;
         let view = self.store.view()?;
-        let state = State::kept(&*view, self.pepper)?.unwrap_or_default();
+        let state = State::kept(&*view, self.pepper)?;
         let mut findings = compare::compare(&*view, &state)?;
         let edited = state.kept.edited.iter();
         findings.extend(edited.map(|(row, what)| Finding { row: row.clone(), what: what.clone() }));

@@ -14,7 +14,7 @@ mod settle;
 pub(crate) use refuse::About;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use countersign_protocol::clock::{Clock, Timestamp};
@@ -284,16 +284,37 @@ impl Core {
         Ok(settled(self.settle(tx, &verified, draft.from(seen), watched, now)?, false, active))
     }
 
-    /// Compares the tables with the ledger – all of it, or what is new – and remembers what came of it.
+    /// Compares the tables with the ledger – what is new, or all of it if no process on the database did that within `whole`
+    /// – and remembers what came of it.
     ///
     /// # Errors
     /// The store's. It is remembered, too.
-    pub fn audit(&self, whole: bool) -> Result<Report, Failure> {
+    pub fn audit(&self, whole: Option<Duration>) -> Result<Report, Failure> {
         let Parts { store, pepper, ledger, random, .. } = &self.parts;
         let auditor = Auditor { store: &**store, pepper, ledger, random: &**random };
-        let said = auditor.run(self.now(), whole);
+        let whole = whole.map_or(Ok(false), |every| {
+            auditor.whole_is_due(i64::try_from(every.as_secs()).unwrap_or(i64::MAX), self.now())
+        });
+        let said = whole.and_then(|whole| auditor.run(self.now(), whole));
         self.verdict.put(said.as_ref());
         said
+    }
+
+    /// Deletes what was answered so long ago that it cannot come again, some of it in each transaction, until nothing of it is
+    /// left. To be called every few seconds: it watches the clock too.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn forget(&self) -> Result<(), Failure> {
+        let Some(before) = self.steady.forgettable(self.now(), self.began.elapsed()) else { return Ok(()) };
+        loop {
+            let tx = self.parts.store.begin(Turn::Shared)?;
+            let is_more = tx.forget_some(before)?;
+            tx.commit()?;
+            if !is_more {
+                return Ok(());
+            }
+        }
     }
 
     /// What the last audit of this process said.

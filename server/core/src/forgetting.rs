@@ -80,11 +80,21 @@ pub trait ForgettingStore {
     /// [`StoreError`].
     fn forgotten(&self) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Deletes replies and nonces, and handshakes, registrations and letters that ended, from before `before`.
+    /// Deletes some of the replies and nonces, and of the handshakes, registrations and letters that ended, from before `before`: as much
+    /// as nobody waits for. Whether there is more.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn forget(&self, before: Timestamp) -> Result<(), StoreError>;
+    fn forget_some(&self, before: Timestamp) -> Result<bool, StoreError>;
+
+    /// All of it at once.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn forget(&self, before: Timestamp) -> Result<(), StoreError> {
+        while self.forget_some(before)? {}
+        Ok(())
+    }
 }
 
 #[cfg(test)]

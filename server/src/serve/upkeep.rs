@@ -29,7 +29,7 @@ const AUDIT_AGAIN: Duration = Duration::from_secs(60);
 /// How often it is said that the first time goes on still.
 const PROGRESS: Duration = Duration::from_secs(10);
 
-/// How often that is done with the whole ledger, and not with what is new.
+/// How often that is done with the whole ledger, and not with what is new: by one of the servers on a database.
 const WHOLE_AUDIT: Duration = Duration::from_secs(24 * 3600);
 
 /// How often what ends soon is said again.
@@ -56,16 +56,17 @@ pub(super) async fn keep(edge: Edge, stopping: Stopping) {
         tokio::select! {
             () = stopping.begun() => break,
             _ = looks.tick() => {
+                forget(&edge);
                 look(&edge, false).await;
                 keep_keys(&edge).await;
             }
-            _ = audits.tick() => drop(audit(edge.door.core(), edge.log, false)),
+            _ = audits.tick() => drop(audit(edge.door.core(), edge.log, None)),
             _ = failed_audits.tick() => {
                 if edge.door.core().verdict().failure().is_some() {
-                    drop(audit(edge.door.core(), edge.log, false));
+                    drop(audit(edge.door.core(), edge.log, None));
                 }
             }
-            _ = whole_audits.tick() => drop(audit(edge.door.core(), edge.log, true)),
+            _ = whole_audits.tick() => drop(audit(edge.door.core(), edge.log, Some(WHOLE_AUDIT / 2))),
             _ = reminders.tick() => remind(&edge),
             () = hung_up(&mut hangups) => {
                 notify::tell("RELOADING=1");
@@ -124,7 +125,7 @@ fn ends_soon(what: &str, at: Timestamp, soon: i64, now: Timestamp) -> Option<Str
 /// Compares the tables with what is new in the ledger before anybody is answered, so that nothing goes by a row that was edited
 /// while the server stood still. After a start or an update that has much to read, it says that it lives.
 pub async fn first_audit(core: &Arc<Core>, log: Log) {
-    let mut audited = audit(core, log, false);
+    let mut audited = audit(core, log, None);
     let mut told = every(PROGRESS);
     let began = Instant::now();
     loop {
@@ -140,7 +141,7 @@ pub async fn first_audit(core: &Arc<Core>, log: Log) {
 }
 
 /// On a thread of its own.
-fn audit(core: &Arc<Core>, log: Log, whole: bool) -> JoinHandle<()> {
+fn audit(core: &Arc<Core>, log: Log, whole: Option<Duration>) -> JoinHandle<()> {
     let core = core.clone();
     tokio::task::spawn_blocking(move || match core.audit(whole) {
         Ok(report) => {
@@ -152,6 +153,16 @@ fn audit(core: &Arc<Core>, log: Log, whole: bool) -> JoinHandle<()> {
             log.note(Level::Error, &format!("the database could not be compared with the ledger: {failure}"));
         }
     })
+}
+
+/// On a thread of its own, too: there may be much.
+fn forget(edge: &Edge) {
+    let (core, log) = (edge.door.core().clone(), edge.log);
+    tokio::task::spawn_blocking(move || {
+        if let Err(failure) = core.forget() {
+            log.note(Level::Error, &format!("what can no longer come again could not be deleted: {failure}"));
+        }
+    });
 }
 
 fn remind(edge: &Edge) {

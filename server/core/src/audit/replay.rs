@@ -20,13 +20,13 @@ pub(super) fn replay(view: &dyn LedgerRead, ledger: &Ledger, state: &mut State) 
     if size < state.next {
         let what = format!("it had {} entries, and has {size}", state.next);
         state.kept.edited.insert(LEDGER.into(), what);
-        *state = State { kept: std::mem::take(&mut state.kept), ..State::anew() };
+        state.begin_again();
     } else if let Some(root) = state.root
         && ledger.root(view, state.next)? != root
     {
         let what = format!("its first {} entries are not those that they were", state.next);
         state.kept.edited.insert(LEDGER.into(), what);
-        *state = State { kept: std::mem::take(&mut state.kept), ..State::anew() };
+        state.begin_again();
     }
     // Of the entries themselves, so that nothing is taken for said that was not signed.
     let mut tree = ledger.frontier(view, state.next)?;

@@ -32,6 +32,10 @@ pub struct State {
     pub(super) changed: Vec<String>,
     /// It was not read, or does not hold: everything is replayed.
     pub(super) anew: bool,
+    /// The rows that are stored all the same, where it is anew.
+    stored: BTreeMap<String, Said>,
+    /// The MAC that is stored.
+    was: Option<Vec<u8>>,
 }
 
 /// What is kept of findings.
@@ -42,6 +46,9 @@ pub struct Kept {
     pub edited: BTreeMap<String, String>,
     /// Of rows that were found edited: what the alarm said, by digest.
     pub alarmed: BTreeMap<String, String>,
+    /// When the whole ledger was replayed last, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<i64>,
 }
 
 /// What is kept beside the rows, as it is stored.
@@ -74,17 +81,17 @@ pub trait AuditRead {
 
 /// Keeping it.
 pub trait AuditStore: AuditRead {
-    /// Whether nobody else kept anything since.
+    /// From here on until the transaction ends, nobody else keeps anything.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn audit_is_at(&self, next: u64) -> Result<bool, StoreError>;
+    fn hold_audit(&self) -> Result<(), StoreError>;
 
-    /// Forgets all rows.
+    /// Forgets a row.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn forget_audit(&self) -> Result<(), StoreError>;
+    fn forget_audit_said(&self, row: &str) -> Result<(), StoreError>;
 
     /// Keeps what the ledger says of a row.
     ///
@@ -106,26 +113,44 @@ impl State {
     }
 
     /// What was kept, if this server kept it.
-    pub(super) fn kept<R: AuditRead + ?Sized>(
-        store: &R,
-        pepper: &Pepper,
-    ) -> Result<Option<Self>, StoreError> {
-        let Some(StateRow { next, root, kept: alarms, mac }) = store.audit_state()? else { return Ok(None) };
-        let said = store.audit_said()?;
-        let Ok(kept) = serde_json::from_str(&alarms) else { return Ok(None) };
-        let state = Self { next, root: Some(root), said, kept, changed: Vec::new(), anew: false };
-        Ok((state.mac(pepper, &alarms) == mac).then_some(state))
+    pub(super) fn kept<R: AuditRead + ?Sized>(store: &R, pepper: &Pepper) -> Result<Self, StoreError> {
+        let Some(StateRow { next, root, kept: alarms, mac }) = store.audit_state()? else {
+            return Ok(Self { stored: store.audit_said()?, ..Self::anew() });
+        };
+        let (said, was) = (store.audit_said()?, Some(mac.clone()));
+        let mut state = Self { next, root: Some(root), said, was, ..Self::default() };
+        match serde_json::from_str(&alarms) {
+            Ok(kept) if state.mac(pepper, &alarms) == mac => state.kept = kept,
+            _ => state.begin_again(),
+        }
+        Ok(state)
     }
 
-    /// Keeps it.
+    /// As if nothing had been replayed.
+    pub(super) fn begin_again(&mut self) {
+        let Self { said, kept, was, .. } = std::mem::take(self);
+        *self = Self { kept, stored: said, was, ..Self::anew() };
+    }
+
+    /// Keeps it: only what is not stored already. Whether it did; another process may have done that since this was read.
     pub(super) fn keep<S: AuditStore + ?Sized>(
         &mut self,
         store: &S,
         pepper: &Pepper,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
+        store.hold_audit()?;
+        if store.audit_state()?.map(|row| row.mac) != self.was {
+            if !self.anew {
+                return Ok(false);
+            }
+            self.stored = store.audit_said()?;
+        }
         if self.anew {
-            store.forget_audit()?;
-            self.changed = self.said.keys().cloned().collect();
+            let other = |(row, said): &(&String, &Said)| self.stored.get(*row) != Some(*said);
+            self.changed = self.said.iter().filter(other).map(|(row, _)| row.clone()).collect();
+            for row in self.stored.keys().filter(|row| !self.said.contains_key(*row)) {
+                store.forget_audit_said(row)?;
+            }
         }
         for row in self.changed.drain(..) {
             if let Some(said) = self.said.get(&row) {
@@ -135,7 +160,8 @@ impl State {
         let alarms =
             serde_json::to_string(&self.kept).map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let root = self.root.unwrap_or_else(|| Digest::of(b""));
-        store.put_audit_state(self.next, &root, &alarms, &self.mac(pepper, &alarms))
+        store.put_audit_state(self.next, &root, &alarms, &self.mac(pepper, &alarms))?;
+        Ok(true)
     }
 
     /// Over everything, so that no row can be left out or put back.

@@ -61,9 +61,6 @@ impl Core {
             .store_key
             .seal(id, digest, &literal)
             .map_err(|error| Failure::Reply(error.to_string()))?;
-        if let Some(before) = self.steady.forgettable(now, self.began.elapsed()) {
-            tx.forget(before)?;
-        }
         let passing = request.kind() == MessageKind::InstanceCheckIn;
         tx.put_reply(&StoredReply { id, digest, recipient, sealed: at_rest, passing, never: None }, now)?;
         if !quiet {

@@ -32,23 +32,20 @@ impl<D: Reading> AuditRead for Sql<D> {
 }
 
 impl<D: Writing> AuditStore for Sql<D> {
-    fn audit_is_at(&self, next: u64) -> Result<bool, StoreError> {
-        let there = self.read("SELECT next FROM audit_state", (), |row| row.get::<i64>(0))?;
-        Ok(there == Some(number(next)?))
+    fn hold_audit(&self) -> Result<(), StoreError> {
+        self.0.hold_name("audit", b"")
     }
 
-    fn forget_audit(&self) -> Result<(), StoreError> {
-        self.write("DELETE FROM audit_said", ())?;
-        Ok(())
+    fn forget_audit_said(&self, row: &str) -> Result<(), StoreError> {
+        self.write_unseen("DELETE FROM audit_said WHERE row_name = $1", [row])
     }
 
     fn put_audit_said(&self, row: &str, said: &Said) -> Result<(), StoreError> {
-        self.write(
+        self.write_unseen(
             "INSERT INTO audit_said (row_name, standing, place) VALUES ($1, $2, $3)
              ON CONFLICT (row_name) DO UPDATE SET standing = excluded.standing, place = excluded.place",
             (row, &said.standing, number(said.place)?),
-        )?;
-        Ok(())
+        )
     }
 
     fn put_audit_state(&self, next: u64, root: &Digest, kept: &str, mac: &[u8]) -> Result<(), StoreError> {

@@ -5,8 +5,11 @@ use countersign_protocol::limits;
 use countersign_server_core::forgetting::ForgettingStore;
 use countersign_server_core::store::StoreError;
 
-use super::rows::time;
+use super::rows::{number, time};
 use super::{Sql, Writing};
+
+/// Most rows of one table in one transaction.
+const AT_ONCE: u64 = 500;
 
 impl<D: Writing> ForgettingStore for Sql<D> {
     fn forgotten(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -14,35 +17,45 @@ impl<D: Writing> ForgettingStore for Sql<D> {
         Ok(before.map(Timestamp::from_seconds))
     }
 
-    fn forget(&self, before: Timestamp) -> Result<(), StoreError> {
+    fn forget_some(&self, before: Timestamp) -> Result<bool, StoreError> {
         // First what says so: who forgets beside us waits here, and not for one row after another.
         self.write(
             "INSERT INTO forgotten (only_one, before) VALUES (1, $1)
              ON CONFLICT (only_one) DO UPDATE SET before = excluded.before WHERE forgotten.before < excluded.before",
             [time(before)],
         )?;
-        for (table, column) in [
-            ("replies", "stored_at"),
-            ("burned_nonces", "burned_at"),
-            ("handshakes", "expires"),
-            ("registrations", "expires"),
-            ("alone", "expires"),
-            ("waiting_contacts", "expires"),
-            // Given up long ago, but for those by a way that the server has no more.
-            ("letters", "expires"),
-        ] {
-            self.write(&format!("DELETE FROM {table} WHERE {column} < $1"), [time(before)])?;
-        }
-        self.write(
-            "DELETE FROM recovery_requests
-             WHERE NOT EXISTS (SELECT 1 FROM registrations WHERE id = recovery_requests.registration)",
-            (),
-        )?;
-        let window = time(before.plus(-limits::RECOVERY_TRIES_WINDOW));
-        self.write("DELETE FROM recovery_tries WHERE since < $1", [window])?;
         // A day ago nothing of today was asked for.
-        let day = time(before.plus(-24 * 3600));
-        self.write("DELETE FROM address_requests WHERE day < $1 AND newest < $1", [day])?;
-        Ok(())
+        let day = before.plus(-24 * 3600);
+        let mut is_more = false;
+        for (table, key, old, before) in [
+            ("replies", "id", "stored_at < $1", before),
+            ("burned_nonces", "nonce", "burned_at < $1", before),
+            ("handshakes", "transcript", "expires < $1", before),
+            ("registrations", "id", "expires < $1", before),
+            ("alone", "id", "expires < $1", before),
+            ("waiting_contacts", "account", "expires < $1", before),
+            // Given up long ago, but for those by a way that the server has no more.
+            ("letters", "id", "expires < $1", before),
+            (
+                "recovery_tries",
+                "account, instance",
+                "since < $1",
+                before.plus(-limits::RECOVERY_TRIES_WINDOW),
+            ),
+            ("address_requests", "digest", "day < $1 AND newest < $1", day),
+        ] {
+            // What is old is asked twice: a row that was made new meanwhile stays.
+            let sql = format!(
+                "DELETE FROM {table} WHERE {old} AND ({key}) IN (SELECT {key} FROM {table} WHERE {old} LIMIT $2)"
+            );
+            is_more |= self.write(&sql, (time(before), number(AT_ONCE)?))? == AT_ONCE;
+        }
+        is_more |= self.write(
+            "DELETE FROM recovery_requests WHERE registration IN
+                 (SELECT registration FROM recovery_requests
+                  WHERE NOT EXISTS (SELECT 1 FROM registrations WHERE id = recovery_requests.registration) LIMIT $1)",
+            [number(AT_ONCE)?],
+        )? == AT_ONCE;
+        Ok(is_more)
     }
 }
