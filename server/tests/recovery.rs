@@ -438,3 +438,16 @@ fn a_recovery_ends_by_itself_and_while_the_account_is_barred_nothing_is_recovere
     denied(&scene.approve(&scene.admin, &begun.id, &new), "No policy");
     assert!(scene.logs_in(&scene.ana));
 }
+
+#[test]
+fn paper_that_was_thrown_away_for_a_newer_one_stays_worthless_after_a_suspension() {
+    let scene = scene();
+    let made: RecoveryCodeMade = done(scene.host.job(&scene.ana, "renew-recovery-code", "account/ana", None));
+    let newer = made.code.spelled().expose_secret().to_owned();
+    for operation in ["suspend", "resume"] {
+        let _: serde_json::Value = done(scene.host.job(&scene.admin, operation, "account/ana", None));
+    }
+    let new = scene.another_card();
+    assert!(scene.begin(&new, &scene.paper).is_none());
+    assert!(scene.begin(&new, &newer).is_some());
+}

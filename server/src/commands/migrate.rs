@@ -48,12 +48,21 @@ pub(super) fn run(command: &MigrateCommand) -> Result<(), CommandError> {
     };
     let file = folder.database();
     // Brings its tables up to this program's, and refuses one that was moved.
-    Database::Sqlite(file.clone()).open(CrashPoint::never()).map_err(|error| wrong(&error))?;
+    let before_it =
+        Database::Sqlite(file.clone()).open(CrashPoint::never()).map_err(|error| wrong(&error))?;
+    // What does not hold here would not hold there, when the file is marked already.
+    let _held = proof::whole(&*before_it, &keys).and_then(Proof::of_all).map_err(|error| wrong(&error))?;
+    drop(before_it);
     let Moved { rows, entries, root, before } =
         to_postgres(&file, &address, &keys.ledger, &crash).map_err(|error| wrong(&error))?;
     let store = Database::Postgres(address).open(CrashPoint::never()).map_err(|error| wrong(&error))?;
     let proven = proof::whole(&*store, &keys).and_then(Proof::of_all);
-    let report = proven.map_err(|error| wrong(&error))?;
+    let report = proven.map_err(|error| {
+        let file = file.display();
+        wrong(&format!(
+            "everything was moved, and {file} is marked; but of what is on PostgreSQL now: {error}"
+        ))
+    })?;
     let count: u64 = rows.values().sum();
     let earlier = if before { " It had been moved before; the file was not marked yet." } else { "" };
     print(&format!(

@@ -110,10 +110,12 @@ impl PostgresStore {
     }
 
     fn put_back(&self, connection: Connection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if connection.fell_silent() {
             self.silent.store(true, Ordering::Relaxed);
+            // Behind a proxy the others look alive, and each of them would be waited for as long.
+            idle.clear();
         }
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < KEPT && connection.is_usable() {
             idle.push(connection);
         }

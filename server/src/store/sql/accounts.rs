@@ -30,12 +30,17 @@ impl<D: Writing> Sql<D> {
     /// Nothing that was made for the account before opens anything, or becomes its key: neither the code on paper nor one
     /// for another card, nor a registration that has begun with one.
     pub(super) fn end_codes(&self, name: &AccountName, at: Timestamp) -> Result<(), StoreError> {
-        self.end_emergency_code(name, at)?;
         self.write(
             "UPDATE recovery_codes SET ended_at = $2
              WHERE account = $1 AND by_card <> 0 AND ended_at IS NULL",
             (name.as_str(), time(at)),
         )?;
+        self.end_codes_but_for_recovery(name, at)
+    }
+
+    /// A suspension ends no card: the paper that its person threw away must not be good again after it.
+    fn end_codes_but_for_recovery(&self, name: &AccountName, at: Timestamp) -> Result<(), StoreError> {
+        self.end_emergency_code(name, at)?;
         self.withdraw_recovery(name, true, at)?;
         self.write(
             "UPDATE codes SET used_at = $2 WHERE account = $1 AND used_at IS NULL",
@@ -313,7 +318,7 @@ impl<D: Writing> AccountStore for Sql<D> {
             (name.as_str(), time(at), to_json(&keep)?),
         )?;
         if suspended == 1 {
-            self.end_codes(name, at)?;
+            self.end_codes_but_for_recovery(name, at)?;
         }
         Ok(suspended == 1)
     }
