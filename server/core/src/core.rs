@@ -13,7 +13,7 @@ mod settle;
 
 pub(crate) use refuse::About;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -85,6 +85,8 @@ pub struct Core {
     watches: Watches,
     changes: Arc<Changes>,
     verdict: Verdict,
+    /// One audit at a time, so that none takes back what a later one found.
+    auditing: Mutex<()>,
     policies: Current,
     pins: Pins,
 }
@@ -157,6 +159,7 @@ impl Core {
             watches: Watches::default(),
             changes,
             verdict: Verdict::default(),
+            auditing: Mutex::default(),
             policies: Current::default(),
             pins: Pins::default(),
         }
@@ -290,6 +293,7 @@ impl Core {
     /// # Errors
     /// The store's. It is remembered, too.
     pub fn audit(&self, whole: Option<Duration>) -> Result<Report, Failure> {
+        let _one = self.auditing.lock().unwrap_or_else(PoisonError::into_inner);
         let Parts { store, pepper, ledger, random, .. } = &self.parts;
         let auditor = Auditor { store: &**store, pepper, ledger, random: &**random };
         let whole = whole.map_or(Ok(false), |every| {

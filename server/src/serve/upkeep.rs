@@ -26,6 +26,10 @@ const AUDIT: Duration = Duration::from_secs(600);
 /// How soon that is tried again where it could not be done.
 const AUDIT_AGAIN: Duration = Duration::from_secs(60);
 
+/// How long and how often the first time is tried where it could not be done, before anybody is answered.
+const PATIENCE: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(2);
+
 /// How often it is said that the first time goes on still.
 const PROGRESS: Duration = Duration::from_secs(10);
 
@@ -49,7 +53,7 @@ pub(super) async fn keep(edge: Edge, stopping: Stopping) {
     let mut reminders = every(REMIND);
     let mut audits = every(AUDIT);
     let mut failed_audits = every(AUDIT_AGAIN);
-    let mut whole_audits = every(WHOLE_AUDIT);
+    let mut auditing: Option<JoinHandle<bool>> = None;
     let mut signs = notify::watchdog().map(every);
     remind(&edge);
     loop {
@@ -60,13 +64,14 @@ pub(super) async fn keep(edge: Edge, stopping: Stopping) {
                 look(&edge, false).await;
                 keep_keys(&edge).await;
             }
-            _ = audits.tick() => drop(audit(edge.door.core(), edge.log, None)),
-            _ = failed_audits.tick() => {
+            _ = audits.tick(), if is_over(auditing.as_ref()) => {
+                auditing = Some(audit(edge.door.core(), edge.log, Some(WHOLE_AUDIT)));
+            }
+            _ = failed_audits.tick(), if is_over(auditing.as_ref()) => {
                 if edge.door.core().verdict().failure().is_some() {
-                    drop(audit(edge.door.core(), edge.log, None));
+                    auditing = Some(audit(edge.door.core(), edge.log, Some(WHOLE_AUDIT)));
                 }
             }
-            _ = whole_audits.tick() => drop(audit(edge.door.core(), edge.log, Some(WHOLE_AUDIT / 2))),
             _ = reminders.tick() => remind(&edge),
             () = hung_up(&mut hangups) => {
                 notify::tell("RELOADING=1");
@@ -123,14 +128,19 @@ fn ends_soon(what: &str, at: Timestamp, soon: i64, now: Timestamp) -> Option<Str
 }
 
 /// Compares the tables with what is new in the ledger before anybody is answered, so that nothing goes by a row that was edited
-/// while the server stood still. After a start or an update that has much to read, it says that it lives.
+/// while the server stood still. After a start or an update that has much to read, it says that it lives. A database that is
+/// busy is waited for: another server may be writing what it read first.
 pub async fn first_audit(core: &Arc<Core>, log: Log) {
-    let mut audited = audit(core, log, None);
-    let mut told = every(PROGRESS);
     let began = Instant::now();
+    let mut told = every(PROGRESS);
+    let mut audited = std::pin::pin!(async {
+        while !audit(core, log, None).await.unwrap_or(true) && began.elapsed() < PATIENCE {
+            tokio::time::sleep(SOON).await;
+        }
+    });
     loop {
         tokio::select! {
-            _ = &mut audited => break,
+            () = &mut audited => break,
             _ = told.tick() => {
                 notify::tell("EXTEND_TIMEOUT_USEC=60000000");
                 let so_far = began.elapsed().as_secs();
@@ -140,17 +150,23 @@ pub async fn first_audit(core: &Arc<Core>, log: Log) {
     }
 }
 
-/// On a thread of its own.
-fn audit(core: &Arc<Core>, log: Log, whole: Option<Duration>) -> JoinHandle<()> {
+fn is_over(audit: Option<&JoinHandle<bool>>) -> bool {
+    audit.is_none_or(JoinHandle::is_finished)
+}
+
+/// On a thread of its own. Whether it is done: it came to an end, or failed for something that does not pass.
+fn audit(core: &Arc<Core>, log: Log, whole: Option<Duration>) -> JoinHandle<bool> {
     let core = core.clone();
     tokio::task::spawn_blocking(move || match core.audit(whole) {
         Ok(report) => {
             for Finding { row, what } in report.unheard {
                 log.note(Level::Error, &format!("ALARM: the database was edited: {row}: {what}"));
             }
+            true
         }
         Err(failure) => {
             log.note(Level::Error, &format!("the database could not be compared with the ledger: {failure}"));
+            failure.is_damage()
         }
     })
 }
