@@ -1,5 +1,7 @@
 //! Whoever edits the database is found out (W23).
 
+use std::time::Duration;
+
 use countersign_protocol::binary::Binary;
 use countersign_protocol::emergency::EmergencyCode;
 use countersign_protocol::ids::Digest;
@@ -18,7 +20,7 @@ use countersign_server_core::store::{Store, Turn};
 use crate::client::person::Person;
 use crate::client::refusal;
 use crate::database::is_postgres;
-use crate::fixture::{Server, denied};
+use crate::fixture::{Server, denied, done};
 
 /// As the server does while it runs, and `countersign-server check`.
 fn audit(server: &Server) -> Report {
@@ -33,6 +35,14 @@ fn auditor<'a>(store: &'a dyn Store, keys: &'a open::Keys) -> Auditor<'a> {
 
 fn edit(server: &Server, sql: &str) {
     server.intruder().edit(sql);
+}
+
+/// Puts other bytes in the place of an entry's, and leaves the hashes: the bytes that were there.
+fn edit_entry(server: &Server, place: usize, bytes: &[u8]) -> Vec<u8> {
+    let was = server.read_store().view().unwrap().entries(place.try_into().unwrap(), 1).unwrap();
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    edit(server, &format!("UPDATE ledger_entries SET entry = x'{hex}' WHERE place = {place}"));
+    was[0].entry.0.clone()
 }
 
 #[test]
@@ -95,7 +105,7 @@ fn nothing_goes_by_a_row_that_was_edited() {
     let (host, admin, ana) = server.with_ana();
     let rules = Rules { offline: OfflineRules::new(24, 20), emergency_codes: true };
     let code = host.job(&ana, "add-key", "account/ana", None);
-    let code = crate::fixture::done::<AccountCreated>(code).code;
+    let code = done::<AccountCreated>(code).code;
     let spare = Person::new("ana", server.clock_now());
     let accepted = host.offer_code(&spare, &code).unwrap().unwrap();
     let roster = host.check_in_for(1, &["ana"], &["login"]);
@@ -129,17 +139,19 @@ fn nothing_goes_by_a_row_that_was_edited() {
     let typed: JobReply = host.ask(&EmergencyUse { statement, code }).body().unwrap();
     denied(&typed, "account/ana was changed");
 
-    // An audit that fails clears nobody; and where it fails because of what stands in the database, nothing is changed.
-    edit(&server, "UPDATE audit_said SET place = -1 WHERE row_name = 'account/admin'");
-    assert!(core.audit(None).unwrap_err().is_damage());
-    assert_eq!(core.verdict().findings().len(), 2);
+    // Where the ledger itself is damaged, nobody changes anything.
+    let third = edit_entry(&server, 3, b"{}");
+    assert_eq!(core.audit(Some(Duration::ZERO)).unwrap().findings.len(), 2);
+    assert_eq!(core.audit(None).unwrap().findings.len(), 2);
     is_denied();
-    denied(&host.job(&admin, "create", "enrolment-token/y", None), "The server's database is damaged");
+    denied(&host.job(&admin, "create", "enrolment-token/y", None), "The server's ledger is damaged");
     assert_eq!(host.log_in(&admin, "root").decision, Decision::Allowed);
+    let _edited = edit_entry(&server, 3, &third);
+    assert_eq!(core.audit(Some(Duration::ZERO)).unwrap().findings.len(), 1);
 
     // A host that was edited is told of nobody.
-    edit(&server, "UPDATE audit_said SET place = 0 WHERE place = -1; UPDATE instances SET key_words = 'x'");
-    let _found = core.audit(Some(std::time::Duration::ZERO)).unwrap();
+    edit(&server, "UPDATE instances SET key_words = 'x'");
+    let _found = core.audit(None).unwrap();
     let now = host.check_in_for(3, &["ana", "root"], &["login"]);
     assert_eq!(host.roster(&now).roster().entries, []);
 }
@@ -177,12 +189,35 @@ fn what_was_kept_of_the_ledger_cannot_be_edited_either() {
     assert!(audit(&server).findings.is_empty());
     assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed);
     assert!(audit(&server).findings.is_empty());
-    edit(&server, "UPDATE ledger_entries SET entry = x'7b7d' WHERE place = 3");
+    let third = edit_entry(&server, 3, b"{}");
+    assert!(audit(&server).findings.is_empty(), "only who reads all of it sees that");
+    let entries = || server.intruder().number("SELECT count(*) FROM ledger_entries");
+    let before = entries();
     let whole = server.audit().findings;
     assert!(
         whole[0].row == "ledger" && whole[0].what.contains("entry 3 is not the one that was hashed"),
         "{whole:?}"
     );
+    // It is recorded, once, and everybody hears of it until all was read again.
+    for report in [audit(&server), server.audit(), audit(&server)] {
+        assert_eq!((report.findings.as_slice(), report.unheard.len()), (whole.as_slice(), 0));
+    }
+    assert_eq!(entries(), before + 1);
+    let _edited = edit_entry(&server, 3, &third);
+    let alarm = server.newest(EntryKind::Alarm);
+    assert_eq!((alarm.detail["row"].as_str(), &alarm.detail["difference"]), ("ledger", &whole[0].what));
+    assert_eq!(audit(&server).findings, whole);
+    assert!(server.audit().findings.is_empty());
+    assert!(audit(&server).findings.is_empty());
+    // Where what was kept was edited, too, nothing is known of any row. Nothing is accepted then.
+    let third = edit_entry(&server, 3, b"{}");
+    edit(&server, "UPDATE audit_said SET place = place + 1");
+    let findings = audit(&server).findings;
+    assert!(findings[0] == whole[0] && findings.iter().any(|one| one.row == "account/ana"), "{findings:?}");
+    let keys = open::keys(&server.folder).unwrap();
+    assert!(auditor(&*server.read_store(), &keys).accept(server.clock_now()).unwrap().is_empty());
+    let _edited = edit_entry(&server, 3, &third);
+    assert!(audit(&server).findings.is_empty());
 
     // An entry behind the last one, with the one hash that belongs to it.
     let server = Server::new();
@@ -236,6 +271,50 @@ fn what_was_kept_of_the_ledger_cannot_be_edited_either() {
     edit(&server, &format!("UPDATE ledger_hashes SET hash = zeroblob(32) WHERE position = {newest}"));
     let findings = audit(&server).findings;
     assert!(findings.iter().any(|one| one.row == "ledger"), "{findings:?}");
+}
+
+#[test]
+fn what_cannot_be_read_hides_nothing_else() {
+    let server = Server::new();
+    let _hosts = server.with_ana();
+    assert!(audit(&server).findings.is_empty());
+    edit(
+        &server,
+        "INSERT INTO application_versions VALUES ('countersign', '1', x'00', '', 0, NULL);
+         INSERT INTO accounts (name, state, roles, created_at) VALUES ('eve', 'invited', '[]', 0);
+         UPDATE accounts SET roles = '[\"administrator\"]' WHERE name = 'ana'",
+    );
+    let rows = |report: &Report| report.findings.iter().map(|one| one.row.clone()).collect::<Vec<_>>();
+    let found = ["account/ana", "account/eve", "application/countersign"];
+    assert_eq!(rows(&audit(&server)), found);
+    // What was kept can be made again, and is.
+    for sql in [
+        "UPDATE audit_said SET place = -1 WHERE row_name = 'account/admin'",
+        "UPDATE audit_state SET root = x'00'",
+        "DELETE FROM audit_state",
+    ] {
+        edit(&server, sql);
+        let report = audit(&server);
+        assert_eq!(
+            (rows(&report), report.unheard[0].row.as_str()),
+            (found.map(String::from).to_vec(), "audit")
+        );
+        assert_eq!(server.newest(EntryKind::Alarm).detail["row"], found[2]);
+        let again = audit(&server);
+        assert_eq!((again.findings, again.unheard), (report.findings, Vec::new()), "{sql}");
+    }
+    // PostgreSQL takes no such name.
+    if !is_postgres() {
+        let hidden = "INSERT INTO accounts (name, state, roles, created_at)
+                      VALUES (CAST(x'61ff' AS TEXT), 'invited', '[]', 0)";
+        edit(&server, hidden);
+        assert_eq!(rows(&audit(&server)), ["account/ana", "account/eve", "database", found[2]]);
+        edit(&server, "DELETE FROM accounts WHERE name = CAST(x'61ff' AS TEXT)");
+    }
+    let keys = open::keys(&server.folder).unwrap();
+    let store = server.read_store();
+    assert_eq!(auditor(&*store, &keys).accept(server.clock_now()).unwrap(), found[..2]);
+    assert_eq!(rows(&audit(&server)), found[2..]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! The ledger is replayed from where the last audit ended: what it says of each row ([`crate::standing`]) is kept by
 //! digest, under a MAC by a key that the database does not hold, so that whoever edits the tables cannot edit what was
-//! kept of the ledger too. Where that MAC is not good, everything is replayed.
+//! kept of the ledger too. Where that MAC is not good, or what was kept cannot be read, everything is replayed.
 
 mod compare;
 mod replay;
@@ -12,18 +12,18 @@ mod state;
 pub use report::{Finding, Report, Verdict};
 pub use state::{AuditRead, AuditStore, Kept, Said, State, StateRow};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::CorrelationId;
 use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
 use countersign_protocol::random::Random;
 
-use crate::ledger::{Ledger, LedgerWriteError, StorageFailure};
+use crate::ledger::{Ledger, StorageFailure};
 use crate::secrets::Pepper;
 use crate::standing::{Stated, Subject};
 use crate::stop::Failure;
-use crate::store::{Store, Transaction, Turn, View};
+use crate::store::{Store, StoreError, Transaction, Turn, View};
 
 /// Most findings that get an entry each in one audit; the rest are counted.
 const ENTRIES: usize = 20;
@@ -40,6 +40,28 @@ pub struct Auditor<'a> {
     pub random: &'a dyn Random,
 }
 
+/// What is kept, as it was before an audit.
+struct Was {
+    next: u64,
+    kept: Kept,
+}
+
+/// The ledger itself is not right.
+struct Damage {
+    finding: Finding,
+    /// It is kept, and goes on being said until the whole ledger was read again.
+    lasts: bool,
+}
+
+/// All rows that are not as they should be, each once, and what was found about the ledger before.
+fn every_finding(view: &dyn View, state: &State) -> Result<Vec<Finding>, Failure> {
+    let mut findings = compare::compare(view, state)?;
+    let known: BTreeSet<String> = findings.iter().map(|finding| finding.row.clone()).collect();
+    let edited = state.kept.edited.iter().filter(|(row, _)| !known.contains(*row));
+    findings.extend(edited.map(|(row, what)| Finding { row: row.clone(), what: what.clone() }));
+    Ok(findings)
+}
+
 impl Auditor<'_> {
     /// Replays what is new in the ledger (everything, if `from_the_beginning`), compares, records what was not recorded
     /// before, and keeps how far it came.
@@ -49,46 +71,62 @@ impl Auditor<'_> {
     pub fn run(&self, now: Timestamp, from_the_beginning: bool) -> Result<Report, Failure> {
         let view = self.store.view()?;
         let mut state = State::kept(&*view, self.pepper)?;
-        let begun_at = state.next;
-        if from_the_beginning {
+        let was = Was { next: state.next, kept: state.kept.clone() };
+        if from_the_beginning || state.next == 0 {
             // An alarm that was given is not given every day.
             state.begin_again();
             state.kept.edited.clear();
         }
-        let mut damage = self.replay(&*view, &mut state)?;
-        let mut findings = compare::compare(&*view, &state)?;
-        let known: Vec<String> = findings.iter().map(|finding| finding.row.clone()).collect();
-        let edited = state.kept.edited.iter().filter(|(row, _)| !known.contains(row));
-        findings.extend(edited.map(|(row, what)| Finding { row: row.clone(), what: what.clone() }));
+        let mut damage = self.replay(&*view, &mut state, now)?;
+        let mut findings = every_finding(&*view, &state)?;
         drop(view);
-        if state.anew {
-            state.kept.whole = Some(now.seconds());
-        }
         let kept = match &damage {
-            Some(_) => Vec::new(),
-            None => match self.keep(&mut state, begun_at, &findings, now) {
-                Err(Failure::Ledger(LedgerWriteError::Damaged(what))) => {
-                    damage = Some(Finding::of_ledger(what));
+            Some(Damage { lasts: false, .. }) => Vec::new(),
+            _ => match self.keep(&mut state, &was, &findings, now) {
+                Err(failure) if failure.is_damage() => {
+                    damage = Some(Damage { lasts: false, finding: Finding::of_ledger(&failure) });
                     Vec::new()
                 }
                 kept => kept?,
             },
         };
-        // Nothing can be recorded in a log that is damaged: it is said each time.
-        let unheard = damage.as_ref().map_or(kept, |damage| vec![damage.clone()]);
-        findings.splice(0..0, damage);
+        let unheard = match &damage {
+            // Nothing can be recorded in a log that is damaged at its end: it is said each time.
+            Some(Damage { lasts: false, finding }) => vec![finding.clone()],
+            _ => kept,
+        };
+        if let Some(Damage { finding, .. }) = damage {
+            findings.retain(|other| other.row != finding.row);
+            findings.insert(0, finding);
+        }
         Ok(Report { entries: state.next, rows: state.said.len(), findings, unheard, at: now })
     }
 
-    /// What is not right about the ledger itself, if it is damaged. Then the state is that of the last audit.
-    fn replay(&self, view: &dyn View, state: &mut State) -> Result<Option<Finding>, Failure> {
-        match replay::replay(view, self.ledger, state) {
-            Err(Failure::Ledger(LedgerWriteError::Damaged(what))) => {
+    /// What is not right about the ledger itself, if it is damaged. Then the state is that of the last audit. If all of the
+    /// ledger was read, it says so from now on, until all of it was read again and is right: who goes on where the last audit
+    /// ended would not see it.
+    fn replay(&self, view: &dyn View, state: &mut State, now: Timestamp) -> Result<Option<Damage>, Failure> {
+        let replayed = replay::replay(view, self.ledger, state);
+        let whole = state.anew;
+        let damage = match replayed {
+            Err(failure) if failure.is_damage() => {
+                let finding = Finding::of_ledger(&failure);
                 *state = State::kept(view, self.pepper)?;
-                Ok(Some(Finding::of_ledger(what)))
+                if whole {
+                    // What is new is right all the same, as a rule: then rows are held against that.
+                    if state.next > 0 && replay::replay(view, self.ledger, state).is_err() {
+                        *state = State::kept(view, self.pepper)?;
+                    }
+                    state.kept.edited.insert(finding.row.clone(), finding.what.clone());
+                }
+                Some(Damage { lasts: whole, finding })
             }
-            replayed => replayed.map(|()| None),
+            replayed => replayed.map(|()| None)?,
+        };
+        if whole {
+            state.kept.whole = Some(now.seconds());
         }
+        Ok(damage)
     }
 
     /// Whether no process on this database replayed the whole ledger within so many seconds.
@@ -109,11 +147,7 @@ impl Auditor<'_> {
         let view = self.store.view()?;
         let mut state = State::anew();
         replay::replay(&*view, self.ledger, &mut state)?;
-        let mut findings = compare::compare(&*view, &state)?;
-        findings.extend(
-            state.kept.edited.iter().map(|(row, what)| Finding { row: row.clone(), what: what.clone() }),
-        );
-        Ok(findings)
+        every_finding(&*view, &state)
     }
 
     /// Writes what was learnt, and an alarm for each finding that had none. Another process that audited meanwhile has
@@ -121,21 +155,19 @@ impl Auditor<'_> {
     fn keep(
         &self,
         state: &mut State,
-        begun_at: u64,
+        was: &Was,
         findings: &[Finding],
         now: Timestamp,
     ) -> Result<Vec<Finding>, Failure> {
         let alarmed: BTreeMap<String, String> =
             findings.iter().map(|finding| (finding.row.clone(), finding.digest())).collect();
-        let unheard: Vec<Finding> = findings
-            .iter()
-            .filter(|one| state.kept.alarmed.get(&one.row) != Some(&one.digest()))
-            .cloned()
-            .collect();
-        if state.next == begun_at && alarmed == state.kept.alarmed && !state.anew {
+        let forged = state.forged.then(Finding::of_what_was_kept);
+        let news = findings.iter().filter(|one| state.kept.alarmed.get(&one.row) != Some(&one.digest()));
+        let unheard: Vec<Finding> = forged.into_iter().chain(news.cloned()).collect();
+        state.kept.alarmed = alarmed;
+        if state.next == was.next && state.kept == was.kept && !state.anew {
             return Ok(Vec::new());
         }
-        state.kept.alarmed = alarmed;
         // Beside everybody's work: what is kept is nobody else's, and there may be much of it.
         let mut tx = self.store.begin(Turn::Shared)?;
         if !state.keep(&*tx, self.pepper)? {
@@ -154,8 +186,12 @@ impl Auditor<'_> {
     }
 
     fn alarm(&self, tx: &mut dyn Transaction, finding: &Finding, now: Timestamp) -> Result<(), Failure> {
-        let reason =
-            "a row of the database is not what the ledger says: it was edited behind the server's back";
+        let reason = match finding.is_of_a_row() {
+            true => {
+                "a row of the database is not what the ledger says: it was edited behind the server's back"
+            }
+            false => "the database was edited behind the server's back",
+        };
         let correlation = CorrelationId::new(self.random)?;
         let mut entry = Entry::new(EntryKind::Alarm, now, correlation, Outcome::Noted, reason);
         entry.detail.insert("event".into(), "database-edited".into());
@@ -174,17 +210,21 @@ impl Auditor<'_> {
         let _so_far = self.run(now, false)?;
         let view = self.store.view()?;
         let state = State::kept(&*view, self.pepper)?;
-        let mut findings = compare::compare(&*view, &state)?;
-        let edited = state.kept.edited.iter();
-        findings.extend(edited.map(|(row, what)| Finding { row: row.clone(), what: what.clone() }));
-        findings.sort_by(|one, other| one.row.cmp(&other.row));
-        findings.dedup_by(|one, other| one.row == other.row);
+        if state.next == 0 {
+            // The ledger could not be replayed: every row would be one that it does not know.
+            return Ok(Vec::new());
+        }
+        let findings = every_finding(&*view, &state)?;
         drop(view);
         let mut tx = self.store.begin(Turn::Alone)?;
         let mut rows = Vec::new();
         for finding in findings {
             let Ok(subject) = finding.row.parse::<Subject>() else { continue };
-            let standing = tx.standing(&subject)?;
+            let standing = match tx.standing(&subject) {
+                // As what?
+                Err(StoreError::Corrupt(_)) => continue,
+                standing => standing?,
+            };
             let reason = "a row was accepted as it stands in the database, on the server's own machine";
             let correlation = CorrelationId::new(self.random)?;
             let mut entry = Entry::new(EntryKind::Alarm, now, correlation, Outcome::Noted, reason);

@@ -12,7 +12,7 @@ pub use subject::{Collection, Subject};
 pub(crate) use subjects::subjects;
 pub use watched::{Stated, Watched, stated_in};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_protocol::ids::Digest;
 use serde::{Deserialize, Serialize};
@@ -52,7 +52,7 @@ impl Standing {
     /// The columns in which the other is not the same, and what they hold there.
     #[must_use]
     pub fn unlike<'a>(&'a self, other: &'a Self) -> Vec<(&'a str, Option<&'a str>, Option<&'a str>)> {
-        let columns: std::collections::BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
+        let columns: BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
         let value = |of: &'a Self, column: &String| of.0.get(column).map(String::as_str);
         columns
             .into_iter()
@@ -96,4 +96,10 @@ pub trait StandingRead {
         after: &str,
         most: u64,
     ) -> Result<Vec<(String, Standing)>, StoreError>;
+
+    /// The names of all rows, and how many have names that cannot be read.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn row_names(&self, collection: Collection) -> Result<(BTreeSet<String>, usize), StoreError>;
 }

@@ -67,6 +67,12 @@ fn said(report: &Report) -> Result<(), CommandError> {
     for Finding { row, what } in findings {
         let _infallible = writeln!(text, "  {row}: {what}");
     }
+    if !findings.iter().all(Finding::is_of_a_row) {
+        text.push_str(
+            "What is not about one row cannot be accepted: put back what was there, or restore a backup, and read the whole \
+             ledger again with --whole.\n",
+        );
+    }
     text.push_str(
         "Somebody edited it. Find out who could. What these rows let anybody do is denied until you restore them, or say \
          with --accept that they are right.",

@@ -6,6 +6,7 @@ use std::sync::{PoisonError, RwLock};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::Digest;
 
+use crate::ledger::LedgerWriteError;
 use crate::standing::Subject;
 use crate::stop::Failure;
 
@@ -21,12 +22,31 @@ pub struct Finding {
 /// The row that findings about the ledger itself name.
 pub(super) const LEDGER: &str = "ledger";
 
-/// The row that a database names that could not be read.
-const DATABASE: &str = "database";
+/// The row that findings name about a database that could not be read.
+pub(super) const DATABASE: &str = "database";
+
+/// The row that an alarm names where what was kept of the ledger was edited.
+const KEPT: &str = "audit";
 
 impl Finding {
-    pub(super) fn of_ledger(what: String) -> Self {
+    pub(super) fn of_ledger(failure: &Failure) -> Self {
+        let what = match failure {
+            Failure::Ledger(LedgerWriteError::Damaged(what)) => what.clone(),
+            _ => failure.to_string(),
+        };
         Self { row: LEDGER.into(), what }
+    }
+
+    /// Whether it is about one row, and not about the ledger or the database as a whole.
+    #[must_use]
+    pub fn is_of_a_row(&self) -> bool {
+        self.row.parse::<Subject>().is_ok()
+    }
+
+    /// It is no finding of an audit: it was made again.
+    pub(super) fn of_what_was_kept() -> Self {
+        let what = "what the last audit knew was edited; the whole ledger was read again".into();
+        Self { row: KEPT.into(), what }
     }
 
     pub(super) fn digest(&self) -> String {

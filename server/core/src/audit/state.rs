@@ -34,6 +34,10 @@ pub struct State {
     pub(super) anew: bool,
     /// The rows that are stored all the same, where it is anew.
     stored: BTreeMap<String, Said>,
+    /// What is stored cannot even be read: all of it is deleted before anything is kept.
+    illegible: bool,
+    /// Somebody else than this server wrote what is stored.
+    pub(super) forged: bool,
     /// The MAC that is stored.
     was: Option<Vec<u8>>,
 }
@@ -87,6 +91,12 @@ pub trait AuditStore: AuditRead {
     /// [`StoreError`].
     fn hold_audit(&self) -> Result<(), StoreError>;
 
+    /// Forgets everything, whatever it is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn forget_audit(&self) -> Result<(), StoreError>;
+
     /// Forgets a row.
     ///
     /// # Errors
@@ -112,24 +122,35 @@ impl State {
         Self { anew: true, ..Self::default() }
     }
 
-    /// What was kept, if this server kept it.
+    /// What was kept, if this server kept it. What cannot be read it did not keep: it can be made again, so that nobody stops
+    /// an audit by it.
     pub(super) fn kept<R: AuditRead + ?Sized>(store: &R, pepper: &Pepper) -> Result<Self, StoreError> {
-        let Some(StateRow { next, root, kept: alarms, mac }) = store.audit_state()? else {
-            return Ok(Self { stored: store.audit_said()?, ..Self::anew() });
+        let (row, said) = (legible(store.audit_state())?, legible(store.audit_said())?);
+        let was = row.as_ref().and_then(Option::as_ref).map(|row| row.mac.clone());
+        let (Some(row), Some(said)) = (row, said) else {
+            return Ok(Self { was, illegible: true, forged: true, ..Self::anew() });
         };
-        let (said, was) = (store.audit_said()?, Some(mac.clone()));
+        let Some(StateRow { next, root, kept: alarms, mac }) = row else {
+            return Ok(Self { forged: !said.is_empty(), stored: said, ..Self::anew() });
+        };
         let mut state = Self { next, root: Some(root), said, was, ..Self::default() };
+        if state.mac(pepper, &alarms) != mac {
+            state.begin_again();
+            return Ok(Self { forged: true, ..state });
+        }
         match serde_json::from_str(&alarms) {
-            Ok(kept) if state.mac(pepper, &alarms) == mac => state.kept = kept,
-            _ => state.begin_again(),
+            Ok(kept) => state.kept = kept,
+            // Another version's.
+            Err(_) => state.begin_again(),
         }
         Ok(state)
     }
 
     /// As if nothing had been replayed.
     pub(super) fn begin_again(&mut self) {
-        let Self { said, kept, was, .. } = std::mem::take(self);
-        *self = Self { kept, stored: said, was, ..Self::anew() };
+        let Self { said, kept, was, stored, illegible, forged, anew, .. } = std::mem::take(self);
+        let stored = if anew { stored } else { said };
+        *self = Self { kept, stored, was, illegible, forged, ..Self::anew() };
     }
 
     /// Keeps it: only what is not stored already. Whether it did; another process may have done that since this was read.
@@ -139,11 +160,20 @@ impl State {
         pepper: &Pepper,
     ) -> Result<bool, StoreError> {
         store.hold_audit()?;
-        if store.audit_state()?.map(|row| row.mac) != self.was {
+        if legible(store.audit_state())?.flatten().map(|row| row.mac) != self.was {
             if !self.anew {
                 return Ok(false);
             }
-            self.stored = store.audit_said()?;
+            let other = Self::kept(store, pepper)?;
+            // Who began to read all of it later saw more.
+            if other.kept.whole > self.kept.whole {
+                return Ok(false);
+            }
+            self.stored = if other.anew { other.stored } else { other.said };
+            self.illegible = other.illegible;
+        }
+        if self.illegible {
+            store.forget_audit()?;
         }
         if self.anew {
             let other = |(row, said): &(&String, &Said)| self.stored.get(*row) != Some(*said);
@@ -179,5 +209,13 @@ impl State {
         let (rows, next) = (Digest::of(&rows), self.next.to_be_bytes());
         let parts: [&[u8]; 5] = [b"audit", &next, root.as_bytes(), alarms.as_bytes(), rows.as_bytes()];
         pepper.mac(&parts).to_vec()
+    }
+}
+
+/// What was read; nothing if this program did not write it.
+fn legible<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
+        Err(StoreError::Corrupt(_)) => Ok(None),
+        read => read.map(Some),
     }
 }

@@ -36,6 +36,12 @@ impl<D: Writing> AuditStore for Sql<D> {
         self.0.hold_name("audit", b"")
     }
 
+    fn forget_audit(&self) -> Result<(), StoreError> {
+        self.write("DELETE FROM audit_said", ())?;
+        self.write("DELETE FROM audit_state", ())?;
+        Ok(())
+    }
+
     fn forget_audit_said(&self, row: &str) -> Result<(), StoreError> {
         self.write_unseen("DELETE FROM audit_said WHERE row_name = $1", [row])
     }

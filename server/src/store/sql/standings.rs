@@ -1,6 +1,6 @@
 //! Rows as the ledger speaks of them: every column that decides something, whoever wrote it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_protocol::ids::Digest;
 use countersign_server_core::standing::{Collection, Standing, StandingRead, Subject};
@@ -273,5 +273,15 @@ impl<D: Reading> StandingRead for Sql<D> {
             self.beside(collection, (&first, &last), &mut found)?;
         }
         Ok(found.into_iter().collect())
+    }
+
+    fn row_names(&self, collection: Collection) -> Result<(BTreeSet<String>, usize), StoreError> {
+        let (table, key, _) = table(collection);
+        let sql = format!("SELECT DISTINCT {key} FROM {table}");
+        let names = self.read_all(&sql, (), |row| Ok(row.get::<String>(0).ok()))?;
+        let all = names.len();
+        let legible: BTreeSet<String> = names.into_iter().flatten().collect();
+        let illegible = all - legible.len();
+        Ok((legible, illegible))
     }
 }
