@@ -6,7 +6,7 @@ use countersign_protocol::binary::Binary;
 use countersign_protocol::emergency::EmergencyCode;
 use countersign_protocol::ids::Digest;
 use countersign_protocol::ledger::EntryKind;
-use countersign_protocol::message::result::AccountCreated;
+use countersign_protocol::message::result::{AccountCreated, TokenCreated};
 use countersign_protocol::message::{
     Decision, EmergencyUse, JobReply, JobRequest, OfflineUseReply, OfflineVerdict,
 };
@@ -18,7 +18,7 @@ use countersign_server_core::standing::Stated;
 use countersign_server_core::store::{Store, Turn};
 
 use crate::client::person::Person;
-use crate::client::refusal;
+use crate::client::{keys, refusal};
 use crate::database::is_postgres;
 use crate::fixture::{Server, denied, done};
 
@@ -38,7 +38,7 @@ fn edit(server: &Server, sql: &str) {
 }
 
 /// Puts other bytes in the place of an entry's, and leaves the hashes: the bytes that were there.
-fn edit_entry(server: &Server, place: usize, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn edit_entry(server: &Server, place: usize, bytes: &[u8]) -> Vec<u8> {
     let was = server.read_store().view().unwrap().entries(place.try_into().unwrap(), 1).unwrap();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     edit(server, &format!("UPDATE ledger_entries SET entry = x'{hex}' WHERE place = {place}"));
@@ -121,7 +121,7 @@ fn nothing_goes_by_a_row_that_was_edited() {
     refusal(&host.send(&sealed), &host.server, &sealed);
     assert!(server.newest(EntryKind::Alarm).reason.starts_with("account/ana was changed"));
     // Nobody else is held up.
-    assert_eq!(host.job(&admin, "create", "enrolment-token/x", None).decision, Decision::Allowed);
+    let token: TokenCreated = done(host.job(&admin, "create", "enrolment-token/x", None));
 
     // No host is told of it, and no host that knew it before is believed.
     let now = host.check_in_for(2, &["ana"], &["login"]);
@@ -139,20 +139,41 @@ fn nothing_goes_by_a_row_that_was_edited() {
     let typed: JobReply = host.ask(&EmergencyUse { statement, code }).body().unwrap();
     denied(&typed, "account/ana was changed");
 
-    // Where the ledger itself is damaged, nobody changes anything.
+    // Where the ledger itself is damaged, nobody changes anything, or brings another key; who is there goes on.
+    let second = Person::new("admin", server.clock_now());
+    let code = host.job(&admin, "add-key", "account/admin", None);
+    let code = done::<AccountCreated>(code).code;
+    let accepted = host.offer_code(&second, &code).unwrap().unwrap();
+    let brought = host.user_key(&second, &accepted);
     let third = edit_entry(&server, 3, b"{}");
     assert_eq!(core.audit(Some(Duration::ZERO)).unwrap().findings.len(), 2);
     assert_eq!(core.audit(None).unwrap().findings.len(), 2);
     is_denied();
     denied(&host.job(&admin, "create", "enrolment-token/y", None), "The server's ledger is damaged");
+    let (other, _) = keys::newcomer(server.clock_now());
+    let rotation = host.rotation_request(&other);
+    let newcomer = server.newcomer();
+    let hello = newcomer.hello();
+    let greeted = newcomer.greeted(&hello, &host.send(&hello).body).unwrap();
+    let enrolment = newcomer.instance_key(&greeted, Some(&token.token));
+    for refused in [&brought, &rotation, &enrolment] {
+        refusal(&host.send(refused), &host.server, refused);
+    }
     assert_eq!(host.log_in(&admin, "root").decision, Decision::Allowed);
+    let mut host = host;
+    assert_eq!(host.key_update_counted(3, Some(3600)).status, 200);
     let _edited = edit_entry(&server, 3, &third);
     assert_eq!(core.audit(Some(Duration::ZERO)).unwrap().findings.len(), 1);
+    // No code and no token was used up for nothing.
+    let (brought, rotation) = (host.user_key(&second, &accepted), host.rotation_request(&other));
+    for sealed in [brought, rotation, newcomer.instance_key(&greeted, Some(&token.token))] {
+        assert_eq!(host.send(&sealed).status, 200);
+    }
 
     // A host that was edited is told of nobody.
     edit(&server, "UPDATE instances SET key_words = 'x'");
     let _found = core.audit(None).unwrap();
-    let now = host.check_in_for(3, &["ana", "root"], &["login"]);
+    let now = host.check_in_for(4, &["ana", "root"], &["login"]);
     assert_eq!(host.roster(&now).roster().entries, []);
 }
 
@@ -271,6 +292,29 @@ fn what_was_kept_of_the_ledger_cannot_be_edited_either() {
     edit(&server, &format!("UPDATE ledger_hashes SET hash = zeroblob(32) WHERE position = {newest}"));
     let findings = audit(&server).findings;
     assert!(findings.iter().any(|one| one.row == "ledger"), "{findings:?}");
+}
+
+#[test]
+fn until_a_first_comparison_was_made_who_is_there_goes_on_and_nobody_changes_anything() {
+    let server = Server::new();
+    let (host, admin, _) = server.with_ana();
+    let core = server.core_with(Rules { offline: OfflineRules::new(24, 20), emergency_codes: true });
+    let host = host.through(core.clone());
+    let (new, _) = keys::newcomer(server.clock_now());
+    let rotation = host.rotation_request(&new);
+    // What passes: something else has the table for itself.
+    edit(&server, "ALTER TABLE audit_said RENAME TO busy");
+    assert!(!core.audit(None).unwrap_err().is_damage());
+    denied(&host.job(&admin, "create", "enrolment-token/x", None), "could not compare its database");
+    assert_eq!(host.send(&rotation).status, 503);
+    assert_eq!(host.log_in(&admin, "root").decision, Decision::Allowed);
+    edit(&server, "ALTER TABLE busy RENAME TO audit_said");
+    assert!(core.audit(None).unwrap().findings.is_empty());
+    assert_eq!(host.send(&rotation).status, 200, "the same bytes");
+    // Once one was made, the next may fail.
+    edit(&server, "ALTER TABLE audit_said RENAME TO busy");
+    assert!(core.audit(None).is_err());
+    assert_eq!(host.job(&admin, "create", "enrolment-token/x", None).decision, Decision::Allowed);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! An account whose cards are lost: the code on paper, two administrators and a day. And what is not enough.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use countersign_protocol::certificate;
 use countersign_protocol::contact::{Address, Channel};
@@ -16,10 +17,12 @@ use countersign_protocol::message::{
     RegistrationMethod, RegistrationRecord,
 };
 use countersign_server_core::outbox::Reach;
+use countersign_server_core::roster::{OfflineRules, Rules};
 use countersign_server_core::store::Turn;
 use secrecy::ExposeSecret as _;
 use sequoia_openpgp::types::ReasonForRevocation;
 
+use crate::audit::edit_entry;
 use crate::client::host::{Host, Registered};
 use crate::client::person::Person;
 use crate::client::postbox::{Postbox, code};
@@ -410,9 +413,21 @@ fn an_administrator_whose_key_changed_signs_again_and_a_revoked_new_key_recovers
     scene.later(limits::RECOVERY_DELAY);
     assert_eq!(scene.step(&begun.id, None), RecoveryStanding::Ready);
 
-    // The new key says of itself that it is over.
+    // While the ledger is damaged, nothing is completed.
+    let core = scene.server.core_with(Rules { offline: OfflineRules::new(24, 20), emergency_codes: true });
+    assert!(core.audit(None).unwrap().findings.is_empty());
+    let third = edit_entry(&scene.server, 3, b"{}");
+    assert_eq!(core.audit(Some(Duration::ZERO)).unwrap().findings.len(), 1);
+    let host = scene.host.copy();
+    scene.host = scene.host.through(core);
+    scene.step_is_refused(&begun.id, &new);
+    assert_eq!(scene.step(&begun.id, None), RecoveryStanding::Ready);
+
+    // The new key says of itself that it is over. That is heard all the same.
     let certificate = revocation(&new, &new, ReasonForRevocation::KeyCompromised);
     let reply = revoke_by(&scene.host, certificate);
+    scene.host = host;
+    let _edited = edit_entry(&scene.server, 3, &third);
     assert_eq!((reply.account.as_ref(), reply.key.as_ref()), (Some(&new.account), Some(&key_of(&new))));
     assert_eq!(scene.server.newest(EntryKind::Revocation).detail["withdrawn"], begun.id.to_string());
     assert_eq!(scene.step(&begun.id, Some(&new)), RecoveryStanding::Over);

@@ -9,7 +9,7 @@ mod replay;
 mod report;
 mod state;
 
-pub use report::{Finding, Report, Verdict};
+pub use report::{Finding, Report, Standstill, Verdict};
 pub use state::{AuditRead, AuditStore, Kept, Said, State, StateRow};
 
 use std::collections::{BTreeMap, BTreeSet};

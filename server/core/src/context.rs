@@ -10,7 +10,7 @@ use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
 use countersign_protocol::message::{Body, Message};
 use countersign_protocol::random::Random;
 
-use crate::audit::{Finding, Verdict};
+use crate::audit::{Finding, Standstill, Verdict};
 use crate::core::Core;
 use crate::identity::Identity;
 use crate::ledger::Ledger;
@@ -22,7 +22,7 @@ use crate::roster::Rules;
 use crate::secrets::{Pepper, StoreKey};
 use crate::standing::{Subject, Watched};
 use crate::stop::{Failure, Stop};
-use crate::store::Transaction;
+use crate::store::{StoreError, Transaction};
 
 /// The check of [`Context::as_recorded`], in entries.
 pub(crate) const AS_RECORDED: &str = "as-recorded";
@@ -143,9 +143,22 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// What is not right about the ledger or the database as a whole.
-    pub(crate) fn damage(&self) -> Option<Finding> {
-        self.core.verdict().damage()
+    /// Nobody becomes anything, nor gets another key, while the ledger or the database as a whole is not right: what such a
+    /// message goes by may be what somebody wrote there. Logins, the session keys of hosts, what hosts report, and
+    /// revocation certificates, which take away and prove themselves, go on.
+    ///
+    /// # Errors
+    /// [`Reason::DatabaseEdited`]; or a failure that passes, where nothing could be compared so far.
+    pub(crate) fn may_bind(&self) -> Result<(), Stop> {
+        match self.verdict().standstill() {
+            None => Ok(()),
+            Some(Standstill::Damaged(Finding { row, .. })) => {
+                Err(Reason::DatabaseEdited(format!("the {row}")).into())
+            }
+            Some(yet @ Standstill::NotCompared(_)) => {
+                Err(Failure::Store(StoreError::Unavailable(yet.to_string())).into())
+            }
+        }
     }
 
     /// Whether the last audit found that this row was edited.

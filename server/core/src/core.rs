@@ -389,6 +389,9 @@ impl Core {
 
 /// The table of handlers. [`Sender::may_send`] has said yes before.
 fn dispatch(ctx: &mut Context<'_>, sender: Sender, prepared: Prepared) -> Result<Draft, Stop> {
+    if binds_a_key(ctx.message().kind) {
+        ctx.may_bind()?;
+    }
     match (ctx.message().kind, sender) {
         (MessageKind::Hello, Sender::Application(application)) => enrolment::hello(ctx, application),
         (MessageKind::InstanceKey, Sender::Newcomer { application, key }) => {
@@ -419,4 +422,18 @@ fn dispatch(ctx: &mut Context<'_>, sender: Sender, prepared: Prepared) -> Result
         (MessageKind::HostEvent, Sender::Instance(instance)) => host_event::host_event(ctx, &instance),
         _ => Err(Reason::UnknownSender.into()),
     }
+}
+
+/// Whether a message makes a key somebody's, or leads there. From the first word on, so that no code is used up for nothing. Of
+/// jobs and recoveries only some do that: they ask by themselves.
+const fn binds_a_key(kind: MessageKind) -> bool {
+    matches!(
+        kind,
+        MessageKind::InstanceKey
+            | MessageKind::RotationRequest
+            | MessageKind::RotationKey
+            | MessageKind::RegistrationRequest
+            | MessageKind::RegistrationCode
+            | MessageKind::UserKey
+    )
 }

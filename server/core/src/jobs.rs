@@ -47,7 +47,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::accounts::Account;
-use crate::audit::Finding;
 use crate::context::{AS_RECORDED, Context};
 use crate::draft::Draft;
 use crate::instances::Instance;
@@ -217,12 +216,8 @@ fn rule(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Ruling, Stop> {
     if let Err(reason) = ctx.as_recorded(&job.account.name, &job.instance.fingerprint) {
         return Ok(deny(reason, Vec::new(), AS_RECORDED));
     }
-    if let Some(Finding { row, what }) = ctx.damage().filter(|_| !is_harmless(statement)) {
-        let reason = format!(
-            "The server's {row} is damaged ({what}). Nothing is changed until an administrator of the server has looked: \
-             countersign-server check"
-        );
-        return Ok(deny(reason, Vec::new(), AS_RECORDED));
+    if let Some(why) = ctx.verdict().standstill().filter(|_| !is_harmless(statement)) {
+        return Ok(deny(why.to_string(), Vec::new(), AS_RECORDED));
     }
     let about = about::about(ctx.tx(), &statement.resource, &job.account.name, ctx.now)?;
     let facts = Facts::of_request(job.account, job.instance, statement, Some(&about), ctx.now);

@@ -70,6 +70,24 @@ pub struct Report {
     pub at: Timestamp,
 }
 
+/// Why nobody changes who may do what.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Standstill {
+    /// The ledger or the database as a whole is not right.
+    #[error(
+        "The server's {} is damaged ({}). Nothing is changed until an administrator of the server has looked: \
+         countersign-server check",
+        .0.row, .0.what
+    )]
+    Damaged(Finding),
+    /// No audit of this process came to an end.
+    #[error(
+        "The server could not compare its database with its ledger yet ({0}). Nothing is changed before that; it is tried \
+         again every minute"
+    )]
+    NotCompared(String),
+}
+
 /// What is known of the database since this process began, for health and decisions.
 #[derive(Debug, Default)]
 pub struct Verdict(RwLock<Known>);
@@ -86,8 +104,7 @@ struct Known {
 
 impl Verdict {
     /// Puts in what an audit said, or why there was none. What was found before an audit that failed is still so; and a
-    /// database that cannot be read for what stands in it was edited, too. Before the first audit nothing is known to be
-    /// right, whyever it failed.
+    /// database that cannot be read for what stands in it was edited, too.
     pub fn put(&self, said: Result<&Report, &Failure>) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         match said {
@@ -98,7 +115,7 @@ impl Verdict {
             }
             Err(failure) => {
                 let what = failure.to_string();
-                if failure.is_damage() || !known.audited {
+                if failure.is_damage() {
                     let finding = Finding { row: DATABASE.into(), what: what.clone() };
                     known.findings.insert(DATABASE.into(), finding);
                 }
@@ -125,11 +142,16 @@ impl Verdict {
         self.known(|known| known.findings.keys().find(|row| row.starts_with("policy/")).cloned())
     }
 
-    /// What is not right about the ledger or the database as a whole, if anything is. Nothing is changed by it then.
+    /// Why nobody changes who may do what for now, if so. Before the first audit nothing is known to be right, whyever it
+    /// failed.
     #[must_use]
-    pub fn damage(&self) -> Option<Finding> {
-        let whole = [LEDGER, DATABASE];
-        self.known(|known| whole.into_iter().find_map(|row| known.findings.get(row).cloned()))
+    pub fn standstill(&self) -> Option<Standstill> {
+        self.known(|known| {
+            let damage = [LEDGER, DATABASE].into_iter().find_map(|row| known.findings.get(row).cloned());
+            let not_compared =
+                || known.failure.clone().filter(|_| !known.audited).map(Standstill::NotCompared);
+            damage.map(Standstill::Damaged).or_else(not_compared)
+        })
     }
 
     /// Whether this row was found edited. Nothing is granted by it until it was looked into.
@@ -140,5 +162,32 @@ impl Verdict {
 
     fn known<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
         look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreError;
+
+    #[test]
+    fn a_failure_that_passes_is_no_damage_and_clears_none() {
+        let verdict = Verdict::default();
+        assert_eq!(verdict.standstill(), None);
+        let passing = Failure::Store(StoreError::Unavailable("it waits".into()));
+        verdict.put(Err(&passing));
+        let yet = verdict.standstill().unwrap();
+        assert!(yet.to_string().contains("could not compare its database with its ledger yet"), "{yet}");
+        assert_eq!(verdict.findings(), []);
+        let (at, findings) = (Timestamp::from_seconds(0), Vec::new());
+        let clean = Report { entries: 0, rows: 0, findings, unheard: Vec::new(), at };
+        verdict.put(Ok(&clean));
+        verdict.put(Err(&passing));
+        assert_eq!((verdict.standstill(), verdict.failure().is_some()), (None, true));
+        verdict.put(Err(&Failure::Store(StoreError::Corrupt("x".into()))));
+        verdict.put(Err(&passing));
+        assert!(verdict.standstill().unwrap().to_string().contains("database is damaged"));
+        verdict.put(Ok(&clean));
+        assert_eq!(verdict.standstill(), None);
     }
 }

@@ -34,6 +34,9 @@ pub(crate) fn step(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, Stop
     if asked.proof.is_some() && instance.forked.is_some() {
         return Err(Reason::Forked.into());
     }
+    if asked.proof.is_some() {
+        ctx.may_bind()?;
+    }
     let Some(recovery) = ctx.tx().recovery(&asked.id, ctx.now)? else {
         let past = ctx.tx().past_recovery(&asked.id)?.ok_or(Reason::NoRecovery)?;
         let certificate = Binary(past.key.certificate);
