@@ -4,12 +4,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use countersign_protocol::certificate::{Cert, CertificateError, Pinned};
+use countersign_protocol::curve25519::SoftwareKey;
 use countersign_protocol::envelope::{self, OpenError, Opened, Opening, SealError, Sealed, Verified};
 use countersign_protocol::ids::CorrelationId;
 use countersign_protocol::ledger::LedgerError;
 use countersign_protocol::message::MessageError;
 use countersign_protocol::random::NoRandomness;
-use sequoia_openpgp::crypto::KeyPair;
 
 use crate::courier::{Courier, CourierError};
 use crate::reach::{Patience, Reach};
@@ -144,7 +144,7 @@ impl Wire {
         server: &Server,
         sealed: &Sealed,
         me: &Cert,
-        decryptors: Vec<KeyPair>,
+        decryptors: Vec<SoftwareKey>,
         patience: Patience,
     ) -> Result<Verified, LinkError> {
         let begun = Instant::now();
@@ -162,7 +162,7 @@ impl Wire {
         server: &Server,
         sealed: &Sealed,
         me: &Cert,
-        decryptors: Vec<KeyPair>,
+        decryptors: Vec<SoftwareKey>,
         patience: Patience,
     ) -> Result<Verified, LinkError> {
         match self.carry(&server.url, sealed, patience)? {
@@ -211,7 +211,7 @@ impl Wire {
         server: &Server,
         body: &[u8],
         me: &Cert,
-        decryptors: &[KeyPair],
+        decryptors: &[SoftwareKey],
     ) -> Result<Opened, OpenError> {
         let (keyring, now) = (server.certificate(), self.time.now());
         let me = Pinned::of(me, now).map_err(|error| OpenError::Structure(error.to_string()))?;

@@ -4,17 +4,17 @@ use std::io::Write as _;
 use std::sync::LazyLock;
 
 use countersign_protocol::certificate::{self, Cert, Pinned};
+use countersign_protocol::curve25519::SoftwareKey;
 use countersign_protocol::envelope::{self, Opening, Sealed};
 use countersign_protocol::message::Message;
 use sequoia_openpgp as openpgp;
 
-use openpgp::crypto::KeyPair;
 use openpgp::serialize::stream::{Encryptor, Message as Stream, Recipient};
 use openpgp::types::{Features, SymmetricAlgorithm};
 
 use crate::parties::{HOST, NOW, SERVER, was_said};
 
-static DECRYPTORS: LazyLock<Vec<KeyPair>> =
+static DECRYPTORS: LazyLock<Vec<SoftwareKey>> =
     LazyLock::new(|| certificate::decryptors_of(&SERVER, NOW).unwrap_or_else(|_| std::process::abort()));
 
 static ME: LazyLock<Pinned> =

@@ -18,7 +18,6 @@ pub use self::signing_part::signing_part;
 pub use self::subkeys::with_new_subkeys;
 pub use openpgp::Cert;
 use openpgp::cert::{CertBuilder, CertParser, CipherSuite};
-use openpgp::crypto::KeyPair;
 use openpgp::packet::Tag;
 use openpgp::parse::Parse as _;
 use openpgp::policy::{AsymmetricAlgorithm, StandardPolicy};
@@ -26,6 +25,7 @@ use openpgp::serialize::SerializeInto as _;
 use openpgp::types::{HashAlgorithm, KeyFlags, RevocationStatus, SymmetricAlgorithm};
 
 use crate::clock::Timestamp;
+use crate::curve25519::SoftwareKey;
 use crate::ids::{Digest, Fingerprint};
 use crate::limits;
 
@@ -249,27 +249,27 @@ pub fn generate_software(name: &str, now: Timestamp, life: Option<i64>) -> Resul
 ///
 /// # Errors
 /// The key is not there, or its secret is missing or locked.
-pub fn signer_of(cert: &Cert, key: &Fingerprint) -> Result<KeyPair, CertificateError> {
+pub fn signer_of(cert: &Cert, key: &Fingerprint) -> Result<SoftwareKey, CertificateError> {
     let wanted = their_fingerprint(key)?;
     cert.keys()
         .unencrypted_secret()
         .find(|candidate| candidate.key().fingerprint() == wanted)
         .ok_or(CertificateError::NoKey("such secret"))
-        .and_then(|found| found.key().clone().into_keypair().map_err(library))
+        .and_then(|found| found.key().clone().into_keypair().map(SoftwareKey::from).map_err(library))
 }
 
 /// The decryptors of a certificate with secrets, whatever the age of the key.
 ///
 /// # Errors
 /// There is none.
-pub fn decryptors_of(cert: &Cert, now: Timestamp) -> Result<Vec<KeyPair>, CertificateError> {
-    let pairs: Vec<KeyPair> = cert
+pub fn decryptors_of(cert: &Cert, now: Timestamp) -> Result<Vec<SoftwareKey>, CertificateError> {
+    let pairs: Vec<SoftwareKey> = cert
         .keys()
         .unencrypted_secret()
         .with_policy(policy(), now.to_system_time())
         .supported()
         .for_transport_encryption()
-        .filter_map(|key| key.key().clone().into_keypair().ok())
+        .filter_map(|key| key.key().clone().into_keypair().ok().map(SoftwareKey::from))
         .collect();
     if pairs.is_empty() { Err(CertificateError::NoKey("decryption")) } else { Ok(pairs) }
 }

@@ -15,6 +15,7 @@
 //! | [`roster`] | what the server signs for a host: whose cards open what, also offline |
 //! | [`message`] | what travels inside an envelope |
 //! | [`envelope`] | one OpenPGP message: signed, then encrypted to one receiver |
+//! | [`curve25519`] | signatures and key exchanges on the curve that software keys are on |
 //! | [`ledger`] | entries, receipts and exports of the append-only log, and how anyone checks them |
 //!
 //! The OpenPGP half ([`envelope`], [`ledger`], key words) sits behind the feature `envelope`, so that
@@ -42,6 +43,8 @@ pub mod totp;
 
 #[cfg(feature = "envelope")]
 pub mod certificate;
+#[cfg(feature = "envelope")]
+pub mod curve25519;
 #[cfg(feature = "envelope")]
 pub mod envelope;
 #[cfg(feature = "envelope")]

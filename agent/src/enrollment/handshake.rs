@@ -207,7 +207,7 @@ impl Enrolment<'_> {
         &self,
         sealed: &Sealed,
         me: &Cert,
-        decryptors: Vec<sequoia_openpgp::crypto::KeyPair>,
+        decryptors: Vec<countersign_protocol::curve25519::SoftwareKey>,
     ) -> Result<Verified, Trouble> {
         let patience = Patience::until(Instant::now() + limits::SERVER_ANSWER);
         Ok(self.agent.wire.exchange(Answers::Fresh, &self.server, sealed, me, decryptors, patience)?)

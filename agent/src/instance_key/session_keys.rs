@@ -2,10 +2,10 @@
 
 use countersign_protocol::certificate::{self, Cert, CertificateError};
 use countersign_protocol::clock::Timestamp;
+use countersign_protocol::curve25519::SoftwareKey;
 use countersign_protocol::envelope::BoxedSigner;
 use countersign_protocol::ids::Fingerprint;
 use countersign_protocol::limits;
-use sequoia_openpgp::crypto::KeyPair;
 
 /// New keys claim to be this much older than they are: a server whose clock is a little behind ours would
 /// take them for keys from the future. Never older than the primary key.
@@ -72,7 +72,7 @@ impl SessionKeys {
     ///
     /// # Errors
     /// They ended.
-    pub fn decryptors(&self, now: Timestamp) -> Result<Vec<KeyPair>, CertificateError> {
+    pub fn decryptors(&self, now: Timestamp) -> Result<Vec<SoftwareKey>, CertificateError> {
         certificate::decryptors_of(&self.cert, now)
     }
 

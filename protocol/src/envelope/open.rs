@@ -10,13 +10,13 @@ use std::sync::Arc;
 use sequoia_openpgp as openpgp;
 
 use openpgp::KeyHandle;
-use openpgp::crypto::KeyPair;
 use openpgp::parse::Parse as _;
 use openpgp::parse::stream::DecryptorBuilder;
 
 use self::helper::Helper;
 use crate::certificate::{self, Cert, Pinned};
 use crate::clock::Timestamp;
+use crate::curve25519::SoftwareKey;
 use crate::ids::{Digest, Fingerprint};
 use crate::limits;
 use crate::message::{InReplyTo, InstanceKey, Message, MessageKind, RotationKey};
@@ -40,7 +40,7 @@ pub struct Opening<'a> {
     /// Our own certificate: the one intended recipient.
     pub me: &'a Pinned,
     /// Our decryption keys.
-    pub decryptors: &'a [KeyPair],
+    pub decryptors: &'a [SoftwareKey],
     /// Whose signatures count.
     pub keyring: &'a dyn Keyring,
     /// The time now.

@@ -6,23 +6,29 @@ use std::io::Write as _;
 
 use sequoia_openpgp as openpgp;
 
+use openpgp::Packet;
 use openpgp::crypto::Signer as _;
+use openpgp::packet::Key;
+use openpgp::packet::key::{PublicParts, UnspecifiedRole};
 use openpgp::packet::signature::SignatureBuilder;
 use openpgp::serialize::Serialize as _;
 use openpgp::serialize::stream::{Encryptor, LiteralWriter, Message as Stream, Recipient, Signer};
-use openpgp::types::{DataFormat, SignatureType, SymmetricAlgorithm};
+use openpgp::types::{AEADAlgorithm, DataFormat, Features, SignatureType, SymmetricAlgorithm};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::binary::Binary;
 use crate::certificate::{self, Cert, CertificateError, Pinned};
 use crate::clock::Timestamp;
+use crate::curve25519;
 use crate::ids::{Digest, MessageId};
 use crate::limits;
 use crate::message::{InReplyTo, Message, MessageError};
 
 /// Room for what is around the literal inside the encryption, so that no copy of it is left behind by a vector that grows.
 const INSIDE: usize = 8 * 1024;
+
+type ReceivingKey = Key<PublicParts, UnspecifiedRole>;
 
 /// A signer of the OpenPGP library: a software key or a card.
 pub type BoxedSigner = Box<dyn openpgp::crypto::Signer + Send + Sync>;
@@ -137,11 +143,7 @@ pub fn seal_pinned(
     stream.finalize().map_err(failed)?;
 
     let mut bytes = Vec::new();
-    let recipients = keys.iter().map(|key| Recipient::new(recipient.features().clone(), None, *key));
-    let mut stream = Encryptor::for_recipients(Stream::new(&mut bytes), recipients)
-        .symmetric_algo(SymmetricAlgorithm::AES256)
-        .build()
-        .map_err(failed)?;
+    let mut stream = encrypt(&mut bytes, &keys, recipient.features()).map_err(failed)?;
     stream.write_all(&inside).map_err(broken)?;
     padding::packet(inside.len()).and_then(|packet| packet.serialize(&mut stream)).map_err(failed)?;
     stream.finalize().map_err(failed)?;
@@ -150,6 +152,27 @@ pub fn seal_pinned(
         return Err(SealError::TooLarge(bytes.len()));
     }
     Ok(Sealed { bytes: Binary(bytes), literal: Binary(std::mem::take(&mut literal)), id: message.id })
+}
+
+/// Adds the encryption layer. By encryption of version 2 where the receiver understands that.
+fn encrypt<'a>(
+    bytes: &'a mut Vec<u8>,
+    keys: &[&'a ReceivingKey],
+    features: &Features,
+) -> openpgp::Result<Stream<'a>> {
+    if !features.supports_seipdv2() {
+        let recipients = keys.iter().map(|key| Recipient::new(features.clone(), None, *key));
+        return Encryptor::for_recipients(Stream::new(bytes), recipients)
+            .symmetric_algo(SymmetricAlgorithm::AES256)
+            .build();
+    }
+    let session_key = curve25519::fresh()?;
+    for key in keys {
+        Packet::from(curve25519::packet(&session_key, key)?).serialize(bytes)?;
+    }
+    Encryptor::with_session_key(Stream::new(bytes), SymmetricAlgorithm::AES256, session_key)?
+        .aead_algo(AEADAlgorithm::default())
+        .build()
 }
 
 /// Adds the signing layer.

@@ -11,6 +11,7 @@ use openpgp::types::SignatureType;
 
 use crate::certificate::{self, PinnedKey, policy};
 use crate::clock::Timestamp;
+use crate::curve25519;
 
 /// Checks a signature over bytes that the library has hashed: its kind, its life at `time`, what the policy says of it, and
 /// the mathematics. Whether the key may sign is the caller's to ask.
@@ -35,5 +36,9 @@ pub(super) fn check(signature: &Signature, by: &PinnedKey, time: Timestamp) -> R
     signature.signature_alive(time.to_system_time(), None).map_err(why)?;
     policy().signature(signature, HashAlgoSecurity::default()).map_err(why)?;
     let digest = signature.computed_digest().ok_or("nothing was hashed for it")?;
-    key.verify(signature.mpis(), signature.hash_algo(), digest).map_err(why)
+    match curve25519::verifies(key.mpis(), signature.mpis(), digest) {
+        Some(true) => Ok(()),
+        Some(false) => Err("bad signature".into()),
+        None => key.verify(signature.mpis(), signature.hash_algo(), digest).map_err(why),
+    }
 }

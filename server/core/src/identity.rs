@@ -2,9 +2,9 @@
 
 use countersign_protocol::certificate::{self, Cert, CertificateError, Pinned};
 use countersign_protocol::clock::Timestamp;
+use countersign_protocol::curve25519::SoftwareKey;
 use countersign_protocol::envelope::BoxedSigner;
 use countersign_protocol::ids::{Digest, Fingerprint};
-use sequoia_openpgp::crypto::KeyPair;
 
 use crate::server_keys::ServerKeys;
 
@@ -15,8 +15,8 @@ pub struct Identity {
     archive: Cert,
     fingerprint: Fingerprint,
     pinned: Pinned,
-    signer: KeyPair,
-    decryptors: Vec<KeyPair>,
+    signer: SoftwareKey,
+    decryptors: Vec<SoftwareKey>,
     url: String,
     version: u64,
     turns: Option<Timestamp>,
@@ -111,7 +111,7 @@ impl Identity {
 
     /// Opens envelopes.
     #[must_use]
-    pub fn decryptors(&self) -> &[KeyPair] {
+    pub fn decryptors(&self) -> &[SoftwareKey] {
         &self.decryptors
     }
 

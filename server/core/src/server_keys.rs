@@ -18,11 +18,11 @@ pub use pair::Pair;
 
 use countersign_protocol::certificate::{self, Cert, CertificateError};
 use countersign_protocol::clock::Timestamp;
+use countersign_protocol::curve25519::SoftwareKey;
 use countersign_protocol::ids::Fingerprint;
 use countersign_protocol::limits;
 use sequoia_openpgp as openpgp;
 
-use openpgp::crypto::KeyPair;
 use openpgp::parse::Parse as _;
 use openpgp::serialize::SerializeInto as _;
 use openpgp::types::ReasonForRevocation;
@@ -160,7 +160,7 @@ impl ServerKeys {
     ///
     /// # Errors
     /// There is no pair that can.
-    pub fn signer(&self, now: Timestamp) -> Result<KeyPair, CertificateError> {
+    pub fn signer(&self, now: Timestamp) -> Result<SoftwareKey, CertificateError> {
         let none = CertificateError::NoKey("signing");
         let key = self.signing_pair(now).and_then(|pair| pair.signing).ok_or(none)?;
         certificate::signer_of(&self.cert, &certificate::our_fingerprint(&key)?)
@@ -168,7 +168,7 @@ impl ServerKeys {
 
     /// Open envelopes, the newest first: also those whose life is over, as long as they are there.
     #[must_use]
-    pub fn decryptors(&self) -> Vec<KeyPair> {
+    pub fn decryptors(&self) -> Vec<SoftwareKey> {
         let mut keys: Vec<_> = self
             .cert
             .keys()
@@ -178,7 +178,7 @@ impl ServerKeys {
             .map(|key| key.key().clone())
             .collect();
         keys.sort_by_key(|key| std::cmp::Reverse(key.creation_time()));
-        keys.into_iter().filter_map(|key| key.into_keypair().ok()).collect()
+        keys.into_iter().filter_map(|key| key.into_keypair().ok().map(SoftwareKey::from)).collect()
     }
 
     /// When the newest pair was made.

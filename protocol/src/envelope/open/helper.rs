@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sequoia_openpgp as openpgp;
 
-use openpgp::crypto::{KeyPair, SessionKey};
+use openpgp::crypto::SessionKey;
 use openpgp::packet::{PKESK, SKESK, Signature};
 use openpgp::parse::PacketParser;
 use openpgp::parse::stream::{
@@ -18,13 +18,14 @@ use openpgp::{Cert, KeyHandle, Packet, anyhow};
 use super::{Keyring, OpenError, SignedBy};
 use crate::certificate::{self, Pinned};
 use crate::clock::Timestamp;
+use crate::curve25519::SoftwareKey;
 use crate::envelope::signature;
 use crate::limits;
 
 /// Collects what a pass over an envelope found.
 pub(super) struct Helper<'a> {
     me: &'a Pinned,
-    decryptors: &'a [KeyPair],
+    decryptors: &'a [SoftwareKey],
     keyring: &'a dyn Keyring,
     newcomer: Option<Arc<Pinned>>,
     now: Timestamp,
@@ -37,7 +38,7 @@ pub(super) struct Helper<'a> {
 impl<'a> Helper<'a> {
     pub(super) fn new(
         me: &'a Pinned,
-        decryptors: &'a [KeyPair],
+        decryptors: &'a [SoftwareKey],
         keyring: &'a dyn Keyring,
         newcomer: Option<Arc<Pinned>>,
         now: Timestamp,

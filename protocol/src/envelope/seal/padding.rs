@@ -9,6 +9,7 @@ use sequoia_openpgp as openpgp;
 use openpgp::Packet;
 use openpgp::packet::Padding;
 
+use crate::curve25519;
 use crate::limits;
 
 /// The padding packet (RFC 9580, 5.14) that brings `inside` bytes to the size of their class.
@@ -21,7 +22,10 @@ pub(super) fn packet(inside: usize) -> openpgp::Result<Packet> {
             None => class = self::class(class + 1),
         }
     };
-    Ok(Padding::new(body)?.into())
+    // Not the library's own: that starts a generator anew for each packet.
+    let mut noise = vec![0; body];
+    curve25519::fill(&mut noise)?;
+    Ok(Padding::from(noise).into())
 }
 
 /// The class of a size: what it is brought to.

@@ -2,12 +2,12 @@
 
 use countersign_protocol::certificate::{self, Cert, CertificateError};
 use countersign_protocol::clock::Timestamp;
+use countersign_protocol::curve25519::SoftwareKey;
 use countersign_protocol::limits;
 use sequoia_openpgp as openpgp;
 
 use openpgp::cert::SubkeyRevocationBuilder;
 use openpgp::cert::amalgamation::ValidateAmalgamation as _;
-use openpgp::crypto::KeyPair;
 use openpgp::types::{ReasonForRevocation, RevocationStatus};
 
 use super::{BACKDATE, library};
@@ -110,7 +110,7 @@ pub(super) fn all(cert: &Cert, now: Timestamp) -> Vec<Pair> {
 /// With every subkey revoked.
 pub(super) fn revoked(
     cert: Cert,
-    primary: &mut KeyPair,
+    primary: &mut SoftwareKey,
     reason: ReasonForRevocation,
     now: Timestamp,
 ) -> Result<Cert, CertificateError> {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::Timestamp;
+use countersign_protocol::curve25519::SoftwareKey;
 use countersign_protocol::envelope::BoxedSigner;
 use countersign_protocol::ids::{AccountName, Fingerprint};
 use countersign_tests::Trouble;
 use sequoia_openpgp::Profile;
 use sequoia_openpgp::cert::{CertBuilder, CipherSuite};
-use sequoia_openpgp::crypto::KeyPair;
 use sequoia_openpgp::types::KeyFlags;
 
 use super::failed;
@@ -23,7 +23,7 @@ const SESSION: Duration = Duration::from_secs(24 * 3600);
 /// Somebody with a card, whose key is in software here.
 pub(super) struct Person {
     pub(super) account: AccountName,
-    signer: KeyPair,
+    signer: SoftwareKey,
 }
 
 /// An enrolled host.
@@ -31,8 +31,8 @@ pub(super) struct Host {
     pub(super) fingerprint: Fingerprint,
     pub(super) session_key: Fingerprint,
     pub(super) cert: Cert,
-    pub(super) decryptors: Vec<KeyPair>,
-    signer: KeyPair,
+    pub(super) decryptors: Vec<SoftwareKey>,
+    signer: SoftwareKey,
 }
 
 impl Person {
