@@ -30,7 +30,7 @@ enum Secret {
     Signs(Ed25519KeyPair),
     Opens(PrivateKey),
     /// A key of another kind, by the library's own back end.
-    Other(KeyPair),
+    Other(Box<KeyPair>),
 }
 
 impl fmt::Debug for SoftwareKey {
@@ -43,7 +43,7 @@ impl From<KeyPair> for SoftwareKey {
     fn from(pair: KeyPair) -> Self {
         let public = pair.public().clone();
         let secret = pair.secret().map(|secret| by_curve(public.mpis(), secret));
-        Self(Arc::new(Held { secret: secret.unwrap_or(Secret::Other(pair)), public }))
+        Self(Arc::new(Held { secret: secret.unwrap_or_else(|| Secret::Other(Box::new(pair))), public }))
     }
 }
 

@@ -230,7 +230,6 @@ impl Facts<'_> {
             ("instance".to_owned(), RestrictedExpression::new_entity_uid(instance)),
             ("offline".to_owned(), RestrictedExpression::new_bool(self.offline)),
         ];
-        let datetime = |time: Timestamp| RestrictedExpression::new_datetime(time.to_string());
         context.extend(self.time.map(|time| ("time".to_owned(), datetime(time))));
         let weekday = |time: Timestamp| RestrictedExpression::new_long(weekday(time));
         context.extend(self.time.map(|time| ("weekday".to_owned(), weekday(time))));
@@ -267,6 +266,19 @@ impl Facts<'_> {
         }
         attributes
     }
+}
+
+/// A time. That of the second that it is now is kept: Cedar reads the name of the kind with the whole grammar each time.
+fn datetime(time: Timestamp) -> RestrictedExpression {
+    static NEWEST: RwLock<Option<(Timestamp, RestrictedExpression)>> = RwLock::new(None);
+    let newest = NEWEST.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, kept)) = newest.as_ref().filter(|(at, _)| *at == time) {
+        return kept.clone();
+    }
+    drop(newest);
+    let made = RestrictedExpression::new_datetime(time.to_string());
+    *NEWEST.write().unwrap_or_else(PoisonError::into_inner) = Some((time, made.clone()));
+    made
 }
 
 /// 1 for Monday to 7 for Sunday, in UTC (ISO 8601). Cedar's dates cannot tell.
