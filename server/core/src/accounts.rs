@@ -28,7 +28,12 @@ pub struct Account {
     pub recovery: Option<CorrelationId>,
     /// What is kept of its emergency code, if it has one that can be used.
     pub emergency: Option<EmergencyVerifier>,
+    /// Whether there may be something that its person has not heard of: an emergency code that was used, or that ended.
+    pub emergency_news: bool,
 }
+
+/// An account is heard of in every login; written down once an hour.
+pub const SEEN_STEP: i64 = 3600;
 
 /// Where an account stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +100,7 @@ impl Account {
             seen: None,
             recovery: None,
             emergency: None,
+            emergency_news: false,
         }
     }
 

@@ -278,13 +278,15 @@ impl Core {
         sender.may_send(verified.kind())?;
         let active = sender.is_active_instance();
         let seen = (sender.application().clone(), sender.checks());
+        let asked = (verified.kind() == MessageKind::JobRequest).then(|| sender.instance()).flatten();
+        let asked = asked.and_then(|instance| self.pins.sender(&instance.certificate, now).ok());
         let subjects = subjects(&*tx, &sender, verified.message(), &prepared, now)?;
         let (draft, watched) = {
             let mut context = Context::new(self, &verified, &mut *tx, now, correlation.clone());
             context.watch(subjects)?;
             (dispatch(&mut context, sender, prepared)?, context.watched())
         };
-        Ok(settled(self.settle(tx, &verified, draft.from(seen), watched, now)?, false, active))
+        Ok(settled(self.settle(tx, &verified, draft.from(seen), watched, asked, now)?, false, active))
     }
 
     /// Compares the tables with the ledger – what is new, or all of it if no process on the database did that within `whole`

@@ -46,7 +46,7 @@ use countersign_protocol::statement::Statement;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::accounts::Account;
+use crate::accounts::{Account, SEEN_STEP};
 use crate::context::{AS_RECORDED, Context};
 use crate::draft::Draft;
 use crate::instances::Instance;
@@ -127,7 +127,9 @@ pub(crate) fn job_request(
         return Err(Reason::StatementUsed.into());
     }
 
-    ctx.tx().saw_account(&account.name, ctx.now)?;
+    if account.seen.is_none_or(|seen| ctx.now.seconds_since(seen) >= SEEN_STEP) {
+        ctx.tx().saw_account(&account.name, ctx.now)?;
+    }
 
     let body = request.body.as_ref().map(|body| body.0.as_slice());
     let job = Job {

@@ -48,10 +48,11 @@ impl Sender {
     {
         match signers {
             [one] => {
-                if let Some(application) = store.application(&one.certificate)? {
+                // Nearly every message is an instance's, and no key is two senders'.
+                let Some(instance) = store.instance(&one.certificate)? else {
+                    let application = store.application(&one.certificate)?.ok_or(Reason::UnknownSender)?;
                     return Ok(Self::Application(application));
-                }
-                let instance = store.instance(&one.certificate)?.ok_or(Reason::UnknownSender)?;
+                };
                 if one.key == instance.fingerprint {
                     Ok(Self::InstancePrimary(instance))
                 } else if instance.signs_with(&one.key) {

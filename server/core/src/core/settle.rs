@@ -24,13 +24,15 @@ use crate::store::Transaction;
 const LAYERS: usize = 64 * 1024;
 
 impl Core {
-    /// Records, stores the reply, commits. Only then is there something to send.
+    /// Records, stores the reply, commits. Only then is there something to send. `asked` is the host that sent a request, as
+    /// this transaction read it: where the request changed nothing, it is so still.
     pub(super) fn settle(
         &self,
         mut tx: Box<dyn Transaction + '_>,
         request: &Verified,
         draft: Draft,
         mut watched: Watched,
+        asked: Option<Arc<Pinned>>,
         now: Timestamp,
     ) -> Result<Outgoing, Stop> {
         let Draft { recipient, transcript, record, remember, quiet } = draft;
@@ -39,14 +41,19 @@ impl Core {
             Record::Entry { mut entry, evidence, answer } => {
                 watched.note(&*tx, &mut entry)?;
                 let appended = ledger.append(&mut *tx, &entry, evidence.as_ref())?;
-                let sealed = ledger.seal(&mut *tx)?;
+                let sealed = ledger.seal_behind(&mut *tx, &appended)?;
                 let pending = ledger.receipt(&*tx, appended, &sealed)?;
                 (answer(pending.receipt().clone())?, Some(pending), sealed)
             }
             Record::Nothing(answer) => (answer, None, ledger.seal(&mut *tx)?),
         };
         // What cannot be sent must not happen: both are found out before the commit.
-        let cert = self.current(&*tx, &recipient, now)?;
+        let cert = match asked {
+            Some(cert) if quiet && recipient == Recipient::Instance(cert.fingerprint().clone()) => {
+                receiving(cert, now)?
+            }
+            _ => self.current(&*tx, &recipient, now)?,
+        };
         let message = self.reply(request.in_reply_to(), answer, transcript, &cert, now)?;
         let literal = message.to_bytes().map_err(|error| Failure::Reply(error.to_string()))?;
         if literal.len() > limits::ENVELOPE - LAYERS {
@@ -126,11 +133,7 @@ impl Core {
                 self.pins().sender(&instance(store, fingerprint)?.certificate, now)
             }
         };
-        let pinned = pinned.map_err(|error| Failure::Reply(error.to_string()))?;
-        if !pinned.receives(now) {
-            return Err(keys::receives_nothing().into());
-        }
-        Ok(pinned)
+        receiving(pinned.map_err(|error| Failure::Reply(error.to_string()))?, now)
     }
 
     /// The stored reply itself.
@@ -143,6 +146,10 @@ impl Core {
             .map_err(|error| unreadable(error.to_string()))?;
         Message::from_bytes(&literal).map_err(|error| unreadable(error.to_string()))
     }
+}
+
+fn receiving(pinned: Arc<Pinned>, now: Timestamp) -> Result<Arc<Pinned>, Stop> {
+    if pinned.receives(now) { Ok(pinned) } else { Err(keys::receives_nothing().into()) }
 }
 
 fn instance<R: InstanceRead + ?Sized>(store: &R, fingerprint: &Fingerprint) -> Result<Instance, Stop> {

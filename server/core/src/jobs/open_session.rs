@@ -24,8 +24,13 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
     if job.statement.service.is_none() {
         return Ok(Performed::Impossible("The request names no service.".into()));
     }
-    let emergency_uses = ctx.tx().tell_emergency_uses(&job.statement.account, ctx.now)?;
-    let ended = ctx.tx().tell_emergency_end(&job.statement.account, ctx.now)?;
+    let (emergency_uses, ended) = match job.account.emergency_news {
+        true => {
+            let account = &job.statement.account;
+            (ctx.tx().tell_emergency_uses(account, ctx.now)?, ctx.tx().tell_emergency_end(account, ctx.now)?)
+        }
+        false => (Vec::new(), false),
+    };
     let emergency_code_ended = ended && ctx.rules().emergency_codes;
     let recovery = under_way(ctx, job)?;
     if emergency_uses.is_empty() && !emergency_code_ended && recovery.is_none() {

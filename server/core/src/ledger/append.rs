@@ -33,6 +33,8 @@ pub struct Ledger {
 pub struct Appended {
     pub(super) index: u64,
     pub(super) entry: Vec<u8>,
+    /// Where the log ends with it.
+    tip: Tip,
 }
 
 impl Appended {
@@ -94,7 +96,8 @@ impl Ledger {
         let hashes: Vec<Digest> = hashes.iter().map(|hash| Digest::from_bytes(hash.0)).collect();
         tx.put_entry(index, &bytes, evidence)?;
         tx.put_hashes(first, &hashes)?;
-        Ok(Appended { index, entry: bytes })
+        let tip = Tip { size: index + 1, ..tip };
+        Ok(Appended { index, entry: bytes, tip })
     }
 
     /// Signs the root over everything written so far. Without new entries the newest checkpoint stays.
@@ -104,6 +107,18 @@ impl Ledger {
     /// the checkpoint that this transaction did not write.
     pub fn seal(&self, tx: &mut dyn LedgerTx) -> Result<Sealed, LedgerWriteError> {
         let tip = tx.tip()?;
+        self.seal_at(tx, &tip)
+    }
+
+    /// The same right behind the last entry that this transaction wrote, when nobody need be asked where the log ends.
+    ///
+    /// # Errors
+    /// Those of [`Self::seal`].
+    pub fn seal_behind(&self, tx: &mut dyn LedgerTx, last: &Appended) -> Result<Sealed, LedgerWriteError> {
+        self.seal_at(tx, &last.tip)
+    }
+
+    fn seal_at(&self, tx: &mut dyn LedgerTx, tip: &Tip) -> Result<Sealed, LedgerWriteError> {
         let size = tip.size;
         let mut tail = self.tail();
         if let (Some((_, note)), 0) = (&tip.checkpoint, tx.unsealed()) {
@@ -112,7 +127,7 @@ impl Ledger {
             tip.ends_at(checkpoint.size(), 0)?;
             return Ok(Sealed { checkpoint });
         }
-        self.go_on(tx, &tip, &mut tail)?;
+        self.go_on(tx, tip, &mut tail)?;
         let root = Hashes::of(tx).run(|store| tail.with(store, |known| tree_hash(size, known)))?;
         let note = self.sign(size, root)?;
         let checkpoint = Head { size, root: Digest::from_bytes(root.0), note };

@@ -5,11 +5,11 @@ mod columns;
 use countersign_protocol::certificate;
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{AccountName, Fingerprint, LoginName};
-use countersign_server_core::accounts::{Account, AccountKey, AccountRead, AccountStore, RevokedKey};
+use countersign_server_core::accounts::{self, Account, AccountKey, AccountRead, AccountStore, RevokedKey};
 use countersign_server_core::emergency::EmergencyStore as _;
 use countersign_server_core::store::StoreError;
 
-use self::columns::{COLUMNS, Columns, KeyColumns};
+use self::columns::{COLUMNS, Columns, KeyColumns, TABLES};
 use super::rows::{corrupt, number, time, to_json};
 use super::{Reading, Sql, Writing};
 
@@ -22,9 +22,6 @@ const ANOTHER_HAS_ROLE: &str = "EXISTS (
 /// The account of the row does not count among those who are active and have the role `$3`.
 const HAS_IT_NOT: &str = "(state <> 'active' OR suspended_at IS NOT NULL
     OR roles = replace(roles, $3, ''))";
-
-/// An account is heard of in every login; written down once an hour.
-const SEEN_STEP: i64 = 3600;
 
 impl<D: Writing> Sql<D> {
     /// Nothing that was made for the account before opens anything, or becomes its key: neither the code on paper nor one
@@ -97,9 +94,9 @@ impl<D: Writing> Sql<D> {
 
 impl<D: Reading> AccountRead for Sql<D> {
     fn account(&self, name: &AccountName) -> Result<Option<Account>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM accounts WHERE name = $1");
+        let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE name = $1");
         let columns = self.read(&sql, [name.as_str()], Columns::read)?;
-        columns.map(|columns| columns.account(self)).transpose()
+        columns.map(Columns::account).transpose()
     }
 
     fn has_account(&self, name: &AccountName) -> Result<bool, StoreError> {
@@ -132,19 +129,19 @@ impl<D: Reading> AccountRead for Sql<D> {
 
     fn accounts_of_login(&self, login: &LoginName) -> Result<Vec<Account>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM accounts JOIN account_logins ON account = name
+            "SELECT {COLUMNS} FROM {TABLES} JOIN account_logins ON account_logins.account = name
              WHERE login = $1 AND state = 'active' AND suspended_at IS NULL ORDER BY name"
         );
         let rows = self.read_all(&sql, [login.as_str()], Columns::read)?;
-        rows.into_iter().map(|columns| columns.account(self)).collect()
+        rows.into_iter().map(Columns::account).collect()
     }
 }
 
 impl<D: Writing> AccountStore for Sql<D> {
     fn accounts_after(&self, after: &str, most: u64) -> Result<Vec<Account>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM accounts WHERE name > $1 ORDER BY name LIMIT $2");
+        let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE name > $1 ORDER BY name LIMIT $2");
         let rows = self.read_all(&sql, (after, number(most)?), Columns::read)?;
-        rows.into_iter().map(|columns| columns.account(self)).collect()
+        rows.into_iter().map(Columns::account).collect()
     }
 
     fn account_certificate(&self, primary: &Fingerprint) -> Result<Option<Vec<u8>>, StoreError> {
@@ -383,7 +380,7 @@ impl<D: Writing> AccountStore for Sql<D> {
     fn saw_account(&self, name: &AccountName, at: Timestamp) -> Result<(), StoreError> {
         self.write(
             "UPDATE accounts SET seen_at = $2 WHERE name = $1 AND (seen_at IS NULL OR seen_at <= $3)",
-            (name.as_str(), time(at), time(at.plus(-SEEN_STEP))),
+            (name.as_str(), time(at), time(at.plus(-accounts::SEEN_STEP))),
         )?;
         Ok(())
     }

@@ -10,7 +10,7 @@ use countersign_server_core::emergency::EmergencyStore;
 use countersign_server_core::store::StoreError;
 
 use super::rows::{bytes, parsed, time};
-use super::{Reading, Row, Sql, Writing};
+use super::{Row, Sql, Writing};
 
 /// It can be used.
 const LIVE: &str = "used_at IS NULL AND ended_at IS NULL AND tries < $2";
@@ -19,17 +19,9 @@ fn read(row: &Row<'_>) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
     Ok((row.get("salt")?, row.get("digest")?))
 }
 
-fn verifier((salt, digest): (Vec<u8>, Vec<u8>)) -> Result<EmergencyVerifier, StoreError> {
+pub(super) fn verifier((salt, digest): (Vec<u8>, Vec<u8>)) -> Result<EmergencyVerifier, StoreError> {
     let digest = Digest::from_bytes(bytes(&digest, "an emergency code's digest")?);
     Ok(EmergencyVerifier { salt: Binary(salt), digest })
-}
-
-impl<D: Reading> Sql<D> {
-    /// The verifier of a code that can be used.
-    pub(super) fn live_emergency_code(&self, account: &str) -> Result<Option<EmergencyVerifier>, StoreError> {
-        let sql = format!("SELECT salt, digest FROM emergency_codes WHERE account = $1 AND {LIVE}");
-        self.read(&sql, (account, limits::EMERGENCY_TRIES), read)?.map(verifier).transpose()
-    }
 }
 
 impl<D: Writing> EmergencyStore for Sql<D> {

@@ -1,14 +1,34 @@
 //! From rows to accounts and their keys.
 
 use countersign_protocol::clock::Timestamp;
+use countersign_protocol::limits;
+use countersign_protocol::roster::EmergencyVerifier;
 use countersign_server_core::accounts::{Account, AccountKey, AccountState};
 use countersign_server_core::store::StoreError;
 
 use super::super::rows::{corrupt, json, parsed};
-use super::super::{Reading, Row, Sql};
+use super::super::{Row, emergency};
 
-pub(super) const COLUMNS: &str = "name, state, roles, certificate, short_certificate, primary_key, signing_keys, \
-                       authentication_key, key_card, key_at, suspended_at, seen_at, recovery";
+/// Everything about an account in one question: a database may be far away, and each login asks twice. There is at most one
+/// second key and one emergency code of each.
+pub(super) const COLUMNS: &str = "name, state, roles, suspended_at, seen_at, recovery, \
+    (SELECT string_agg(login, ' ' ORDER BY login) FROM account_logins WHERE account_logins.account = name), \
+    accounts.certificate, accounts.short_certificate, accounts.primary_key, accounts.signing_keys, \
+    accounts.authentication_key, accounts.key_card, accounts.key_at, \
+    second_keys.certificate, second_keys.short_certificate, second_keys.primary_key, second_keys.signing_keys, \
+    second_keys.authentication_key, second_keys.key_card, second_keys.key_at, \
+    salt, digest, tries, ended_at, used_at, \
+    (SELECT count(*) FROM emergency_uses WHERE emergency_uses.account = name)";
+
+/// Where they are.
+pub(super) const TABLES: &str = "accounts LEFT JOIN second_keys ON second_keys.account = name \
+                                 LEFT JOIN emergency_codes ON emergency_codes.account = name";
+
+/// Where in [`COLUMNS`] each begins.
+const LOGINS: usize = 6;
+const FIRST_KEY: usize = 7;
+const SECOND_KEY: usize = 14;
+const CODE: usize = 21;
 
 /// A row of `accounts`.
 pub(super) struct Columns {
@@ -19,6 +39,9 @@ pub(super) struct Columns {
     suspended_at: Option<i64>,
     seen_at: Option<i64>,
     recovery: Option<String>,
+    logins: Option<String>,
+    second: Option<KeyColumns>,
+    code: CodeColumns,
 }
 
 /// A key, wherever it lies.
@@ -34,23 +57,21 @@ pub(super) struct KeyColumns {
 
 impl Columns {
     pub(super) fn read(row: &Row<'_>) -> Result<Self, StoreError> {
-        let certificate: Option<Vec<u8>> = row.get("certificate")?;
-        let key = match certificate {
-            None => None,
-            Some(_) => Some(KeyColumns::read(row)?),
-        };
         Ok(Self {
-            name: row.get("name")?,
-            state: row.get("state")?,
-            roles: row.get("roles")?,
-            key,
-            suspended_at: row.get("suspended_at")?,
-            seen_at: row.get("seen_at")?,
-            recovery: row.get("recovery")?,
+            name: row.get(0)?,
+            state: row.get(1)?,
+            roles: row.get(2)?,
+            suspended_at: row.get(3)?,
+            seen_at: row.get(4)?,
+            recovery: row.get(5)?,
+            logins: row.get(LOGINS)?,
+            key: KeyColumns::at(row, FIRST_KEY)?,
+            second: KeyColumns::at(row, SECOND_KEY)?,
+            code: CodeColumns::at(row, CODE)?,
         })
     }
 
-    pub(super) fn account<D: Reading>(self, sql: &Sql<D>) -> Result<Account, StoreError> {
+    pub(super) fn account(self) -> Result<Account, StoreError> {
         let key = self.key.map(KeyColumns::key).transpose()?;
         let state = match (self.state.as_str(), key, self.suspended_at) {
             ("closed", _, _) => AccountState::Retired,
@@ -60,13 +81,10 @@ impl Columns {
             ("active", Some(key), None) => AccountState::Active(key),
             _ => return Err(corrupt("an account's state")),
         };
-        let logins: Vec<String> = sql.read_all(
-            "SELECT login FROM account_logins WHERE account = $1 ORDER BY login",
-            [&self.name],
-            |row| row.get(0),
-        )?;
-        let logins =
-            logins.iter().map(|login| parsed(login, "a login name")).collect::<Result<Vec<_>, _>>()?;
+        let logins = self.logins.as_deref().filter(|logins| !logins.is_empty());
+        let logins = logins.into_iter().flat_map(|logins| logins.split(' '));
+        let logins = logins.map(|login| parsed(login, "a login name")).collect::<Result<Vec<_>, _>>()?;
+        let (emergency, emergency_news) = self.code.read()?;
         Ok(Account {
             name: parsed(&self.name, "an account's name")?,
             state,
@@ -74,24 +92,26 @@ impl Columns {
             roles: json(&self.roles, "an account's roles")?,
             seen: self.seen_at.map(Timestamp::from_seconds),
             recovery: self.recovery.map(|id| parsed(&id, "an account's recovery")).transpose()?,
-            second: sql.second_key(&self.name)?,
-            emergency: sql.live_emergency_code(&self.name)?,
+            second: self.second.map(KeyColumns::key).transpose()?,
+            emergency,
+            emergency_news,
         })
     }
 }
 
 impl KeyColumns {
-    /// Of a row of `accounts` or `second_keys`.
-    pub(super) fn read(row: &Row<'_>) -> Result<Self, StoreError> {
-        Ok(Self {
-            certificate: row.get("certificate")?,
-            short: row.get("short_certificate")?,
-            primary: row.get("primary_key")?,
-            signing: row.get("signing_keys")?,
-            authentication: row.get("authentication_key")?,
-            card: row.get("key_card")?,
-            registered_at: row.get("key_at")?,
-        })
+    /// The seven columns from `first` on; none where there is no certificate.
+    fn at(row: &Row<'_>, first: usize) -> Result<Option<Self>, StoreError> {
+        let Some(certificate) = row.get::<Option<Vec<u8>>>(first)? else { return Ok(None) };
+        Ok(Some(Self {
+            certificate,
+            short: row.get(first + 1)?,
+            primary: row.get(first + 2)?,
+            signing: row.get(first + 3)?,
+            authentication: row.get(first + 4)?,
+            card: row.get(first + 5)?,
+            registered_at: row.get(first + 6)?,
+        }))
     }
 
     pub(super) fn key(self) -> Result<AccountKey, StoreError> {
@@ -110,14 +130,35 @@ impl KeyColumns {
     }
 }
 
-impl<D: Reading> Sql<D> {
-    fn second_key(&self, account: &str) -> Result<Option<AccountKey>, StoreError> {
-        let key = self.read(
-            "SELECT certificate, short_certificate, primary_key, signing_keys, authentication_key, key_card, key_at
-             FROM second_keys WHERE account = $1",
-            [account],
-            KeyColumns::read,
-        )?;
-        key.map(KeyColumns::key).transpose()
+/// An emergency code, and whether any was used.
+struct CodeColumns {
+    verifier: Option<(Vec<u8>, Vec<u8>)>,
+    tries: Option<i64>,
+    ended_at: Option<i64>,
+    used_at: Option<i64>,
+    uses: i64,
+}
+
+impl CodeColumns {
+    /// The six columns from `first` on.
+    fn at(row: &Row<'_>, first: usize) -> Result<Self, StoreError> {
+        let (salt, digest): (Option<Vec<u8>>, Option<Vec<u8>>) = (row.get(first)?, row.get(first + 1)?);
+        Ok(Self {
+            verifier: salt.zip(digest),
+            tries: row.get(first + 2)?,
+            ended_at: row.get(first + 3)?,
+            used_at: row.get(first + 4)?,
+            uses: row.get(first + 5)?,
+        })
+    }
+
+    /// What is kept of a code that can be used; and whether there may be something to tell of: one that ended, or a use.
+    fn read(self) -> Result<(Option<EmergencyVerifier>, bool), StoreError> {
+        let Self { verifier, tries, ended_at, used_at, uses } = self;
+        let open = verifier.filter(|_| used_at.is_none());
+        let is_over =
+            ended_at.is_some() || tries.is_some_and(|tries| tries >= i64::from(limits::EMERGENCY_TRIES));
+        let news = uses > 0 || open.is_some() && is_over;
+        Ok((open.filter(|_| !is_over).map(emergency::verifier).transpose()?, news))
     }
 }
