@@ -9,8 +9,9 @@ use super::primitives::Primitives;
 use super::rate::Rate;
 use crate::host::Host;
 
-/// What the design wants: microseconds of the server's processor time for each, round trips a second, and milliseconds that 99
-/// of 100 take at most by the most clients.
+/// What the design wants, on the machine whose bare operations are [`Primitives::DESIGN`]: microseconds of the server's processor
+/// time for each, round trips a second, and milliseconds that 99 of 100 take at most by the most clients. Elsewhere it is held to
+/// as much more or less as those operations take.
 const CPU_US: f64 = 570.0;
 const PER_SECOND: f64 = 2_500.0;
 const P99_MS: f64 = 20.0;
@@ -39,7 +40,7 @@ impl Outcome {
         let mut text = format!(
             "Signed and encrypted logins over HTTP, each durable in the ledger before its reply is sealed.\n\
              {cpu}, {cores} cores, {memory_mib} MiB, Linux {kernel}, Debian {debian}, load before: {load}\n\n\
-             OpenSSL on one core: Ed25519 sign {sign_us:.1} µs, verify {verify_us:.1} µs, X25519 {derive_us:.1} µs.\n\
+             OpenSSL, every core at once: Ed25519 sign {sign_us:.1} µs, verify {verify_us:.1} µs, X25519 {derive_us:.1} µs.\n\
              A round trip needs 2 of the first, 2 of the second, 3 of the third: {floor:.0} µs.\n\n"
         );
         self.rates(&mut text, floor);
@@ -56,15 +57,22 @@ impl Outcome {
             line(text, &rate.name, rate, floor);
         }
         let met = |met: bool| if met { "met" } else { "MISSED" };
+        let speed = floor / Primitives::DESIGN.floor_us();
+        let (cpu, rate_of, p99) = (CPU_US * speed, PER_SECOND / speed, P99_MS * speed);
+        let _ = writeln!(
+            text,
+            "This machine takes {speed:.2} times as long for the bare operations as the design's. So {CPU_US} µs are {cpu:.0} here, \
+             {PER_SECOND}/s are {rate_of:.0}, and {P99_MS} ms are {p99:.0}."
+        );
         let many: Vec<&Rate> = self.rates.iter().filter(|rate| rate.clients == 32).collect();
         for rate in many {
             let _ = writeln!(
                 text,
-                "{}: at most {CPU_US} µs each: {}; at least {PER_SECOND}/s beside the clients: {}; p99 below {P99_MS} ms: {}.",
+                "{}: at most {cpu:.0} µs each: {}; at least {rate_of:.0}/s beside the clients: {}; p99 below {p99:.0} ms: {}.",
                 rate.name,
-                met(rate.cpu_us <= CPU_US),
-                met(rate.per_second >= PER_SECOND),
-                met(rate.trip.p99 < P99_MS),
+                met(rate.cpu_us <= cpu),
+                met(rate.per_second >= rate_of),
+                met(rate.trip.p99 < p99),
             );
         }
         text.push('\n');
