@@ -15,7 +15,7 @@ use openpgp::packet::Key;
 use openpgp::packet::key::{PublicParts, UnspecifiedRole};
 use openpgp::types::{Curve, HashAlgorithm};
 
-use super::LENGTH;
+use super::{LENGTH, NATIVE};
 
 /// A secret key that is in this process's memory, ready to sign or to open. It is wiped when its last holder is gone.
 #[derive(Clone)]
@@ -31,6 +31,8 @@ enum Secret {
     Opens(PrivateKey),
     /// A key of another kind, by the library's own back end.
     Other(Box<KeyPair>),
+    /// It was tampered with: a signature over the wrong public half would give away the secret one.
+    NotAPair,
 }
 
 impl fmt::Debug for SoftwareKey {
@@ -47,13 +49,14 @@ impl From<KeyPair> for SoftwareKey {
     }
 }
 
-/// `None` for a key of another kind, and for one whose halves are not each other's.
+/// `None` for a key of another kind.
 fn by_curve(public: &mpi::PublicKey, secret: &SecretKeyMaterial) -> Option<Secret> {
     match (public, secret) {
         (mpi::PublicKey::EdDSA { curve: Curve::Ed25519, q }, SecretKeyMaterial::EdDSA { scalar }) => {
             let seed = scalar.value_padded(LENGTH);
-            let point = q.value().get(1..)?;
-            Ed25519KeyPair::from_seed_and_public_key(&seed, point).ok().map(Secret::Signs)
+            let point = q.value().strip_prefix(&[NATIVE]).unwrap_or_default();
+            let pair = Ed25519KeyPair::from_seed_and_public_key(&seed, point);
+            Some(pair.map_or(Secret::NotAPair, Secret::Signs))
         }
         (mpi::PublicKey::ECDH { curve: Curve::Cv25519, .. }, SecretKeyMaterial::ECDH { scalar }) => {
             // As a number it is written from its other end.
@@ -69,6 +72,10 @@ fn not_for_that() -> openpgp::anyhow::Error {
     Error::InvalidOperation("a key of another kind".into()).into()
 }
 
+fn failed() -> openpgp::anyhow::Error {
+    Error::InvalidOperation("its halves are not each other's, or nothing can be signed".into()).into()
+}
+
 impl Signer for SoftwareKey {
     fn public(&self) -> &Key<PublicParts, UnspecifiedRole> {
         &self.0.public
@@ -77,12 +84,13 @@ impl Signer for SoftwareKey {
     fn sign(&mut self, hash: HashAlgorithm, digest: &[u8]) -> openpgp::Result<mpi::Signature> {
         match &self.0.secret {
             Secret::Signs(key) => {
-                let signature = key.sign(digest);
+                let signature = key.try_sign(digest).map_err(|_| failed())?;
                 let (r, s) = signature.as_ref().split_at_checked(LENGTH).ok_or_else(not_for_that)?;
                 Ok(mpi::Signature::EdDSA { r: MPI::new(r), s: MPI::new(s) })
             }
             Secret::Other(pair) => pair.clone().sign(hash, digest),
             Secret::Opens(_) => Err(not_for_that()),
+            Secret::NotAPair => Err(failed()),
         }
     }
 }
@@ -107,7 +115,31 @@ impl Decryptor for SoftwareKey {
                 ecdh::decrypt_unwrap(&self.0.public, &shared, ciphertext, plaintext_len)
             }
             (Secret::Other(pair), _) => pair.clone().decrypt(ciphertext, plaintext_len),
-            (Secret::Opens(_) | Secret::Signs(_), _) => Err(not_for_that()),
+            (Secret::Opens(_) | Secret::Signs(_) | Secret::NotAPair, _) => Err(not_for_that()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate;
+    use crate::clock::Timestamp;
+    use openpgp::packet::key::Key4;
+
+    #[test]
+    fn a_secret_with_anothers_public_half_signs_nothing() {
+        let now = Timestamp::from_seconds(1_795_000_000);
+        let secret = || {
+            let cert = certificate::generate_software("host", now, None).unwrap();
+            cert.primary_key().key().clone().role_into_unspecified().parts_into_secret().unwrap()
+        };
+        let (one, other) = (secret(), secret());
+        let mixed: Key<_, UnspecifiedRole> =
+            Key4::with_secret(one.creation_time(), one.pk_algo(), other.mpis().clone(), one.secret().clone())
+                .unwrap()
+                .into();
+        let mut mixed = SoftwareKey::from(mixed.into_keypair().unwrap());
+        assert!(mixed.sign(HashAlgorithm::SHA512, &[7; 64]).is_err());
     }
 }
