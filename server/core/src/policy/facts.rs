@@ -224,7 +224,8 @@ impl Facts<'_> {
             )?,
             entity(resource.clone(), resource_attributes)?,
         ];
-        let entities = Entities::from_entities(entities, schema).map_err(|error| error.to_string())?;
+        // They are of the schema's types because they are made above; the request is what somebody sent, and is held to it.
+        let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
 
         let mut context = vec![
             ("instance".to_owned(), RestrictedExpression::new_entity_uid(instance)),

@@ -5,7 +5,7 @@ mod places;
 mod roles;
 mod sight;
 
-use cedar_policy::{Authorizer, Decision, Validator};
+use cedar_policy::{Authorizer, Decision, Entities, Validator};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{LoginName, Role};
 use countersign_protocol::message::InstanceState;
@@ -96,7 +96,15 @@ impl Question {
     }
 
     fn ask(&self, policies: &PolicySet) -> PolicyDecision {
-        self.with(|facts| policies.decide(facts))
+        self.with(|facts| {
+            // What is asked about is of the schema's types, which is not looked at again when it is asked.
+            if let Some(kind) = entity_type(facts.resource.collection())
+                && let Ok((_, entities)) = facts.to_cedar(kind, None)
+            {
+                Entities::from_entities(entities, Some(&policies.schema)).unwrap();
+            }
+            policies.decide(facts)
+        })
     }
 
     /// Asks the default policy; `Ok` is the deciding policies of a permission, `Err` those of a denial.

@@ -35,27 +35,28 @@ struct Columns {
 }
 
 impl Columns {
+    /// By place in [`COLUMNS`]: SQLite would look for each name among all of them, and nearly every message reads this row.
     fn read(row: &Row<'_>) -> Result<Self, StoreError> {
         Ok(Self {
-            fingerprint: row.get("fingerprint")?,
-            application: row.get("application")?,
-            certificate: row.get("certificate")?,
-            signing_key: row.get("signing_key")?,
-            second_key: row.get("second_key")?,
-            second_certificate: row.get("second_certificate")?,
-            key_words: row.get("key_words")?,
-            claimed_hostname: row.get("claimed_hostname")?,
-            key_place: row.get("key_place")?,
-            state: row.get("state")?,
-            counter: row.get("counter")?,
-            counted_made: row.get("counted_made")?,
-            counted_at: row.get("counted_at")?,
-            forked_at: row.get("forked_at")?,
-            state_at: row.get("state_at")?,
-            enrolled_at: row.get("enrolled_at")?,
-            seen_at: row.get("seen_at")?,
-            successor: row.get("successor")?,
-            version: row.get("version")?,
+            fingerprint: row.get(0)?,
+            application: row.get(1)?,
+            certificate: row.get(2)?,
+            signing_key: row.get(3)?,
+            second_key: row.get(4)?,
+            second_certificate: row.get(5)?,
+            key_words: row.get(6)?,
+            claimed_hostname: row.get(7)?,
+            key_place: row.get(8)?,
+            state: row.get(9)?,
+            counter: row.get(10)?,
+            counted_made: row.get(11)?,
+            counted_at: row.get(12)?,
+            forked_at: row.get(13)?,
+            state_at: row.get(14)?,
+            enrolled_at: row.get(15)?,
+            seen_at: row.get(16)?,
+            successor: row.get(17)?,
+            version: row.get(18)?,
         })
     }
 
