@@ -12,6 +12,7 @@ use crate::server_keys::ServerKeys;
 pub struct Identity {
     announced: Cert,
     bytes: Vec<u8>,
+    nobodys: Vec<u8>,
     archive: Cert,
     fingerprint: Fingerprint,
     pinned: Pinned,
@@ -46,6 +47,7 @@ impl Identity {
         let moments = keys.pairs(now).into_iter().flat_map(|pair| [Some(pair.known_at()), pair.ends]);
         Ok(Self {
             bytes: certificate::to_bytes(&announced)?,
+            nobodys: certificate::signing_part(&announced, &[], now)?,
             signer: keys.signer(now)?,
             fingerprint: keys.fingerprint()?,
             archive: keys.archive(),
@@ -71,6 +73,12 @@ impl Identity {
     #[must_use]
     pub fn certificate_bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// As short as a person's, and nobody's: to do the same work for a name that nobody has.
+    #[must_use]
+    pub fn nobodys(&self) -> &[u8] {
+        &self.nobodys
     }
 
     /// SHA-256 of that.

@@ -46,7 +46,7 @@ impl Signatory {
         let rules = StatementRules { server: identity.fingerprint(), instance, now: when };
         // Of two cards it is the second one's, if the first one's says no.
         if let [_, second] = keys.as_slice()
-            && let Ok(cert) = core.pins().person(&second.certificate, rules.now)
+            && let Ok(cert) = core.pins().person(&second.short, rules.now)
             && let Ok(statement) = statement::verify_pinned(signed, &cert, rules)
             && second.signing.contains(statement.key())
         {
@@ -55,8 +55,8 @@ impl Signatory {
         let key = keys.first().copied();
         // For nobody, the same work with a certificate that nobody signs with: time does not tell who has an account.
         let cert = match key {
-            Some(key) => core.pins().person(&key.certificate, rules.now),
-            None => core.pins().nobody(claimed.account.as_str(), identity.certificate_bytes(), rules.now),
+            Some(key) => core.pins().person(&key.short, rules.now),
+            None => core.pins().nobody(claimed.account.as_str(), identity.nobodys(), rules.now),
         };
         let cert = match cert {
             Ok(cert) => cert,
