@@ -15,7 +15,7 @@ use crate::progress;
 /// What a login costs beside so many of something.
 #[derive(Debug, Serialize)]
 pub(crate) struct Step {
-    /// `accounts`, `policies` or `entries`.
+    /// `accounts`, `first`, `policies` or `entries`.
     pub(crate) of: &'static str,
     pub(crate) many: u64,
     pub(crate) rate: Rate,
@@ -24,11 +24,21 @@ pub(crate) struct Step {
 /// Clients of these measurements.
 const CLIENTS: usize = 8;
 
+/// How many people log in, however many there are: who was not seen for five minutes has their certificate read anew, which is
+/// measured by itself (`first`).
+const CROWD: usize = 100;
+
 pub(super) fn measure(disk: &Path, plan: Plan) -> Result<Vec<Step>, Trouble> {
     let mut steps = Vec::new();
     for accounts in plan.steps_accounts {
         let site = Site::make(disk, Store::default(), accounts)?;
         steps.push(step(&site, None, ("accounts", accounts as u64), plan)?);
+        if accounts >= plan.each {
+            let running = site.start(None)?;
+            let rate =
+                Meter::of(&running).rate(&format!("{accounts} accounts, each once"), CLIENTS, plan.each)?;
+            steps.push(Step { of: "first", many: accounts as u64, rate });
+        }
     }
     let site = Site::make(disk, Store::default(), plan.accounts)?;
     for policies in plan.steps_policies {
@@ -49,7 +59,7 @@ fn step(
     plan: Plan,
 ) -> Result<Step, Trouble> {
     let running = site.start(policy)?;
-    let mut meter = Meter::of(&running);
+    let mut meter = Meter::of(&running).by(CROWD);
     meter.warm_up()?;
     let rate = meter.rate(&format!("{many} {of}"), CLIENTS, plan.each)?;
     Ok(Step { of, many, rate })

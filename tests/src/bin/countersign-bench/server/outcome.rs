@@ -79,7 +79,7 @@ impl Outcome {
     }
 
     fn growth(&self, text: &mut String) {
-        for of in ["accounts", "policies", "entries"] {
+        for of in ["accounts", "first", "policies", "entries"] {
             let steps: Vec<&Step> = self.growth.iter().filter(|step| step.of == of).collect();
             let [first, .., last] = steps.as_slice() else { continue };
             head(text, of);

@@ -67,17 +67,23 @@ fn by(
 pub(super) struct Meter<'a> {
     running: &'a Running<'a>,
     cluster: Option<&'a Cluster>,
+    crowd: usize,
     sent: usize,
 }
 
 impl<'a> Meter<'a> {
     pub(super) const fn of(running: &'a Running<'a>) -> Self {
-        Self { running, cluster: None, sent: 0 }
+        Self { running, cluster: None, crowd: usize::MAX, sent: 0 }
     }
 
-    /// Each account once, or two thousand of them: what is kept in memory is there afterwards.
+    /// The same for so many of the people only, who log in again and again.
+    pub(super) const fn by(self, crowd: usize) -> Self {
+        Self { crowd, ..self }
+    }
+
+    /// Each person once, or two thousand of them: what is kept in memory is there afterwards.
     pub(super) fn warm_up(&mut self) -> Result<(), Trouble> {
-        let many = self.running.site.people.len().clamp(200, 2_000);
+        let many = self.running.site.people.len().min(self.crowd).clamp(200, 2_000);
         self.rate("warm-up", 8, many).map(drop)
     }
 
@@ -89,7 +95,7 @@ impl<'a> Meter<'a> {
         let (mut each, mut checked, mut resident_kib) = (Vec::with_capacity(trips), 0, 0);
         while each.len() < trips {
             let many = SLICE.min(trips - each.len());
-            let requests = slice::make(site, self.sent, many)?;
+            let requests = slice::make(site, self.crowd, self.sent, many)?;
             self.sent += many;
             let (before, own_before, database_before) = (self.running.cost()?, own_cpu()?, database_cpu()?);
             let sent = clients::send(self.running.address, &requests, clients)?;

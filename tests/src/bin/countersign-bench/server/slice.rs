@@ -32,15 +32,17 @@ pub(super) struct Check {
     host: usize,
 }
 
-/// So many logins by the people of the site in turn, from the `first`th on, by its hosts in turn.
-pub(super) fn make(site: &Site, first: usize, many: usize) -> Result<Vec<Request>, Trouble> {
-    on_all_cores(many, &|number| request(site, first + number))
+/// So many logins by a crowd of the people of the site in turn, from the `first`th on, by its hosts in turn.
+pub(super) fn make(site: &Site, crowd: usize, first: usize, many: usize) -> Result<Vec<Request>, Trouble> {
+    on_all_cores(many, &|number| request(site, crowd, first + number))
 }
 
-fn request(site: &Site, number: usize) -> Result<Request, Trouble> {
+fn request(site: &Site, crowd: usize, number: usize) -> Result<Request, Trouble> {
     let none = || failed("nobody to log in");
-    // A step that has no factor in common with any number of people here: neighbours in time are none in the tables.
-    let person = site.people.get(number * 7919 % site.people.len().max(1)).ok_or_else(none)?;
+    // From all over the tables, with a step that has no factor in common with any number of people here: neighbours in time are none
+    // in the tables.
+    let crowd = crowd.clamp(1, site.people.len().max(1));
+    let person = site.people.get(number * 7919 % crowd * (site.people.len() / crowd)).ok_or_else(none)?;
     let host_number = number % site.hosts.len().max(1);
     let host = site.hosts.get(host_number).ok_or_else(none)?;
     let now = SystemClock.now();
