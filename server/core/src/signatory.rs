@@ -1,6 +1,8 @@
 //! Whose card signed a statement: looked up and checked before the transaction, so that nobody waits for it.
 
-use countersign_protocol::certificate;
+use std::sync::Arc;
+
+use countersign_protocol::certificate::{self, CertificateError, Pinned};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::statement::{self, StatementRules, VerifiedStatement};
 use countersign_protocol::ids::{AccountName, Fingerprint};
@@ -53,22 +55,29 @@ impl Signatory {
             return Ok(Self::Account(Box::new((statement, (*second).clone()))));
         }
         let key = keys.first().copied();
+        let pins = core.pins();
         // For nobody, the same work with a certificate that nobody signs with: time does not tell who has an account.
-        let cert = match key {
-            Some(key) => core.pins().person(&key.short, rules.now),
-            None => core.pins().nobody(claimed.account.as_str(), identity.nobodys(), rules.now),
+        let short = match key {
+            Some(key) => pins.person(&key.short, rules.now),
+            None => pins.nobody(claimed.account.as_str(), identity.nobodys(), rules.now),
         };
-        let cert = match cert {
-            Ok(cert) => cert,
-            Err(error) => return Ok(Self::Nobody(error.to_string())),
+        // Exactly the keys that were enrolled, whatever the certificate says (W26).
+        if let (Ok(statement), Some(key)) = (verified(signed, short, rules), key)
+            && key.signing.contains(statement.key())
+        {
+            return Ok(Self::Account(Box::new((statement, key.clone()))));
+        }
+        // The part that signs is the whole one's in short, and that is what counts; most often it is only asked why it was not.
+        let whole = match key {
+            Some(key) => pins.person(&key.certificate, rules.now),
+            None => pins.nobody(claimed.account.as_str(), identity.certificate_bytes(), rules.now),
         };
-        let why = match (key, statement::verify_pinned(signed, &cert, rules)) {
-            // Exactly the keys that were enrolled, whatever the certificate says (W26).
+        let why = match (key, verified(signed, whole, rules)) {
             (Some(key), Ok(statement)) if key.signing.contains(statement.key()) => {
                 return Ok(Self::Account(Box::new((statement, key.clone()))));
             }
             (Some(_), Ok(statement)) => format!("signed by {}, which was never registered", statement.key()),
-            (Some(_), Err(error)) => error.to_string(),
+            (Some(_), Err(error)) => error,
             (None, _) => format!("the account {} has no key", claimed.account),
         };
         let revoked = Self::revoked(view, signed, &claimed.account, rules)?;
@@ -90,4 +99,13 @@ impl Signatory {
         }
         Ok(None)
     }
+}
+
+fn verified(
+    signed: &SignedStatement,
+    by: Result<Arc<Pinned>, CertificateError>,
+    rules: StatementRules<'_>,
+) -> Result<VerifiedStatement, String> {
+    let by = by.map_err(|error| error.to_string())?;
+    statement::verify_pinned(signed, &by, rules).map_err(|error| error.to_string())
 }
