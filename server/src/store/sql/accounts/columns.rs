@@ -81,8 +81,7 @@ impl Columns {
             ("active", Some(key), None) => AccountState::Active(key),
             _ => return Err(corrupt("an account's state")),
         };
-        let logins = self.logins.as_deref().filter(|logins| !logins.is_empty());
-        let logins = logins.into_iter().flat_map(|logins| logins.split(' '));
+        let logins = self.logins.as_deref().into_iter().flat_map(|logins| logins.split(' '));
         let logins = logins.map(|login| parsed(login, "a login name")).collect::<Result<Vec<_>, _>>()?;
         let (emergency, emergency_news) = self.code.read()?;
         Ok(Account {
