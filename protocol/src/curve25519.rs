@@ -19,8 +19,32 @@ pub use secret::SoftwareKey;
 pub(crate) use session_key::{fill, fresh, packet};
 pub(crate) use verify::verifies;
 
+use sequoia_openpgp::crypto::mpi::MPI;
+
 /// Length of points, scalars and either half of a signature, in bytes.
 const LENGTH: usize = 32;
 
 /// What stands before a point in the older encodings.
 const NATIVE: u8 = 0x40;
+
+/// The point, if it is one in the older encodings.
+fn point(encoded: &MPI) -> Option<&[u8]> {
+    encoded.value().strip_prefix(&[NATIVE]).filter(|point| point.len() == LENGTH)
+}
+
+#[cfg(test)]
+mod tests {
+    use openpgp::packet::Key;
+    use openpgp::packet::key::{SecretParts, UnspecifiedRole};
+    use sequoia_openpgp as openpgp;
+
+    use crate::certificate;
+    use crate::clock::Timestamp;
+
+    /// A new key that signs.
+    pub(super) fn signing_key() -> Key<SecretParts, UnspecifiedRole> {
+        let cert =
+            certificate::generate_software("host", Timestamp::from_seconds(1_795_000_000), None).unwrap();
+        cert.primary_key().key().clone().role_into_unspecified().parts_into_secret().unwrap()
+    }
+}

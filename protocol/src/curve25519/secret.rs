@@ -15,7 +15,7 @@ use openpgp::packet::Key;
 use openpgp::packet::key::{PublicParts, UnspecifiedRole};
 use openpgp::types::{Curve, HashAlgorithm};
 
-use super::{LENGTH, NATIVE};
+use super::LENGTH;
 
 /// A secret key that is in this process's memory, ready to sign or to open. It is wiped when its last holder is gone.
 #[derive(Clone)]
@@ -54,7 +54,7 @@ fn by_curve(public: &mpi::PublicKey, secret: &SecretKeyMaterial) -> Option<Secre
     match (public, secret) {
         (mpi::PublicKey::EdDSA { curve: Curve::Ed25519, q }, SecretKeyMaterial::EdDSA { scalar }) => {
             let seed = scalar.value_padded(LENGTH);
-            let point = q.value().strip_prefix(&[NATIVE]).unwrap_or_default();
+            let point = super::point(q).unwrap_or_default();
             let pair = Ed25519KeyPair::from_seed_and_public_key(&seed, point);
             Some(pair.map_or(Secret::NotAPair, Secret::Signs))
         }
@@ -123,18 +123,12 @@ impl Decryptor for SoftwareKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificate;
-    use crate::clock::Timestamp;
+    use crate::curve25519::tests::signing_key;
     use openpgp::packet::key::Key4;
 
     #[test]
     fn a_secret_with_anothers_public_half_signs_nothing() {
-        let now = Timestamp::from_seconds(1_795_000_000);
-        let secret = || {
-            let cert = certificate::generate_software("host", now, None).unwrap();
-            cert.primary_key().key().clone().role_into_unspecified().parts_into_secret().unwrap()
-        };
-        let (one, other) = (secret(), secret());
+        let (one, other) = (signing_key(), signing_key());
         let mixed: Key<_, UnspecifiedRole> =
             Key4::with_secret(one.creation_time(), one.pk_algo(), other.mpis().clone(), one.secret().clone())
                 .unwrap()

@@ -13,7 +13,7 @@ use openpgp::packet::{Key, PKESK, pkesk::PKESK6};
 use openpgp::types::{Curve, HashAlgorithm, SymmetricAlgorithm};
 use zeroize::Zeroizing;
 
-use super::{LENGTH, NATIVE};
+use super::{NATIVE, point};
 
 /// The curve's name, with its length before it (RFC 9580, 9.2).
 const OID: &[u8] = b"\x0a\x2b\x06\x01\x04\x01\x97\x55\x01\x05\x01";
@@ -47,10 +47,7 @@ pub(crate) fn packet(
             q,
             hash: hash @ HashAlgorithm::SHA256,
             sym: wrap @ SymmetricAlgorithm::AES128,
-        } if recipient.version() == 4 => {
-            let point = q.value().strip_prefix(&[NATIVE]).filter(|point| point.len() == LENGTH);
-            point.map(|point| (point, *hash, *wrap))
-        }
+        } if recipient.version() == 4 => point(q).map(|point| (point, *hash, *wrap)),
         _ => None,
     };
     let Some((point, hash, wrap)) = ours else {

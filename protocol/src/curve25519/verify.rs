@@ -4,13 +4,13 @@ use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use sequoia_openpgp::crypto::mpi;
 use sequoia_openpgp::types::Curve;
 
-use super::{LENGTH, NATIVE};
+use super::{LENGTH, point};
 
 /// Whether `signature` is `key`'s over `digest`; `None` for keys of other kinds, and for what is no signature of this kind.
 pub(crate) fn verifies(key: &mpi::PublicKey, signature: &mpi::Signature, digest: &[u8]) -> Option<bool> {
     let mpi::PublicKey::EdDSA { curve: Curve::Ed25519, q } = key else { return None };
     let mpi::Signature::EdDSA { r, s } = signature else { return None };
-    let point = q.value().strip_prefix(&[NATIVE]).filter(|point| point.len() == LENGTH)?;
+    let point = point(q)?;
     // Numbers are written without the zeros that they begin with.
     let (r, s) = (r.value_padded(LENGTH).ok()?, s.value_padded(LENGTH).ok()?);
     let signature = [&*r, &*s].concat();
@@ -20,27 +20,21 @@ pub(crate) fn verifies(key: &mpi::PublicKey, signature: &mpi::Signature, digest:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificate;
-    use crate::clock::Timestamp;
     use crate::curve25519::SoftwareKey;
+    use crate::curve25519::tests::signing_key;
     use sequoia_openpgp::crypto::Signer as _;
     use sequoia_openpgp::crypto::mpi::MPI;
     use sequoia_openpgp::types::HashAlgorithm::SHA512;
 
     #[test]
     fn the_library_and_we_say_the_same_of_each_others_signatures() {
-        let now = Timestamp::from_seconds(1_795_000_000);
-        let key = || {
-            let cert = certificate::generate_software("host", now, None).unwrap();
-            cert.primary_key().key().clone().role_into_unspecified().parts_into_secret().unwrap()
-        };
-        let other = key();
+        let other = signing_key();
         let (mut short, mut number) = (0, 0_u32);
         // Now and then a number has zeros in front, which are not written.
         while number < 300 || short == 0 {
             number += 1;
             let digest = [number.to_be_bytes(); 16].concat();
-            let secret = key();
+            let secret = signing_key();
             let mut pair = secret.clone().into_keypair().unwrap();
             let signatures =
                 [SoftwareKey::from(pair.clone()).sign(SHA512, &digest), pair.sign(SHA512, &digest)]
@@ -60,9 +54,7 @@ mod tests {
 
     #[test]
     fn a_signature_that_was_made_over_into_another_is_none() {
-        let now = Timestamp::from_seconds(1_795_000_000);
-        let cert = certificate::generate_software("host", now, None).unwrap();
-        let secret = cert.primary_key().key().clone().role_into_unspecified().parts_into_secret().unwrap();
+        let secret = signing_key();
         let key = secret.mpis().clone();
         let mpi::Signature::EdDSA { r, s } =
             SoftwareKey::from(secret.into_keypair().unwrap()).sign(SHA512, &[7; 64]).unwrap()

@@ -46,16 +46,15 @@ impl Signatory {
         let keys = account.iter().flat_map(Account::keys).collect::<Vec<_>>();
         let identity = core.identity();
         let rules = StatementRules { server: identity.fingerprint(), instance, now: when };
+        let pins = core.pins();
         // Of two cards it is the second one's, if the first one's says no.
         if let [_, second] = keys.as_slice()
-            && let Ok(cert) = core.pins().person(&second.short, rules.now)
-            && let Ok(statement) = statement::verify_pinned(signed, &cert, rules)
+            && let Ok(statement) = verified(signed, pins.person(&second.short, rules.now), rules)
             && second.signing.contains(statement.key())
         {
             return Ok(Self::Account(Box::new((statement, (*second).clone()))));
         }
         let key = keys.first().copied();
-        let pins = core.pins();
         // For nobody, the same work with a certificate that nobody signs with: time does not tell who has an account.
         let short = match key {
             Some(key) => pins.person(&key.short, rules.now),

@@ -31,10 +31,10 @@ pub(crate) fn step(ctx: &Context<'_>, instance: &Instance) -> Result<Draft, Stop
     ctx.outside_handshakes()?;
     let asked: RecoveryStep = ctx.body()?;
     let recipient = Recipient::Instance(instance.fingerprint.clone());
-    if asked.proof.is_some() && instance.forked.is_some() {
-        return Err(Reason::Forked.into());
-    }
     if asked.proof.is_some() {
+        if instance.forked.is_some() {
+            return Err(Reason::Forked.into());
+        }
         ctx.may_bind()?;
     }
     let Some(recovery) = ctx.tx().recovery(&asked.id, ctx.now)? else {
