@@ -4,6 +4,7 @@
 //! Several processes may open one file: a transaction that may write takes SQLite's one write lock at once
 //! (`BEGIN IMMEDIATE`), so it can never find out half-way that somebody else was first.
 
+mod checkpoints;
 mod group;
 mod transaction;
 mod view;
@@ -19,6 +20,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
 
+use self::checkpoints::Checkpoints;
 use self::group::Writer;
 use self::transaction::SqliteTransaction;
 use self::view::SqliteView;
@@ -35,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A database file.
 pub struct SqliteStore {
     path: PathBuf,
+    /// Ends before the others: who is last empties the log.
+    checkpoints: Checkpoints,
     writer: Writer,
     readers: Mutex<Vec<Connection>>,
     crash: CrashPoint,
@@ -72,7 +76,13 @@ impl SqliteStore {
         embedded::migrations::runner()
             .run(&mut writer)
             .map_err(|error| StoreError::Corrupt(format!("{}: its tables: {error}", path.display())))?;
-        Ok(Self { path: path.to_owned(), writer: Writer::new(writer), readers: Mutex::default(), crash })
+        Ok(Self {
+            path: path.to_owned(),
+            checkpoints: Checkpoints::of(path),
+            writer: Writer::new(writer),
+            readers: Mutex::default(),
+            crash,
+        })
     }
 
     /// Copies what is committed now into the file at `path`, which is there and empty, while others write. What was
@@ -96,8 +106,8 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError`].
     pub fn close(self) -> Result<(), StoreError> {
-        let Self { writer, readers, .. } = self;
-        drop(readers);
+        let Self { checkpoints, writer, readers, .. } = self;
+        drop((checkpoints, readers));
         let writer = writer.into_connection();
         writer.pragma_update(None, "journal_mode", "DELETE").map_err(unavailable)?;
         writer.close().map_err(|(_, error)| unavailable(error))
@@ -128,8 +138,8 @@ fn writer(path: &Path) -> Result<Connection, rusqlite::Error> {
     writer.pragma_update(None, "secure_delete", "FAST")?;
     // 32 MiB: nonces, names of messages and the rows that each login reads stay in memory.
     writer.pragma_update(None, "cache_size", -32 * 1024)?;
-    // 16 MiB of writes: a page that changes with each login is copied into the file the more seldom.
-    writer.pragma_update(None, "wal_autocheckpoint", 4096)?;
+    // What is left of a checkpoint by then. Most of it is done beside the writer.
+    writer.pragma_update(None, "wal_autocheckpoint", checkpoints::FINISH_FROM)?;
     Ok(writer)
 }
 
@@ -147,6 +157,7 @@ impl Store for SqliteStore {
     /// Whatever the turn: there is one writer.
     fn begin(&self, _turn: Turn) -> Result<Box<dyn Transaction + '_>, StoreError> {
         let member = self.writer.begin(&self.crash, || writer(&self.path))?;
+        self.checkpoints.somebody_writes();
         Ok(Box::new(Sql::over(SqliteTransaction::of(member, &self.crash))))
     }
 
@@ -229,6 +240,35 @@ mod tests {
         assert_eq!(tx.size().unwrap(), 0);
         tx.commit().unwrap();
         assert_eq!(store.view().unwrap().size().unwrap(), 0);
+    }
+
+    /// What is in the folder, after so much was written that the log is copied.
+    fn left_after(end: impl FnOnce(SqliteStore)) -> Vec<std::ffi::OsString> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        std::fs::write(&path, b"").unwrap();
+        let store = SqliteStore::create(&path).unwrap();
+        let copied = || -> i64 {
+            let sql = "PRAGMA wal_checkpoint(NOOP)";
+            store.writer.lock().connection.query_row(sql, [], |row| row.get(2)).unwrap()
+        };
+        let sql = "CREATE TABLE things (thing BLOB); INSERT INTO things VALUES (zeroblob(12000000))";
+        store.writer.lock().connection.execute_batch(sql).unwrap();
+        assert_eq!(copied(), 0);
+        let begun = std::time::Instant::now();
+        while copied() == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(30), "nobody copies");
+            store.begin(Turn::Alone).unwrap().commit().unwrap();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        end(store);
+        std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect()
+    }
+
+    #[test]
+    fn a_store_that_is_closed_or_dropped_leaves_one_file_and_nobody_who_has_it_open() {
+        assert_eq!(left_after(|store| store.close().unwrap()), ["db"]);
+        assert_eq!(left_after(drop), ["db"]);
     }
 
     #[test]

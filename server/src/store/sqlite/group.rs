@@ -13,6 +13,7 @@ use countersign_server_core::store::StoreError;
 use rusqlite::Connection;
 
 use super::super::faults::CrashPoint;
+use super::checkpoints::cut_off;
 use super::{PATIENCE, control, unavailable};
 
 /// Most messages of one commit: what a crash could take is small, and nobody waits for a crowd.
@@ -171,11 +172,9 @@ impl Open {
         if !self.wiping {
             return;
         }
-        let busy = self.connection.busy_timeout(Duration::ZERO).and_then(|()| {
-            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
-        });
+        let cut = self.connection.busy_timeout(Duration::ZERO).and_then(|()| cut_off(&self.connection));
         let _as_long = self.connection.busy_timeout(PATIENCE);
-        if busy == Ok(0) {
+        if cut == Ok(true) {
             // Where that fails, more is overwritten than must be.
             self.wiping = self.connection.pragma_update(None, "secure_delete", "FAST").is_err();
         }
