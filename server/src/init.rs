@@ -19,7 +19,7 @@ use countersign_server_core::secrets::{Pepper, StoreKey};
 use countersign_server_core::server_keys::{self, Custody, ServerKeys};
 use countersign_server_core::standing::{Subject, Watched};
 use countersign_server_core::stop::Stop;
-use countersign_server_core::store::{StoreError, Turn};
+use countersign_server_core::store::StoreError;
 use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
@@ -128,7 +128,7 @@ pub fn init(
         write_private(path, b"")?;
     }
     let store = database.create()?;
-    let mut tx = store.begin(Turn::Alone)?;
+    let mut tx = store.begin()?;
     Custody { store: &*store, ledger: &ledger, store_key: &store_key, random }.put(&*tx, 1, &own, now)?;
     let first = [
         Subject::account(&wishes.administrator),

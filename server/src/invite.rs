@@ -12,7 +12,7 @@ use countersign_server_core::ledger::{LedgerWriteError, StorageFailure};
 use countersign_server_core::outbox::{EndedBy, Post, Reach};
 use countersign_server_core::standing::{Subject, Watched};
 use countersign_server_core::stop::Stop;
-use countersign_server_core::store::{Store, StoreError, Transaction, Turn};
+use countersign_server_core::store::{Store, StoreError, Transaction};
 
 use crate::open::Keys;
 
@@ -84,7 +84,7 @@ pub fn invite(
     random: &dyn Random,
 ) -> Result<AccountCreated, InviteError> {
     let now = clock.now();
-    let mut tx = store.begin(Turn::Alone)?;
+    let mut tx = store.begin()?;
     let first = first_administrator(&*tx)?;
     if *wanted != first {
         return Err(InviteError::NotTheFirst { wanted: wanted.clone(), first });
@@ -123,7 +123,7 @@ pub fn replace_key(
     random: &dyn Random,
 ) -> Result<Replaced, InviteError> {
     let now = clock.now();
-    let mut tx = store.begin(Turn::Alone)?;
+    let mut tx = store.begin()?;
     let mut watched = Watched::of(&*tx, [Subject::account(name)])?;
     let account = tx.account(name)?;
     let account = account

@@ -9,7 +9,7 @@ use countersign_server_core::ledger::{Ledger, LedgerWriteError, StorageFailure};
 use countersign_server_core::policy::{self, By, Change};
 use countersign_server_core::standing::{Subject, Watched};
 use countersign_server_core::stop::Stop;
-use countersign_server_core::store::{Store, StoreError, Turn};
+use countersign_server_core::store::{Store, StoreError};
 
 /// Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +45,7 @@ pub fn import(
     random: &dyn Random,
 ) -> Result<Vec<(PolicyVersion, bool)>, ImportError> {
     let now = clock.now();
-    let mut tx = store.begin(Turn::Alone)?;
+    let mut tx = store.begin()?;
     let subjects = changes.iter().map(|change| Subject::policy(change.name.as_str()));
     let mut watched = Watched::of(&*tx, subjects)?;
     let changed = policy::change(&*tx, changes, By::Console { alone }, now)?.map_err(ImportError::Refused)?;

@@ -9,7 +9,7 @@ use countersign_protocol::random::SystemRandom;
 use countersign_server_core::audit::{Auditor, Finding};
 use countersign_server_core::ledger::LedgerWriteError;
 use countersign_server_core::stop::Failure;
-use countersign_server_core::store::{Store, StoreError, Turn};
+use countersign_server_core::store::{Store, StoreError};
 
 use crate::open::Keys;
 
@@ -93,7 +93,7 @@ pub fn whole(store: &dyn Store, keys: &Keys) -> Result<Proof, Unproven> {
 
 /// The whole ledger as an export.
 fn write(store: &dyn Store, keys: &Keys, out: impl Write) -> Result<(), Unproven> {
-    let tx = store.begin(Turn::Alone)?;
+    let tx = store.begin()?;
     let page = |from| -> Result<LedgerPage, Unproven> {
         let page = keys.ledger.page(&*tx, from, ROOM)?;
         let mut certificates = Vec::new();

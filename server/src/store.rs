@@ -1,6 +1,7 @@
 //! Databases behind the core's `Store` trait.
 
 mod faults;
+mod group;
 pub mod moving;
 pub mod postgres;
 mod sql;

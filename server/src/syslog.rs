@@ -20,7 +20,7 @@ use countersign_protocol::ids::Digest;
 use countersign_protocol::random::{self, SystemRandom};
 use countersign_server_core::ledger::LedgerWriteError;
 use countersign_server_core::stop::Failure;
-use countersign_server_core::store::{Store, StoreError, Turn};
+use countersign_server_core::store::{Store, StoreError};
 
 use self::socket::Socket;
 
@@ -169,7 +169,7 @@ impl Task {
             self.telling.backlog.store(0, Ordering::Relaxed);
             return Ok(Look::Nothing);
         }
-        let tx = self.store.begin(Turn::Shared)?;
+        let tx = self.store.begin()?;
         let held = tx.hold_outlet(&self.holder, now, now.plus(LEASE))?;
         tx.commit()?;
         self.telling.aside.store(held.is_none(), Ordering::Relaxed);
@@ -193,7 +193,7 @@ impl Task {
             at += 1;
         }
         if at > next {
-            let tx = self.store.begin(Turn::Shared)?;
+            let tx = self.store.begin()?;
             let ours = tx.told_outlet(&self.holder, at)?;
             tx.commit()?;
             if ours {
@@ -205,7 +205,7 @@ impl Task {
     }
 
     fn leave(&self) -> Result<(), StoreError> {
-        let tx = self.store.begin(Turn::Shared)?;
+        let tx = self.store.begin()?;
         tx.leave_outlet(&self.holder)?;
         tx.commit()
     }

@@ -8,7 +8,7 @@ use countersign_protocol::random::{NoRandomness, Random};
 use countersign_server_core::jobs;
 use countersign_server_core::ledger::{LedgerWriteError, StorageFailure};
 use countersign_server_core::stop::Stop;
-use countersign_server_core::store::{Store, StoreError, Turn};
+use countersign_server_core::store::{Store, StoreError};
 
 use crate::open::Keys;
 
@@ -54,7 +54,7 @@ pub fn token(
         return Err(TokenError::Name(name.to_owned()));
     }
     let now = clock.now();
-    let mut tx = store.begin(Turn::Alone)?;
+    let mut tx = store.begin()?;
     let created = jobs::new_token(&*tx, random, &keys.pepper, name, now)?
         .ok_or_else(|| TokenError::Taken(name.to_owned()))?;
     let mut entry = Entry::new(

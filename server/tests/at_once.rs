@@ -8,7 +8,6 @@ use countersign_protocol::ledger::{EntryKind, Frontier};
 use countersign_protocol::limits;
 use countersign_protocol::message::{CheckIn, Decision, InstanceState, JobReply, JobRequest};
 use countersign_server_core::roster::{OfflineRules, Rules};
-use countersign_server_core::store::Turn;
 
 use crate::client::host::{Host, Registered};
 use crate::client::person::Person;
@@ -46,14 +45,14 @@ fn a_hundred_at_once_have_five_tries_at_one_code_and_one_of_them_uses_it() {
     let (admin, now) = ("admin".parse().unwrap(), server.clock_now());
     // By the statement alone: in its own turn nobody else would be there.
     let tries = together(100, |n| {
-        let tx = stores[n % 2].begin(Turn::Shared).unwrap();
+        let tx = stores[n % 2].begin().unwrap();
         let shown = tx.try_code(&admin, now).unwrap();
         tx.commit().unwrap();
         shown.is_some()
     });
     assert_eq!(tries.iter().filter(|shown| **shown).count(), usize::try_from(limits::CODE_TRIES).unwrap());
     let uses = together(100, |n| {
-        let tx = stores[n % 2].begin(Turn::Shared).unwrap();
+        let tx = stores[n % 2].begin().unwrap();
         let used = tx.use_code(&admin, now).unwrap();
         tx.commit().unwrap();
         used

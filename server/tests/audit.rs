@@ -15,7 +15,7 @@ use countersign_server::open;
 use countersign_server_core::audit::{Auditor, Report};
 use countersign_server_core::roster::{OfflineRules, Rules};
 use countersign_server_core::standing::Stated;
-use countersign_server_core::store::{Store, Turn};
+use countersign_server_core::store::Store;
 
 use crate::client::person::Person;
 use crate::client::{keys, refusal};
@@ -411,17 +411,4 @@ fn a_whole_audit_writes_what_is_new_alarms_once_and_is_made_by_one_of_all_server
     assert_eq!(audit(&server).findings.len(), 1);
     assert_eq!(server.intruder().number("SELECT count(*) FROM audit_said WHERE row_name = 'account/eve'"), 0);
     assert!(!auditor.whole_is_due(DAY, server.clock_now()).unwrap());
-}
-
-#[test]
-fn an_audit_keeps_no_other_server_on_the_database_from_working() {
-    if !is_postgres() {
-        return;
-    }
-    let server = Server::new();
-    let _hosts = server.with_ana();
-    let store = server.store();
-    let working = store.begin(Turn::Shared).unwrap();
-    assert!(server.audit().findings.is_empty());
-    drop(working);
 }

@@ -18,7 +18,6 @@ use countersign_protocol::random::SystemRandom;
 use countersign_protocol::roster::SignedRoster;
 use countersign_protocol::statement::Statement;
 use countersign_server_core::roster::{OfflineRules, Rules};
-use countersign_server_core::store::Turn;
 use secrecy::ExposeSecret as _;
 
 use crate::client::host::{Host, Registered};
@@ -108,7 +107,7 @@ fn an_emergency_code_opens_one_login_and_is_an_alarm_that_its_person_hears_of() 
     assert_eq!(told(host.log_in(&ana, "ana")).unwrap().emergency_uses, uses);
     let (store, now) = (server.store(), server.clock_now());
     for (later, hears) in [(limits::EMERGENCY_TOLD_FOR - 1, 1), (limits::EMERGENCY_TOLD_FOR + 1, 0)] {
-        let tx = store.begin(Turn::Alone).unwrap();
+        let tx = store.begin().unwrap();
         assert_eq!(tx.tell_emergency_uses(&ana.account, now.plus(later)).unwrap().len(), hears);
     }
     drop(store);
@@ -432,7 +431,7 @@ fn a_suspended_host_tells_of_an_emergency_and_lets_nobody_in_by_one() {
     let code = away.code.clone();
     let statement = asked(&away.host, &away.ana, "login");
     let store = away.server.store();
-    let tx = store.begin(Turn::Alone).unwrap();
+    let tx = store.begin().unwrap();
     let (at, name) = (away.server.clock_now(), away.host.fingerprint());
     assert!(tx.move_instance(&name, InstanceState::Active, InstanceState::Suspended, at).unwrap());
     tx.commit().unwrap();

@@ -125,9 +125,8 @@ fn instance_key_replayed_after_revocation_does_not_enrol() {
     assert_eq!(answer.status, 400);
     assert!(server.newest(EntryKind::Alarm).reason.contains("belongs or belonged"));
     let state = {
-        use countersign_server_core::store::Turn;
         let store = server.store();
-        let tx = store.begin(Turn::Alone).unwrap();
+        let tx = store.begin().unwrap();
         tx.instance(&fingerprint).unwrap().unwrap().state
     };
     assert_eq!(state, InstanceState::Revoked);

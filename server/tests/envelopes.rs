@@ -239,14 +239,13 @@ fn a_clock_that_leaps_and_comes_back_lets_no_message_in_twice() {
 
 #[test]
 fn a_clock_set_back_past_what_was_forgotten_stops_the_server() {
-    use countersign_server_core::store::Turn;
     let server = Server::new();
     let (host, _admin, ana) = server.with_ana();
     let sealed = a_login(&host, &ana);
     assert_eq!(host.send(&sealed).status, 200);
     server.clock.turn(2 * 3600);
     let store = server.store();
-    let tx = store.begin(Turn::Alone).unwrap();
+    let tx = store.begin().unwrap();
     tx.forget(server.clock_now().plus(-limits::REPLAY_MEMORY)).unwrap();
     tx.commit().unwrap();
     assert_eq!(host.log_in(&ana, "ana").decision, Decision::Allowed, "its own time is good");

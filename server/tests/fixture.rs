@@ -20,7 +20,7 @@ use countersign_server_core::core::Core;
 use countersign_server_core::outbox::Reach;
 use countersign_server_core::policy::{Change, DEFAULT_NAME, Over};
 use countersign_server_core::roster::{OfflineRules, Rules};
-use countersign_server_core::store::{Store, Turn};
+use countersign_server_core::store::Store;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
@@ -238,7 +238,7 @@ impl Server {
     /// As an administrator at another host would revoke this one.
     pub(crate) fn revoke(&self, instance: &Fingerprint) {
         let store = self.store();
-        let tx = store.begin(Turn::Alone).unwrap();
+        let tx = store.begin().unwrap();
         let from = tx.instance(instance).unwrap().unwrap().state;
         assert!(tx.move_instance(instance, from, InstanceState::Revoked, self.clock.now()).unwrap());
         tx.commit().unwrap();

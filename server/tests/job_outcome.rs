@@ -9,7 +9,6 @@ use countersign_protocol::limits;
 use countersign_protocol::message::{
     Decision, InstanceState, JobOutcome, JobOutcomeReply, JobReply, JobRequest,
 };
-use countersign_server_core::store::Turn;
 
 use crate::client::host::Host;
 use crate::client::person::Person;
@@ -130,7 +129,7 @@ fn what_was_forgotten_is_found_in_the_ledger_or_said_to_be_forgotten() {
     }
     server.clock.turn(limits::REPLAY_MEMORY + 200);
     let store = server.store();
-    let tx = store.begin(Turn::Alone).unwrap();
+    let tx = store.begin().unwrap();
     tx.forget(server.clock_now().plus(-limits::REPLAY_MEMORY)).unwrap();
     tx.commit().unwrap();
     assert_eq!(host.key_update(Some(3600)).status, 200);
@@ -159,7 +158,7 @@ fn a_request_dated_ahead_stays_refused_for_as_long_as_it_could_come() {
 
     server.clock.turn(7200);
     let store = server.store();
-    let tx = store.begin(Turn::Alone).unwrap();
+    let tx = store.begin().unwrap();
     tx.forget(server.clock_now().plus(-limits::REPLAY_MEMORY)).unwrap();
     tx.commit().unwrap();
     assert_eq!(host.key_update(Some(3600)).status, 200);
@@ -225,7 +224,7 @@ fn a_host_whose_key_was_rotated_is_told_what_became_of_its_earlier_requests() {
     // The ledger is searched for it under all its names too.
     server.clock.turn(limits::REPLAY_MEMORY + 200);
     let store = server.store();
-    let tx = store.begin(Turn::Alone).unwrap();
+    let tx = store.begin().unwrap();
     tx.forget(server.clock_now().plus(-limits::REPLAY_MEMORY)).unwrap();
     tx.commit().unwrap();
     let mut third = third;
@@ -262,7 +261,7 @@ fn a_suspended_host_may_settle_what_it_sent_and_a_waiting_one_has_sent_nothing()
     let fingerprint = certificate::fingerprint(&host.cert).unwrap();
     let move_to = |from, to| {
         let store = server.store();
-        let tx = store.begin(Turn::Alone).unwrap();
+        let tx = store.begin().unwrap();
         assert!(tx.move_instance(&fingerprint, from, to, server.clock_now()).unwrap());
         tx.commit().unwrap();
     };
@@ -289,7 +288,7 @@ fn what_is_old_is_deleted_in_pieces_that_nobody_waits_for() {
     let new = intruder.number("SELECT count(*) FROM replies WHERE stored_at > 5");
     let store = server.store();
     for (left, more) in [(700, true), (200, true), (0, false)] {
-        let tx = store.begin(Turn::Shared).unwrap();
+        let tx = store.begin().unwrap();
         assert_eq!(tx.forget_some(Timestamp::from_seconds(1000)).unwrap(), more);
         tx.commit().unwrap();
         assert_eq!(old(), left);

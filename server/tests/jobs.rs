@@ -199,9 +199,8 @@ fn a_denied_request_gets_a_receipt_too_and_changes_nothing() {
         host.job(&ana, "create", "account/eve", Some(br#"{"logins":["root"],"roles":["administrator"]}"#));
     assert_eq!(reply.decision, Decision::Denied);
     assert!(reply.result.is_none());
-    use countersign_server_core::store::Turn;
     let store = server.store();
-    assert!(store.begin(Turn::Alone).unwrap().account(&"eve".parse().unwrap()).unwrap().is_none());
+    assert!(store.begin().unwrap().account(&"eve".parse().unwrap()).unwrap().is_none());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use countersign_server::open;
 use countersign_server::proof;
 use countersign_server::store::moving::{Moved, to_postgres};
 use countersign_server::store::{CrashPoint, Database};
-use countersign_server_core::store::{Store, Turn};
+use countersign_server_core::store::Store;
 
 use crate::database::{Fresh, is_postgres};
 use crate::fixture::URL;
@@ -92,7 +92,7 @@ fn a_database_moves_into_no_other_servers_database() {
     assert!(said.contains("ame an empty database"), "{said}");
     // The file is what it was.
     let store = file(&folder).unwrap();
-    let tx = store.begin(Turn::Alone).unwrap();
+    let tx = store.begin().unwrap();
     drop(tx);
 }
 

@@ -7,7 +7,6 @@ use countersign_protocol::ledger::EntryKind;
 use countersign_protocol::limits;
 use countersign_protocol::message::result::{AccountCreated, ContactCode, ContactList, NewContact};
 use countersign_server_core::outbox::{Failed, Reach};
-use countersign_server_core::store::Turn;
 
 use crate::client::host::Host;
 use crate::client::person::Person;
@@ -141,7 +140,7 @@ fn letters_by_a_way_that_the_server_has_no_more_are_forgotten_after_their_end() 
     let letters = || server.intruder().number("SELECT count(*) FROM letters");
     let forgets = |late: i64| {
         let (store, at) = (server.store(), server.clock_now().plus(limits::SELF_REGISTRATION_LIFE + late));
-        let tx = store.begin(Turn::Alone).unwrap();
+        let tx = store.begin().unwrap();
         tx.forget(at).unwrap();
         tx.commit().unwrap();
         letters()

@@ -18,7 +18,6 @@ use countersign_protocol::message::{
 };
 use countersign_server_core::outbox::Reach;
 use countersign_server_core::roster::{OfflineRules, Rules};
-use countersign_server_core::store::Turn;
 use secrecy::ExposeSecret as _;
 use sequoia_openpgp::types::ReasonForRevocation;
 
@@ -338,7 +337,7 @@ fn a_recovery_that_did_not_begin_uses_up_no_paper() {
     let (store, rows) = (scene.server.store(), scene.server.intruder());
     let count = |table: &str| rows.number(&format!("SELECT count(*) FROM {table}"));
     assert_eq!((count("recovery_requests"), count("recovery_tries")), (5, 1));
-    let tx = store.begin(Turn::Alone).unwrap();
+    let tx = store.begin().unwrap();
     tx.forget(scene.server.clock_now().plus(24 * 3600)).unwrap();
     tx.commit().unwrap();
     assert_eq!((count("recovery_requests"), count("recovery_tries")), (0, 0));

@@ -23,7 +23,7 @@ use crate::ledger::{Ledger, StorageFailure};
 use crate::secrets::Pepper;
 use crate::standing::{Stated, Subject};
 use crate::stop::Failure;
-use crate::store::{Store, StoreError, Transaction, Turn, View};
+use crate::store::{Store, StoreError, Transaction, View};
 
 /// Most findings that get an entry each in one audit; the rest are counted.
 const ENTRIES: usize = 20;
@@ -168,8 +168,7 @@ impl Auditor<'_> {
         if state.next == was.next && state.kept == was.kept && !state.anew {
             return Ok(Vec::new());
         }
-        // Beside everybody's work: what is kept is nobody else's, and there may be much of it.
-        let mut tx = self.store.begin(Turn::Shared)?;
+        let mut tx = self.store.begin()?;
         if !state.keep(&*tx, self.pepper)? {
             return Ok(Vec::new());
         }
@@ -216,7 +215,7 @@ impl Auditor<'_> {
         }
         let findings = every_finding(&*view, &state)?;
         drop(view);
-        let mut tx = self.store.begin(Turn::Alone)?;
+        let mut tx = self.store.begin()?;
         let mut rows = Vec::new();
         for finding in findings {
             let Ok(subject) = finding.row.parse::<Subject>() else { continue };

@@ -51,7 +51,7 @@ use crate::secrets::{Pepper, StoreKey};
 use crate::sender::Sender;
 use crate::standing::subjects;
 use crate::stop::{Failure, Stop};
-use crate::store::{Store, Turn, View};
+use crate::store::{Store, View};
 use crate::watch::{Watches, Watching};
 
 /// Everything the core is made of.
@@ -193,7 +193,7 @@ impl Core {
     /// What stands in the way.
     pub fn readiness(&self, writing: bool) -> Result<u64, Failure> {
         if writing {
-            let tx = self.parts.store.begin(Turn::Shared)?;
+            let tx = self.parts.store.begin()?;
             forgetting::remembers(&*tx, self.now())?;
         }
         Ok(self.ledger().head(&*self.view()?)?.size())
@@ -253,7 +253,8 @@ impl Core {
         };
         let prepared = Prepared::of(self, &*view, &opened, now)?;
         drop(view);
-        let mut tx = self.parts.store.begin(prepared.turn(opened.message().kind))?;
+        let mut tx = self.parts.store.begin()?;
+        tx.expect(&prepared.expected(&opened))?;
         forgetting::remembers(&*tx, now)?;
         let stored = tx.reply(&opened.message().id)?;
         let seen = match &stored {
@@ -268,10 +269,6 @@ impl Core {
             return Ok(settled(self.again(&*tx, stored, now)?, true, false));
         }
         let verified = opened.admit(seen).map_err(Reason::from)?;
-        // Two messages of one host may come through two processes at once; each counts from where the other left off.
-        if matches!(verified.kind(), MessageKind::InstanceCheckIn | MessageKind::KeyUpdate) {
-            verified.signers().iter().try_for_each(|by| tx.hold_instance(&by.certificate))?;
-        }
         let sender = Sender::of(&*tx, verified.signers())?;
         let goes_on = sender.goes_on_with_a_retired_key(verified.kind(), verified.message().time);
         goes_on.map_or(Ok(()), Err)?;
@@ -314,7 +311,7 @@ impl Core {
     pub fn forget(&self) -> Result<(), Failure> {
         let Some(before) = self.steady.forgettable(self.now(), self.began.elapsed()) else { return Ok(()) };
         loop {
-            let tx = self.parts.store.begin(Turn::Shared)?;
+            let tx = self.parts.store.begin()?;
             let is_more = tx.forget_some(before)?;
             tx.commit()?;
             if !is_more {

@@ -176,13 +176,6 @@ const NAMES: usize = 17;
 
 /// Instances in a store.
 pub trait InstanceStore: InstanceRead {
-    /// Nobody else changes this instance, if there is one, until the transaction ends. Called before it is looked at where
-    /// what was seen decides what is written.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    fn hold_instance(&self, fingerprint: &Fingerprint) -> Result<(), StoreError>;
-
     /// Instances that wait and show these key words.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ use crate::refusal::Reason;
 use crate::sender::Sender;
 use crate::signatory::Signatory;
 use crate::stop::{Failure, Stop};
-use crate::store::{Turn, View};
+use crate::store::{Expected, View};
 
 /// What could be checked beforehand.
 pub(crate) enum Prepared {
@@ -56,24 +56,19 @@ pub(crate) struct SignedByPerson {
 }
 
 impl Prepared {
-    /// What turn the message needs: whatever makes or changes an account, an instance, a code or a policy, or counts on
-    /// being the only one to append, has it alone.
-    pub(crate) fn turn(&self, kind: MessageKind) -> Turn {
-        match (kind, self) {
-            (MessageKind::JobRequest, Self::Job(Ok(signed)))
-                if !jobs::is_harmless(signed.statement.statement()) =>
-            {
-                Turn::Alone
-            }
-            (
-                MessageKind::JobRequest
-                | MessageKind::InstanceCheckIn
-                | MessageKind::KeyUpdate
-                | MessageKind::HostEvent,
-                _,
-            ) => Turn::Shared,
-            _ => Turn::Alone,
+    /// The rows that whoever acts on the message will ask for.
+    pub(crate) fn expected<'a>(&'a self, opened: &'a Opened) -> Vec<Expected<'a>> {
+        let mut rows = vec![Expected::Reply(&opened.message().id)];
+        if let [by] = opened.signers()
+            && opened.message().kind != MessageKind::Hello
+        {
+            rows.push(Expected::Instance(&by.certificate));
         }
+        if let Self::Job(Ok(signed)) = self {
+            let statement = signed.statement.statement();
+            rows.extend([Expected::Account(&statement.account), Expected::Nonce(&statement.nonce)]);
+        }
+        rows
     }
 
     /// For a sender that may send it: the application's key is public, and an instance that is not active has

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use countersign_protocol::ids::{AccountName, Fingerprint, MessageId, Nonce};
+
 use crate::accounts::{AccountRead, AccountStore};
 use crate::applications::{ApplicationRead, ApplicationStore};
 use crate::audit::{AuditRead, AuditStore};
@@ -33,11 +35,12 @@ use crate::tokens::TokenStore;
 
 /// A database.
 pub trait Store: Send + Sync {
-    /// Begins a transaction that may write. It waits for its turn.
+    /// Begins a transaction that may write. It waits for its turn: nobody else writes to the database from its beginning to its
+    /// end, in whatever process.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn begin(&self, turn: Turn) -> Result<Box<dyn Transaction + '_>, StoreError>;
+    fn begin(&self) -> Result<Box<dyn Transaction + '_>, StoreError>;
 
     /// What is committed now, beside any writer.
     ///
@@ -53,8 +56,8 @@ pub trait Store: Send + Sync {
 }
 
 impl<S: Store + ?Sized> Store for Arc<S> {
-    fn begin(&self, turn: Turn) -> Result<Box<dyn Transaction + '_>, StoreError> {
-        (**self).begin(turn)
+    fn begin(&self) -> Result<Box<dyn Transaction + '_>, StoreError> {
+        (**self).begin()
     }
 
     fn view(&self) -> Result<Box<dyn View + '_>, StoreError> {
@@ -66,14 +69,17 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     }
 }
 
-/// Beside whom a transaction may run, of all that write to the database, in whatever process.
+/// Rows that whoever handles a message is going to ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// Beside others that share too. It decides by rows that those may not change (accounts, instances, policies), and by
-    /// conditional statements on one row each. A database with one writer runs it alone all the same.
-    Shared,
-    /// Nobody else writes from its beginning to its end.
-    Alone,
+pub enum Expected<'a> {
+    /// What was answered to this message.
+    Reply(&'a MessageId),
+    /// This instance.
+    Instance(&'a Fingerprint),
+    /// This account.
+    Account(&'a AccountName),
+    /// Whether this nonce was burned.
+    Nonce(&'a Nonce),
 }
 
 /// Committed state, from which nothing is decided: it tells whose signatures to check before the transaction.
@@ -91,6 +97,11 @@ pub trait View:
     + StandingRead
     + ServerKeyRead
 {
+    /// Asks for rows all at once, where the database is another process: each is then there when it is asked for.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn expect(&self, rows: &[Expected<'_>]) -> Result<(), StoreError>;
 }
 
 /// One message's share of the database. Dropped without [`Transaction::commit`], it leaves nothing behind.
@@ -121,6 +132,12 @@ pub trait Transaction:
     + ServerKeyStore
     + TokenStore
 {
+    /// See [`View::expect`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn expect(&self, rows: &[Expected<'_>]) -> Result<(), StoreError>;
+
     /// Remembers this point, for [`Transaction::back_to_mark`].
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::random::SystemRandom;
-use countersign_server_core::store::{Store, Turn};
+use countersign_server_core::store::Store;
 
 use super::{BackupError, Label, copy_private, label, label_of, name_in, secrets, sync};
 use crate::data::{DataError, DataFolder, read_private, write_private};
@@ -147,7 +147,7 @@ fn settle(
     if !proof.findings.is_empty() && !wishes.with_findings {
         return Err(BackupError::Edited(proof::told(&proof.findings)));
     }
-    let tx = store.begin(Turn::Alone)?;
+    let tx = store.begin()?;
     tx.forget(now)?;
     tx.commit()?;
     if !keys.primary.has_secret() {

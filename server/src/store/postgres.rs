@@ -1,13 +1,17 @@
 //! PostgreSQL: for more than one server on one database.
 //!
-//! A message's transaction runs at READ COMMITTED under a lock of its turn ([`Turn`]), which all servers on the database
-//! share; what decides is one conditional statement on one row all the same. Whoever loses the connection in the middle
-//! did nothing. Where it is lost during the commit, nobody knows: that too is an error, and the same bytes sent again
-//! find either their reply or nothing.
+//! Whoever writes has a lock that all servers on the database share, and what decides is one conditional statement on one row
+//! all the same; several messages share one transaction. Whoever loses the connection in the middle did nothing. Where it is
+//! lost during the commit, nobody knows: that too is an error, and the same bytes sent again find either their reply or
+//! nothing.
 
 mod address;
+mod answers;
 mod connection;
+mod line;
 mod listening;
+mod pending;
+mod pool;
 mod session;
 mod transaction;
 mod values;
@@ -16,36 +20,29 @@ mod view;
 pub use self::address::{Address, BadAddress};
 pub use super::faults::CrashPoint;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_server_core::changes::Listener;
-use countersign_server_core::store::{Store, StoreError, Transaction, Turn, View};
+use countersign_server_core::store::{Store, StoreError, Transaction, View};
 
 use self::connection::Connection;
+use self::line::PostgresLine;
 use self::listening::Listening;
+use self::pool::Pool;
 use self::transaction::PostgresTransaction;
 use self::view::PostgresView;
+use super::group::Writer;
 use super::sql::Sql;
-
-/// Connections that are kept for the next message. There are never more at once than threads that work on messages.
-const KEPT: usize = 64;
-
-/// How long a database that said nothing is waited for by those who come next: their messages are turned away soon, and do not
-/// keep everybody's places.
-const SHORT: Duration = Duration::from_secs(3);
 
 /// A database on a PostgreSQL server.
 pub struct PostgresStore {
-    address: Address,
-    idle: Mutex<Vec<Connection>>,
+    /// For those who only read.
+    pool: Arc<Pool>,
+    writer: Writer<PostgresLine>,
     /// Who hears of what other servers changed.
     listening: Mutex<Option<Listening>>,
     /// What our own notices are told by.
-    own: String,
-    /// An answer was waited for in vain, and nobody has heard of the database since.
-    silent: AtomicBool,
+    own_name: String,
     crash: CrashPoint,
 }
 
@@ -79,60 +76,32 @@ impl PostgresStore {
 
     fn new(address: Address, crash: CrashPoint) -> Result<Self, StoreError> {
         let connection = Connection::open(&address)?;
-        let own = session::fresh_name(&connection)?;
-        let idle = Mutex::new(vec![connection]);
-        Ok(Self { address, idle, listening: Mutex::default(), own, silent: AtomicBool::new(false), crash })
+        let own_name = session::fresh_name(&connection)?;
+        let pool = Arc::new(Pool::new(address));
+        pool.put_back(connection);
+        let writer = Writer::new(PostgresLine::new(Arc::clone(&pool), own_name.clone()));
+        Ok(Self { pool, writer, listening: Mutex::default(), own_name, crash })
     }
 
-    /// A transaction that nobody else writes beside, for as much as there is.
+    /// A transaction for as much as there is.
     pub(super) fn writing(&self) -> Result<Sql<PostgresTransaction<'_>>, StoreError> {
-        let connection = self.connection()?;
-        connection.take_time()?;
-        Ok(Sql::over(PostgresTransaction::begin(self, connection, Turn::Alone)?))
-    }
-
-    /// A connection that was alive a moment ago.
-    fn connection(&self) -> Result<Connection, StoreError> {
-        if self.silent.load(Ordering::Relaxed) {
-            let connection = Connection::open_within(&self.address, SHORT)?;
-            self.silent.store(false, Ordering::Relaxed);
-            return Ok(connection);
-        }
-        loop {
-            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            match idle {
-                Some(connection) if connection.is_alive() => return Ok(connection),
-                // The database was restarted, or an administrator ended it.
-                Some(_dead) => {}
-                None => return Connection::open(&self.address),
-            }
-        }
-    }
-
-    fn put_back(&self, connection: Connection) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if connection.fell_silent() {
-            self.silent.store(true, Ordering::Relaxed);
-            // Behind a proxy the others look alive, and each of them would be waited for as long.
-            idle.clear();
-        }
-        if idle.len() < KEPT && connection.is_usable() {
-            idle.push(connection);
-        }
+        let turn = self.writer.begin(&self.crash)?;
+        turn.line().take_time()?;
+        Ok(Sql::over(PostgresTransaction::of(turn, &self.crash)))
     }
 }
 
 impl Store for PostgresStore {
-    fn begin(&self, turn: Turn) -> Result<Box<dyn Transaction + '_>, StoreError> {
-        Ok(Box::new(Sql::over(PostgresTransaction::begin(self, self.connection()?, turn)?)))
+    fn begin(&self) -> Result<Box<dyn Transaction + '_>, StoreError> {
+        Ok(Box::new(Sql::over(PostgresTransaction::of(self.writer.begin(&self.crash)?, &self.crash))))
     }
 
     fn view(&self) -> Result<Box<dyn View + '_>, StoreError> {
-        Ok(Box::new(Sql::over(PostgresView::begin(self, self.connection()?))))
+        Ok(Box::new(Sql::over(PostgresView::begin(&self.pool)?)))
     }
 
     fn listen(&self, listener: Listener) {
-        let listening = Listening::begin(self.address.clone(), self.own.clone(), listener);
+        let listening = Listening::begin(self.pool.address.clone(), self.own_name.clone(), listener);
         *self.listening.lock().unwrap_or_else(PoisonError::into_inner) = Some(listening);
     }
 }

@@ -7,6 +7,7 @@
 //! A new table is one file here and one migration for each database.
 
 mod accounts;
+mod ahead;
 mod alone;
 mod applications;
 mod audit;
@@ -32,14 +33,18 @@ mod row;
 mod rows;
 mod server_keys;
 mod standings;
+mod table;
 mod tokens;
 mod value;
 
 use std::cell::Cell;
 
-use countersign_server_core::store::{StoreError, Transaction, View};
+use countersign_server_core::ledger::Tip;
+use countersign_server_core::store::{Expected, StoreError, Transaction, View};
 
+pub(super) use self::ahead::Question;
 pub(super) use self::row::Row;
+pub(super) use self::table::{Kind, Table};
 use self::value::Params;
 pub(super) use self::value::Value;
 
@@ -55,6 +60,30 @@ pub(super) trait Reading {
         params: &[Value<'_>],
         row: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError>;
+
+    /// Whether it gains anything by [`Self::look_ahead`].
+    fn looks_ahead(&self) -> bool {
+        false
+    }
+
+    /// Asks all of these at once. Whoever asks one of them after that finds the answer there, as long as it holds.
+    ///
+    /// # Errors
+    /// The database's.
+    fn look_ahead(&self, questions: Vec<Question>) -> Result<(), StoreError> {
+        drop(questions);
+        Ok(())
+    }
+
+    /// Where the log ends, if that is known without asking.
+    fn known_tip(&self) -> Option<Tip> {
+        None
+    }
+
+    /// It ends there.
+    fn learn_tip(&self, tip: &Tip) {
+        let _ = tip;
+    }
 }
 
 /// A connection that sees committed state only, and the same from beginning to end.
@@ -88,12 +117,30 @@ pub(super) trait Writing: Reading {
         row: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError>;
 
-    /// Holds the row that `sql` selects until the transaction ends, where others may write beside it; what is read after
-    /// that is what they left. `sql` says nothing of how: `SELECT 1 FROM … WHERE …`.
+    /// Adds a row. It may be on its way still when this returns; an error is then that of the next statement, or of the commit.
+    ///
+    /// # Errors
+    /// The database's, also if there is a row with that key.
+    fn add(&self, to: &'static Table, row: &[Value<'_>]) -> Result<(), StoreError> {
+        self.execute_unseen(&to.add_one(), row)
+    }
+
+    /// Adds a row unless there is one with its key, which is its first value; whether it did. `find` finds that one by it.
     ///
     /// # Errors
     /// The database's.
-    fn hold(&self, sql: &str, params: &[Value<'_>]) -> Result<(), StoreError>;
+    fn add_new(&self, to: &'static Table, find: &str, row: &[Value<'_>]) -> Result<bool, StoreError> {
+        let _ = find;
+        Ok(self.execute(&to.add_new(), row)? == 1)
+    }
+
+    /// Runs one statement that writes, of which only the last one of its kind counts, whoever runs it before the commit.
+    ///
+    /// # Errors
+    /// The database's.
+    fn execute_last(&self, sql: &'static str, params: &[Value<'_>]) -> Result<(), StoreError> {
+        self.execute_unseen(sql, params)
+    }
 
     /// From here on until the transaction ends, what is deleted is overwritten in the file, where the database can do that.
     ///
@@ -102,12 +149,6 @@ pub(super) trait Writing: Reading {
     fn wipe_what_is_deleted(&self) -> Result<(), StoreError> {
         Ok(())
     }
-
-    /// The same for something that has no row yet: whoever holds a name of this kind is the only one.
-    ///
-    /// # Errors
-    /// The database's.
-    fn hold_name(&self, kind: &str, name: &[u8]) -> Result<(), StoreError>;
 
     /// Says to other processes that listen, once this is committed, that something changed.
     ///
@@ -223,15 +264,33 @@ impl<D: Writing> Sql<D> {
         Ok(returned)
     }
 
-    /// See [`Writing::hold`].
-    fn hold(&self, sql: &str, params: impl Params) -> Result<(), StoreError> {
-        self.0.hold(sql, &params.values())
+    /// See [`Writing::add`].
+    fn add(&self, to: &'static Table, row: impl Params) -> Result<(), StoreError> {
+        self.0.add(to, &row.values())
+    }
+
+    /// See [`Writing::add_new`].
+    fn add_new(&self, to: &'static Table, find: &str, row: impl Params) -> Result<bool, StoreError> {
+        self.0.add_new(to, find, &row.values())
+    }
+
+    /// See [`Writing::execute_last`].
+    fn write_last(&self, sql: &'static str, params: impl Params) -> Result<(), StoreError> {
+        self.0.execute_last(sql, &params.values())
     }
 }
 
-impl<D: Snapshot> View for Sql<D> {}
+impl<D: Snapshot> View for Sql<D> {
+    fn expect(&self, rows: &[Expected<'_>]) -> Result<(), StoreError> {
+        self.look_ahead(rows)
+    }
+}
 
 impl<D: Writing> Transaction for Sql<D> {
+    fn expect(&self, rows: &[Expected<'_>]) -> Result<(), StoreError> {
+        self.look_ahead_to_write(rows)
+    }
+
     fn mark(&self) -> Result<(), StoreError> {
         self.1.marked.set(self.1.now.get());
         self.write("SAVEPOINT mark", ()).map(drop)

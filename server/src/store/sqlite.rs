@@ -5,7 +5,7 @@
 //! (`BEGIN IMMEDIATE`), so it can never find out half-way that somebody else was first.
 
 mod checkpoints;
-mod group;
+mod line;
 mod transaction;
 mod view;
 
@@ -15,15 +15,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use countersign_server_core::store::{Store, StoreError, Transaction, Turn, View};
+use countersign_server_core::store::{Store, StoreError, Transaction, View};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
 
 use self::checkpoints::Checkpoints;
-use self::group::Writer;
-use self::transaction::SqliteTransaction;
+pub(super) use self::line::SqliteLine;
+pub(super) use self::transaction::SqliteTransaction;
 use self::view::SqliteView;
+use super::group::Writer;
 use super::moving;
 use super::sql::{Row, Sql, Value};
 
@@ -39,7 +40,7 @@ pub struct SqliteStore {
     path: PathBuf,
     /// Ends before the others: who is last empties the log.
     checkpoints: Checkpoints,
-    writer: Writer,
+    writer: Writer<SqliteLine>,
     readers: Mutex<Vec<Connection>>,
     crash: CrashPoint,
 }
@@ -79,7 +80,7 @@ impl SqliteStore {
         Ok(Self {
             path: path.to_owned(),
             checkpoints: Checkpoints::of(path),
-            writer: Writer::new(writer),
+            writer: Writer::new(SqliteLine::new(path, writer)),
             readers: Mutex::default(),
             crash,
         })
@@ -108,7 +109,7 @@ impl SqliteStore {
     pub fn close(self) -> Result<(), StoreError> {
         let Self { checkpoints, writer, readers, .. } = self;
         drop((checkpoints, readers));
-        let writer = writer.into_connection();
+        let writer = writer.into_line().connection;
         writer.pragma_update(None, "journal_mode", "DELETE").map_err(unavailable)?;
         writer.close().map_err(|(_, error)| unavailable(error))
     }
@@ -154,9 +155,8 @@ fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
 }
 
 impl Store for SqliteStore {
-    /// Whatever the turn: there is one writer.
-    fn begin(&self, _turn: Turn) -> Result<Box<dyn Transaction + '_>, StoreError> {
-        let member = self.writer.begin(&self.crash, || writer(&self.path))?;
+    fn begin(&self) -> Result<Box<dyn Transaction + '_>, StoreError> {
+        let member = self.writer.begin(&self.crash)?;
         self.checkpoints.somebody_writes();
         Ok(Box::new(Sql::over(SqliteTransaction::of(member, &self.crash))))
     }
@@ -235,8 +235,8 @@ mod tests {
         std::fs::write(&path, b"").unwrap();
         let store = SqliteStore::create(&path).unwrap();
         let left = "BEGIN IMMEDIATE; INSERT INTO ledger_entries (place, entry) VALUES (0, x'00')";
-        store.writer.lock().connection.execute_batch(left).unwrap();
-        let tx = store.begin(Turn::Alone).unwrap();
+        store.writer.lock().line.connection.execute_batch(left).unwrap();
+        let tx = store.begin().unwrap();
         assert_eq!(tx.size().unwrap(), 0);
         tx.commit().unwrap();
         assert_eq!(store.view().unwrap().size().unwrap(), 0);
@@ -322,7 +322,7 @@ mod tests {
         let path = folder.path().join("db");
         std::fs::write(&path, b"").unwrap();
         let store = SqliteStore::create(&path).unwrap();
-        let tx = store.begin(Turn::Alone).unwrap();
+        let tx = store.begin().unwrap();
         let put = |epoch, name: &str, version, text: Option<&str>| {
             let digest = text.map(|text| Digest::of(text.as_bytes()));
             let since = Timestamp::from_seconds(7);

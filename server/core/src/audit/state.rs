@@ -1,6 +1,6 @@
 //! What is kept from one audit to the next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_protocol::ids::Digest;
 use serde::{Deserialize, Serialize};
@@ -85,12 +85,6 @@ pub trait AuditRead {
 
 /// Keeping it.
 pub trait AuditStore: AuditRead {
-    /// From here on until the transaction ends, nobody else keeps anything.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    fn hold_audit(&self) -> Result<(), StoreError>;
-
     /// Forgets everything, whatever it is.
     ///
     /// # Errors
@@ -159,7 +153,6 @@ impl State {
         store: &S,
         pepper: &Pepper,
     ) -> Result<bool, StoreError> {
-        store.hold_audit()?;
         if legible(store.audit_state())?.flatten().map(|row| row.mac) != self.was {
             if !self.anew {
                 return Ok(false);
@@ -182,7 +175,8 @@ impl State {
                 store.forget_audit_said(row)?;
             }
         }
-        for row in self.changed.drain(..) {
+        let changed: BTreeSet<String> = self.changed.drain(..).collect();
+        for row in changed {
             if let Some(said) = self.said.get(&row) {
                 store.put_audit_said(&row, said)?;
             }

@@ -15,7 +15,6 @@ use super::{Core, Settled};
 use crate::refusal::{Class, Reason, Source, Verdict, short};
 use crate::sender::Sender;
 use crate::stop::{Failure, Stop};
-use crate::store::Turn;
 
 /// What is known of a refused message.
 pub(crate) struct About {
@@ -73,7 +72,7 @@ impl Core {
         unrecorded_before: u64,
     ) -> Result<(), Failure> {
         let ledger = self.ledger();
-        let mut tx = self.store().begin(Turn::Shared)?;
+        let mut tx = self.store().begin()?;
         if unrecorded_before > 0 {
             let text = format!("{unrecorded_before} more messages were refused since the entry before");
             let entry = Entry::new(EntryKind::Refusal, now, correlation.clone(), Outcome::Denied, text);

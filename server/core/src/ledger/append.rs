@@ -82,8 +82,6 @@ impl Ledger {
             return Err(LedgerWriteError::Evidence);
         }
         let bytes = entry.to_bytes()?;
-        // First, and only then the memory: whoever waits for the one must not keep others from the other.
-        tx.hold_tip()?;
         let tip = tx.tip()?;
         let index = tip.size;
         let mut tail = self.tail();

@@ -87,13 +87,6 @@ impl Tip {
 
 /// Writing the log, inside one transaction with everything that the entries record.
 pub trait LedgerTx: LedgerRead {
-    /// Nobody else appends from here on until the transaction ends, and what is read after this is what others left.
-    /// Called before every entry, so as late as can be: it is what transactions beside each other wait for.
-    ///
-    /// # Errors
-    /// [`StorageFailure`].
-    fn hold_tip(&mut self) -> Result<(), StorageFailure>;
-
     /// Stores the entry at `index` – always the size so far – and its evidence beside it.
     ///
     /// # Errors

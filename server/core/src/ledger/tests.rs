@@ -49,10 +49,6 @@ impl LedgerRead for Memory {
 }
 
 impl LedgerTx for Memory {
-    fn hold_tip(&mut self) -> Result<(), StorageFailure> {
-        Ok(())
-    }
-
     fn put_entry(
         &mut self,
         index: u64,

@@ -10,7 +10,7 @@ use super::{Letter, Taken};
 use crate::core::Core;
 use crate::ledger::StorageFailure;
 use crate::stop::Failure;
-use crate::store::{Transaction, Turn};
+use crate::store::Transaction;
 
 /// A letter to be handed over now, by this process alone.
 pub struct Delivery {
@@ -47,7 +47,7 @@ impl Core {
             if !self.store().view()?.has_post(channel, now)? {
                 return Ok(None);
             }
-            let tx = self.store().begin(Turn::Alone)?;
+            let tx = self.store().begin()?;
             let Some(taken) = tx.take_letter(channel, now, now.plus(limits::OUTBOX_LEASE))? else {
                 return Ok(None);
             };
@@ -74,7 +74,7 @@ impl Core {
     /// # Errors
     /// [`Failure`]; then it is handed over once more.
     pub fn delivered(&self, delivery: &Delivery) -> Result<(), Failure> {
-        let tx = self.store().begin(Turn::Alone)?;
+        let tx = self.store().begin()?;
         tx.drop_letter(&delivery.taken.queued.id, delivery.taken.attempt)?;
         Ok(tx.commit()?)
     }
@@ -85,7 +85,7 @@ impl Core {
     /// [`Failure`]; then it is tried once more.
     pub fn not_delivered(&self, delivery: &Delivery, why: Failed) -> Result<bool, Failure> {
         let now = self.now();
-        let tx = self.store().begin(Turn::Alone)?;
+        let tx = self.store().begin()?;
         let Taken { queued, attempt } = &delivery.taken;
         if why == Failed::ForGood {
             self.give_up(tx, &delivery.taken, now, "its receiver does not take it")?;

@@ -10,7 +10,7 @@ use crate::keys::{self, Owner};
 use crate::ledger::{Ledger, StorageFailure};
 use crate::secrets::StoreKey;
 use crate::stop::{Failure, Stop};
-use crate::store::{Store, StoreError, Transaction, Turn};
+use crate::store::{Store, StoreError, Transaction};
 
 /// The one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Custody<'_> {
         now: Timestamp,
         change: impl FnOnce(Option<&ServerKeys>) -> Result<Option<(ServerKeys, &'static str)>, Failure>,
     ) -> Result<Option<u64>, Stop> {
-        let mut tx = self.store.begin(Turn::Alone)?;
+        let mut tx = self.store.begin()?;
         let before = tx.server_keys()?.map(|stored| self.opened(&stored)).transpose()?;
         let Some((keys, why)) = change(before.as_ref().map(|(_, keys)| keys))? else { return Ok(None) };
         let version = before.map_or(1, |(version, _)| version + 1);

@@ -10,14 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_server_core::store::StoreError;
+use futures_util::future::try_join_all;
 use tokio_postgres::types::Type;
-use tokio_postgres::{AsyncMessage, Client, Error, Statement};
+use tokio_postgres::{AsyncMessage, Client, Error, Row as Found, Statement};
 
 use self::events::Events;
-use super::super::sql::{Row, Value};
+use super::super::sql::{Question, Row, Value};
 use super::address::Address;
 use super::session;
-use super::values::{Kept, borrowed, is_for, kept, type_of};
+use super::values::{Column, Kept, borrowed, is_for, kept, type_of};
 
 /// Most statements that are on their way at once: what is sent and not waited for lies in memory until then.
 const UNANSWERED: usize = 500;
@@ -81,6 +82,11 @@ impl Connection {
         self.events.look().is_ok_and(|before| before.is_none()) && self.is_usable()
     }
 
+    /// Whether the connection has not ended yet.
+    pub(super) fn is_going_on(&self) -> bool {
+        self.events.are_going_on()
+    }
+
     /// Whether another transaction may begin on it. After an error a new connection is cheaper than finding out what is
     /// left of this one.
     pub(super) fn is_usable(&self) -> bool {
@@ -136,6 +142,39 @@ impl Connection {
         Ok(())
     }
 
+    /// The same of many rows at once, as [`Table::add_columns`](super::super::sql::Table::add_columns) wants them.
+    pub(super) fn send_columns(&self, sql: &str, columns: Vec<Column>) -> Result<(), StoreError> {
+        let types: Vec<Type> = columns.iter().map(Column::type_of).collect();
+        let statement = self.prepared(sql, types, |_| true)?;
+        let client = Arc::clone(&self.client);
+        self.events.send(Box::pin(async move {
+            let params: Vec<_> = columns.iter().map(Column::parameter).collect();
+            client.execute(&statement, &params).await.map(drop)
+        }));
+        Ok(())
+    }
+
+    /// Asks all of these, and waits once.
+    pub(super) fn query_all(&self, questions: &[Question]) -> Result<Vec<Vec<Found>>, StoreError> {
+        let mut asked = Vec::with_capacity(questions.len());
+        for question in questions {
+            asked.push((self.statement(&question.sql, &question.params())?, question));
+        }
+        let ask = async |(statement, question): &(Statement, &Question)| {
+            let params = question.params();
+            let params: Vec<_> = params.iter().map(Kept::from).collect();
+            let params: Vec<_> = params.iter().map(Kept::parameter).collect();
+            self.client.query(statement, &params).await
+        };
+        self.finish(try_join_all(asked.iter().map(ask)))
+    }
+
+    /// Goes on after an error with this, which takes back whatever it was about.
+    pub(super) fn recover(&self, sql: &str) -> Result<(), StoreError> {
+        self.failed.set(false);
+        self.batch(sql)
+    }
+
     /// Ends a transaction that changed nothing, or must not. Waits for nothing.
     pub(super) fn let_go(&self) {
         self.send_batch("ROLLBACK");
@@ -167,15 +206,23 @@ impl Connection {
 
     /// The statement as it was prepared for values of these types; the type of a NULL is whatever it was then.
     fn statement(&self, sql: &str, params: &[Value<'_>]) -> Result<Statement, StoreError> {
+        self.prepared(sql, params.iter().map(type_of).collect(), |statement| is_for(params, statement))
+    }
+
+    fn prepared(
+        &self,
+        sql: &str,
+        types: Vec<Type>,
+        fits: impl Fn(&Statement) -> bool,
+    ) -> Result<Statement, StoreError> {
         let known = self
             .statements
             .borrow()
             .get(sql)
-            .and_then(|known| known.iter().find(|statement| is_for(params, statement)).cloned());
+            .and_then(|known| known.iter().find(|statement| fits(statement)).cloned());
         if let Some(known) = known {
             return Ok(known);
         }
-        let types: Vec<Type> = params.iter().map(type_of).collect();
         let statement = self.finish(self.client.prepare_typed(sql, &types))?;
         self.statements.borrow_mut().entry(sql.to_owned()).or_default().push(statement.clone());
         Ok(statement)

@@ -1,41 +1,27 @@
 //! One message's transaction.
 
-use countersign_protocol::ids::Digest;
-use countersign_server_core::store::{StoreError, Turn};
+use countersign_server_core::ledger::Tip;
+use countersign_server_core::store::StoreError;
 
-use super::super::sql::{Reading, Row, Value, Writing};
-use super::PostgresStore;
-use super::connection::Connection;
+use super::super::faults::CrashPoint;
+use super::super::group::{Member, gone};
+use super::super::sql::{Question, Reading, Row, Table, Value, Writing};
+use super::line::PostgresLine;
 
-/// Every server on the database shares this lock for a shared turn, and has it alone for another. The first half of its
-/// name is ours; 0 behind it is the lock of migrations.
-const TURN: &str = "(1668509551, 1)";
-
-/// A connection with a transaction open; it goes back to the others when this is dropped.
+/// A turn on the line.
 pub(in crate::store) struct PostgresTransaction<'a> {
-    store: &'a PostgresStore,
-    connection: Option<Connection>,
+    /// Until it is over.
+    turn: Option<Member<'a, PostgresLine>>,
+    crash: &'a CrashPoint,
 }
 
 impl<'a> PostgresTransaction<'a> {
-    pub(super) fn begin(
-        store: &'a PostgresStore,
-        connection: Connection,
-        turn: Turn,
-    ) -> Result<Self, StoreError> {
-        let lock = match turn {
-            Turn::Shared => "pg_advisory_xact_lock_shared",
-            Turn::Alone => "pg_advisory_xact_lock",
-        };
-        let this = Self { store, connection: Some(connection) };
-        // Each statement sees what was committed when it began: those after the lock see what was done before it.
-        this.connection()?
-            .batch(&format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT {lock} {TURN}"))?;
-        Ok(this)
+    pub(super) const fn of(turn: Member<'a, PostgresLine>, crash: &'a CrashPoint) -> Self {
+        Self { turn: Some(turn), crash }
     }
 
-    fn connection(&self) -> Result<&Connection, StoreError> {
-        self.connection.as_ref().ok_or_else(|| StoreError::Unavailable("the transaction is over".into()))
+    fn line(&self) -> Result<&PostgresLine, StoreError> {
+        self.turn.as_ref().map(Member::line).ok_or_else(gone)
     }
 }
 
@@ -46,21 +32,39 @@ impl Reading for PostgresTransaction<'_> {
         params: &[Value<'_>],
         row: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        self.store.crash.ran();
-        self.connection()?.query(sql, params, row)
+        self.crash.ran();
+        self.line()?.query(sql, params, row)
+    }
+
+    fn looks_ahead(&self) -> bool {
+        true
+    }
+
+    fn look_ahead(&self, questions: Vec<Question>) -> Result<(), StoreError> {
+        self.line()?.look_ahead(questions)
+    }
+
+    fn known_tip(&self) -> Option<Tip> {
+        self.line().ok()?.answers().tip()
+    }
+
+    fn learn_tip(&self, tip: &Tip) {
+        if let Ok(line) = self.line() {
+            line.learn_tip(tip);
+        }
     }
 }
 
 impl Writing for PostgresTransaction<'_> {
     fn execute(&self, sql: &str, params: &[Value<'_>]) -> Result<u64, StoreError> {
-        let changed = self.connection()?.execute(sql, params)?;
-        self.store.crash.wrote();
+        let changed = self.line()?.writing()?.execute(sql, params)?;
+        self.crash.wrote();
         Ok(changed)
     }
 
     fn execute_unseen(&self, sql: &str, params: &[Value<'_>]) -> Result<(), StoreError> {
-        self.connection()?.send(sql, params)?;
-        self.store.crash.wrote();
+        self.line()?.writing()?.send(sql, params)?;
+        self.crash.wrote();
         Ok(())
     }
 
@@ -70,45 +74,43 @@ impl Writing for PostgresTransaction<'_> {
         params: &[Value<'_>],
         row: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        self.connection()?.query(sql, params, row)?;
-        self.store.crash.wrote();
+        self.line()?.writing()?.query(sql, params, row)?;
+        self.crash.wrote();
         Ok(())
     }
 
-    fn hold(&self, sql: &str, params: &[Value<'_>]) -> Result<(), StoreError> {
-        self.store.crash.ran();
-        self.connection()?.send(&format!("{sql} FOR UPDATE"), params)
+    fn add(&self, to: &'static Table, row: &[Value<'_>]) -> Result<(), StoreError> {
+        self.line()?.add(to, row)?;
+        self.crash.wrote();
+        Ok(())
     }
 
-    fn hold_name(&self, kind: &str, name: &[u8]) -> Result<(), StoreError> {
-        let digest = Digest::of(&[kind.as_bytes(), b" ", name].concat());
-        let mut number = [0; 8];
-        number.copy_from_slice(digest.as_bytes().first_chunk::<8>().unwrap_or(&[0; 8]));
-        let number = Value::Integer(i64::from_be_bytes(number));
-        self.connection()?.send("SELECT pg_advisory_xact_lock($1)", &[number])
+    fn add_new(&self, to: &'static Table, find: &str, row: &[Value<'_>]) -> Result<bool, StoreError> {
+        let added = self.line()?.add_new(to, find, row)?;
+        self.crash.wrote();
+        Ok(added)
+    }
+
+    fn execute_last(&self, sql: &'static str, params: &[Value<'_>]) -> Result<(), StoreError> {
+        self.line()?.put_last(sql, params);
+        self.crash.wrote();
+        Ok(())
     }
 
     fn announce(&self) -> Result<(), StoreError> {
-        self.connection()?.send("SELECT pg_notify('countersign', $1)", &[Value::Text(&self.store.own)])
+        self.line()?.announce();
+        Ok(())
     }
 
     fn commit(mut self) -> Result<(), StoreError> {
-        let over = || StoreError::Unavailable("the transaction is over".into());
-        let connection = self.connection.take().ok_or_else(over)?;
-        let committed = connection.commit();
-        if committed.is_ok() {
-            self.store.crash.wrote();
-        }
-        self.store.put_back(connection);
-        committed
+        self.turn.take().ok_or_else(gone)?.keep(self.crash)
     }
 }
 
 impl Drop for PostgresTransaction<'_> {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            connection.let_go();
-            self.store.put_back(connection);
+        if let Some(turn) = self.turn.take() {
+            turn.give_up(self.crash);
         }
     }
 }

@@ -2,21 +2,28 @@
 
 use countersign_server_core::store::StoreError;
 
-use super::super::sql::{Reading, Row, Snapshot, Value};
-use super::PostgresStore;
+use super::super::sql::{Question, Reading, Row, Snapshot, Value};
+use super::answers::Answers;
 use super::connection::Connection;
+use super::pool::Pool;
 
 /// One connection with a snapshot open; it goes back to the others when this is dropped.
 pub(super) struct PostgresView<'a> {
-    store: &'a PostgresStore,
+    pool: &'a Pool,
     connection: Option<Connection>,
+    answers: Answers,
 }
 
 impl<'a> PostgresView<'a> {
-    pub(super) fn begin(store: &'a PostgresStore, connection: Connection) -> Self {
+    pub(super) fn begin(pool: &'a Pool) -> Result<Self, StoreError> {
+        let connection = pool.take()?;
         // On its way with the first question: until then there is nothing to see.
         connection.send_batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-        Self { store, connection: Some(connection) }
+        Ok(Self { pool, connection: Some(connection), answers: Answers::default() })
+    }
+
+    fn connection(&self) -> Result<&Connection, StoreError> {
+        self.connection.as_ref().ok_or_else(|| StoreError::Unavailable("the snapshot is closed".into()))
     }
 }
 
@@ -27,8 +34,21 @@ impl Reading for PostgresView<'_> {
         params: &[Value<'_>],
         row: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        let closed = || StoreError::Unavailable("the snapshot is closed".into());
-        self.connection.as_ref().ok_or_else(closed)?.query(sql, params, row)
+        match self.answers.give(sql, params, row) {
+            Some(given) => given,
+            None => self.connection()?.query(sql, params, row),
+        }
+    }
+
+    fn looks_ahead(&self) -> bool {
+        true
+    }
+
+    fn look_ahead(&self, questions: Vec<Question>) -> Result<(), StoreError> {
+        let lacking = self.answers.lacking(questions);
+        let answers = self.connection()?.query_all(&lacking)?;
+        self.answers.put(lacking, answers);
+        Ok(())
     }
 }
 
@@ -38,7 +58,7 @@ impl Drop for PostgresView<'_> {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
             connection.let_go();
-            self.store.put_back(connection);
+            self.pool.put_back(connection);
         }
     }
 }

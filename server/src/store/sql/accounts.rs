@@ -9,6 +9,7 @@ use countersign_server_core::accounts::{self, Account, AccountKey, AccountRead, 
 use countersign_server_core::emergency::EmergencyStore as _;
 use countersign_server_core::store::StoreError;
 
+pub(super) use self::columns::one;
 use self::columns::{COLUMNS, Columns, KeyColumns, TABLES};
 use super::rows::{corrupt, number, time, to_json};
 use super::{Reading, Sql, Writing};
@@ -94,8 +95,7 @@ impl<D: Writing> Sql<D> {
 
 impl<D: Reading> AccountRead for Sql<D> {
     fn account(&self, name: &AccountName) -> Result<Option<Account>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE name = $1");
-        let columns = self.read(&sql, [name.as_str()], Columns::read)?;
+        let columns = self.read(&one(), [name.as_str()], Columns::read)?;
         columns.map(Columns::account).transpose()
     }
 

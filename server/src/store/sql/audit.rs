@@ -7,7 +7,13 @@ use countersign_server_core::audit::{AuditRead, AuditStore, Said, StateRow};
 use countersign_server_core::store::StoreError;
 
 use super::rows::{bytes, count, number};
-use super::{Reading, Sql, Writing};
+use super::{Kind, Reading, Sql, Table, Writing};
+
+static SAID: Table = Table {
+    name: "audit_said",
+    columns: &[("row_name", Kind::Text), ("standing", Kind::Text), ("place", Kind::Integer)],
+    otherwise: "ON CONFLICT (row_name) DO UPDATE SET standing = excluded.standing, place = excluded.place",
+};
 
 impl<D: Reading> AuditRead for Sql<D> {
     fn audit_state(&self) -> Result<Option<StateRow>, StoreError> {
@@ -32,10 +38,6 @@ impl<D: Reading> AuditRead for Sql<D> {
 }
 
 impl<D: Writing> AuditStore for Sql<D> {
-    fn hold_audit(&self) -> Result<(), StoreError> {
-        self.0.hold_name("audit", b"")
-    }
-
     fn forget_audit(&self) -> Result<(), StoreError> {
         self.write("DELETE FROM audit_said", ())?;
         self.write("DELETE FROM audit_state", ())?;
@@ -47,11 +49,7 @@ impl<D: Writing> AuditStore for Sql<D> {
     }
 
     fn put_audit_said(&self, row: &str, said: &Said) -> Result<(), StoreError> {
-        self.write_unseen(
-            "INSERT INTO audit_said (row_name, standing, place) VALUES ($1, $2, $3)
-             ON CONFLICT (row_name) DO UPDATE SET standing = excluded.standing, place = excluded.place",
-            (row, &said.standing, number(said.place)?),
-        )
+        self.add(&SAID, (row, &said.standing, number(said.place)?))
     }
 
     fn put_audit_state(&self, next: u64, root: &Digest, kept: &str, mac: &[u8]) -> Result<(), StoreError> {

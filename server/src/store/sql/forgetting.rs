@@ -11,9 +11,12 @@ use super::{Sql, Writing};
 /// Most rows of one table in one transaction.
 const AT_ONCE: u64 = 500;
 
+/// How far.
+pub(super) const FORGOTTEN: &str = "SELECT before FROM forgotten";
+
 impl<D: Writing> ForgettingStore for Sql<D> {
     fn forgotten(&self) -> Result<Option<Timestamp>, StoreError> {
-        let before = self.read("SELECT before FROM forgotten", (), |row| row.get(0))?;
+        let before = self.read(FORGOTTEN, (), |row| row.get(0))?;
         Ok(before.map(Timestamp::from_seconds))
     }
 

@@ -12,6 +12,11 @@ use super::{Reading, Row, Sql, Writing};
 const COLUMNS: &str = "fingerprint, application, certificate, signing_key, second_key, second_certificate, key_words, \
                        claimed_hostname, key_place, state, counter, counted_made, counted_at, forked_at, state_at, enrolled_at, seen_at, successor, version";
 
+/// One by its fingerprint.
+pub(super) fn one() -> String {
+    format!("SELECT {COLUMNS} FROM instances WHERE fingerprint = $1")
+}
+
 struct Columns {
     fingerprint: String,
     application: String,
@@ -101,16 +106,11 @@ impl<D: Reading> InstanceRead for Sql<D> {
     }
 
     fn instance(&self, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM instances WHERE fingerprint = $1");
-        self.read(&sql, [fingerprint.to_string()], Columns::read)?.map(Columns::instance).transpose()
+        self.read(&one(), [fingerprint.to_string()], Columns::read)?.map(Columns::instance).transpose()
     }
 }
 
 impl<D: Writing> InstanceStore for Sql<D> {
-    fn hold_instance(&self, fingerprint: &Fingerprint) -> Result<(), StoreError> {
-        self.hold("SELECT 1 FROM instances WHERE fingerprint = $1", [fingerprint.to_string()])
-    }
-
     fn pending_instances(&self, key_words: &str) -> Result<Vec<Instance>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM instances WHERE key_words = $1 AND state = 'pending'");
         let rows = self.read_all(&sql, [key_words], Columns::read)?;

@@ -7,7 +7,16 @@ use countersign_server_core::store::StoreError;
 use sequoia_openpgp::{KeyHandle, KeyID};
 
 use super::rows::{corrupt, parsed, time};
-use super::{Reading, Sql, Writing};
+use super::{Kind, Reading, Sql, Table, Writing};
+
+/// Whether one was burned.
+pub(super) const NONCE: &str = "SELECT 1 FROM burned_nonces WHERE nonce = $1";
+
+static NONCES: Table = Table {
+    name: "burned_nonces",
+    columns: &[("nonce", Kind::Blob), ("burned_at", Kind::Integer)],
+    otherwise: "",
+};
 
 impl<D: Writing> KeyStore for Sql<D> {
     fn claim_key(&self, key: &Fingerprint, owner: &Owner) -> Result<bool, StoreError> {
@@ -50,11 +59,7 @@ impl<D: Writing> KeyStore for Sql<D> {
     }
 
     fn burn_nonce(&self, nonce: &Nonce, now: Timestamp) -> Result<bool, StoreError> {
-        let burned = self.write(
-            "INSERT INTO burned_nonces (nonce, burned_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            (nonce.as_bytes(), time(now)),
-        )?;
-        Ok(burned == 1)
+        self.add_new(&NONCES, NONCE, (nonce.as_bytes(), time(now)))
     }
 }
 

@@ -10,7 +10,35 @@ use countersign_server_core::ledger::{LedgerRead, LedgerSnapshot, LedgerTx, Stor
 use countersign_server_core::store::StoreError;
 
 use super::rows::{bytes, count, number};
-use super::{Reading, Snapshot, Sql, Writing};
+use super::{Kind, Reading, Snapshot, Sql, Table, Writing};
+
+/// Where the log ends. One statement: what it says belongs together, whoever commits meanwhile.
+pub(super) const TIP: &str = "SELECT (SELECT max(place) FROM ledger_entries), size, note
+    FROM (SELECT 1 AS one) AS always LEFT JOIN ledger_checkpoint ON only_one = one";
+
+static ENTRIES: Table = Table {
+    name: "ledger_entries",
+    columns: &[("place", Kind::Integer), ("entry", Kind::Blob)],
+    otherwise: "",
+};
+
+static EVIDENCE: Table = Table {
+    name: "ledger_evidence",
+    columns: &[
+        ("place", Kind::Integer),
+        ("salt", Kind::Blob),
+        ("statement", Kind::Blob),
+        ("signature", Kind::Blob),
+        ("digest", Kind::Blob),
+    ],
+    otherwise: "",
+};
+
+static HASHES: Table = Table {
+    name: "ledger_hashes",
+    columns: &[("position", Kind::Integer), ("hash", Kind::Blob)],
+    otherwise: "",
+};
 
 /// Hashes that one statement asks for.
 const AT_ONCE: usize = 16;
@@ -21,17 +49,18 @@ fn failed(error: StoreError) -> StorageFailure {
 
 impl<D: Reading> Sql<D> {
     fn tip_of_log(&self) -> Result<Tip, StoreError> {
-        // One statement: what it says belongs together, whoever commits meanwhile.
-        let tip = self.read(
-            "SELECT (SELECT max(place) FROM ledger_entries), size, note
-             FROM (SELECT 1 AS one) AS always LEFT JOIN ledger_checkpoint ON only_one = one",
-            (),
-            |row| Ok((row.get::<Option<i64>>(0)?, row.get::<Option<i64>>(1)?, row.get::<Option<String>>(2)?)),
-        )?;
+        if let Some(known) = self.0.known_tip() {
+            return Ok(known);
+        }
+        let tip = self.read(TIP, (), |row| {
+            Ok((row.get::<Option<i64>>(0)?, row.get::<Option<i64>>(1)?, row.get::<Option<String>>(2)?))
+        })?;
         let (last, sealed, note) = tip.unwrap_or_default();
         let size = last.map_or(Ok(0), |last| Ok(count(last, "a ledger place")? + 1))?;
         let sealed = sealed.map(|sealed| count(sealed, "a checkpoint's size")).transpose()?;
-        Ok(Tip { size, checkpoint: sealed.zip(note) })
+        let tip = Tip { size, checkpoint: sealed.zip(note) };
+        self.0.learn_tip(&tip);
+        Ok(tip)
     }
 
     /// In as few questions as possible: a database may be far away.
@@ -102,10 +131,6 @@ impl<D: Reading> LedgerRead for Sql<D> {
 impl<D: Snapshot> LedgerSnapshot for Sql<D> {}
 
 impl<D: Writing> LedgerTx for Sql<D> {
-    fn hold_tip(&mut self) -> Result<(), StorageFailure> {
-        self.hold("SELECT 1 FROM ledger_checkpoint WHERE only_one = 1", ()).map_err(failed)
-    }
-
     fn put_entry(
         &mut self,
         index: u64,
@@ -113,28 +138,26 @@ impl<D: Writing> LedgerTx for Sql<D> {
         evidence: Option<&Evidence>,
     ) -> Result<(), StorageFailure> {
         let place = number(index).map_err(failed)?;
-        self.write_unseen("INSERT INTO ledger_entries (place, entry) VALUES ($1, $2)", (place, entry))
-            .map_err(failed)?;
+        self.add(&ENTRIES, (place, entry)).map_err(failed)?;
         self.1.now.set(self.1.now.get() + 1);
         if let Some(Evidence { salt, signed }) = evidence {
             let digest = Digest::of(&signed.statement.0);
-            self.write_unseen(
-                "INSERT INTO ledger_evidence (place, salt, statement, signature, digest)
-                 VALUES ($1, $2, $3, $4, $5)",
+            self.add(
+                &EVIDENCE,
                 (place, &salt.0, &signed.statement.0, &signed.signature.0, digest.as_bytes()),
             )
             .map_err(failed)?;
+        }
+        if let Some(tip) = self.0.known_tip() {
+            self.0.learn_tip(&Tip { size: index + 1, ..tip });
         }
         Ok(())
     }
 
     fn put_hashes(&mut self, first: u64, hashes: &[Digest]) -> Result<(), StorageFailure> {
         for (position, hash) in (first..).zip(hashes) {
-            self.write_unseen(
-                "INSERT INTO ledger_hashes (position, hash) VALUES ($1, $2)",
-                (number(position).map_err(failed)?, hash.as_bytes()),
-            )
-            .map_err(failed)?;
+            let position = number(position).map_err(failed)?;
+            self.add(&HASHES, (position, hash.as_bytes())).map_err(failed)?;
         }
         Ok(())
     }
@@ -145,12 +168,15 @@ impl<D: Writing> LedgerTx for Sql<D> {
 
     fn put_checkpoint(&mut self, size: u64, note: &str) -> Result<(), StorageFailure> {
         self.1.now.set(0);
-        self.write_unseen(
+        self.write_last(
             "INSERT INTO ledger_checkpoint (only_one, size, note) VALUES (1, $1, $2)
              ON CONFLICT (only_one) DO UPDATE SET size = excluded.size, note = excluded.note",
             (number(size).map_err(failed)?, note),
         )
         .map_err(failed)?;
+        if let Some(tip) = self.0.known_tip() {
+            self.0.learn_tip(&Tip { checkpoint: Some((size, note.to_owned())), ..tip });
+        }
         Ok(())
     }
 }

@@ -12,6 +12,11 @@ use super::{Reading, Row, Sql, Writing};
 /// In the order that [`version`] reads.
 const COLUMNS: &str = "name, version, digest, epoch, since, author";
 
+/// The last change.
+pub(super) fn newest() -> String {
+    format!("SELECT {COLUMNS} FROM policy_changes ORDER BY epoch DESC LIMIT 1")
+}
+
 impl<D: Reading> PolicyRead for Sql<D> {
     fn policy_epoch(&self) -> Result<u64, StoreError> {
         let newest =
@@ -22,8 +27,7 @@ impl<D: Reading> PolicyRead for Sql<D> {
     }
 
     fn newest_policy_change(&self) -> Result<Option<PolicyVersion>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM policy_changes ORDER BY epoch DESC LIMIT 1");
-        self.read(&sql, (), version)
+        self.read(&newest(), (), version)
     }
 
     fn policies_at(&self, epoch: u64) -> Result<Vec<Document>, StoreError> {

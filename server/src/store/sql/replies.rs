@@ -6,7 +6,26 @@ use countersign_server_core::replies::{Recipient, ReplyRead, ReplyStore, StoredR
 use countersign_server_core::store::StoreError;
 
 use super::rows::{bytes, corrupt, count, parsed, time};
-use super::{Reading, Sql, Writing};
+use super::{Kind, Reading, Sql, Table, Writing};
+
+/// One by the message that it answers.
+pub(super) const ONE: &str =
+    "SELECT digest, instance, ephemeral, sealed, passing, never FROM replies WHERE id = $1";
+
+static REPLIES: Table = Table {
+    name: "replies",
+    columns: &[
+        ("id", Kind::Blob),
+        ("digest", Kind::Blob),
+        ("instance", Kind::Text),
+        ("ephemeral", Kind::Blob),
+        ("sealed", Kind::Blob),
+        ("stored_at", Kind::Integer),
+        ("passing", Kind::Integer),
+        ("never", Kind::Integer),
+    ],
+    otherwise: "",
+};
 
 impl<D: Reading> ReplyRead for Sql<D> {
     fn never_happened(&self, id: &MessageId) -> Result<Option<u64>, StoreError> {
@@ -21,22 +40,16 @@ impl<D: Reading> ReplyRead for Sql<D> {
 
 impl<D: Writing> ReplyStore for Sql<D> {
     fn reply(&self, id: &MessageId) -> Result<Option<StoredReply>, StoreError> {
-        // The same message may be on its way through another process.
-        self.0.hold_name("message", id.as_bytes())?;
-        let row = self.read(
-            "SELECT digest, instance, ephemeral, sealed, passing, never FROM replies WHERE id = $1",
-            [id.as_bytes()],
-            |row| {
-                Ok((
-                    row.get::<Vec<u8>>(0)?,
-                    row.get::<Option<String>>(1)?,
-                    row.get::<Option<Vec<u8>>>(2)?,
-                    row.get::<Vec<u8>>(3)?,
-                    row.get::<i64>(4)? != 0,
-                    row.get::<Option<i64>>(5)?,
-                ))
-            },
-        )?;
+        let row = self.read(ONE, [id.as_bytes()], |row| {
+            Ok((
+                row.get::<Vec<u8>>(0)?,
+                row.get::<Option<String>>(1)?,
+                row.get::<Option<Vec<u8>>>(2)?,
+                row.get::<Vec<u8>>(3)?,
+                row.get::<i64>(4)? != 0,
+                row.get::<Option<i64>>(5)?,
+            ))
+        })?;
         let Some((digest, instance, ephemeral, sealed, passing, never)) = row else { return Ok(None) };
         let recipient = match (instance, ephemeral) {
             (Some(instance), None) => Recipient::Instance(parsed(&instance, "a reply's instance")?),
@@ -59,9 +72,8 @@ impl<D: Writing> ReplyStore for Sql<D> {
                 (&instance, [0; 0]),
             )?;
         }
-        self.write_unseen(
-            "INSERT INTO replies (id, digest, instance, ephemeral, sealed, stored_at, passing, never)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        self.add(
+            &REPLIES,
             (
                 reply.id.as_bytes(),
                 reply.digest.as_bytes(),

@@ -6,28 +6,27 @@ use countersign_server_core::store::StoreError;
 use rusqlite::Connection;
 
 use super::super::faults::CrashPoint;
+use super::super::group::{Line as _, Member, gone};
 use super::super::sql::{Reading, Row, Value, Writing};
-use super::group::Member;
-use super::{prepared, rows, unavailable};
+use super::{SqliteLine, prepared, rows, unavailable};
 
 /// Holds the write lock from beginning to end.
-pub(super) struct SqliteTransaction<'a> {
+pub(in super::super) struct SqliteTransaction<'a> {
     /// Until it is over.
-    turn: Option<Member<'a>>,
+    turn: Option<Member<'a, SqliteLine>>,
     crash: &'a CrashPoint,
     /// What is deleted is overwritten.
     wiping: Cell<bool>,
 }
 
 impl<'a> SqliteTransaction<'a> {
-    pub(super) const fn of(turn: Member<'a>, crash: &'a CrashPoint) -> Self {
+    pub(in super::super) const fn of(turn: Member<'a, SqliteLine>, crash: &'a CrashPoint) -> Self {
         Self { turn: Some(turn), crash, wiping: Cell::new(false) }
     }
 
     fn connection(&self) -> Result<&Connection, StoreError> {
-        let open = self.turn.as_ref().filter(|turn| turn.is_open());
-        open.map(Member::connection)
-            .ok_or_else(|| StoreError::Unavailable("the transaction was given up".into()))
+        let line = self.turn.as_ref().map(Member::line).filter(|line| line.is_open());
+        line.map(|line| &line.connection).ok_or_else(gone)
     }
 }
 
@@ -61,19 +60,9 @@ impl Writing for SqliteTransaction<'_> {
         Ok(())
     }
 
-    /// Nobody else writes.
-    fn hold(&self, _sql: &str, _params: &[Value<'_>]) -> Result<(), StoreError> {
-        Ok(())
-    }
-
     fn wipe_what_is_deleted(&self) -> Result<(), StoreError> {
         self.wiping.set(true);
         self.connection()?.pragma_update(None, "secure_delete", true).map_err(unavailable)
-    }
-
-    /// Nobody else writes.
-    fn hold_name(&self, _kind: &str, _name: &[u8]) -> Result<(), StoreError> {
-        Ok(())
     }
 
     /// Other processes on one file find it when they look.
@@ -83,8 +72,12 @@ impl Writing for SqliteTransaction<'_> {
 
     fn commit(mut self) -> Result<(), StoreError> {
         match self.turn.take() {
-            Some(turn) if self.wiping.get() => turn.wiping().keep(self.crash),
-            Some(turn) => turn.keep(self.crash),
+            Some(turn) => {
+                if self.wiping.get() {
+                    turn.line().wipe();
+                }
+                turn.keep(self.crash)
+            }
             None => Ok(()),
         }
     }

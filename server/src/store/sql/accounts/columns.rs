@@ -24,6 +24,11 @@ pub(super) const COLUMNS: &str = "name, state, roles, suspended_at, seen_at, rec
 pub(super) const TABLES: &str = "accounts LEFT JOIN second_keys ON second_keys.account = name \
                                  LEFT JOIN emergency_codes ON emergency_codes.account = name";
 
+/// One by its name.
+pub(in super::super) fn one() -> String {
+    format!("SELECT {COLUMNS} FROM {TABLES} WHERE name = $1")
+}
+
 /// Where in [`COLUMNS`] each begins.
 const LOGINS: usize = 6;
 const FIRST_KEY: usize = 7;

@@ -13,7 +13,7 @@ use countersign_server_core::instances::Instance;
 use countersign_server_core::keys::{Owner, claim_all};
 use countersign_server_core::ledger::{Ledger, StorageFailure};
 use countersign_server_core::standing::{Subject, Watched};
-use countersign_server_core::store::{Store, Transaction, Turn};
+use countersign_server_core::store::{Store, Transaction};
 use countersign_tests::Trouble;
 
 use super::failed;
@@ -30,7 +30,7 @@ pub(super) fn people(
     now: Timestamp,
 ) -> Result<(), Trouble> {
     for some in people.chunks(BATCH) {
-        let mut tx = store.begin(Turn::Alone).map_err(failed)?;
+        let mut tx = store.begin().map_err(failed)?;
         for (person, cert) in some {
             let name = &person.account;
             let mut watched = Watched::of(&*tx, [Subject::account(name)]).map_err(failed)?;
@@ -58,7 +58,7 @@ pub(super) fn hosts(
     application: &ApplicationName,
     now: Timestamp,
 ) -> Result<(), Trouble> {
-    let mut tx = store.begin(Turn::Alone).map_err(failed)?;
+    let mut tx = store.begin().map_err(failed)?;
     for host in hosts {
         let mut watched = Watched::of(&*tx, [Subject::instance(&host.fingerprint)]).map_err(failed)?;
         let instance = Instance {
@@ -113,7 +113,7 @@ fn commit(mut tx: Box<dyn Transaction + '_>, ledger: &Ledger) -> Result<(), Trou
 pub(super) fn entries(store: &dyn Store, ledger: &Ledger, size: u64, now: Timestamp) -> Result<(), Trouble> {
     let mut done = store.view().map_err(failed)?.size().map_err(failed)?;
     while done < size {
-        let mut tx = store.begin(Turn::Alone).map_err(failed)?;
+        let mut tx = store.begin().map_err(failed)?;
         let upto = size.min(done + BATCH as u64);
         while done < upto {
             let correlation = CorrelationId::new(&SystemRandom).map_err(failed)?;

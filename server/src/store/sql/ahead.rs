@@ -1,0 +1,77 @@
+//! What will be asked, asked all at once: where the database is another process, one answer is waited for instead of many.
+
+use countersign_server_core::store::{Expected, StoreError};
+
+use super::value::Parameter as _;
+use super::{Reading, Sql, Value, Writing, accounts, forgetting, instances, keys, ledger, policies, replies};
+
+/// A statement that reads, with its one parameter, if it has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) struct Question {
+    /// The statement.
+    pub(in super::super) sql: String,
+    key: Option<Key>,
+}
+
+/// The name of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Key {
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+impl Question {
+    fn of_all(sql: &str) -> Self {
+        Self { sql: sql.to_owned(), key: None }
+    }
+
+    fn of_one(expected: &Expected<'_>) -> Self {
+        let (sql, key) = match expected {
+            Expected::Reply(id) => (replies::ONE.to_owned(), Key::Blob(id.as_bytes().to_vec())),
+            Expected::Nonce(nonce) => (keys::NONCE.to_owned(), Key::Blob(nonce.as_bytes().to_vec())),
+            Expected::Instance(fingerprint) => (instances::one(), Key::Text(fingerprint.to_string())),
+            Expected::Account(name) => (accounts::one(), Key::Text(name.to_string())),
+        };
+        Self { sql, key: Some(key) }
+    }
+
+    /// Its parameters.
+    pub(in super::super) fn params(&self) -> Vec<Value<'_>> {
+        match &self.key {
+            None => Vec::new(),
+            Some(Key::Text(text)) => vec![text.value()],
+            Some(Key::Blob(bytes)) => vec![bytes.value()],
+        }
+    }
+
+    /// Whether it is about no row of its own: the answer is the same for one message and the next, until somebody writes.
+    pub(in super::super) const fn is_of_all(&self) -> bool {
+        self.key.is_none()
+    }
+
+    /// Whether this is what is asked.
+    pub(in super::super) fn is(&self, sql: &str, params: &[Value<'_>]) -> bool {
+        self.sql == sql && self.params() == params
+    }
+}
+
+impl<D: Reading> Sql<D> {
+    /// The rows that somebody names.
+    pub(super) fn look_ahead(&self, rows: &[Expected<'_>]) -> Result<(), StoreError> {
+        if !self.0.looks_ahead() {
+            return Ok(());
+        }
+        self.0.look_ahead(rows.iter().map(Question::of_one).collect())
+    }
+}
+
+impl<D: Writing> Sql<D> {
+    /// These, and what every message that writes asks.
+    pub(super) fn look_ahead_to_write(&self, rows: &[Expected<'_>]) -> Result<(), StoreError> {
+        if !self.0.looks_ahead() {
+            return Ok(());
+        }
+        let of_all = [forgetting::FORGOTTEN, &policies::newest(), ledger::TIP].map(Question::of_all);
+        self.0.look_ahead(of_all.into_iter().chain(rows.iter().map(Question::of_one)).collect())
+    }
+}
