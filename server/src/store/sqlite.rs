@@ -250,15 +250,15 @@ mod tests {
         let store = SqliteStore::create(&path).unwrap();
         let copied = || -> i64 {
             let sql = "PRAGMA wal_checkpoint(NOOP)";
-            store.writer.lock().connection.query_row(sql, [], |row| row.get(2)).unwrap()
+            store.writer.lock().line.connection.query_row(sql, [], |row| row.get(2)).unwrap()
         };
         let sql = "CREATE TABLE things (thing BLOB); INSERT INTO things VALUES (zeroblob(12000000))";
-        store.writer.lock().connection.execute_batch(sql).unwrap();
+        store.writer.lock().line.connection.execute_batch(sql).unwrap();
         assert_eq!(copied(), 0);
         let begun = std::time::Instant::now();
         while copied() == 0 {
             assert!(begun.elapsed() < Duration::from_secs(30), "nobody copies");
-            store.begin(Turn::Alone).unwrap().commit().unwrap();
+            store.begin().unwrap().commit().unwrap();
             std::thread::sleep(Duration::from_millis(10));
         }
         end(store);
