@@ -177,12 +177,20 @@ impl Core {
         self.parts.identity.load_full()
     }
 
-    /// Committed state, for finding out who may have signed.
+    /// Committed state.
     ///
     /// # Errors
     /// The store's.
     pub fn view(&self) -> Result<Box<dyn View + '_>, Failure> {
         Ok(self.parts.store.view()?)
+    }
+
+    /// The same, for finding out who may have signed a message: nothing is decided by it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn glance(&self) -> Result<Box<dyn View + '_>, Failure> {
+        Ok(self.parts.store.glance()?)
     }
 
     /// How many entries the ledger has, if a message could be worked on now: the store answers and the ledger is there; and, if

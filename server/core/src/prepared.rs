@@ -84,6 +84,12 @@ impl Prepared {
         ) {
             return Ok(Self::Nothing);
         }
+        let request = (kind == MessageKind::JobRequest).then(|| opened.message().body::<JobRequest>());
+        if let ([by], Some(Ok(request))) = (opened.signers(), &request)
+            && let Ok(claimed) = Statement::from_bytes(&request.signed.statement.0)
+        {
+            view.expect(&[Expected::Instance(&by.certificate), Expected::Account(&claimed.account)])?;
+        }
         let sender = Sender::of(view, opened.signers());
         let sender = match sender.and_then(|sender| Ok(sender.may_send(kind).map(|()| sender)?)) {
             Ok(sender) => sender,
@@ -102,23 +108,13 @@ impl Prepared {
                 let Ok(told) = opened.message().body::<OfflineEmergency>() else { return Ok(Self::Nothing) };
                 emergency::said_before(core, view, &instance, &told).map(Self::OfflineEmergency)
             }
-            (_, Sender::Instance(instance)) => Self::job(core, view, opened, &instance, now),
+            (_, Sender::Instance(instance)) => Ok(match request {
+                Some(Ok(request)) => Self::Job(check(core, view, opened, request, &instance, now)?),
+                Some(Err(error)) => Self::Job(Err(Reason::Body(error.to_string()))),
+                None => Self::Nothing,
+            }),
             _ => Ok(Self::Nothing),
         }
-    }
-
-    fn job(
-        core: &Core,
-        view: &dyn View,
-        opened: &Opened,
-        instance: &Instance,
-        now: Timestamp,
-    ) -> Result<Self, Failure> {
-        let checked = match opened.message().body::<JobRequest>() {
-            Ok(request) => check(core, view, opened, request, instance, now)?,
-            Err(error) => Err(Reason::Body(error.to_string())),
-        };
-        Ok(Self::Job(checked))
     }
 
     fn offline_use(

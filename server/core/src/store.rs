@@ -42,11 +42,20 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     fn begin(&self) -> Result<Box<dyn Transaction + '_>, StoreError>;
 
-    /// What is committed now, beside any writer.
+    /// What is committed now, beside any writer: all of it of one moment.
     ///
     /// # Errors
     /// [`StoreError`].
     fn view(&self) -> Result<Box<dyn View + '_>, StoreError>;
+
+    /// The same for as long as one message is looked at, where what it says need not be of one moment: each answer may be of
+    /// when it is asked.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn glance(&self) -> Result<Box<dyn View + '_>, StoreError> {
+        self.view()
+    }
 
     /// Calls `listener` from now on when another process has committed something that it announced, as far as the
     /// database has a way to tell.
@@ -62,6 +71,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn view(&self) -> Result<Box<dyn View + '_>, StoreError> {
         (**self).view()
+    }
+
+    fn glance(&self) -> Result<Box<dyn View + '_>, StoreError> {
+        (**self).glance()
     }
 
     fn listen(&self, listener: Listener) {

@@ -90,7 +90,7 @@ impl OpenPgpDoor {
         let core = &*self.core;
         let identity = core.identity();
         let now = core.now();
-        let view = core.view()?;
+        let view = core.glance()?;
         let opened = {
             let keyring = Enrolled::new(&*view, core.pins());
             let (me, decryptors) = (identity.pinned(), identity.decryptors());

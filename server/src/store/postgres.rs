@@ -97,7 +97,11 @@ impl Store for PostgresStore {
     }
 
     fn view(&self) -> Result<Box<dyn View + '_>, StoreError> {
-        Ok(Box::new(Sql::over(PostgresView::begin(&self.pool)?)))
+        Ok(Box::new(Sql::over(PostgresView::snapshot(&self.pool)?)))
+    }
+
+    fn glance(&self) -> Result<Box<dyn View + '_>, StoreError> {
+        Ok(Box::new(Sql::over(PostgresView::glance(&self.pool)?)))
     }
 
     fn listen(&self, listener: Listener) {

@@ -86,7 +86,7 @@ pub(super) trait Reading {
     }
 }
 
-/// A connection that sees committed state only, and the same from beginning to end.
+/// A connection that sees committed state only.
 pub(super) trait Snapshot: Reading {}
 
 /// A connection with a transaction open that may write. Dropped without [`Writing::commit`], it leaves nothing behind.

@@ -1,6 +1,11 @@
 //! What was asked ahead, until it may be another.
+//!
+//! What is asked together is one statement, whose one row has the columns of all of them: each statement takes the database
+//! longer than what it does.
 
 use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::sync::Arc;
 
 use countersign_server_core::ledger::Tip;
 use countersign_server_core::store::StoreError;
@@ -11,12 +16,43 @@ use super::super::sql::{Question, Row, Value};
 /// Answers of one transaction.
 #[derive(Default)]
 pub(super) struct Answers {
-    known: RefCell<Vec<(Question, Vec<Found>)>>,
+    known: RefCell<Vec<(Question, Option<Part>)>>,
     tip: RefCell<Option<Tip>>,
 }
 
+/// Columns of a row that has others' too, from one of them on.
+struct Part {
+    row: Arc<Found>,
+    begin: usize,
+}
+
+/// The statement that asks all of these. In front of the columns of each is one that says whether there is a row.
+pub(super) fn together(questions: &[Question]) -> String {
+    let mut columns = Vec::new();
+    let mut sql = String::new();
+    let mut names = 0;
+    for (at, question) in questions.iter().enumerate() {
+        columns.push(format!("q{at}.*"));
+        let one = if question.name().is_some() {
+            names += 1;
+            question.sql.replace("$1", &format!("${names}"))
+        } else {
+            question.sql.clone()
+        };
+        let marker = marker(at);
+        let joined = format!(" LEFT JOIN (SELECT 1 AS {marker}, one.* FROM ({one}) AS one) AS q{at} ON true");
+        let _never_fails = sql.write_str(&joined);
+    }
+    format!("SELECT {} FROM (SELECT 1) AS always{sql}", columns.join(", "))
+}
+
+/// The column that is NULL if there is no row.
+fn marker(at: usize) -> String {
+    format!("there_is_{at}")
+}
+
 impl Answers {
-    /// Hands each row to `row` until that says `false`, if the answer is known.
+    /// Hands the row to `row`, if the answer is known.
     pub(super) fn give(
         &self,
         sql: &str,
@@ -24,15 +60,11 @@ impl Answers {
         row: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
     ) -> Option<Result<(), StoreError>> {
         let known = self.known.borrow();
-        let (_, rows) = known.iter().find(|(question, _)| question.is(sql, params))?;
-        for found in rows {
-            match row(&Row::Postgres(found)) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => return Some(Err(error)),
-            }
+        let (_, found) = known.iter().find(|(question, _)| question.is(sql, params))?;
+        match found {
+            Some(Part { row: found, begin }) => Some(row(&Row::Postgres(found, *begin)).map(drop)),
+            None => Some(Ok(())),
         }
-        Some(Ok(()))
     }
 
     /// Those that are not answered yet.
@@ -42,13 +74,24 @@ impl Answers {
         questions
     }
 
-    pub(super) fn put(&self, questions: Vec<Question>, answers: Vec<Vec<Found>>) {
-        self.known.borrow_mut().extend(questions.into_iter().zip(answers));
+    /// The row that [`together`] found for these.
+    pub(super) fn put(&self, questions: Vec<Question>, row: Found) -> Result<(), StoreError> {
+        let row = Arc::new(row);
+        for (at, question) in questions.into_iter().enumerate() {
+            let marker = marker(at);
+            let place = row.columns().iter().position(|column| column.name() == marker);
+            let place = place.ok_or_else(|| StoreError::Corrupt(format!("no column {marker}")))?;
+            let there: Option<i32> =
+                row.try_get(place).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            let part = there.map(|_| Part { row: Arc::clone(&row), begin: place + 1 });
+            self.known.borrow_mut().push((question, part));
+        }
+        Ok(())
     }
 
     /// Whether it is known that there is no such row.
     pub(super) fn say_none(&self, sql: &str, params: &[Value<'_>]) -> bool {
-        self.known.borrow().iter().any(|(question, rows)| rows.is_empty() && question.is(sql, params))
+        self.known.borrow().iter().any(|(question, found)| found.is_none() && question.is(sql, params))
     }
 
     /// Where the log ends, with what was added to it since it was asked.
@@ -62,7 +105,7 @@ impl Answers {
 
     /// There is a row of this name now.
     pub(super) fn forget_about(&self, name: &Value<'_>) {
-        self.known.borrow_mut().retain(|(question, _)| question.params().first() != Some(name));
+        self.known.borrow_mut().retain(|(question, _)| question.name().as_ref() != Some(name));
     }
 
     /// Another message has its turn.

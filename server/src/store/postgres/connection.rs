@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_server_core::store::StoreError;
-use futures_util::future::try_join_all;
 use tokio_postgres::types::Type;
 use tokio_postgres::{AsyncMessage, Client, Error, Row as Found, Statement};
 
 use self::events::Events;
 use super::super::sql::{Question, Row, Value};
 use super::address::Address;
+use super::answers;
 use super::session;
 use super::values::{Column, Kept, borrowed, is_for, kept, type_of};
 
@@ -135,7 +135,7 @@ impl Connection {
         let statement = self.statement(sql, params)?;
         let params = borrowed(params, &statement)?;
         for found in self.finish(self.client.query(&statement, &params))? {
-            if !row(&Row::Postgres(&found))? {
+            if !row(&Row::Postgres(&found, 0))? {
                 break;
             }
         }
@@ -155,18 +155,12 @@ impl Connection {
     }
 
     /// Asks all of these, and waits once.
-    pub(super) fn query_all(&self, questions: &[Question]) -> Result<Vec<Vec<Found>>, StoreError> {
-        let mut asked = Vec::with_capacity(questions.len());
-        for question in questions {
-            asked.push((self.statement(&question.sql, &question.params())?, question));
-        }
-        let ask = async |(statement, question): &(Statement, &Question)| {
-            let params = question.params();
-            let params: Vec<_> = params.iter().map(Kept::from).collect();
-            let params: Vec<_> = params.iter().map(Kept::parameter).collect();
-            self.client.query(statement, &params).await
-        };
-        self.finish(try_join_all(asked.iter().map(ask)))
+    pub(super) fn query_all(&self, questions: &[Question]) -> Result<Found, StoreError> {
+        let names: Vec<_> = questions.iter().filter_map(Question::name).collect();
+        let sql = answers::together(questions);
+        let statement = self.statement(&sql, &names)?;
+        let names = borrowed(&names, &statement)?;
+        self.finish(self.client.query_one(&statement, &names))
     }
 
     /// Goes on after an error with this, which takes back whatever it was about.

@@ -90,18 +90,17 @@ impl PostgresLine {
 
     pub(super) fn look_ahead(&self, questions: Vec<Question>) -> Result<(), StoreError> {
         let lacking = self.answers.lacking(questions);
-        let touched = |one: &Question| {
-            let names = one.params();
-            let name = names.first();
-            name.is_none_or(|name| self.kept.borrow().has(name) || self.own.borrow().has(name))
-        };
-        let connection = match lacking.iter().any(touched) {
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let has = |name: Value<'_>| self.kept.borrow().has(&name) || self.own.borrow().has(&name);
+        let touches = |one: &Question| one.name().is_none_or(has);
+        let connection = match lacking.iter().any(touches) {
             true => self.up_to_date()?,
             false => self.connection()?,
         };
-        let answers = connection.query_all(&lacking)?;
-        self.answers.put(lacking, answers);
-        Ok(())
+        let found = connection.query_all(&lacking)?;
+        self.answers.put(lacking, found)
     }
 
     pub(super) const fn answers(&self) -> &Answers {

@@ -1,4 +1,4 @@
-//! A snapshot of what is committed.
+//! What is committed, for who only reads.
 
 use countersign_server_core::store::StoreError;
 
@@ -7,19 +7,27 @@ use super::answers::Answers;
 use super::connection::Connection;
 use super::pool::Pool;
 
-/// One connection with a snapshot open; it goes back to the others when this is dropped.
+/// One connection; it goes back to the others when this is dropped.
 pub(super) struct PostgresView<'a> {
     pool: &'a Pool,
+    is_snapshot: bool,
     connection: Option<Connection>,
     answers: Answers,
 }
 
 impl<'a> PostgresView<'a> {
-    pub(super) fn begin(pool: &'a Pool) -> Result<Self, StoreError> {
+    /// All that it says is of one moment.
+    pub(super) fn snapshot(pool: &'a Pool) -> Result<Self, StoreError> {
         let connection = pool.take()?;
         // On its way with the first question: until then there is nothing to see.
         connection.send_batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-        Ok(Self { pool, connection: Some(connection), answers: Answers::default() })
+        Ok(Self { pool, is_snapshot: true, connection: Some(connection), answers: Answers::default() })
+    }
+
+    /// Each answer is of the moment when it is asked.
+    pub(super) fn glance(pool: &'a Pool) -> Result<Self, StoreError> {
+        let connection = Some(pool.take()?);
+        Ok(Self { pool, is_snapshot: false, connection, answers: Answers::default() })
     }
 
     fn connection(&self) -> Result<&Connection, StoreError> {
@@ -46,9 +54,11 @@ impl Reading for PostgresView<'_> {
 
     fn look_ahead(&self, questions: Vec<Question>) -> Result<(), StoreError> {
         let lacking = self.answers.lacking(questions);
-        let answers = self.connection()?.query_all(&lacking)?;
-        self.answers.put(lacking, answers);
-        Ok(())
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let found = self.connection()?.query_all(&lacking)?;
+        self.answers.put(lacking, found)
     }
 }
 
@@ -57,7 +67,9 @@ impl Snapshot for PostgresView<'_> {}
 impl Drop for PostgresView<'_> {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            connection.let_go();
+            if self.is_snapshot {
+                connection.let_go();
+            }
             self.pool.put_back(connection);
         }
     }

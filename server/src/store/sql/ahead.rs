@@ -5,7 +5,7 @@ use countersign_server_core::store::{Expected, StoreError};
 use super::value::Parameter as _;
 use super::{Reading, Sql, Value, Writing, accounts, forgetting, instances, keys, ledger, policies, replies};
 
-/// A statement that reads, with its one parameter, if it has one.
+/// A statement that reads one row, or none, with its one parameter, if it has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) struct Question {
     /// The statement.
@@ -35,13 +35,12 @@ impl Question {
         Self { sql, key: Some(key) }
     }
 
-    /// Its parameters.
-    pub(in super::super) fn params(&self) -> Vec<Value<'_>> {
-        match &self.key {
-            None => Vec::new(),
-            Some(Key::Text(text)) => vec![text.value()],
-            Some(Key::Blob(bytes)) => vec![bytes.value()],
-        }
+    /// Its parameter.
+    pub(in super::super) fn name(&self) -> Option<Value<'_>> {
+        self.key.as_ref().map(|key| match key {
+            Key::Text(text) => text.value(),
+            Key::Blob(bytes) => bytes.value(),
+        })
     }
 
     /// Whether it is about no row of its own: the answer is the same for one message and the next, until somebody writes.
@@ -51,7 +50,7 @@ impl Question {
 
     /// Whether this is what is asked.
     pub(in super::super) fn is(&self, sql: &str, params: &[Value<'_>]) -> bool {
-        self.sql == sql && self.params() == params
+        self.sql == sql && self.name().as_slice() == params
     }
 }
 

@@ -8,8 +8,8 @@ use countersign_server_core::store::StoreError;
 pub(in super::super) enum Row<'a> {
     /// SQLite's.
     Sqlite(&'a rusqlite::Row<'a>),
-    /// PostgreSQL's.
-    Postgres(&'a tokio_postgres::Row),
+    /// PostgreSQL's, behind so many columns that belong to others.
+    Postgres(&'a tokio_postgres::Row, usize),
 }
 
 /// What a column can be read as: `i64`, `String`, `Vec<u8>`, and `Option` of these.
@@ -30,11 +30,22 @@ impl<T: Column> Column for Option<T> {}
 pub(in super::super) trait Place:
     rusqlite::RowIndex + tokio_postgres::row::RowIndex + Display
 {
+    /// The same place behind so many columns of others.
+    fn behind(self, others: usize) -> Self;
 }
 
-impl Place for usize {}
+impl Place for usize {
+    fn behind(self, others: usize) -> Self {
+        self + others
+    }
+}
 
-impl Place for &str {}
+/// A name is where it is.
+impl Place for &str {
+    fn behind(self, _others: usize) -> Self {
+        self
+    }
+}
 
 impl Row<'_> {
     /// The value of a column.
@@ -44,7 +55,9 @@ impl Row<'_> {
     pub(in super::super) fn get<T: Column>(&self, place: impl Place) -> Result<T, StoreError> {
         match self {
             Self::Sqlite(row) => row.get(place).map_err(|error| StoreError::Corrupt(error.to_string())),
-            Self::Postgres(row) => row.try_get(place).map_err(|error| StoreError::Corrupt(error.to_string())),
+            Self::Postgres(row, others) => {
+                row.try_get(place.behind(*others)).map_err(|error| StoreError::Corrupt(error.to_string()))
+            }
         }
     }
 }
