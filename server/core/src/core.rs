@@ -261,8 +261,7 @@ impl Core {
         };
         let prepared = Prepared::of(self, &*view, &opened, now)?;
         drop(view);
-        let mut tx = self.parts.store.begin()?;
-        tx.expect(&prepared.expected(&opened))?;
+        let mut tx = self.parts.store.begin_expecting(&prepared.expected(&opened))?;
         forgetting::remembers(&*tx, now)?;
         let stored = tx.reply(&opened.message().id)?;
         let seen = match &stored {

@@ -40,7 +40,16 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn begin(&self) -> Result<Box<dyn Transaction + '_>, StoreError>;
+    fn begin(&self) -> Result<Box<dyn Transaction + '_>, StoreError> {
+        self.begin_expecting(&[])
+    }
+
+    /// The same for who is going to ask for these rows: where the database is another process, they are asked for all at once,
+    /// and while the turn is waited for.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn begin_expecting(&self, rows: &[Expected<'_>]) -> Result<Box<dyn Transaction + '_>, StoreError>;
 
     /// What is committed now, beside any writer: all of it of one moment.
     ///
@@ -65,8 +74,8 @@ pub trait Store: Send + Sync {
 }
 
 impl<S: Store + ?Sized> Store for Arc<S> {
-    fn begin(&self) -> Result<Box<dyn Transaction + '_>, StoreError> {
-        (**self).begin()
+    fn begin_expecting(&self, rows: &[Expected<'_>]) -> Result<Box<dyn Transaction + '_>, StoreError> {
+        (**self).begin_expecting(rows)
     }
 
     fn view(&self) -> Result<Box<dyn View + '_>, StoreError> {
@@ -145,12 +154,6 @@ pub trait Transaction:
     + ServerKeyStore
     + TokenStore
 {
-    /// See [`View::expect`].
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    fn expect(&self, rows: &[Expected<'_>]) -> Result<(), StoreError>;
-
     /// Remembers this point, for [`Transaction::back_to_mark`].
     ///
     /// # Errors

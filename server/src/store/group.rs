@@ -7,8 +7,8 @@
 //!
 //! Turns are taken in the order in which they were asked for, so that nobody waits much longer than the others.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use countersign_server_core::store::StoreError;
 use parking_lot::{FairMutex, FairMutexGuard};
@@ -20,6 +20,9 @@ const MOST: usize = 64;
 
 /// A connection on which one message after the other writes.
 pub(super) trait Line {
+    /// What whoever has a turn is going to ask.
+    type Questions: Clone + Send;
+
     /// Opens a transaction in which nothing is left of those before.
     ///
     /// # Errors
@@ -34,6 +37,17 @@ pub(super) trait Line {
     /// # Errors
     /// The database's.
     fn set_apart(&mut self) -> Result<(), StoreError>;
+
+    /// Has the answers there to what whoever's turn it is asks, and asks meanwhile what `others` will, who wait for theirs. Each
+    /// is told by a number.
+    ///
+    /// # Errors
+    /// The database's.
+    fn expect(
+        &mut self,
+        own: (u64, Self::Questions),
+        others: Vec<(u64, Self::Questions)>,
+    ) -> Result<(), StoreError>;
 
     /// What was written last belongs to the rest.
     ///
@@ -61,9 +75,12 @@ pub(super) trait Line {
 }
 
 /// The one line to a database that this process writes on.
-pub(super) struct Writer<L> {
+pub(super) struct Writer<L: Line> {
     /// Who waits for it. Counted before they wait: whoever leaves a commit to others knows that there are some.
     waiting: AtomicUsize,
+    /// What those who wait are going to ask, as far as nobody has asked it for them yet.
+    questions: Mutex<Vec<(u64, L::Questions)>>,
+    numbers: AtomicU64,
     turn: FairMutex<Open<L>>,
 }
 
@@ -92,27 +109,47 @@ pub(super) struct Member<'a, L: Line> {
 impl<L: Line> Writer<L> {
     pub(super) const fn new(line: L) -> Self {
         let open = Open { line, group: None, members: 0 };
-        Self { waiting: AtomicUsize::new(0), turn: FairMutex::new(open) }
+        Self {
+            waiting: AtomicUsize::new(0),
+            questions: Mutex::new(Vec::new()),
+            numbers: AtomicU64::new(0),
+            turn: FairMutex::new(open),
+        }
     }
 
-    /// Waits for a turn.
-    pub(super) fn begin(&self, crash: &CrashPoint) -> Result<Member<'_, L>, StoreError> {
+    /// Waits for a turn, for who is going to ask `questions`.
+    pub(super) fn begin(
+        &self,
+        crash: &CrashPoint,
+        questions: L::Questions,
+    ) -> Result<Member<'_, L>, StoreError> {
+        let own = (self.numbers.fetch_add(1, Ordering::Relaxed), questions);
+        self.questions().push(own.clone());
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let mut open = self.turn.lock();
         self.waiting.fetch_sub(1, Ordering::SeqCst);
-        if open.group.is_some() {
-            let mut turn = Member { writer: self, open, first: false };
-            return match turn.open.line.set_apart() {
-                Ok(()) => Ok(turn),
-                Err(error) => {
-                    turn.leave(crash);
-                    Err(error)
-                }
-            };
+        let others = std::mem::take(&mut *self.questions());
+        let first = open.group.is_none();
+        if first {
+            open.line.begin()?;
+            (open.group, open.members) = (Some(Arc::default()), 0);
         }
-        open.line.begin()?;
-        (open.group, open.members) = (Some(Arc::default()), 0);
-        Ok(Member { writer: self, open, first: true })
+        let mut turn = Member { writer: self, open, first };
+        if !first && let Err(error) = turn.open.line.set_apart() {
+            turn.leave(crash);
+            return Err(error);
+        }
+        match turn.open.line.expect(own, others) {
+            Ok(()) => Ok(turn),
+            Err(error) => {
+                turn.give_up(crash);
+                Err(error)
+            }
+        }
+    }
+
+    fn questions(&self) -> MutexGuard<'_, Vec<(u64, L::Questions)>> {
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn into_line(self) -> L {

@@ -23,7 +23,7 @@ pub use super::faults::CrashPoint;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_server_core::changes::Listener;
-use countersign_server_core::store::{Store, StoreError, Transaction, View};
+use countersign_server_core::store::{Expected, Store, StoreError, Transaction, View};
 
 use self::connection::Connection;
 use self::line::PostgresLine;
@@ -32,7 +32,7 @@ use self::pool::Pool;
 use self::transaction::PostgresTransaction;
 use self::view::PostgresView;
 use super::group::Writer;
-use super::sql::Sql;
+use super::sql::{Question, Sql};
 
 /// A database on a PostgreSQL server.
 pub struct PostgresStore {
@@ -85,15 +85,16 @@ impl PostgresStore {
 
     /// A transaction for as much as there is.
     pub(super) fn writing(&self) -> Result<Sql<PostgresTransaction<'_>>, StoreError> {
-        let turn = self.writer.begin(&self.crash)?;
+        let turn = self.writer.begin(&self.crash, Vec::new())?;
         turn.line().take_time()?;
         Ok(Sql::over(PostgresTransaction::of(turn, &self.crash)))
     }
 }
 
 impl Store for PostgresStore {
-    fn begin(&self) -> Result<Box<dyn Transaction + '_>, StoreError> {
-        Ok(Box::new(Sql::over(PostgresTransaction::of(self.writer.begin(&self.crash)?, &self.crash))))
+    fn begin_expecting(&self, rows: &[Expected<'_>]) -> Result<Box<dyn Transaction + '_>, StoreError> {
+        let turn = self.writer.begin(&self.crash, Question::to_write(rows))?;
+        Ok(Box::new(Sql::over(PostgresTransaction::of(turn, &self.crash))))
     }
 
     fn view(&self) -> Result<Box<dyn View + '_>, StoreError> {

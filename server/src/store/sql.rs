@@ -287,10 +287,6 @@ impl<D: Snapshot> View for Sql<D> {
 }
 
 impl<D: Writing> Transaction for Sql<D> {
-    fn expect(&self, rows: &[Expected<'_>]) -> Result<(), StoreError> {
-        self.look_ahead_to_write(rows)
-    }
-
     fn mark(&self) -> Result<(), StoreError> {
         self.1.marked.set(self.1.now.get());
         self.write("SAVEPOINT mark", ()).map(drop)

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use countersign_server_core::store::{Store, StoreError, Transaction, View};
+use countersign_server_core::store::{Expected, Store, StoreError, Transaction, View};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
@@ -155,8 +155,8 @@ fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
 }
 
 impl Store for SqliteStore {
-    fn begin(&self) -> Result<Box<dyn Transaction + '_>, StoreError> {
-        let member = self.writer.begin(&self.crash)?;
+    fn begin_expecting(&self, _rows: &[Expected<'_>]) -> Result<Box<dyn Transaction + '_>, StoreError> {
+        let member = self.writer.begin(&self.crash, ())?;
         self.checkpoints.somebody_writes();
         Ok(Box::new(Sql::over(SqliteTransaction::of(member, &self.crash))))
     }

@@ -22,7 +22,7 @@ fn writer(folder: &std::path::Path) -> Writer<SqliteLine> {
 }
 
 fn begin(writer: &Writer<SqliteLine>) -> Member<'_, SqliteLine> {
-    writer.begin(&NEVER).unwrap()
+    writer.begin(&NEVER, ()).unwrap()
 }
 
 fn put(turn: &Member<'_, SqliteLine>, number: u64) {

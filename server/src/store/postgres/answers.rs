@@ -37,7 +37,7 @@ pub(super) fn together(questions: &[Question]) -> String {
             names += 1;
             question.sql.replace("$1", &format!("${names}"))
         } else {
-            question.sql.clone()
+            question.sql.to_owned()
         };
         let marker = marker(at);
         let joined = format!(" LEFT JOIN (SELECT 1 AS {marker}, one.* FROM ({one}) AS one) AS q{at} ON true");

@@ -6,7 +6,9 @@ pub(super) use self::events::{PATIENCE, Wire};
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use countersign_server_core::store::StoreError;
@@ -29,6 +31,9 @@ const LONG: Duration = Duration::from_secs(11 * 60);
 /// What the database is told of that: it gives up before we do.
 const LONG_SETTINGS: &str =
     "SET statement_timeout = '10min'; SET idle_in_transaction_session_timeout = '10min'";
+
+/// A question that was asked, and whose answer was not waited for yet.
+pub(super) type Asked = Pin<Box<dyn Future<Output = Result<Found, Error>> + Send>>;
 
 /// A connection to the database, with one transaction at a time.
 pub(super) struct Connection {
@@ -154,13 +159,35 @@ impl Connection {
         Ok(())
     }
 
-    /// Asks all of these, and waits once.
-    pub(super) fn query_all(&self, questions: &[Question]) -> Result<Found, StoreError> {
+    /// Asks all of these. The answer is waited for by [`Self::answer`].
+    pub(super) fn ask(&self, questions: &[Question]) -> Result<Asked, StoreError> {
         let names: Vec<_> = questions.iter().filter_map(Question::name).collect();
-        let sql = answers::together(questions);
-        let statement = self.statement(&sql, &names)?;
-        let names = borrowed(&names, &statement)?;
-        self.finish(self.client.query_one(&statement, &names))
+        let statement = self.statement(&answers::together(questions), &names)?;
+        let (client, names) = (Arc::clone(&self.client), kept(&names, &statement)?);
+        let mut asked: Asked = Box::pin(async move {
+            let names: Vec<_> = names.iter().map(Kept::parameter).collect();
+            client.query_one(&statement, &names).await
+        });
+        // It takes its place among the others when it is polled first, and cannot be answered yet.
+        Ok(match asked.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => asked,
+            Poll::Ready(answer) => Box::pin(std::future::ready(answer)),
+        })
+    }
+
+    /// Waits for the answer.
+    pub(super) fn answer(&self, asked: Asked) -> Result<Found, StoreError> {
+        self.finish(asked)
+    }
+
+    /// Nobody wants the answer any more. An error would count all the same.
+    pub(super) fn let_come(&self, asked: Asked) {
+        self.events.send(Box::pin(async move { asked.await.map(drop) }));
+    }
+
+    /// What was sent is on its way: nobody is waited for.
+    pub(super) fn push(&self) -> Result<(), StoreError> {
+        self.finish(std::future::ready(Ok(())))
     }
 
     /// Goes on after an error with this, which takes back whatever it was about.
@@ -173,7 +200,7 @@ impl Connection {
     pub(super) fn let_go(&self) {
         self.send_batch("ROLLBACK");
         // Onto the wire with it: others may wait for what it holds.
-        let _seen_by_the_next = self.finish(std::future::ready(Ok(())));
+        let _seen_by_the_next = self.push();
     }
 
     /// Ends the transaction: all of it, or an error.

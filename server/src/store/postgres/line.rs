@@ -9,7 +9,7 @@ use countersign_server_core::store::StoreError;
 use super::super::group::{Line, gone};
 use super::super::sql::{Question, Row, Table, Value};
 use super::answers::Answers;
-use super::connection::Connection;
+use super::connection::{Asked, Connection};
 use super::pending::Pending;
 use super::pool::Pool;
 use super::values::Kept;
@@ -31,11 +31,26 @@ pub(in super::super) struct PostgresLine {
     /// Rows of whoever has the turn.
     own: RefCell<Pending>,
     answers: Answers,
+    /// What was asked for those who wait for a turn.
+    asked: RefCell<Vec<Ahead>>,
     apart: Cell<Apart>,
     /// Members since this was made: each has a savepoint of its own name, so that nobody goes back to another's.
     members: u64,
     /// What our own notices are told by.
     own_name: String,
+}
+
+/// What somebody who waits for a turn is going to ask, asked already.
+struct Ahead {
+    number: u64,
+    questions: Vec<Question>,
+    asked: Asked,
+}
+
+impl Ahead {
+    fn is_about(&self, name: &Value<'_>) -> bool {
+        self.questions.iter().any(|question| question.name().as_ref() == Some(name))
+    }
 }
 
 /// How what is written can be taken back.
@@ -58,6 +73,7 @@ impl PostgresLine {
             kept: RefCell::default(),
             own: RefCell::default(),
             answers: Answers::default(),
+            asked: RefCell::default(),
             apart: Cell::new(Apart::First),
             members: 0,
             own_name,
@@ -80,27 +96,13 @@ impl PostgresLine {
     /// The connection, to write something.
     pub(super) fn writing(&self) -> Result<&Connection, StoreError> {
         self.answers.forget_all();
+        self.forget_asked(|_| true);
         self.up_to_date()
     }
 
     /// From here on a statement may take minutes.
     pub(super) fn take_time(&self) -> Result<(), StoreError> {
         self.up_to_date()?.take_time()
-    }
-
-    pub(super) fn look_ahead(&self, questions: Vec<Question>) -> Result<(), StoreError> {
-        let lacking = self.answers.lacking(questions);
-        if lacking.is_empty() {
-            return Ok(());
-        }
-        let has = |name: Value<'_>| self.kept.borrow().has(&name) || self.own.borrow().has(&name);
-        let touches = |one: &Question| one.name().is_none_or(has);
-        let connection = match lacking.iter().any(touches) {
-            true => self.up_to_date()?,
-            false => self.connection()?,
-        };
-        let found = connection.query_all(&lacking)?;
-        self.answers.put(lacking, found)
     }
 
     pub(super) const fn answers(&self) -> &Answers {
@@ -110,6 +112,7 @@ impl PostgresLine {
     pub(super) fn add(&self, to: &'static Table, row: &[Value<'_>]) -> Result<(), StoreError> {
         if let Some(name) = row.first() {
             self.answers.forget_about(name);
+            self.forget_asked(|asked| asked.is_about(name));
         }
         self.own.borrow_mut().add(to, row)?;
         if self.own.borrow().is_much() {
@@ -163,14 +166,43 @@ impl PostgresLine {
         Ok(connection)
     }
 
+    /// Whether the database would have to be told first what is not on its way yet.
+    fn is_behind_on(&self, question: &Question) -> bool {
+        let has = |name: Value<'_>| self.kept.borrow().has(&name) || self.own.borrow().has(&name);
+        question.name().is_none_or(has)
+    }
+
+    /// Asks for who waits, unless what they ask is about to be another.
+    fn ask_for(&self, number: u64, mut questions: Vec<Question>) -> Result<(), StoreError> {
+        questions.retain(|question| question.name().is_some());
+        if questions.is_empty() || questions.iter().any(|question| self.is_behind_on(question)) {
+            return Ok(());
+        }
+        let asked = self.connection()?.ask(&questions)?;
+        self.asked.borrow_mut().push(Ahead { number, questions, asked });
+        Ok(())
+    }
+
+    /// Those who wait will have to ask these again.
+    fn forget_asked(&self, which: impl Fn(&Ahead) -> bool) {
+        for ahead in self.asked.borrow_mut().extract_if(.., |ahead| which(ahead)) {
+            if let Some(connection) = &self.connection {
+                connection.let_come(ahead.asked);
+            }
+        }
+    }
+
     fn forget(&mut self) {
         self.kept.take();
         self.own.take();
         self.answers.forget_all();
+        self.forget_asked(|_| true);
     }
 }
 
 impl Line for PostgresLine {
+    type Questions = Vec<Question>;
+
     /// What becomes of it is found out by whoever waits first.
     fn begin(&mut self) -> Result<(), StoreError> {
         self.forget();
@@ -194,6 +226,37 @@ impl Line for PostgresLine {
         Ok(())
     }
 
+    fn expect(
+        &mut self,
+        (number, questions): (u64, Vec<Question>),
+        others: Vec<(u64, Vec<Question>)>,
+    ) -> Result<(), StoreError> {
+        let ahead = {
+            let mut asked = self.asked.borrow_mut();
+            asked.extract_if(.., |ahead| ahead.number == number).next()
+        };
+        if let Some(Ahead { questions, asked, .. }) = ahead {
+            let found = self.connection()?.answer(asked)?;
+            self.answers.put(questions, found)?;
+        }
+        let lacking = self.answers.lacking(questions);
+        let own = match lacking.as_slice() {
+            [] => None,
+            some if some.iter().any(|question| self.is_behind_on(question)) => {
+                Some(self.up_to_date()?.ask(some)?)
+            }
+            some => Some(self.connection()?.ask(some)?),
+        };
+        for (number, questions) in others.into_iter().filter(|(other, _)| *other != number) {
+            self.ask_for(number, questions)?;
+        }
+        match own {
+            Some(own) => self.answers.put(lacking, self.connection()?.answer(own)?),
+            // The database works on the others' while we do on ours.
+            None => self.connection()?.push(),
+        }
+    }
+
     fn join(&mut self) -> Result<(), StoreError> {
         let connection = self.connection.as_ref().filter(|one| one.is_usable()).ok_or_else(failed)?;
         if self.apart.get() == Apart::Behind {
@@ -212,6 +275,7 @@ impl Line for PostgresLine {
     fn take_back(&mut self) -> Result<(), StoreError> {
         self.own.take();
         self.answers.forget_all();
+        self.forget_asked(|_| true);
         let connection = self.connection()?;
         match self.apart.get() {
             Apart::Behind => {
@@ -225,6 +289,7 @@ impl Line for PostgresLine {
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
+        self.forget_asked(|_| true);
         let kept = self.kept.get_mut();
         let connection = self.connection.as_ref().ok_or_else(gone)?;
         kept.send(connection)?;

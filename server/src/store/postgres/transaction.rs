@@ -5,7 +5,7 @@ use countersign_server_core::store::StoreError;
 
 use super::super::faults::CrashPoint;
 use super::super::group::{Member, gone};
-use super::super::sql::{Question, Reading, Row, Table, Value, Writing};
+use super::super::sql::{Reading, Row, Table, Value, Writing};
 use super::line::PostgresLine;
 
 /// A turn on the line.
@@ -34,14 +34,6 @@ impl Reading for PostgresTransaction<'_> {
     ) -> Result<(), StoreError> {
         self.crash.ran();
         self.line()?.query(sql, params, row)
-    }
-
-    fn looks_ahead(&self) -> bool {
-        true
-    }
-
-    fn look_ahead(&self, questions: Vec<Question>) -> Result<(), StoreError> {
-        self.line()?.look_ahead(questions)
     }
 
     fn known_tip(&self) -> Option<Tip> {

@@ -57,7 +57,8 @@ impl Reading for PostgresView<'_> {
         if lacking.is_empty() {
             return Ok(());
         }
-        let found = self.connection()?.query_all(&lacking)?;
+        let connection = self.connection()?;
+        let found = connection.answer(connection.ask(&lacking)?)?;
         self.answers.put(lacking, found)
     }
 }

@@ -95,7 +95,7 @@ impl<D: Writing> Sql<D> {
 
 impl<D: Reading> AccountRead for Sql<D> {
     fn account(&self, name: &AccountName) -> Result<Option<Account>, StoreError> {
-        let columns = self.read(&one(), [name.as_str()], Columns::read)?;
+        let columns = self.read(one(), [name.as_str()], Columns::read)?;
         columns.map(Columns::account).transpose()
     }
 

@@ -3,13 +3,13 @@
 use countersign_server_core::store::{Expected, StoreError};
 
 use super::value::Parameter as _;
-use super::{Reading, Sql, Value, Writing, accounts, forgetting, instances, keys, ledger, policies, replies};
+use super::{Reading, Sql, Value, accounts, forgetting, instances, keys, ledger, policies, replies};
 
 /// A statement that reads one row, or none, with its one parameter, if it has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) struct Question {
     /// The statement.
-    pub(in super::super) sql: String,
+    pub(in super::super) sql: &'static str,
     key: Option<Key>,
 }
 
@@ -21,14 +21,20 @@ enum Key {
 }
 
 impl Question {
-    fn of_all(sql: &str) -> Self {
-        Self { sql: sql.to_owned(), key: None }
+    /// What whoever writes asks, who names these rows.
+    pub(in super::super) fn to_write(rows: &[Expected<'_>]) -> Vec<Self> {
+        let of_all = [forgetting::FORGOTTEN, policies::newest(), ledger::TIP].map(Self::of_all);
+        of_all.into_iter().chain(rows.iter().map(Self::of_one)).collect()
+    }
+
+    const fn of_all(sql: &'static str) -> Self {
+        Self { sql, key: None }
     }
 
     fn of_one(expected: &Expected<'_>) -> Self {
         let (sql, key) = match expected {
-            Expected::Reply(id) => (replies::ONE.to_owned(), Key::Blob(id.as_bytes().to_vec())),
-            Expected::Nonce(nonce) => (keys::NONCE.to_owned(), Key::Blob(nonce.as_bytes().to_vec())),
+            Expected::Reply(id) => (replies::ONE, Key::Blob(id.as_bytes().to_vec())),
+            Expected::Nonce(nonce) => (keys::NONCE, Key::Blob(nonce.as_bytes().to_vec())),
             Expected::Instance(fingerprint) => (instances::one(), Key::Text(fingerprint.to_string())),
             Expected::Account(name) => (accounts::one(), Key::Text(name.to_string())),
         };
@@ -61,16 +67,5 @@ impl<D: Reading> Sql<D> {
             return Ok(());
         }
         self.0.look_ahead(rows.iter().map(Question::of_one).collect())
-    }
-}
-
-impl<D: Writing> Sql<D> {
-    /// These, and what every message that writes asks.
-    pub(super) fn look_ahead_to_write(&self, rows: &[Expected<'_>]) -> Result<(), StoreError> {
-        if !self.0.looks_ahead() {
-            return Ok(());
-        }
-        let of_all = [forgetting::FORGOTTEN, &policies::newest(), ledger::TIP].map(Question::of_all);
-        self.0.look_ahead(of_all.into_iter().chain(rows.iter().map(Question::of_one)).collect())
     }
 }

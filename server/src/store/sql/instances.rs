@@ -1,5 +1,7 @@
 //! Instances.
 
+use std::sync::LazyLock;
+
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{ApplicationName, Fingerprint, VersionName};
 use countersign_protocol::message::InstanceState;
@@ -13,8 +15,10 @@ const COLUMNS: &str = "fingerprint, application, certificate, signing_key, secon
                        claimed_hostname, key_place, state, counter, counted_made, counted_at, forked_at, state_at, enrolled_at, seen_at, successor, version";
 
 /// One by its fingerprint.
-pub(super) fn one() -> String {
-    format!("SELECT {COLUMNS} FROM instances WHERE fingerprint = $1")
+pub(super) fn one() -> &'static str {
+    static SQL: LazyLock<String> =
+        LazyLock::new(|| format!("SELECT {COLUMNS} FROM instances WHERE fingerprint = $1"));
+    &SQL
 }
 
 struct Columns {
@@ -106,7 +110,7 @@ impl<D: Reading> InstanceRead for Sql<D> {
     }
 
     fn instance(&self, fingerprint: &Fingerprint) -> Result<Option<Instance>, StoreError> {
-        self.read(&one(), [fingerprint.to_string()], Columns::read)?.map(Columns::instance).transpose()
+        self.read(one(), [fingerprint.to_string()], Columns::read)?.map(Columns::instance).transpose()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Policy documents: one row for each change.
 
+use std::sync::LazyLock;
+
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{Digest, PolicyName};
 use countersign_protocol::message::result::PolicyVersion;
@@ -13,8 +15,10 @@ use super::{Reading, Row, Sql, Writing};
 const COLUMNS: &str = "name, version, digest, epoch, since, author";
 
 /// The last change.
-pub(super) fn newest() -> String {
-    format!("SELECT {COLUMNS} FROM policy_changes ORDER BY epoch DESC LIMIT 1")
+pub(super) fn newest() -> &'static str {
+    static SQL: LazyLock<String> =
+        LazyLock::new(|| format!("SELECT {COLUMNS} FROM policy_changes ORDER BY epoch DESC LIMIT 1"));
+    &SQL
 }
 
 impl<D: Reading> PolicyRead for Sql<D> {
@@ -27,7 +31,7 @@ impl<D: Reading> PolicyRead for Sql<D> {
     }
 
     fn newest_policy_change(&self) -> Result<Option<PolicyVersion>, StoreError> {
-        self.read(&newest(), (), version)
+        self.read(newest(), (), version)
     }
 
     fn policies_at(&self, epoch: u64) -> Result<Vec<Document>, StoreError> {

@@ -34,6 +34,9 @@ impl SqliteLine {
 }
 
 impl Line for SqliteLine {
+    /// An answer is there as soon as it is asked for.
+    type Questions = ();
+
     fn begin(&mut self) -> Result<(), StoreError> {
         self.apart = false;
         // A rollback that failed left its transaction open: nothing of it may get into the next one.
@@ -51,6 +54,10 @@ impl Line for SqliteLine {
     fn set_apart(&mut self) -> Result<(), StoreError> {
         control(&self.connection, "SAVEPOINT member")?;
         self.apart = true;
+        Ok(())
+    }
+
+    fn expect(&mut self, _own: (u64, ()), _others: Vec<(u64, ())>) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! From rows to accounts and their keys.
 
+use std::sync::LazyLock;
+
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::limits;
 use countersign_protocol::roster::EmergencyVerifier;
@@ -25,8 +27,10 @@ pub(super) const TABLES: &str = "accounts LEFT JOIN second_keys ON second_keys.a
                                  LEFT JOIN emergency_codes ON emergency_codes.account = name";
 
 /// One by its name.
-pub(in super::super) fn one() -> String {
-    format!("SELECT {COLUMNS} FROM {TABLES} WHERE name = $1")
+pub(in super::super) fn one() -> &'static str {
+    static SQL: LazyLock<String> =
+        LazyLock::new(|| format!("SELECT {COLUMNS} FROM {TABLES} WHERE name = $1"));
+    &SQL
 }
 
 /// Where in [`COLUMNS`] each begins.
