@@ -47,5 +47,6 @@ mod second_card;
 mod seeds;
 mod syslog;
 mod tls;
+mod turns;
 mod two_servers;
 mod watch;

@@ -1,0 +1,191 @@
+//! Several messages in one transaction of the database: what one of them does or lets be is its own, and what was asked ahead
+//! for those who wait is not believed any longer than it holds.
+
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use countersign_protocol::ids::{AccountName, Fingerprint, MessageId, Nonce};
+use countersign_protocol::random::SystemRandom;
+use countersign_server_core::accounts::{Account, AccountState};
+use countersign_server_core::replies::{Recipient, StoredReply};
+use countersign_server_core::store::{Expected, Store, Transaction};
+
+use crate::database::is_postgres;
+use crate::fixture::Server;
+
+/// Work of one turn; whether it keeps what it wrote.
+type Turn<'a> = Box<dyn FnOnce(&mut dyn Transaction) -> bool + Send + 'a>;
+
+/// Each takes a turn after the one before, and all but the first wait for theirs at once, expecting these rows. What became of
+/// each that kept its writes.
+fn in_a_row(store: &Arc<dyn Store>, rows: &[Expected<'_>], turns: Vec<Turn<'_>>) -> Vec<Option<bool>> {
+    let begun = Barrier::new(2);
+    std::thread::scope(|scope| {
+        let holding = scope.spawn(|| {
+            let held = store.begin().unwrap();
+            begun.wait();
+            begun.wait();
+            drop(held);
+        });
+        begun.wait();
+        let mut waiting = Vec::new();
+        for turn in turns {
+            waiting.push(scope.spawn(move || {
+                let mut tx = store.begin_expecting(rows).unwrap();
+                turn(&mut *tx).then(|| tx.commit().is_ok())
+            }));
+            // In this order.
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        begun.wait();
+        holding.join().unwrap();
+        waiting.into_iter().map(|turn| turn.join().unwrap()).collect()
+    })
+}
+
+fn is_suspended(account: &Account) -> bool {
+    matches!(account.state, AccountState::Suspended(_))
+}
+
+fn reply(id: MessageId, by: &Fingerprint) -> StoredReply {
+    let digest = countersign_protocol::ids::Digest::of(b"x");
+    let recipient = Recipient::Instance(by.clone());
+    StoredReply { id, digest, recipient, sealed: vec![1, 2, 3], passing: false, never: None }
+}
+
+#[test]
+fn a_nonce_and_a_reply_of_one_turn_are_there_for_the_next_however_early_it_asked() {
+    let server = Server::new();
+    let (host, _admin, _ana) = server.with_ana();
+    let (store, now) = (server.store(), server.clock_now());
+    let (nonce, id) = (Nonce::from_bytes([7; 32]), MessageId::new(&SystemRandom).unwrap());
+    let by = &host.record.instance;
+    let rows = [Expected::Nonce(&nonce), Expected::Reply(&id)];
+    let fresh = |keep: bool| -> Turn<'_> {
+        Box::new(move |tx| {
+            assert!(tx.reply(&id).unwrap().is_none());
+            assert!(tx.burn_nonce(&nonce, now).unwrap(), "who burned it before gave up");
+            assert!(!tx.burn_nonce(&nonce, now).unwrap(), "not even by who did it");
+            tx.put_reply(&reply(id, by), now).unwrap();
+            assert_eq!(tx.reply(&id).unwrap().unwrap().sealed, [1, 2, 3]);
+            keep
+        })
+    };
+    let late: Turn<'_> = Box::new(|tx| {
+        assert_eq!(tx.reply(&id).unwrap().unwrap().sealed, [1, 2, 3]);
+        assert!(!tx.burn_nonce(&nonce, now).unwrap());
+        true
+    });
+    let became = in_a_row(&store, &rows, vec![fresh(false), fresh(true), late]);
+    assert_eq!(became, [None, Some(true), Some(true)]);
+    let tx = store.begin_expecting(&rows).unwrap();
+    assert!(tx.reply(&id).unwrap().is_some() && !tx.burn_nonce(&nonce, now).unwrap());
+}
+
+#[test]
+fn whoever_waits_sees_an_account_as_the_turn_before_left_it_and_not_as_it_was_when_asked_for() {
+    let server = Server::new();
+    let _hosts = server.with_ana();
+    let (store, now) = (server.store(), server.clock_now());
+    let ana: AccountName = "ana".parse().unwrap();
+    let is_suspended = |tx: &dyn Transaction| is_suspended(&tx.account(&ana).unwrap().unwrap());
+    let suspend = |keep: bool| -> Turn<'_> {
+        let ana = &ana;
+        Box::new(move |tx| {
+            assert!(!is_suspended(tx));
+            assert!(tx.suspend_account(ana, "administrator", now).unwrap());
+            assert!(is_suspended(tx));
+            keep
+        })
+    };
+    let look = |expected: bool| -> Turn<'_> {
+        Box::new(move |tx| {
+            assert_eq!(is_suspended(tx), expected);
+            true
+        })
+    };
+    let turns = vec![look(false), suspend(false), look(false), suspend(true), look(true)];
+    let became = in_a_row(&store, &[Expected::Account(&ana)], turns);
+    assert_eq!(became, [Some(true), None, Some(true), Some(true), Some(true)]);
+    assert!(is_suspended(&*store.begin().unwrap()));
+}
+
+#[test]
+fn a_turn_whose_statement_fails_takes_nothing_from_the_others() {
+    let server = Server::new();
+    let (host, _admin, _ana) = server.with_ana();
+    let (store, now) = (server.store(), server.clock_now());
+    let nonces = [[1; 32], [2; 32], [3; 32]].map(Nonce::from_bytes);
+    let by = &host.record.instance;
+    let burn = |nonce: usize| -> Turn<'_> {
+        Box::new(move |tx| {
+            assert!(tx.burn_nonce(&nonces[nonce], now).unwrap());
+            tx.put_reply(&reply(MessageId::new(&SystemRandom).unwrap(), by), now).unwrap();
+            true
+        })
+    };
+    let failing: Turn<'_> = Box::new(|tx| {
+        assert!(tx.burn_nonce(&nonces[1], now).unwrap());
+        // One that every database refuses, at the latest when it is looked at.
+        let twice = reply(MessageId::from_bytes([9; 16]), by);
+        tx.put_reply(&twice, now).unwrap();
+        let _refused = tx.put_reply(&twice, now);
+        assert!(tx.account(&"nobody-at-all".parse().unwrap()).is_err() || !is_postgres());
+        false
+    });
+    let became = in_a_row(&store, &[], vec![burn(0), failing, burn(2)]);
+    assert_eq!(became, [Some(true), None, Some(true)]);
+    let tx = store.begin().unwrap();
+    let burned = nonces.map(|nonce| !tx.burn_nonce(&nonce, now).unwrap());
+    assert_eq!(burned, [true, false, true]);
+}
+
+#[test]
+fn a_commit_that_is_lost_is_lost_for_all_who_share_it_and_the_next_goes_on() {
+    if !is_postgres() {
+        return;
+    }
+    let server = Server::new();
+    let (host, _admin, _ana) = server.with_ana();
+    let (store, now) = (server.store(), server.clock_now());
+    let by = &host.record.instance;
+    server.intruder().run(
+        "CREATE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS
+         $$BEGIN RAISE EXCEPTION 'no'; END$$;
+         CREATE CONSTRAINT TRIGGER refuses AFTER INSERT ON replies DEFERRABLE INITIALLY DEFERRED
+         FOR EACH ROW EXECUTE FUNCTION refuses()",
+    );
+    let put = || -> Turn<'_> {
+        Box::new(move |tx| {
+            tx.put_reply(&reply(MessageId::new(&SystemRandom).unwrap(), by), now).unwrap();
+            true
+        })
+    };
+    assert_eq!(in_a_row(&store, &[], vec![put(), put(), put()]), [Some(false); 3]);
+    server.intruder().run("DROP TRIGGER refuses ON replies");
+    assert_eq!(in_a_row(&store, &[], vec![put(), put(), put()]), [Some(true); 3]);
+    assert_eq!(server.intruder().number("SELECT count(*) FROM replies WHERE sealed = '\\x010203'"), 3);
+}
+
+#[test]
+fn two_servers_on_one_database_take_turns_and_neither_sees_less_than_the_other_wrote() {
+    let server = Server::new();
+    let stores = [server.store(), server.store()];
+    let now = server.clock_now();
+    let burned = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for worker in 0..8 {
+            let (store, burned) = (&stores[worker % 2], &burned);
+            scope.spawn(move || {
+                for number in 0..50_u8 {
+                    let nonce = Nonce::from_bytes([number; 32]);
+                    let tx = store.begin_expecting(&[Expected::Nonce(&nonce)]).unwrap();
+                    let is_ours = tx.burn_nonce(&nonce, now).unwrap();
+                    tx.commit().unwrap();
+                    burned.fetch_add(usize::from(is_ours), std::sync::atomic::Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    assert_eq!(burned.into_inner(), 50, "each of them once");
+}
