@@ -19,6 +19,9 @@ use super::values::Kept;
 const BEGIN: &str =
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock(1668509551, 1)";
 
+/// A server that hangs in the middle of its turn keeps the others no longer than this.
+const NOT_IDLE: &str = "SET idle_in_transaction_session_timeout = '10s'";
+
 /// It, and what is not on its way yet.
 ///
 /// Rows that are only added wait for those of other messages, and are sent together. Whatever else is done on the connection
@@ -209,7 +212,11 @@ impl Line for PostgresLine {
         self.apart.set(Apart::First);
         let connection = match self.connection.take().filter(Connection::is_alive) {
             Some(alive) => alive,
-            None => self.pool.take()?,
+            None => {
+                let taken = self.pool.take()?;
+                taken.send_batch(NOT_IDLE);
+                taken
+            }
         };
         connection.send_batch(BEGIN);
         self.connection = Some(connection);
