@@ -7,6 +7,7 @@ use std::time::Duration;
 use countersign_protocol::ids::{AccountName, Fingerprint, MessageId, Nonce};
 use countersign_protocol::random::SystemRandom;
 use countersign_server_core::accounts::{Account, AccountState};
+use countersign_server_core::audit::Said;
 use countersign_server_core::replies::{Recipient, StoredReply};
 use countersign_server_core::store::{Expected, Store, Transaction};
 
@@ -17,7 +18,7 @@ use crate::fixture::Server;
 type Turn<'a> = Box<dyn FnOnce(&mut dyn Transaction) -> bool + Send + 'a>;
 
 /// Each takes a turn after the one before, and all but the first wait for theirs at once, expecting these rows. What became of
-/// each that kept its writes.
+/// each that kept its writes; nothing of one that did not, or had no turn.
 fn in_a_row(store: &Arc<dyn Store>, rows: &[Expected<'_>], turns: Vec<Turn<'_>>) -> Vec<Option<bool>> {
     let begun = Barrier::new(2);
     std::thread::scope(|scope| {
@@ -31,7 +32,7 @@ fn in_a_row(store: &Arc<dyn Store>, rows: &[Expected<'_>], turns: Vec<Turn<'_>>)
         let mut waiting = Vec::new();
         for turn in turns {
             waiting.push(scope.spawn(move || {
-                let mut tx = store.begin_expecting(rows).unwrap();
+                let mut tx = store.begin_expecting(rows).ok()?;
                 turn(&mut *tx).then(|| tx.commit().is_ok())
             }));
             // In this order.
@@ -41,6 +42,10 @@ fn in_a_row(store: &Arc<dyn Store>, rows: &[Expected<'_>], turns: Vec<Turn<'_>>)
         holding.join().unwrap();
         waiting.into_iter().map(|turn| turn.join().unwrap()).collect()
     })
+}
+
+fn nothing<'a>() -> Turn<'a> {
+    Box::new(|_| true)
 }
 
 fn is_suspended(account: &Account) -> bool {
@@ -71,13 +76,21 @@ fn a_nonce_and_a_reply_of_one_turn_are_there_for_the_next_however_early_it_asked
             keep
         })
     };
+    // Whoever takes the first turn of a transaction has the others' questions asked.
+    let again = MessageId::new(&SystemRandom).unwrap();
+    let first: Turn<'_> = Box::new(move |tx| {
+        tx.put_reply(&reply(again, by), now).unwrap();
+        true
+    });
+    let second: Turn<'_> = Box::new(move |tx| tx.reply(&again).unwrap().is_some());
+    assert_eq!(in_a_row(&store, &[Expected::Reply(&again)], vec![first, second]), [Some(true); 2]);
     let late: Turn<'_> = Box::new(|tx| {
         assert_eq!(tx.reply(&id).unwrap().unwrap().sealed, [1, 2, 3]);
         assert!(!tx.burn_nonce(&nonce, now).unwrap());
         true
     });
-    let became = in_a_row(&store, &rows, vec![fresh(false), fresh(true), late]);
-    assert_eq!(became, [None, Some(true), Some(true)]);
+    let became = in_a_row(&store, &rows, vec![nothing(), fresh(false), fresh(true), late]);
+    assert_eq!(became, [Some(true), None, Some(true), Some(true)]);
     let tx = store.begin_expecting(&rows).unwrap();
     assert!(tx.reply(&id).unwrap().is_some() && !tx.burn_nonce(&nonce, now).unwrap());
 }
@@ -104,9 +117,10 @@ fn whoever_waits_sees_an_account_as_the_turn_before_left_it_and_not_as_it_was_wh
             true
         })
     };
-    let turns = vec![look(false), suspend(false), look(false), suspend(true), look(true)];
-    let became = in_a_row(&store, &[Expected::Account(&ana)], turns);
-    assert_eq!(became, [Some(true), None, Some(true), Some(true), Some(true)]);
+    let row = [Expected::Account(&ana)];
+    let given_up = in_a_row(&store, &row, vec![look(false), suspend(false), look(false)]);
+    assert_eq!(given_up, [Some(true), None, Some(true)]);
+    assert_eq!(in_a_row(&store, &row, vec![suspend(true), look(true), look(true)]), [Some(true); 3]);
     assert!(is_suspended(&*store.begin().unwrap()));
 }
 
@@ -165,6 +179,28 @@ fn a_commit_that_is_lost_is_lost_for_all_who_share_it_and_the_next_goes_on() {
     server.intruder().run("DROP TRIGGER refuses ON replies");
     assert_eq!(in_a_row(&store, &[], vec![put(), put(), put()]), [Some(true); 3]);
     assert_eq!(server.intruder().number("SELECT count(*) FROM replies WHERE sealed = '\\x010203'"), 3);
+}
+
+#[test]
+fn a_statement_that_fails_after_its_turn_was_kept_is_never_told_to_be_kept() {
+    if !is_postgres() {
+        return;
+    }
+    let server = Server::new();
+    let store = server.store();
+    server.intruder().run(
+        "CREATE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS
+         $$BEGIN RAISE EXCEPTION 'no'; END$$;
+         CREATE TRIGGER refuses BEFORE DELETE ON audit_said FOR EACH ROW EXECUTE FUNCTION refuses()",
+    );
+    // Nobody waits for what becomes of it before the next one does, who cannot take back more than their own.
+    let fails: Turn<'_> = Box::new(|tx| {
+        tx.put_audit_said("x", &Said { standing: None, place: 7 }).unwrap();
+        tx.forget_audit_said("x").unwrap();
+        true
+    });
+    assert_eq!(in_a_row(&store, &[], vec![nothing(), fails, nothing()]), [Some(false), Some(false), None]);
+    assert_eq!(in_a_row(&store, &[], vec![nothing(), nothing()]), [Some(true); 2]);
 }
 
 #[test]
