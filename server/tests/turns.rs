@@ -5,6 +5,7 @@ use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use countersign_protocol::ids::{AccountName, Fingerprint, MessageId, Nonce};
+use countersign_protocol::message::JobRequest;
 use countersign_protocol::random::SystemRandom;
 use countersign_server_core::accounts::{Account, AccountState};
 use countersign_server_core::audit::Said;
@@ -203,6 +204,55 @@ fn a_statement_that_fails_after_its_turn_was_kept_is_never_told_to_be_kept() {
     });
     assert_eq!(in_a_row(&store, &[], vec![nothing(), fails, nothing()]), [Some(false), Some(false), None]);
     assert_eq!(in_a_row(&store, &[], vec![nothing(), nothing()]), [Some(true); 2]);
+}
+
+#[test]
+fn a_repeated_message_is_answered_only_when_the_commit_that_it_was_found_in_is_durable() {
+    if !is_postgres() {
+        return;
+    }
+    let server = Server::new();
+    let (host, _admin, ana) = server.with_ana();
+    let intruder = server.intruder();
+    intruder.run(
+        "CREATE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS
+         $$BEGIN RAISE EXCEPTION 'no'; END$$;
+         CREATE CONSTRAINT TRIGGER refuses AFTER INSERT ON replies DEFERRABLE INITIALLY DEFERRED
+         FOR EACH ROW EXECUTE FUNCTION refuses()",
+    );
+    let request = JobRequest { signed: ana.sign(&host.session(&ana, "ana")), body: None };
+    let sealed = host.seal(&host.message(&request));
+    let all_at_once = || {
+        intruder.take_the_writers_turn();
+        std::thread::scope(|scope| {
+            let sent: Vec<_> = (0..3).map(|_| scope.spawn(|| host.send(&sealed).status)).collect();
+            std::thread::sleep(Duration::from_millis(500));
+            intruder.give_back();
+            sent.into_iter().map(|sent| sent.join().unwrap()).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(all_at_once(), [503; 3]);
+    intruder.run("DROP TRIGGER refuses ON replies");
+    assert_eq!(all_at_once(), [200; 3]);
+    assert_eq!(server.entries().iter().filter(|entry| entry.login.is_some()).count(), 1);
+}
+
+#[test]
+fn a_server_that_hangs_in_its_turn_is_ended_and_the_others_go_on() {
+    if !is_postgres() {
+        return;
+    }
+    let server = Server::new();
+    let now = server.clock_now();
+    let [hung, other] = [server.store(), server.store()];
+    let nonce = Nonce::from_bytes([7; 32]);
+    let hangs = hung.begin().unwrap();
+    assert!(hangs.burn_nonce(&nonce, now).unwrap());
+    let next = other.begin_expecting(&[Expected::Nonce(&nonce)]).unwrap();
+    assert!(next.burn_nonce(&nonce, now).unwrap(), "what it did is taken back");
+    next.commit().unwrap();
+    assert!(hangs.commit().is_err());
+    assert!(!hung.begin().unwrap().burn_nonce(&nonce, now).unwrap());
 }
 
 #[test]

@@ -185,7 +185,8 @@ impl Core {
         Ok(self.parts.store.view()?)
     }
 
-    /// The same, for finding out who may have signed a message: nothing is decided by it.
+    /// The same, for finding out who may have signed a message. Nothing is decided by it; what gets into an answer is of rows that
+    /// are only ever added.
     ///
     /// # Errors
     /// The store's.
@@ -273,7 +274,10 @@ impl Core {
             Some(_) => Seen::OtherBytes,
         };
         if let (Seen::SameBytes, Some(stored)) = (seen, &stored) {
-            return Ok(settled(self.again(&*tx, stored, now)?, true, false));
+            let reply = self.again(&*tx, stored, now)?;
+            // Somebody may have put it there just now, whose commit is this one's.
+            tx.commit()?;
+            return Ok(settled(reply, true, false));
         }
         let verified = opened.admit(seen).map_err(Reason::from)?;
         let sender = Sender::of(&*tx, verified.signers())?;

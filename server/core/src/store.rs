@@ -127,6 +127,9 @@ pub trait View:
 }
 
 /// One message's share of the database. Dropped without [`Transaction::commit`], it leaves nothing behind.
+///
+/// What it reads may be of others who share its commit, and durable only with that: nobody is told of it before
+/// [`Transaction::commit`] returned, whether there was something to write or not.
 pub trait Transaction:
     AccountStore
     + AloneStore

@@ -9,6 +9,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use countersign_server_core::store::StoreError;
 use parking_lot::{FairMutex, FairMutexGuard};
@@ -17,6 +18,9 @@ use super::faults::CrashPoint;
 
 /// Most messages of one commit: what a crash could take is small, and nobody waits for a crowd.
 const MOST: usize = 64;
+
+/// How long one commit is put off: another process may wait for its turn.
+const LONGEST: Duration = Duration::from_millis(200);
 
 /// A connection on which one message after the other writes.
 pub(super) trait Line {
@@ -89,6 +93,9 @@ pub(super) struct Open<L> {
     pub(super) line: L,
     group: Option<Arc<Group>>,
     members: usize,
+    began: Instant,
+    /// Why nobody could begin last time, and who was there by then.
+    failed: Option<(u64, StoreError)>,
 }
 
 /// Those whose writes one commit makes durable.
@@ -104,11 +111,13 @@ pub(super) struct Member<'a, L: Line> {
     open: FairMutexGuard<'a, Open<L>>,
     /// Of its group: what it takes back is everything.
     first: bool,
+    /// It was kept or given up.
+    over: bool,
 }
 
 impl<L: Line> Writer<L> {
-    pub(super) const fn new(line: L) -> Self {
-        let open = Open { line, group: None, members: 0 };
+    pub(super) fn new(line: L) -> Self {
+        let open = Open { line, group: None, members: 0, began: Instant::now(), failed: None };
         Self {
             waiting: AtomicUsize::new(0),
             questions: Mutex::new(Vec::new()),
@@ -131,17 +140,32 @@ impl<L: Line> Writer<L> {
         let others = std::mem::take(&mut *self.questions());
         let first = open.group.is_none();
         if first {
-            open.line.begin()?;
-            (open.group, open.members) = (Some(Arc::default()), 0);
+            // Whoever waited while it failed would wait as long again, one after the other.
+            if let Some((there, error)) = &open.failed
+                && own.0 < *there
+            {
+                return Err(error.clone());
+            }
+            if let Err(error) = open.line.begin() {
+                open.failed = Some((self.numbers.load(Ordering::Relaxed), error.clone()));
+                return Err(error);
+            }
+            (open.group, open.members, open.began) = (Some(Arc::default()), 0, Instant::now());
         }
-        let mut turn = Member { writer: self, open, first };
+        let mut turn = Member { writer: self, open, first, over: false };
         if !first && let Err(error) = turn.open.line.set_apart() {
             turn.leave(crash);
             return Err(error);
         }
         match turn.open.line.expect(own, others) {
-            Ok(()) => Ok(turn),
+            Ok(()) => {
+                turn.open.failed = None;
+                Ok(turn)
+            }
             Err(error) => {
+                if first {
+                    turn.open.failed = Some((self.numbers.load(Ordering::Relaxed), error.clone()));
+                }
                 turn.give_up(crash);
                 Err(error)
             }
@@ -183,27 +207,31 @@ impl<L: Line> Member<'_, L> {
     /// Takes back what was written, and nothing of those before it.
     pub(super) fn give_up(mut self, crash: &CrashPoint) {
         if self.first {
-            self.open.line.roll_back();
-            self.open.end(Err(gone()));
-            return;
-        }
-        if self.open.line.is_open()
+            self.end_all(gone());
+        } else if self.open.line.is_open()
             && let Err(error) = self.open.line.take_back()
         {
-            self.open.line.roll_back();
-            self.open.end(Err(error));
-            return;
+            self.end_all(error);
+        } else {
+            self.leave(crash);
         }
-        self.leave(crash);
+    }
+
+    /// Nobody in the group keeps anything.
+    fn end_all(&mut self, why: StoreError) {
+        self.over = true;
+        self.open.line.roll_back();
+        self.open.end(Err(why));
     }
 
     /// Commits, unless somebody waits who will. Who gave up counts too: those who kept something do not wait for many of them.
     fn leave(mut self, crash: &CrashPoint) {
         self.open.members += 1;
+        let is_enough = self.open.members >= MOST || self.open.began.elapsed() >= LONGEST;
         if !self.open.line.is_open() {
-            self.open.line.roll_back();
-            self.open.end(Err(gone()));
-        } else if self.writer.waiting.load(Ordering::SeqCst) == 0 || self.open.members >= MOST {
+            self.end_all(gone());
+        } else if is_enough || self.writer.waiting.load(Ordering::SeqCst) == 0 {
+            self.over = true;
             let committed = self.open.line.commit();
             let is_kept = committed.is_ok();
             if is_kept {
@@ -215,6 +243,17 @@ impl<L: Line> Member<'_, L> {
             if is_kept {
                 self.open.line.after();
             }
+        } else {
+            self.over = true;
+        }
+    }
+}
+
+/// Somebody's code stopped in the middle.
+impl<L: Line> Drop for Member<'_, L> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.end_all(gone());
         }
     }
 }

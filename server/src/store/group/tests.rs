@@ -232,3 +232,46 @@ fn what_is_wiped_while_somebody_reads_keeps_nobody_waiting_and_is_wiped_afterwar
     keep(4, false);
     assert!(left() == 0 && !writer.lock().line.wiping.get());
 }
+
+#[test]
+fn those_who_waited_while_nobody_could_begin_are_told_at_once_and_the_next_tries_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = writer(folder.path());
+    let wait = Duration::from_millis(500);
+    writer.lock().line.connection.busy_timeout(wait).unwrap();
+    let other = Connection::open(folder.path().join("db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(|| writer.begin(&NEVER, ()).is_err())).collect();
+        assert!(all.into_iter().all(|one| one.join().unwrap()));
+    });
+    assert!(begun.elapsed() < wait * 3, "not one after the other: {:?}", begun.elapsed());
+    other.execute_batch("ROLLBACK").unwrap();
+    let next = begin(&writer);
+    put(&next, 1);
+    next.keep(&NEVER).unwrap();
+    assert_eq!(numbers(folder.path()), [1]);
+}
+
+#[test]
+fn a_turn_that_is_neither_kept_nor_given_up_ends_all_who_share_its_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = writer(folder.path());
+    assert!(two(&writer, |turn| drop(turn)).is_err());
+    assert!(numbers(folder.path()).is_empty());
+    begin(&writer).keep(&NEVER).unwrap();
+}
+
+#[test]
+fn a_commit_is_put_off_for_a_while_and_no_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = writer(folder.path());
+    // Somebody waits all the time.
+    writer.waiting.fetch_add(1, Ordering::SeqCst);
+    let turn = begin(&writer);
+    put(&turn, 1);
+    std::thread::sleep(LONGEST);
+    turn.keep(&NEVER).unwrap();
+    assert_eq!(numbers(folder.path()), [1]);
+}

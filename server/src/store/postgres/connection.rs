@@ -190,10 +190,16 @@ impl Connection {
         self.finish(std::future::ready(Ok(())))
     }
 
-    /// Goes on after an error with this, which takes back whatever it was about.
+    /// Goes on after an error with this, which takes back whatever it was about: also what nobody waited for yet.
     pub(super) fn recover(&self, sql: &str) -> Result<(), StoreError> {
         self.failed.set(false);
-        self.batch(sql)
+        let (answer, _taken_back) = self.waited(self.client.batch_execute(sql))?;
+        self.told(answer)
+    }
+
+    /// Whether everything that was sent is answered.
+    pub(super) fn is_settled(&self) -> bool {
+        self.events.unanswered() == 0
     }
 
     /// Ends a transaction that changed nothing, or must not. Waits for nothing.
@@ -251,15 +257,21 @@ impl Connection {
 
     /// Waits for an answer. If something that was sent before went wrong, that is the answer.
     fn finish<T>(&self, asked: impl Future<Output = Result<T, Error>>) -> Result<T, StoreError> {
-        let waited = self.events.wait(asked).inspect_err(|_| {
-            self.failed.set(true);
-            self.silent.set(true);
-        });
-        let (answer, before) = waited?;
-        let answer = match before {
+        let (answer, before) = self.waited(asked)?;
+        self.told(match before {
             Some(error) => Err(error),
             None => answer,
-        };
+        })
+    }
+
+    fn waited<T>(&self, asked: impl Future<Output = T>) -> Result<(T, Option<Error>), StoreError> {
+        self.events.wait(asked).inspect_err(|_| {
+            self.failed.set(true);
+            self.silent.set(true);
+        })
+    }
+
+    fn told<T>(&self, answer: Result<T, Error>) -> Result<T, StoreError> {
         answer.map_err(|error| {
             self.failed.set(true);
             StoreError::Unavailable(told(&error))

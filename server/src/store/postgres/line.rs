@@ -19,8 +19,8 @@ use super::values::Kept;
 const BEGIN: &str =
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock(1668509551, 1)";
 
-/// A server that hangs in the middle of its turn keeps the others no longer than this.
-const NOT_IDLE: &str = "SET idle_in_transaction_session_timeout = '10s'";
+/// A server that hangs in the middle of its turn is ended before the others give up waiting for theirs.
+const PATIENCE: &str = "SET idle_in_transaction_session_timeout = '5s'; SET lock_timeout = '8s'";
 
 /// It, and what is not on its way yet.
 ///
@@ -117,11 +117,7 @@ impl PostgresLine {
             self.answers.forget_about(name);
             self.forget_asked(|asked| asked.is_about(name));
         }
-        self.own.borrow_mut().add(to, row)?;
-        if self.own.borrow().is_much() {
-            self.up_to_date()?;
-        }
-        Ok(())
+        self.own.borrow_mut().add(to, row)
     }
 
     /// Where it was asked ahead and there is none, nobody else can have put it there since; and if somebody had, the rows could
@@ -214,7 +210,7 @@ impl Line for PostgresLine {
             Some(alive) => alive,
             None => {
                 let taken = self.pool.take()?;
-                taken.send_batch(NOT_IDLE);
+                taken.send_batch(PATIENCE);
                 taken
             }
         };
@@ -254,14 +250,14 @@ impl Line for PostgresLine {
             }
             some => Some(self.connection()?.ask(some)?),
         };
-        for (number, questions) in others.into_iter().filter(|(other, _)| *other != number) {
-            self.ask_for(number, questions)?;
-        }
+        let mut others = others.into_iter().filter(|(other, _)| *other != number);
+        let for_others = others.try_for_each(|(number, questions)| self.ask_for(number, questions));
         match own {
-            Some(own) => self.answers.put(lacking, self.connection()?.answer(own)?),
+            Some(own) => self.answers.put(lacking, self.connection()?.answer(own)?)?,
             // The database works on the others' while we do on ours.
-            None => self.connection()?.push(),
+            None => self.connection()?.push()?,
         }
+        for_others
     }
 
     fn join(&mut self) -> Result<(), StoreError> {
@@ -270,7 +266,7 @@ impl Line for PostgresLine {
             connection.send_batch(&format!("RELEASE SAVEPOINT member_{}", self.members));
         }
         let mut kept = self.kept.borrow_mut();
-        kept.append(&mut self.own.borrow_mut());
+        kept.append(&mut self.own.borrow_mut())?;
         if kept.is_much() {
             kept.send(connection)?;
         }
@@ -311,11 +307,18 @@ impl Line for PostgresLine {
     fn roll_back(&mut self) {
         self.forget();
         let Some(connection) = self.connection.take() else { return };
-        connection.let_go();
-        if connection.is_usable() {
+        // What is not answered yet may have failed, and is not to be taken for the next one's error.
+        let is_over = match connection.is_settled() {
+            true => {
+                connection.let_go();
+                connection.is_usable()
+            }
+            false => connection.is_usable() && connection.recover("ROLLBACK").is_ok(),
+        };
+        if is_over {
             self.connection = Some(connection);
         } else {
-            // Whether it fell silent is to be known.
+            // It ends with that. Whether it fell silent is to be known.
             self.pool.put_back(connection);
         }
     }

@@ -6,7 +6,7 @@ use super::super::sql::{Table, Value};
 use super::connection::Connection;
 use super::values::{Column, Kept};
 
-/// As many bytes are sent even if nobody asks for them.
+/// As many bytes are sent when their message is done, even if nobody asks for them.
 const MUCH: usize = 4 << 20;
 
 /// What is to be written.
@@ -52,11 +52,13 @@ impl Pending {
     }
 
     /// All of another's behind these.
-    pub(super) fn append(&mut self, other: &mut Self) {
+    pub(super) fn append(&mut self, other: &mut Self) -> Result<(), StoreError> {
         let other = std::mem::take(other);
         for (table, columns) in other.rows {
             for (column, more) in self.columns(table).iter_mut().zip(columns) {
-                column.append(more);
+                if !column.append(more) {
+                    return Err(wrong(table));
+                }
             }
         }
         for (sql, params) in other.last {
@@ -64,6 +66,7 @@ impl Pending {
         }
         self.bytes += other.bytes;
         self.announced |= other.announced;
+        Ok(())
     }
 
     /// Sends them; whoever waits next finds out what becomes of it. What others are to be told is told with the commit.

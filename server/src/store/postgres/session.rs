@@ -13,12 +13,16 @@ mod embedded {
 const OLDEST: i64 = 130_000;
 
 /// What every transaction counts on: that nobody waits for ever, neither for a lock nor for a server that hangs in the
-/// middle; that no value has a statement planned anew; and that a commit is on the disk when it is answered.
+/// middle or is gone with its machine; that no value has a statement planned anew; and that a commit is on the disk when it is answered.
 const SETTINGS: &str = "
     SET lock_timeout = '5s';
     SET idle_in_transaction_session_timeout = '60s';
     SET statement_timeout = '9s';
     SET plan_cache_mode = 'force_generic_plan';
+    SET tcp_user_timeout = '10s';
+    SET tcp_keepalives_idle = 5;
+    SET tcp_keepalives_interval = 2;
+    SET tcp_keepalives_count = 3;
     SET client_min_messages = 'warning'";
 
 /// Sets a new connection up, and looks whether the database can be relied on.

@@ -50,15 +50,16 @@ impl Column {
         true
     }
 
-    /// Another one of the same table behind it.
-    pub(super) fn append(&mut self, more: Self) {
+    /// Another one behind it; whether it is of the same kind.
+    #[must_use]
+    pub(super) fn append(&mut self, more: Self) -> bool {
         match (self, more) {
             (Self::Integer(rows), Self::Integer(more)) => rows.extend(more),
             (Self::Text(rows), Self::Text(more)) => rows.extend(more),
             (Self::Blob(rows), Self::Blob(more)) => rows.extend(more),
-            // They are of the same kind by their place in the table.
-            (_, _) => {}
+            _ => return false,
         }
+        true
     }
 
     /// Whether a row holds this.
