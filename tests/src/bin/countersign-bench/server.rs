@@ -76,7 +76,7 @@ pub(crate) fn measure(few: bool, part: Option<&str>) -> Result<Outcome, Trouble>
     let wanted = |name| part.is_none_or(|part| part == name);
     let disk = Path::new(DISK);
     let host = host::describe();
-    let primitives = Primitives::measure()?;
+    let primitives = Primitives::measure(2_000)?;
     let rates = if wanted("rate") { rate::measure(disk, plan)? } else { Vec::new() };
     let growth = if wanted("growth") { growth::measure(disk, plan)? } else { Vec::new() };
     Ok(Outcome { host, primitives, rates, growth })

@@ -25,10 +25,11 @@ impl Primitives {
     /// On the machine that the design's figures are of: 42,867, 16,150 and 41,495 a second.
     pub(super) const DESIGN: Self = Self { sign_us: 23.3, verify_us: 61.9, derive_us: 24.1 };
 
-    /// On all cores at once, as the server works, and in processor time, as the server's is: the mean of the cores' middle tries.
-    pub(super) fn measure() -> Result<Self, Trouble> {
+    /// On all cores at once, as the server works, and in processor time, as the server's is: the mean of the cores' middle tries,
+    /// each of so many times.
+    pub(super) fn measure(times: u32) -> Result<Self, Trouble> {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let all = on_all_cores(cores, &|_| Self::on_one_core())?;
+        let all = on_all_cores(cores, &|_| Self::on_one_core(times))?;
         let mean = |of: fn(&Self) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
         Ok(Self {
             sign_us: mean(|one| one.sign_us),
@@ -37,20 +38,20 @@ impl Primitives {
         })
     }
 
-    fn on_one_core() -> Result<Self, Trouble> {
+    fn on_one_core(times: u32) -> Result<Self, Trouble> {
         let key = PKey::generate_ed25519().map_err(failed)?;
         let mut signature = Vec::new();
-        let sign_us = middle(&mut || {
+        let sign_us = middle(times, &mut || {
             signature = Signer::new_without_digest(&key)?.sign_oneshot_to_vec(&DIGEST)?;
             Ok(())
         })?;
-        let verify_us = middle(&mut || {
+        let verify_us = middle(times, &mut || {
             let good = Verifier::new_without_digest(&key)?.verify_oneshot(&signature, &DIGEST)?;
             if good { Ok(()) } else { Err(openssl::error::ErrorStack::get()) }
         })?;
         let (mine, theirs) =
             (PKey::generate_x25519().map_err(failed)?, PKey::generate_x25519().map_err(failed)?);
-        let derive_us = middle(&mut || {
+        let derive_us = middle(times, &mut || {
             let mut deriver = Deriver::new(&mine)?;
             deriver.set_peer(&theirs)?;
             deriver.derive_to_vec().map(drop)
@@ -65,19 +66,21 @@ impl Primitives {
     }
 }
 
-fn middle(operation: &mut dyn FnMut() -> Result<(), openssl::error::ErrorStack>) -> Result<f64, Trouble> {
-    const TIMES: u32 = 2000;
+fn middle(
+    times: u32,
+    operation: &mut dyn FnMut() -> Result<(), openssl::error::ErrorStack>,
+) -> Result<f64, Trouble> {
     let mut tries = Vec::new();
     for _ in 0..7 {
         let began = own_cpu()?;
-        for _ in 0..TIMES {
+        for _ in 0..times {
             operation().map_err(failed)?;
         }
         tries.push(own_cpu()?.saturating_sub(began));
     }
     tries.sort();
     let middle = tries.get(tries.len() / 2).copied().unwrap_or(Duration::ZERO);
-    Ok((middle / TIMES).as_secs_f64() * 1e6)
+    Ok((middle / times).as_secs_f64() * 1e6)
 }
 
 /// What this thread has used so far.

@@ -10,13 +10,18 @@ use super::Plan;
 use super::clients;
 use super::failed;
 use super::postgres::Cluster;
+use super::primitives::Primitives;
 use super::site::{Running, Site};
 use super::slice;
 use crate::progress;
 use crate::series::Spread;
 
-/// Most requests made at once: they are good for two minutes, and are made at a few thousand a second.
-const SLICE: usize = 20_000;
+/// Most requests sent at once. Between these the bare operations are measured: a machine that others share is another one every
+/// few seconds.
+const SLICE: usize = 5_000;
+
+/// How often each of them is done then.
+const BRIEFLY: u32 = 200;
 
 /// Many round trips of one kind.
 #[derive(Debug, Serialize)]
@@ -36,6 +41,8 @@ pub(crate) struct Rate {
     /// Processor time of the clients for each: they run on the same cores.
     pub(crate) clients_cpu_us: f64,
     pub(crate) resident_kib: u64,
+    /// What the bare operations under a round trip took meanwhile, in microseconds.
+    pub(crate) floor_us: f64,
 }
 
 /// On a server with the default policy, by each kind of database.
@@ -93,6 +100,7 @@ impl<'a> Meter<'a> {
         let (mut took, mut cpu, mut own, mut database) = (0.0, 0.0, 0.0, 0.0);
         let database_cpu = || self.cluster.map_or(Ok(0.0), Cluster::cpu);
         let (mut each, mut checked, mut resident_kib) = (Vec::with_capacity(trips), 0, 0);
+        let mut floors = vec![floor()?];
         while each.len() < trips {
             let many = SLICE.min(trips - each.len());
             let requests = slice::make(site, self.crowd, self.sent, many)?;
@@ -111,6 +119,7 @@ impl<'a> Meter<'a> {
             }
             checked += sent.replies.len();
             each.extend(sent.trips);
+            floors.push(floor()?);
         }
         let trips = each.len();
         let per = |seconds: f64| seconds * 1e6 / trips as f64;
@@ -125,6 +134,7 @@ impl<'a> Meter<'a> {
             database_cpu_us: self.cluster.map(|_| per(database)),
             clients_cpu_us: per(own),
             resident_kib,
+            floor_us: floors.iter().sum::<f64>() / floors.len() as f64,
         };
         let Rate { per_second, cpu_us, trip: Spread { p50, p99 }, .. } = &rate;
         progress(&format!(
@@ -132,6 +142,10 @@ impl<'a> Meter<'a> {
         ));
         Ok(rate)
     }
+}
+
+fn floor() -> Result<f64, Trouble> {
+    Ok(Primitives::measure(BRIEFLY)?.floor_us())
 }
 
 /// Processor time of this process, in seconds.
