@@ -19,7 +19,8 @@ pub(crate) fn play(bytes: &[u8]) -> bool {
         bytes.len() <= limits::CERTIFICATE && cert.keys().subkeys().count() <= limits::SUBKEYS,
         "too large"
     );
-    let written = written(&cert);
+    // Some can be read and not be written: whoever wants to keep one refuses it.
+    let Ok(written) = certificate::to_bytes(&cert) else { return false };
     let again = certificate::parse(&written);
     assert!(again.is_ok(), "written, it is none: {:?}", again.err());
     if let Ok(again) = again {

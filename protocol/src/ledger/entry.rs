@@ -156,27 +156,47 @@ pub enum Outcome {
 }
 
 impl EntryKind {
-    /// All of them, with the words that entries and filters have for them.
-    const WORDS: [(Self, &str); 13] = [
-        (Self::Bootstrap, "bootstrap"),
-        (Self::Enrolment, "enrolment"),
-        (Self::KeyUpdate, "key-update"),
-        (Self::Rotation, "rotation"),
-        (Self::CheckIn, "check-in"),
-        (Self::Registration, "registration"),
-        (Self::RegistrationTry, "registration-try"),
-        (Self::Job, "job"),
-        (Self::NeverHappened, "never-happened"),
-        (Self::HostEvent, "host-event"),
-        (Self::OfflineUse, "offline-use"),
-        (Self::Refusal, "refusal"),
-        (Self::Alarm, "alarm"),
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::Bootstrap,
+        Self::Enrolment,
+        Self::KeyUpdate,
+        Self::Rotation,
+        Self::CheckIn,
+        Self::Registration,
+        Self::RegistrationTry,
+        Self::Recovery,
+        Self::Revocation,
+        Self::Job,
+        Self::NeverHappened,
+        Self::HostEvent,
+        Self::OfflineUse,
+        Self::Undelivered,
+        Self::Refusal,
+        Self::Alarm,
     ];
 
-    /// Its word.
+    /// The word that entries and filters have for it.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
-        Self::WORDS.iter().find(|(kind, _)| *kind == self).map_or("", |(_, word)| word)
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bootstrap => "bootstrap",
+            Self::Enrolment => "enrolment",
+            Self::KeyUpdate => "key-update",
+            Self::Rotation => "rotation",
+            Self::CheckIn => "check-in",
+            Self::Registration => "registration",
+            Self::RegistrationTry => "registration-try",
+            Self::Recovery => "recovery",
+            Self::Revocation => "revocation",
+            Self::Job => "job",
+            Self::NeverHappened => "never-happened",
+            Self::HostEvent => "host-event",
+            Self::OfflineUse => "offline-use",
+            Self::Undelivered => "undelivered",
+            Self::Refusal => "refusal",
+            Self::Alarm => "alarm",
+        }
     }
 }
 
@@ -184,9 +204,8 @@ impl FromStr for EntryKind {
     type Err = UnknownWord;
 
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        let found = Self::WORDS.iter().find(|(_, word)| *word == text);
-        let words = || Self::WORDS.map(|(_, word)| word).join(", ");
-        found.map(|(kind, _)| *kind).ok_or_else(|| UnknownWord(words()))
+        let found = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        found.ok_or_else(|| UnknownWord(Self::ALL.map(Self::as_str).join(", ")))
     }
 }
 

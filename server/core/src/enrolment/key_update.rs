@@ -66,7 +66,7 @@ pub(crate) fn key_update(ctx: &mut Context<'_>, instance: Instance) -> Result<Dr
 /// which take the place of the set that nobody uses any more.
 fn beside(ctx: &Context<'_>, instance: &Instance, cert: Cert, second: &Fingerprint) -> Result<(), Stop> {
     let failed = |error: String| Stop::from(Failure::Reply(error));
-    let second_certificate = certificate::to_bytes(&cert).map_err(|error| failed(error.to_string()))?;
+    let second_certificate = certificate::to_bytes(&cert).map_err(Reason::certificate)?;
     let (first, before) = match (&instance.second_key, &instance.second_certificate) {
         (Some(key), Some(certificate)) => (Some(key), Some(certificate)),
         // Nothing says which subkeys are whose.
