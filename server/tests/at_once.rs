@@ -15,7 +15,7 @@ use crate::database::is_postgres;
 use crate::fixture::Server;
 
 /// Does it so often at once, and says what came of each.
-fn together<T: Send>(times: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub(crate) fn together<T: Send>(times: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let ready = Barrier::new(times);
     std::thread::scope(|scope| {
         let one = |n| {

@@ -161,6 +161,19 @@ impl Intruder {
     pub(crate) fn give_back(&self) {
         self.run("ROLLBACK");
     }
+
+    /// PostgreSQL does this in each commit of a reply, until [`Self::let_commits_be`].
+    pub(crate) fn in_commits(&self, statement: &str) {
+        self.run(&format!(
+            "CREATE FUNCTION in_commit() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {statement}; RETURN NULL; END$$;
+             CREATE CONSTRAINT TRIGGER in_commit AFTER INSERT ON replies DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW EXECUTE FUNCTION in_commit()"
+        ));
+    }
+
+    pub(crate) fn let_commits_be(&self) {
+        self.run("DROP TRIGGER in_commit ON replies");
+    }
 }
 
 /// A connection with PostgreSQL.

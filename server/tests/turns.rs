@@ -12,6 +12,7 @@ use countersign_server_core::audit::Said;
 use countersign_server_core::replies::{Recipient, StoredReply};
 use countersign_server_core::store::{Expected, Store, Transaction};
 
+use crate::at_once::together;
 use crate::database::is_postgres;
 use crate::fixture::Server;
 
@@ -166,12 +167,7 @@ fn a_commit_that_is_lost_is_lost_for_all_who_share_it_and_the_next_goes_on() {
     let (host, _admin, _ana) = server.with_ana();
     let (store, now) = (server.store(), server.clock_now());
     let by = &host.record.instance;
-    server.intruder().run(
-        "CREATE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS
-         $$BEGIN RAISE EXCEPTION 'no'; END$$;
-         CREATE CONSTRAINT TRIGGER refuses AFTER INSERT ON replies DEFERRABLE INITIALLY DEFERRED
-         FOR EACH ROW EXECUTE FUNCTION refuses()",
-    );
+    server.intruder().in_commits("RAISE EXCEPTION 'no'");
     let put = || -> Turn<'_> {
         Box::new(move |tx| {
             tx.put_reply(&reply(MessageId::new(&SystemRandom).unwrap(), by), now).unwrap();
@@ -179,7 +175,7 @@ fn a_commit_that_is_lost_is_lost_for_all_who_share_it_and_the_next_goes_on() {
         })
     };
     assert_eq!(in_a_row(&store, &[], vec![put(), put(), put()]), [Some(false); 3]);
-    server.intruder().run("DROP TRIGGER refuses ON replies");
+    server.intruder().let_commits_be();
     assert_eq!(in_a_row(&store, &[], vec![put(), put(), put()]), [Some(true); 3]);
     assert_eq!(server.intruder().number("SELECT count(*) FROM replies WHERE sealed = '\\x010203'"), 3);
 }
@@ -214,12 +210,7 @@ fn a_repeated_message_is_answered_only_when_the_commit_that_it_was_found_in_is_d
     let server = Server::new();
     let (host, _admin, ana) = server.with_ana();
     let intruder = server.intruder();
-    intruder.run(
-        "CREATE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS
-         $$BEGIN RAISE EXCEPTION 'no'; END$$;
-         CREATE CONSTRAINT TRIGGER refuses AFTER INSERT ON replies DEFERRABLE INITIALLY DEFERRED
-         FOR EACH ROW EXECUTE FUNCTION refuses()",
-    );
+    intruder.in_commits("RAISE EXCEPTION 'no'");
     let request = JobRequest { signed: ana.sign(&host.session(&ana, "ana")), body: None };
     let sealed = host.seal(&host.message(&request));
     let all_at_once = || {
@@ -232,7 +223,7 @@ fn a_repeated_message_is_answered_only_when_the_commit_that_it_was_found_in_is_d
         })
     };
     assert_eq!(all_at_once(), [503; 3]);
-    intruder.run("DROP TRIGGER refuses ON replies");
+    intruder.let_commits_be();
     assert_eq!(all_at_once(), [200; 3]);
     assert_eq!(server.entries().iter().filter(|entry| entry.login.is_some()).count(), 1);
 }
@@ -260,20 +251,15 @@ fn two_servers_on_one_database_take_turns_and_neither_sees_less_than_the_other_w
     let server = Server::new();
     let stores = [server.store(), server.store()];
     let now = server.clock_now();
-    let burned = std::sync::atomic::AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for worker in 0..8 {
-            let (store, burned) = (&stores[worker % 2], &burned);
-            scope.spawn(move || {
-                for number in 0..50_u8 {
-                    let nonce = Nonce::from_bytes([number; 32]);
-                    let tx = store.begin_expecting(&[Expected::Nonce(&nonce)]).unwrap();
-                    let is_ours = tx.burn_nonce(&nonce, now).unwrap();
-                    tx.commit().unwrap();
-                    burned.fetch_add(usize::from(is_ours), std::sync::atomic::Ordering::SeqCst);
-                }
-            });
-        }
+    let burned = together(8, |worker| {
+        let ours = (0..50_u8).filter(|number| {
+            let nonce = Nonce::from_bytes([*number; 32]);
+            let tx = stores[worker % 2].begin_expecting(&[Expected::Nonce(&nonce)]).unwrap();
+            let is_ours = tx.burn_nonce(&nonce, now).unwrap();
+            tx.commit().unwrap();
+            is_ours
+        });
+        ours.count()
     });
-    assert_eq!(burned.into_inner(), 50, "each of them once");
+    assert_eq!(burned.iter().sum::<usize>(), 50, "each of them once");
 }

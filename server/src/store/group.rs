@@ -227,11 +227,11 @@ impl<L: Line> Member<'_, L> {
     /// Commits, unless somebody waits who will. Who gave up counts too: those who kept something do not wait for many of them.
     fn leave(mut self, crash: &CrashPoint) {
         self.open.members += 1;
+        self.over = true;
         let is_enough = self.open.members >= MOST || self.open.began.elapsed() >= LONGEST;
         if !self.open.line.is_open() {
             self.end_all(gone());
         } else if is_enough || self.writer.waiting.load(Ordering::SeqCst) == 0 {
-            self.over = true;
             let committed = self.open.line.commit();
             let is_kept = committed.is_ok();
             if is_kept {
@@ -243,8 +243,6 @@ impl<L: Line> Member<'_, L> {
             if is_kept {
                 self.open.line.after();
             }
-        } else {
-            self.over = true;
         }
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn replay(view: &dyn LedgerRead, ledger: &Ledger, state: &mut State) 
                         }
                         let standing = stated.now.map(|now| now.digest());
                         state.said.insert(row.clone(), Said { standing, place });
-                        state.changed.push(row);
+                        state.changed.insert(row);
                     }
                 }
                 Err(why) => {

@@ -29,7 +29,7 @@ pub struct State {
     /// What else is kept.
     pub kept: Kept,
     /// The rows that changed since it was read.
-    pub(super) changed: Vec<String>,
+    pub(super) changed: BTreeSet<String>,
     /// It was not read, or does not hold: everything is replayed.
     pub(super) anew: bool,
     /// The rows that are stored all the same, where it is anew.
@@ -175,8 +175,7 @@ impl State {
                 store.forget_audit_said(row)?;
             }
         }
-        let changed: BTreeSet<String> = self.changed.drain(..).collect();
-        for row in changed {
+        for row in std::mem::take(&mut self.changed) {
             if let Some(said) = self.said.get(&row) {
                 store.put_audit_said(&row, said)?;
             }

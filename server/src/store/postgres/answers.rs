@@ -12,6 +12,7 @@ use countersign_server_core::store::StoreError;
 use tokio_postgres::Row as Found;
 
 use super::super::sql::{Question, Row, Value};
+use super::connection::Connection;
 
 /// Answers of one transaction.
 #[derive(Default)]
@@ -52,18 +53,22 @@ fn marker(at: usize) -> String {
 }
 
 impl Answers {
-    /// Hands the row to `row`, if the answer is known.
-    pub(super) fn give(
+    /// Hands the rows to `row`: what is known, or else what `connection` says.
+    pub(super) fn query<'a>(
         &self,
         sql: &str,
         params: &[Value<'_>],
         row: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
-    ) -> Option<Result<(), StoreError>> {
+        connection: impl FnOnce() -> Result<&'a Connection, StoreError>,
+    ) -> Result<(), StoreError> {
         let known = self.known.borrow();
-        let (_, found) = known.iter().find(|(question, _)| question.is(sql, params))?;
-        match found {
-            Some(Part { row: found, begin }) => Some(row(&Row::Postgres(found, *begin)).map(drop)),
-            None => Some(Ok(())),
+        match known.iter().find(|(question, _)| question.is(sql, params)) {
+            Some((_, Some(Part { row: found, begin }))) => row(&Row::Postgres(found, *begin)).map(drop),
+            Some((_, None)) => Ok(()),
+            None => {
+                drop(known);
+                connection()?.query(sql, params, row)
+            }
         }
     }
 

@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use countersign_server_core::ledger::Tip;
 use countersign_server_core::store::StoreError;
 
 use super::super::group::{Line, gone};
@@ -90,10 +89,7 @@ impl PostgresLine {
         params: &[Value<'_>],
         row: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        match self.answers.give(sql, params, row) {
-            Some(given) => given,
-            None => self.up_to_date()?.query(sql, params, row),
-        }
+        self.answers.query(sql, params, row, || self.up_to_date())
     }
 
     /// The connection, to write something.
@@ -143,10 +139,6 @@ impl PostgresLine {
 
     pub(super) fn announce(&self) {
         self.own.borrow_mut().announced = true;
-    }
-
-    pub(super) fn learn_tip(&self, tip: &Tip) {
-        self.answers.put_tip(tip);
     }
 
     fn connection(&self) -> Result<&Connection, StoreError> {

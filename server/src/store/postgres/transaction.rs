@@ -42,7 +42,7 @@ impl Reading for PostgresTransaction<'_> {
 
     fn learn_tip(&self, tip: &Tip) {
         if let Ok(line) = self.line() {
-            line.learn_tip(tip);
+            line.answers().put_tip(tip);
         }
     }
 }

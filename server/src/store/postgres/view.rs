@@ -42,10 +42,7 @@ impl Reading for PostgresView<'_> {
         params: &[Value<'_>],
         row: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        match self.answers.give(sql, params, row) {
-            Some(given) => given,
-            None => self.connection()?.query(sql, params, row),
-        }
+        self.answers.query(sql, params, row, || self.connection())
     }
 
     fn looks_ahead(&self) -> bool {
