@@ -46,9 +46,11 @@ impl Dialogue {
     pub fn start(command: &Command) -> Result<Self, Trouble> {
         let (keyboard, terminal) = terminal().attempt(|| "open a terminal".to_owned())?;
         let copy = || terminal.try_clone().attempt(|| "share the terminal".to_owned());
-        // setsid(1) makes the terminal the controlling one and then becomes the program.
-        let mut wrapped = Command::new("setsid");
-        wrapped.args(["--ctty", "--"]).arg(command.get_program()).args(command.get_args());
+        // setsid(1) makes the terminal the controlling one and then becomes the program. Who runs the tests in a shell's
+        // background is deaf to Ctrl-C, and so would be what they start.
+        let mut wrapped = Command::new("env");
+        wrapped.args(["--default-signal=INT", "setsid", "--ctty", "--"]);
+        wrapped.arg(command.get_program()).args(command.get_args());
         wrapped.env_clear();
         for (name, value) in command.get_envs() {
             if let Some(value) = value {
