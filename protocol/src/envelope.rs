@@ -15,6 +15,7 @@ mod open;
 mod refusal;
 mod roster;
 mod seal;
+mod session_key;
 mod signature;
 pub mod statement;
 mod verified;

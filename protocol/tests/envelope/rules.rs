@@ -7,7 +7,12 @@ use countersign_protocol::message::{
     CheckIn, Hello, HelloReply, InstanceKey, KeyStore, Message, Refusal, Transcript,
 };
 use countersign_protocol::random::SystemRandom;
-use sequoia_openpgp::types::SymmetricAlgorithm;
+use sequoia_openpgp as openpgp;
+
+use openpgp::crypto::SessionKey;
+use openpgp::packet::{PKESK, Packet, pkesk};
+use openpgp::serialize::Serialize as _;
+use openpgp::types::SymmetricAlgorithm;
 
 use crate::parties::{Handmade, NOW, Party, check_in, sealed};
 
@@ -108,6 +113,28 @@ fn two_signatures_by_one_key_are_not_two_signatures() {
         server.open(&bytes, &[&host]).unwrap_err(),
         OpenError::Signature("two by the same key".into())
     );
+}
+
+/// Anyone can make one, who knows a certificate.
+#[test]
+fn session_key_too_short_to_be_one_is_refused_and_ends_no_thread() {
+    let (host, server) = (Party::new("host"), Party::new("server"));
+    let sent = sealed(&host, &server);
+    let key = server.cert.keys().subkeys().next().unwrap().key().clone().role_into_unspecified();
+    let encryption = Handmade::new(&host, &server).bytes(b"{}");
+    // The packet with the session key ends where the encryption begins: a tag, a length, and so many bytes.
+    let encryption = &encryption[2 + usize::from(encryption[1])..];
+    for length in 0..4 {
+        let esk = key.encrypt(&SessionKey::from(vec![9; length])).unwrap();
+        let named = Some(key.keyid());
+        let packet = pkesk::PKESK3::new(named, key.pk_algo(), esk).unwrap();
+        let mut bytes = Vec::new();
+        Packet::from(PKESK::from(packet)).serialize(&mut bytes).unwrap();
+        bytes.extend(encryption);
+        let error = server.open(&bytes, &[&host]).unwrap_err();
+        assert!(matches!(error, OpenError::NotDecrypted(_)), "{length}: {error}");
+    }
+    server.open(sent.bytes(), &[&host]).map(drop).unwrap();
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::{Keyring, OpenError, SignedBy};
 use crate::certificate::{self, Pinned};
 use crate::clock::Timestamp;
 use crate::curve25519::SoftwareKey;
-use crate::envelope::signature;
+use crate::envelope::{session_key, signature};
 use crate::limits;
 
 /// Collects what a pass over an envelope found.
@@ -236,7 +236,7 @@ impl DecryptionHelper for Helper<'_> {
                 });
                 let mut pair = pair.clone();
                 if for_us
-                    && let Some((algorithm, key)) = pkesk.decrypt(&mut pair, sym_algo)
+                    && let Some((algorithm, key)) = session_key::open(pkesk, &mut pair, sym_algo)
                     && decrypt(algorithm, &key)
                 {
                     // The library would look for the intended recipient where there is one; we do so ourselves, and more strictly.
