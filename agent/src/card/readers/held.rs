@@ -53,11 +53,13 @@ impl Readers {
         let no_steps = &mut |step: Infallible| match step {};
         let read = self.ask_worker(name, &worker, self.timing.answer, no_steps, |slot, _| slot.look());
         let seen = match read {
-            Ok(public) => CardSeen::of(name, &public),
+            Ok(public) => Some(CardSeen::of(name, &public)),
             Err(problem @ CardError::InUse(_)) => return Err(problem),
-            Err(problem) => CardSeen::unread(name, Some(problem)),
+            // Somebody else of ours noticed that it is free, and reads it.
+            Err(CardError::Busy) => None,
+            Err(problem) => Some(CardSeen::unread(name, Some(problem))),
         };
-        if let Some((insertion, _)) = insertion {
+        if let (Some((insertion, _)), Some(seen)) = (insertion, seen) {
             self.was_read(name, insertion, seen);
         }
         self.settle_reader(name);
