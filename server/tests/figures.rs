@@ -150,7 +150,7 @@ fn systemd_is_told_when_the_server_is_ready_lives_reloads_and_stops() {
     let made = init();
     let path = made.data.join("notify");
     let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
     let mut command = Command::new(BINARY);
     command
         .args(["serve", "--config"])

@@ -71,8 +71,9 @@ fn a_policy_that_cannot_be_read_is_refused_and_told_with_its_place() {
     assert!(!talk(&show, &[], SOON).unwrap().success().unwrap().shown.contains("dayofweek"));
 }
 
+/// Only the server knows the time: a host in touch asks it, however early it hears of the change.
 const CLOSED: &str = "@id(\"closed\") @reason(\"Closed for today.\")\nforbid (principal, action == Action::\"open-session\", resource)\n\
-     unless { principal.roles.contains(\"administrator\") };\n";
+     when { context.weekday > 0 } unless { principal.roles.contains(\"administrator\") };\n";
 
 #[test]
 fn a_document_is_tried_put_and_explained_by_its_administrator_and_its_denial_to_its_person() {

@@ -1,6 +1,6 @@
 //! What status, journal and ledger say.
 
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use countersign_tests::site::{SOON, Scene};
 use countersign_tests::{target_bin, wait_until};
@@ -9,6 +9,11 @@ use serde_json::Value;
 /// `countersign status --json`, as root.
 pub(crate) fn status(scene: &Scene<'_>) -> Value {
     json(scene, &["status", "--json"])
+}
+
+/// The same of an agent that may be dead.
+pub(crate) fn status_if_it_lives(scene: &Scene<'_>) -> Option<Value> {
+    serde_json::from_slice(&output(scene, &["status", "--json"]).stdout).ok()
 }
 
 /// The journal's entries, as root.
@@ -26,13 +31,17 @@ pub(crate) fn ledger(scene: &Scene<'_>) -> Vec<Value> {
     serde_json::from_value(value["entries"].take()).unwrap()
 }
 
-/// Waits until nothing is open and every event is in the ledger.
+/// Waits until nothing is open and every event is in the ledger. Rows first: an event that is still to be reported takes
+/// the place of its row.
 pub(crate) fn all_is_settled(scene: &Scene<'_>) {
     wait_until("everything to be settled", 3 * SOON, || {
+        if open_rows(scene) != Some(0) {
+            return Ok(None);
+        }
         let told = status(scene);
         let open = told["unsettled"].as_array().map(Vec::len);
         let unsent = told["reports"]["unsent"].as_u64();
-        Ok(((open, unsent) == (Some(0), Some(0)) && open_rows(scene) == Some(0)).then_some(()))
+        Ok(((open, unsent) == (Some(0), Some(0))).then_some(()))
     })
     .unwrap();
 }
@@ -55,10 +64,14 @@ pub(crate) fn quoted(shown: &str) -> String {
     after.chars().take(9).collect()
 }
 
-/// Straight from its output: what is long is cut off on a terminal that nobody reads.
 fn json(scene: &Scene<'_>, arguments: &[&str]) -> Value {
-    let mut command = scene.site.machine.command(target_bin("countersign").unwrap());
-    let done = command.args(arguments).stdin(Stdio::null()).output().unwrap();
+    let done = output(scene, arguments);
     serde_json::from_slice(&done.stdout)
         .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {}", String::from_utf8_lossy(&done.stderr)))
+}
+
+/// Straight, not by a terminal: what is long is cut off on one that nobody reads.
+fn output(scene: &Scene<'_>, arguments: &[&str]) -> Output {
+    let mut command = scene.site.machine.command(target_bin("countersign").unwrap());
+    command.args(arguments).stdin(Stdio::null()).output().unwrap()
 }
