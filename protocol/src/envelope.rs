@@ -11,6 +11,7 @@
 
 mod detached;
 mod emergency;
+mod encryption;
 mod open;
 mod refusal;
 mod roster;

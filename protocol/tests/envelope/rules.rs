@@ -12,7 +12,8 @@ use sequoia_openpgp as openpgp;
 use openpgp::crypto::SessionKey;
 use openpgp::packet::{PKESK, Packet, pkesk};
 use openpgp::serialize::Serialize as _;
-use openpgp::types::SymmetricAlgorithm;
+use openpgp::serialize::stream::{Encryptor, LiteralWriter, Message as Stream, Recipient};
+use openpgp::types::{Features, SymmetricAlgorithm};
 
 use crate::parties::{Handmade, NOW, Party, check_in, sealed};
 
@@ -135,6 +136,31 @@ fn session_key_too_short_to_be_one_is_refused_and_ends_no_thread() {
         assert!(matches!(error, OpenError::NotDecrypted(_)), "{length}: {error}");
     }
     server.open(sent.bytes(), &[&host]).map(drop).unwrap();
+}
+
+/// Anyone can cut one short.
+#[test]
+fn envelope_that_is_cut_anywhere_is_refused_and_ends_no_thread() {
+    let (host, server) = (Party::new("host"), Party::new("server"));
+    let sent = sealed(&host, &server);
+    // The older encryption, which nobody sends to a server, and which is begun with before that is known.
+    let key = server.cert.keys().subkeys().next().unwrap().key();
+    let recipient = Recipient::new(Features::empty().set_seipdv1(), Some(key.key_handle()), key);
+    let mut old = Vec::new();
+    let stream = Encryptor::for_recipients(Stream::new(&mut old), [recipient]).build().unwrap();
+    LiteralWriter::new(stream).build().unwrap().finalize().unwrap();
+    for bytes in [sent.bytes(), &old] {
+        for at in (0..bytes.len()).filter(|at| *at < 400 || at % 97 == 0) {
+            let error = server.open(&bytes[..at], &[&host]).unwrap_err();
+            assert!(
+                matches!(
+                    error,
+                    OpenError::NotDecrypted(_) | OpenError::Structure(_) | OpenError::Signature(_)
+                ),
+                "{at}: {error}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::{Keyring, OpenError, SignedBy};
 use crate::certificate::{self, Pinned};
 use crate::clock::Timestamp;
 use crate::curve25519::SoftwareKey;
-use crate::envelope::{session_key, signature};
+use crate::envelope::{encryption, session_key, signature};
 use crate::limits;
 
 /// Collects what a pass over an envelope found.
@@ -168,6 +168,9 @@ impl VerificationHelper for Helper<'_> {
         match &pp.packet {
             Packet::SEIP(_) if pp.recursion_depth() > 0 => {
                 Err(OpenError::Structure("encrypted more than once".into()).into())
+            }
+            Packet::SEIP(_) if !encryption::is_long_enough(pp) => {
+                Err(OpenError::Structure("an encryption that was cut short".into()).into())
             }
             // Nothing signs what a literal says of itself, so it says nothing.
             Packet::Literal(literal)
