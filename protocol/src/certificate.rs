@@ -190,6 +190,12 @@ pub fn authentication_keys(cert: &Cert, now: Timestamp) -> Vec<Fingerprint> {
     keys_for(cert, now, &KeyFlags::empty().set_authentication())
 }
 
+/// The keys that something can be sealed to for its holder, on its way or at rest: alive, not revoked, in the pinned suite.
+#[must_use]
+pub fn encryption_keys(cert: &Cert, now: Timestamp) -> Vec<Fingerprint> {
+    keys_for(cert, now, &KeyFlags::empty().set_transport_encryption().set_storage_encryption())
+}
+
 fn keys_for(cert: &Cert, now: Timestamp, purpose: &KeyFlags) -> Vec<Fingerprint> {
     if is_revoked(cert, now) {
         return Vec::new();

@@ -12,6 +12,7 @@
 mod detached;
 mod emergency;
 mod encryption;
+mod for_card;
 mod open;
 mod refusal;
 mod roster;
@@ -22,6 +23,9 @@ pub mod statement;
 mod verified;
 
 pub use emergency::{VerifierError, is_code_of, verifier_of};
+pub use for_card::{
+    OpenFromCardError, SealToCardError, SealedTo, can_seal_to, open_from_card, seal_to_card, sealed_to,
+};
 pub use open::{Keyring, OpenError, Opened, Opening, SignedBy, open};
 pub use refusal::{read_refusal, refuse};
 pub use roster::{RosterError, VerifiedRoster, open_roster, sign_roster};

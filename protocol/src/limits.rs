@@ -14,6 +14,12 @@ pub const IPC_BODY: usize = 1024 * 1024;
 /// Largest envelope on the wire: a body of [`IPC_BODY`] in base64 inside JSON, and room for the OpenPGP layers.
 pub const ENVELOPE: usize = 2 * 1024 * 1024;
 
+/// Largest result of a job that is sealed to somebody's card: opened, it crosses the Unix socket to whoever asked for it.
+pub const RESULT_FOR_CARD: usize = IPC_BODY;
+
+/// The same once it is sealed: its session key takes half a KiB of RSA-4096. In base64 it fits an envelope.
+pub const SEALED_FOR_CARD: usize = RESULT_FOR_CARD + 4 * 1024;
+
 /// Largest certificate accepted: RSA-4096 with a dozen subkeys is about 12 KiB.
 pub const CERTIFICATE: usize = 64 * 1024;
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bodies;
+mod for_card;
 mod golden;
 mod parties;
 mod roster;
