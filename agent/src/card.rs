@@ -10,8 +10,13 @@
 //! | `link`, `apdu`, `tlv` | PC/SC connection, commands, answers |
 //! | `public`, `seen` | what anyone may read from a card, and what of it is shown |
 //! | `pin`, `kdf` | PINs, and the hash some cards want instead |
-//! | `sign` | VERIFY to signature in one transaction: [`PinAccepted`] |
+//! | `unlock` | VERIFY to one use of a key in one transaction: [`PinAccepted`] |
+//! | `sign` | that use a signature |
 //! | `key`, `signer` | between OpenPGP's signatures and the card's |
+//! | `decipher` | that use a session key, out of something sealed to a person |
+//! | `session_key`, `decryptor` | between OpenPGP's session keys and the card's |
+//! | `kept_pin` | a PIN between a job's signature and its result |
+//! | `decryption_key` | the key that does it, as OpenPGP knows it |
 //! | `generate` | new keys, their certificate, new PINs |
 //! | `adopt` | a certificate made elsewhere |
 //! | `admin` | PINs changed, touch set, everything erased |
@@ -34,21 +39,27 @@ mod admin;
 mod adopt;
 mod algorithm_name;
 mod apdu;
+mod decipher;
+mod decryption_key;
+mod decryptor;
 mod details;
 mod error;
 mod generate;
 mod kdf;
+mod kept_pin;
 mod key;
 mod link;
 mod pin;
 mod public;
 mod readers;
 mod seen;
+mod session_key;
 mod sign;
 mod signer;
 mod slot;
 mod tlv;
 mod turn;
+mod unlock;
 mod watch;
 mod worker;
 
@@ -64,25 +75,30 @@ use countersign_protocol::statement::{SignedStatement, Statement};
 
 use crate::holder::Holders;
 use key::SigningKey;
+use link::Exclusive;
+use public::{PinStatus, PublicData};
 use readers::Readers;
-use sign::{Aftermath, Order, SigningSlot};
+use sign::{Order, SigningSlot};
 use signer::Entry;
 use turn::Reach;
+use unlock::Aftermath;
 
 pub use admin::{
     AdminError, ChangePin, FactoryReset, Personal, PinReport, SetResetCode, SetTouch, Standing, Unblock,
     UnblockBy,
 };
 pub use adopt::{Adopted, examine};
+pub use decryptor::OpenError;
 pub use details::Details;
 pub use error::CardError;
 pub use generate::{Algorithm, CardState, Generate, GenerateError, GenerateHost, Progress};
+pub use kept_pin::KeptPin;
 pub use pin::{Entered, HostPins, Pin, PinError, PinKind};
 pub use readers::{Sight, Told};
 pub use seen::{CardSeen, maker};
-pub use sign::PinAccepted;
 pub use signer::{CardSigner, Failure, PinSource};
 pub use turn::{Asker, Turn, Waiting};
+pub use unlock::PinAccepted;
 
 /// All cards of this machine. Clones share everything.
 #[derive(Clone)]
@@ -287,18 +303,29 @@ impl Cards {
         if stored && self.readers.stored_pin_was_refused(card) {
             return Err(CardError::StoredPinRefused(card));
         }
-        let result = self.quick(card, move |slot| {
-            slot.with_card(card, |exclusive, public, status| sign::sign(exclusive, public, status, order))
-        });
+        let result = self
+            .under_pin(card, move |exclusive, public, status| sign::sign(exclusive, public, status, order));
+        if stored && matches!(result, Err(CardError::WrongPin { .. } | CardError::Blocked)) {
+            self.readers.refuse_stored_pin(card);
+        }
+        result
+    }
+
+    /// Whatever becomes of a PIN is to be seen in the list.
+    fn under_pin<T: Send + 'static>(
+        &self,
+        card: CardIdent,
+        job: impl FnOnce(Exclusive<'_>, &PublicData, PinStatus) -> (Result<T, CardError>, Aftermath)
+        + Send
+        + 'static,
+    ) -> Result<T, CardError> {
+        let result = self.quick(card, move |slot| slot.with_card(card, job));
         match &result {
             Err(CardError::WrongPin { tries }) => self.readers.note_tries(card, *tries),
             Err(CardError::Blocked) => self.readers.note_tries(card, 0),
             Err(CardError::TriesChanged { now, .. }) => self.readers.note_tries(card, *now),
             Err(CardError::LastTry) => self.readers.note_tries(card, 1),
             _ => {}
-        }
-        if stored && matches!(result, Err(CardError::WrongPin { .. } | CardError::Blocked)) {
-            self.readers.refuse_stored_pin(card);
         }
         result
     }

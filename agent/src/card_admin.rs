@@ -26,7 +26,6 @@ mod unblock;
 
 use countersign_protocol::ids::{AccountName, CardIdent};
 use countersign_protocol::ipc::{CardChange, CardChanged, ProblemKind, Reply, Request};
-use countersign_protocol::message::HostEventKind;
 use serde::Serialize;
 
 use crate::agent::Agent;
@@ -133,15 +132,10 @@ impl Chosen<'_> {
 
     /// A failure, in the ledger too if it is one that is told there wherever it happens.
     fn failed(&self, cause: &CardError, told: &str) -> Trouble {
-        let event = match cause {
-            CardError::WrongPin { .. }
-            | CardError::WrongAdminPin { .. }
-            | CardError::WrongResetCode { .. } => HostEventKind::WrongPin,
-            CardError::Blocked | CardError::AdminBlocked => HostEventKind::CardBlocked,
-            CardError::Gone | CardError::Swapped { .. } => HostEventKind::CardPulled,
-            other => return Trouble { message: sentence(told), ..other.clone().into() },
-        };
         let message = sentence(told);
+        let Some(event) = trouble::event(cause) else {
+            return Trouble { message, ..cause.clone().into() };
+        };
         let account = if let [one] = self.accounts.as_slice() { Some(one.clone()) } else { None };
         self.agent().report_card_of(event, self.card, account, &message);
         Trouble::new(ProblemKind::Card, message).denied_for(trouble::reason(cause))

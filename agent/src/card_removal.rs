@@ -194,10 +194,12 @@ mod tests {
             reader: reader.to_owned(),
             ident,
             signing_key: None,
+            decryption_key: None,
             authentication_key: None,
             has_keys: false,
             tries: None,
             touch: false,
+            decryption_touch: false,
             problem: ident.is_none().then(|| CardError::InUse(Default::default())),
         }
     }

@@ -19,7 +19,7 @@ use countersign_protocol::statement::{Place, Purpose, SignedStatement, Statement
 
 use crate::agent::Agent;
 use crate::answer::{self, NoAnswer, Proof, Question, Wait};
-use crate::card::{Ask, Asker, CardError, CardSeen, Pin, Sight, Told};
+use crate::card::{Ask, Asker, CardError, CardSeen, KeptPin, Pin, Sight, Told};
 use crate::card_pins;
 use crate::known::KnownKey;
 use crate::offline::Desk;
@@ -126,6 +126,8 @@ pub struct Drive<'a> {
     pub asker: Asker,
     /// Where it is decided if the server says nothing; for a login only.
     pub desk: Option<Desk<'a>>,
+    /// Where the PIN goes that the card took, if the same card opens what comes of it; for a job only.
+    pub keeps_pin: Option<&'a KeptPin>,
 }
 
 impl Drive<'_> {
@@ -338,7 +340,12 @@ impl Drive<'_> {
         if seen.touch {
             turn.note(&format!("Touch {} to confirm {}.", order.choice.name, self.subject));
         }
-        turn.cards().sign_statement(&ask, order.pin, &statement)
+        let kept = self.keeps_pin.map(|keeper| (keeper, order.pin.clone()));
+        let signed = turn.cards().sign_statement(&ask, order.pin, &statement)?;
+        if let Some((keeper, pin)) = kept {
+            keeper.keep(order.choice.card, pin, order.tries_shown);
+        }
+        Ok(signed)
     }
 
     /// A statement of a time that the server does not share would be in vain, and the PIN with it: it is asked before.

@@ -66,6 +66,7 @@ pub fn job(
         only: ask.card,
         asker: peer.asker(),
         desk: None,
+        keeps_pin: None,
     }
     .run(person);
     let answer = match decided.verdict {

@@ -8,6 +8,7 @@
 //! | [`login`], [`login_sessions`], [`job`], [`register`], [`enrollment`], [`rotation`], [`status`], [`history`], [`ssh_keys`] | one file for each request |
 //! | [`session`], [`drive`] | card, PIN, touch, server, decision: the pure machine, and what runs it |
 //! | [`card`], [`card_pins`], [`card_choice`] | the cards |
+//! | [`sealed_result`] | what is sealed to somebody, opened with their card |
 //! | [`card_admin`], [`made_keys`] | looking after them |
 //! | [`card_removal`], [`consent`] | sessions whose card is taken out; logins that stand for the next ones |
 //! | [`queue`], [`holder`] | whose turn it is with a card, and other programs that have it |
@@ -63,6 +64,7 @@ pub mod register;
 pub mod rescue;
 pub mod rosters;
 pub mod rotation;
+pub mod sealed_result;
 pub mod seat;
 pub mod serve;
 pub mod server;

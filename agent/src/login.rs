@@ -83,7 +83,9 @@ pub fn authenticate(
     let codes = login.codes();
     let asker = login.asker(peer);
     let desk = login.desk(&link);
-    let decided = Drive { agent, link: &link, candidates, codes, subject, only: None, asker, desk };
+    let keeps_pin = None;
+    let decided =
+        Drive { agent, link: &link, candidates, codes, subject, only: None, asker, desk, keeps_pin };
     let decided = decided.run(person);
     match &decided.verdict {
         Verdict::GrantedHere(granted) => person.note(NoteKind::Info, &granted.in_words()),

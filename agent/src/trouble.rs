@@ -1,9 +1,11 @@
 //! Why a request could not be served, in words for the person and a kind for the program.
 
+use countersign_protocol::envelope::OpenFromCardError;
 use countersign_protocol::ids::CorrelationId;
 use countersign_protocol::ipc::{DenyReason, ProblemKind};
+use countersign_protocol::message::HostEventKind;
 
-use crate::card::{CardError, PinError};
+use crate::card::{CardError, OpenError, PinError};
 use crate::person::Gone;
 use crate::wire::LinkError;
 
@@ -125,6 +127,30 @@ pub(crate) const fn reason(error: &CardError) -> DenyReason {
         CardError::Busy | CardError::Occupied { .. } | CardError::InUse(_) => DenyReason::Busy,
         CardError::Cancelled => DenyReason::Cancelled,
         _ => DenyReason::CardFailed,
+    }
+}
+
+/// What goes into the ledger about it, outside a login.
+pub(crate) const fn event(error: &CardError) -> Option<HostEventKind> {
+    match error {
+        CardError::WrongPin { .. } | CardError::WrongAdminPin { .. } | CardError::WrongResetCode { .. } => {
+            Some(HostEventKind::WrongPin)
+        }
+        CardError::Blocked | CardError::AdminBlocked => Some(HostEventKind::CardBlocked),
+        CardError::Gone | CardError::Swapped { .. } => Some(HostEventKind::CardPulled),
+        _ => None,
+    }
+}
+
+impl From<OpenError> for Trouble {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Card(error) => error.into(),
+            OpenError::Sealed(error @ OpenFromCardError::OtherKey { .. }) => {
+                Self::new(ProblemKind::Card, sentence(&error.to_string()))
+            }
+            OpenError::Sealed(error) => Self::new(ProblemKind::Untrusted, sentence(&error.to_string())),
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use super::link::Exclusive;
 use super::pin::{Entered, Pin, PinKind};
 use super::public::{PinStatus, PublicData};
 use super::seen::CardSeen;
-use super::sign::{Aftermath, PinAccepted, Purpose, spare, verify};
+use super::unlock::{Aftermath, PinAccepted, Purpose, spare, verify};
 use super::worker::Steps;
 
 pub(super) use personal::from_field;

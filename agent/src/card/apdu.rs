@@ -174,6 +174,16 @@ impl Command {
         Self::new("INTERNAL AUTHENTICATE", [0x00, 0x88, 0x00, 0x00], data, Answer::Long)
     }
 
+    /// A session key, or what one is made of, with the key in the decryption slot.
+    pub(super) fn decipher(data: Vec<u8>) -> Self {
+        Self::new("PSO: DECIPHER", [0x00, 0x2A, 0x80, 0x86], data, Answer::Long)
+    }
+
+    /// `slot` as for [`Command::generate_key`]; the public half of the key that is in it.
+    pub(super) fn read_public_key(slot: u8) -> Self {
+        Self::new("READ PUBLIC KEY", [0x00, 0x47, 0x81, 0x00], vec![slot, 0x00], Answer::Long)
+    }
+
     /// `slot` is B6 (signature), B8 (decryption) or A4 (authentication).
     pub(super) fn generate_key(slot: u8) -> Self {
         Self::new("GENERATE ASYMMETRIC KEY PAIR", [0x00, 0x47, 0x80, 0x00], vec![slot, 0x00], Answer::Long)

@@ -11,7 +11,7 @@ use super::error::CardError;
 use super::link::Exclusive;
 use super::pin::PinKind;
 use super::public::{self, PinStatus, PublicData};
-use super::sign::Aftermath;
+use super::unlock::Aftermath;
 use super::{Cards, kdf, tlv};
 
 /// A card, as read a moment ago.

@@ -129,6 +129,24 @@ pub enum CardError {
     /// The signature slot is empty.
     #[error("the card holds no signature key; make one with: countersign card init, or countersign register")]
     NoKey,
+    /// The decryption slot is empty.
+    #[error(
+        "the card holds no decryption key, so that it opens nothing; put in the card that holds one, or make new keys on this one: countersign key rotate"
+    )]
+    NoDecryptionKey,
+    /// The card holds another decryption key than the one that something is sealed to.
+    #[error(
+        "another key is in the card's decryption slot now ({found}); nothing was sent to it. Put in the card with {expected} and try again"
+    )]
+    DecryptionKeyMismatch {
+        /// The key that was there.
+        expected: Fingerprint,
+        /// The key in the slot.
+        found: Fingerprint,
+    },
+    /// What came out is no session key.
+    #[error("the card's key does not open it: it is damaged, or sealed to another key; ask for it once more")]
+    NotDeciphered,
     /// Keys would be overwritten.
     #[error(
         "the card holds keys already; adopt them with their certificate (countersign card adopt), replace them (countersign card generate), or erase the card (countersign card factory-reset)"

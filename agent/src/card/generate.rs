@@ -22,11 +22,12 @@ use super::kdf;
 use super::link::Exclusive;
 use super::pin::{Entered, HostPins, Pin, PinKind};
 use super::public::{PinStatus, PublicData};
-use super::sign::{Purpose, spare, verify};
+use super::unlock::{Purpose, spare, verify};
 use super::worker::Steps;
 use algorithm::Slot;
 
 pub use algorithm::Algorithm;
+pub(super) use algorithm::{bare, curve_of};
 pub use outcome::{CardState, GenerateError, Progress};
 
 /// Keys for a person's card.

@@ -21,6 +21,8 @@ pub(super) struct PublicData {
     pub(super) status: PinStatus,
     /// The signature key wants a touch.
     pub(super) touch: bool,
+    /// The decryption key wants a touch.
+    pub(super) decryption_touch: bool,
     /// The authentication key wants a touch.
     pub(super) authentication_touch: bool,
     /// The card can be told to use other algorithms.
@@ -118,6 +120,7 @@ pub(super) fn read(card: &mut Exclusive<'_>, wanted: Option<CardIdent>) -> Resul
         keys: fingerprints(part(0xC5, "fingerprints")?),
         status: pin_status(part(0xC4, "PIN status")?)?,
         touch: wants_touch(&data, 0xD6),
+        decryption_touch: wants_touch(&data, 0xD7),
         authentication_touch: wants_touch(&data, 0xD8),
         algorithms_change: capabilities.algo_attrs_changeable(),
         forcing_changes: capabilities.pw_status_change(),

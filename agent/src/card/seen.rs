@@ -17,6 +17,8 @@ pub struct CardSeen {
     pub ident: Option<CardIdent>,
     /// The key in its signature slot.
     pub signing_key: Option<Fingerprint>,
+    /// The key in its decryption slot.
+    pub decryption_key: Option<Fingerprint>,
     /// The key in its authentication slot.
     pub authentication_key: Option<Fingerprint>,
     /// Whether any slot holds a key.
@@ -25,6 +27,8 @@ pub struct CardSeen {
     pub tries: Option<u8>,
     /// Signing wants a touch.
     pub touch: bool,
+    /// Opening what is sealed to it wants a touch.
+    pub decryption_touch: bool,
     /// Why it cannot be used, if so.
     pub problem: Option<CardError>,
 }
@@ -35,24 +39,28 @@ impl CardSeen {
             reader: reader.to_owned(),
             ident: None,
             signing_key: None,
+            decryption_key: None,
             authentication_key: None,
             has_keys: false,
             tries: None,
             touch: false,
+            decryption_touch: false,
             problem,
         }
     }
 
     pub(super) fn of(reader: &str, public: &PublicData) -> Self {
-        let [signing_key, _, authentication_key] = public.keys.clone();
+        let [signing_key, decryption_key, authentication_key] = public.keys.clone();
         Self {
             reader: reader.to_owned(),
             ident: Some(public.ident),
             signing_key,
+            decryption_key,
             authentication_key,
             has_keys: public.keys.iter().any(Option::is_some),
             tries: Some(public.status.tries_of(PinKind::User)),
             touch: public.touch,
+            decryption_touch: public.decryption_touch,
             problem: kdf::problem(&public.kdf),
         }
     }

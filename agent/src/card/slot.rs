@@ -12,7 +12,7 @@ use super::Timing;
 use super::error::CardError;
 use super::link::{Begin, Company, Exclusive, Link};
 use super::public::{self, PinStatus, PublicData};
-use super::sign::Aftermath;
+use super::unlock::Aftermath;
 
 /// pcscd cuts a card's power when it has looked at an unused reader twice, which it does every 400 ms at most.
 const PULSE: Duration = Duration::from_millis(250);

@@ -1,4 +1,4 @@
-//! Reading BER-TLV, as far as OpenPGP cards speak it: tags of one or two bytes, definite lengths.
+//! BER-TLV, as far as OpenPGP cards speak it: tags of one or two bytes, definite lengths.
 
 /// The value of the first `tag` in `data`, looked for in constructed objects too.
 pub(super) fn find(data: &[u8], tag: u16) -> Option<&[u8]> {
@@ -11,6 +11,19 @@ pub(super) fn find(data: &[u8], tag: u16) -> Option<&[u8]> {
             None
         }
     })
+}
+
+/// Writes an object. None if no length that cards speak says how long it is.
+pub(super) fn write(tag: u16, value: &[u8]) -> Option<Vec<u8>> {
+    let [high, low] = tag.to_be_bytes();
+    let length = u16::try_from(value.len()).ok()?.to_be_bytes();
+    let length = match length {
+        [0, short @ 0..=0x7F] => vec![short],
+        [0, short] => vec![0x81, short],
+        [long, short] => vec![0x82, long, short],
+    };
+    let tag = if high == 0 { vec![low] } else { vec![high, low] };
+    Some([&tag, &length, value].concat())
 }
 
 struct Object<'a> {
@@ -70,5 +83,18 @@ mod tests {
         for data in [&[0x6E][..], &[0x6E, 5, 1], &[0x6E, 0x82, 1], &[0x6E, 0x84, 0, 0, 0, 0], &[0x5F]] {
             assert_eq!(find(data, 0x6E), None, "{data:02X?}");
         }
+    }
+
+    #[test]
+    fn what_is_written_is_found_again() {
+        for length in [0, 1, 0x7F, 0x80, 0xFF, 0x100, 0xFFFF] {
+            let value = vec![7; length];
+            let inside = write(0x86, &value).unwrap();
+            assert_eq!(find(&inside, 0x86), Some(value.as_slice()));
+            if let Some(outside) = write(0x7F49, &inside) {
+                assert_eq!(find(&outside, 0x86), Some(value.as_slice()));
+            }
+        }
+        assert_eq!(write(0x86, &[0; 0x1_0000]), None);
     }
 }

@@ -8,7 +8,7 @@ use super::super::apdu::Command;
 use super::super::error::CardError;
 use super::super::kdf;
 use super::super::pin::{Entered, Pin, PinKind};
-use super::super::sign::{Purpose, spare, verify};
+use super::super::unlock::{Purpose, spare, verify};
 use super::{AdminError, Standing, check_length, open_admin};
 
 /// A PIN to be changed.

@@ -13,7 +13,7 @@ use super::super::kdf;
 use super::super::link::Exclusive;
 use super::super::pin::{Entered, Pin, PinKind};
 use super::super::public::{self, PinStatus, PublicData};
-use super::super::sign::{Purpose, send_pin};
+use super::super::unlock::{Purpose, send_pin};
 use super::super::worker::Steps;
 use super::{AdminError, Standing, open_admin};
 

@@ -10,7 +10,7 @@ use super::super::kdf;
 use super::super::link::Exclusive;
 use super::super::pin::{Entered, Pin, PinKind};
 use super::super::public::{PinStatus, PublicData};
-use super::super::sign::{Purpose, refused, spare, verify};
+use super::super::unlock::{Purpose, refused, spare, verify};
 use super::super::worker::Steps;
 use super::{AdminError, Standing, check_length, open_admin};
 

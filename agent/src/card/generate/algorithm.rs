@@ -254,8 +254,14 @@ impl Slot {
     }
 }
 
+/// The curve of a decryption key. Some cards say behind the identifier in which form they take keys.
+pub(in super::super) fn curve_of(oid: &[u8]) -> Option<Curve> {
+    let known = [(&P256[..], Curve::NistP256), (&P384, Curve::NistP384), (&X25519, Curve::Cv25519)];
+    known.into_iter().find(|(name, _)| oid.starts_with(name)).map(|(_, curve)| curve)
+}
+
 /// Some cards write OpenPGP's 0x40 before the 32 bytes of a point.
-fn bare(point: &[u8]) -> &[u8] {
+pub(in super::super) fn bare(point: &[u8]) -> &[u8] {
     match point {
         [0x40, rest @ ..] if rest.len() == 32 => rest,
         _ => point,

@@ -16,7 +16,8 @@ use super::super::key::{Kind, SigningKey};
 use super::super::link::Exclusive;
 use super::super::pin::Pin;
 use super::super::public::PublicData;
-use super::super::sign::{SigningSlot, compute, verify};
+use super::super::sign::{SigningSlot, compute};
+use super::super::unlock::verify;
 use super::Made;
 use super::algorithm::Slot;
 
