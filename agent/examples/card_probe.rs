@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use countersign_agent::card::{
     AdminError, Algorithm, Ask, Asker, CardError, Cards, ChangePin, Details, Entered, FactoryReset, Generate,
-    GenerateHost, HostPins, Personal, Pin, PinKind, SetResetCode, SetTouch, Standing, Timing, Unblock,
-    UnblockBy, Waiting,
+    GenerateHost, HostPins, KeptPin, Personal, Pin, PinKind, SetResetCode, SetTouch, Standing, Timing,
+    Unblock, UnblockBy, Waiting,
 };
 use countersign_agent::holder::Holders;
 use countersign_protocol::certificate::{self, Cert};
@@ -70,6 +70,22 @@ enum Order {
         card: CardIdent,
         cert: PathBuf,
         pin: String,
+    },
+    Open {
+        card: CardIdent,
+        sealed: PathBuf,
+        pin: String,
+        #[serde(flatten)]
+        told: Told,
+        out: PathBuf,
+    },
+    /// As a job does it: by one PIN that is typed once.
+    SignAndOpen {
+        card: CardIdent,
+        cert: PathBuf,
+        sealed: PathBuf,
+        pin: String,
+        out: PathBuf,
     },
     Generate {
         card: CardIdent,
@@ -242,6 +258,24 @@ fn obey(cards: &Cards, order: Order) -> Result<Value, Box<dyn Error>> {
                 None => json!({ "signed": signed.is_ok() }),
             }
         }
+        Order::Open { card, sealed, pin, told, out } => {
+            opened(cards, card, &sealed, told.entered(Pin::new(pin.into())?), &out)?
+        }
+        Order::SignAndOpen { card, cert, sealed, pin, out } => {
+            let cert = read(&cert)?;
+            let key = certificate::fingerprint(&cert)?;
+            let ask =
+                Ask { card, certificate: &cert, key: &key, tries_shown: three(), allow_last_try: false };
+            let kept = KeptPin::default();
+            let pin = Pin::new(pin.into())?;
+            let mut patient = Patient(Instant::now() + Duration::from_secs(60));
+            let turn = cards.turn(card, &Asker::host(), &mut patient)?;
+            turn.cards().sign_statement(&ask, pin.clone(), &a_statement(&key)?)?;
+            kept.keep(card, pin, three());
+            drop(turn);
+            let entered = kept.take(card).ok_or("no PIN was kept")?;
+            opened(cards, card, &sealed, entered, &out)?
+        }
         Order::Generate { card, algorithm, pins: [user, admin, new_user, new_admin], replace, out } => {
             let algorithm: Algorithm = algorithm.parse()?;
             let plan = Generate {
@@ -326,6 +360,20 @@ fn obey(cards: &Cards, order: Order) -> Result<Value, Box<dyn Error>> {
     })
 }
 
+fn opened(
+    cards: &Cards,
+    card: CardIdent,
+    sealed: &std::path::Path,
+    entered: Entered,
+    out: &std::path::Path,
+) -> Result<Value, Box<dyn Error>> {
+    let sealed = std::fs::read(sealed)?;
+    let mut patient = Patient(Instant::now() + Duration::from_secs(60));
+    let turn = cards.turn(card, &Asker::host(), &mut patient)?;
+    std::fs::write(out, turn.cards().open_sealed(card, &sealed, entered)?)?;
+    Ok(json!({ "opened": true }))
+}
+
 fn changed(done: Result<(), AdminError>) -> Value {
     match done {
         Ok(()) => json!({ "done": true }),
@@ -359,6 +407,8 @@ fn seen(seen: &countersign_agent::card::CardSeen) -> Value {
         "has_keys": seen.has_keys,
         "tries": seen.tries,
         "touch": seen.touch,
+        "decryption_key": seen.decryption_key,
+        "decryption_touch": seen.decryption_touch,
         "problem": seen.problem.as_ref().map(|problem| format!("{problem:?}")),
         "problem_text": seen.problem_text(),
     })

@@ -13,6 +13,8 @@ mod faults;
 mod keys;
 #[path = "card/login.rs"]
 mod login;
+#[path = "card/opening.rs"]
+mod opening;
 #[path = "card/others.rs"]
 mod others;
 #[path = "card/probe.rs"]
