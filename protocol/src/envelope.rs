@@ -9,6 +9,7 @@
 //! keys, in the pinned suite, addressed to us and nobody else, fresh, and never seen before – or the answer to
 //! the very request we sent.
 
+mod countersigned;
 mod detached;
 mod emergency;
 mod encryption;
@@ -22,6 +23,7 @@ mod signature;
 pub mod statement;
 mod verified;
 
+pub use countersigned::{Countersigned, CountersignedError};
 pub use emergency::{VerifierError, is_code_of, verifier_of};
 pub use for_card::{
     OpenFromCardError, SealToCardError, SealedTo, can_seal_to, open_from_card, seal_to_card, sealed_to,

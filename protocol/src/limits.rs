@@ -20,6 +20,9 @@ pub const RESULT_FOR_CARD: usize = IPC_BODY;
 /// The same once it is sealed: its session key takes half a KiB of RSA-4096. In base64 it fits an envelope.
 pub const SEALED_FOR_CARD: usize = RESULT_FOR_CARD + 4 * 1024;
 
+/// Largest body of a job: a document of some size. In base64 it fits an envelope, with the statement beside it.
+pub const JOB_BODY: usize = 1024 * 1024;
+
 /// Largest certificate accepted: RSA-4096 with a dozen subkeys is about 12 KiB.
 pub const CERTIFICATE: usize = 64 * 1024;
 
@@ -192,6 +195,25 @@ pub const VERSIONS: u64 = 1000;
 
 /// Largest JSON Schema of a collection, in bytes: a person reviews it.
 pub const COLLECTION_SCHEMA: usize = 64 * 1024;
+
+/// Most documents in one page of a list, and most that one request looks at for it: nobody waits for longer than that takes.
+pub const DOCUMENTS_PAGE: u64 = 1000;
+
+/// Most versions of one document that are kept, the newest: older ones are deleted as new ones come.
+pub const DOCUMENT_VERSIONS: u64 = 100;
+
+/// How long the result of a job is kept for whoever asked for it, in seconds, counted from its request: a card may have to be
+/// fetched, and no longer.
+pub const JOB_LIFE: i64 = 3600;
+
+/// How long a result is served again to the same fetch, in seconds, if nobody says that it arrived (W17).
+pub const RESULT_LEASE: i64 = 30;
+
+/// Most jobs of one account that wait to be done or fetched.
+pub const JOBS_OF_ONE: u64 = 100;
+
+/// Most jobs of all accounts that wait to be done: more are taken when these are done.
+pub const JOBS_QUEUED: u64 = 10_000;
 
 /// Most accounts that one account may appoint or grant something to on one collection: more are a role, not a list.
 pub const COLLECTION_GRANTS: u64 = 2000;

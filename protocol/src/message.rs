@@ -13,6 +13,8 @@
 //! | [`UserKey`] | instance → server | session subkey (and the card, inside) | [`RegistrationRecord`] |
 //! | [`JobRequest`] | instance → server | session subkey (and the card, inside) | [`JobReply`] |
 //! | [`JobOutcome`] | instance → server | session subkey | [`JobOutcomeReply`] |
+//! | [`JobResultRequest`] | instance → server | session subkey | [`JobResultReply`] |
+//! | [`ResultAck`] | instance → server | session subkey | [`ResultAckReply`] |
 //! | [`HostEvent`] | instance → server | session subkey | [`HostEventReply`] |
 //! | [`Watch`] | instance → server | session subkey | [`WatchReply`], when there is something to tell |
 //! | [`OfflineUse`] | instance → server | session subkey (and the card, inside) | [`OfflineUseReply`] |
@@ -28,6 +30,7 @@ mod enrolment;
 mod host_event;
 mod job;
 mod job_outcome;
+mod job_result;
 mod key_update;
 mod offline_use;
 mod recovery;
@@ -44,6 +47,7 @@ pub use enrolment::{
 pub use host_event::{HostEvent, HostEventKind, HostEventReply};
 pub use job::{Decision, JobReply, JobRequest, Receipt, result};
 pub use job_outcome::{JobOutcome, JobOutcomeReply};
+pub use job_result::{JobAccepted, JobResultReply, JobResultRequest, JobStanding, ResultAck, ResultAckReply};
 pub use key_update::{KeyUpdate, KeyUpdateReply};
 pub use offline_use::{OfflineUse, OfflineUseReply, OfflineVerdict};
 pub use recovery::{RecoveryBegun, RecoveryStanding, RecoveryStep, RecoveryStepReply};
@@ -144,6 +148,10 @@ pub enum MessageKind {
     JobReply,
     JobOutcome,
     JobOutcomeReply,
+    JobResultRequest,
+    JobResultReply,
+    ResultAck,
+    ResultAckReply,
     HostEvent,
     HostEventReply,
     Watch,
@@ -194,6 +202,10 @@ bodies!(
     JobReply => JobReply,
     JobOutcome => JobOutcome,
     JobOutcomeReply => JobOutcomeReply,
+    JobResultRequest => JobResultRequest,
+    JobResultReply => JobResultReply,
+    ResultAck => ResultAck,
+    ResultAckReply => ResultAckReply,
     HostEvent => HostEvent,
     HostEventReply => HostEventReply,
     Watch => Watch,

@@ -10,6 +10,7 @@
 //! | [`own_keys`] | the server's primary key and its subkeys |
 //! | [`open`] | a core from what `init` left |
 //! | [`serve`] | HTTP |
+//! | [`api`] | the threads that do what is asked of documents |
 //! | [`post`] | letters to people, by mail and short message |
 //! | [`doors`] | who asks, and how the answer is spelled |
 //! | [`store`] | SQLite |
@@ -18,6 +19,7 @@
 //! | [`notify`] | what systemd is told |
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod backup;
 pub mod commands;
 pub mod config;

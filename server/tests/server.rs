@@ -17,6 +17,7 @@ mod client;
 mod collections;
 mod contacts;
 mod database;
+mod documents;
 mod dry_run;
 mod emergency;
 mod enrolment;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use sequoia_openpgp as openpgp;
 
 use openpgp::KeyHandle;
+use openpgp::packet::Signature;
 use openpgp::parse::Parse as _;
 use openpgp::parse::stream::DecryptorBuilder;
 
@@ -109,6 +110,8 @@ pub struct Opened {
     pub(super) digest: Digest,
     wire: Digest,
     pub(super) signers: Vec<SignedBy>,
+    /// Of each of them.
+    pub(super) signatures: Vec<Signature>,
 }
 
 impl Opened {
@@ -169,7 +172,7 @@ pub fn open(bytes: &[u8], opening: Opening<'_>) -> Result<Opened, OpenError> {
             return Err(helper.stranger());
         }
     }
-    let signers = helper.into_signers()?;
+    let (signers, signatures) = helper.into_signers()?;
 
     let message = Message::from_bytes(&literal).map_err(|error| OpenError::Malformed(error.to_string()))?;
     if message.audience != *me.fingerprint() {
@@ -179,7 +182,8 @@ pub fn open(bytes: &[u8], opening: Opening<'_>) -> Result<Opened, OpenError> {
     if distance.abs() > limits::CLOCK_SKEW {
         return Err(OpenError::Skew(distance));
     }
-    Ok(Opened { message, digest: Digest::of(&literal), literal, wire: Digest::of(bytes), signers })
+    let (digest, wire) = (Digest::of(&literal), Digest::of(bytes));
+    Ok(Opened { message, digest, literal, wire, signers, signatures })
 }
 
 /// The library would call a signature from a clock ahead of ours bad. A day later none is, in seconds, and how far it may be off

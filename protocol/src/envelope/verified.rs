@@ -58,6 +58,10 @@ impl Opened {
 }
 
 impl Verified {
+    pub(super) const fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
     /// The message.
     #[must_use]
     pub const fn message(&self) -> &Message {

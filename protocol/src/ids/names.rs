@@ -144,6 +144,15 @@ name!(
 );
 
 name!(
+    /// A document of a collection.
+    DocumentName,
+    "a document's name (1 to 128 of A-Z a-z 0-9 . _ -, not beginning with a dot)",
+    |text| (1..=128).contains(&text.len())
+        && !text.starts_with('.')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+);
+
+name!(
     /// What a statement asks to do: `open-session`, `create`, `read`, `update`, `delete`, `approve`, `bind-key`.
     Operation,
     "an operation (1 to 32 of a-z and -)",

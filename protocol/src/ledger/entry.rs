@@ -34,6 +34,8 @@ pub mod detail {
     pub const POLICY_EPOCH: &str = "policy-epoch";
     /// Only tried: what would have been decided, `allowed` or `denied`. Nothing was changed.
     pub const DRY_RUN: &str = "dry-run";
+    /// The request was accepted, and is done by the API: until when its result is kept.
+    pub const QUEUED_UNTIL: &str = "queued-until";
     /// An emergency code was typed: what became of it. Only in entries about that.
     pub const EMERGENCY_CODE: &str = "emergency-code";
 }
@@ -129,6 +131,10 @@ pub enum EntryKind {
     Revocation,
     /// A person's request.
     Job,
+    /// What came of a person's request about documents, which the API did.
+    JobDone,
+    /// The result of one was fetched.
+    JobResult,
     /// A person's request that never came, as its host was told; it can happen no more.
     NeverHappened,
     /// Something that a host saw.
@@ -157,7 +163,7 @@ pub enum Outcome {
 
 impl EntryKind {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Bootstrap,
         Self::Enrolment,
         Self::KeyUpdate,
@@ -168,6 +174,8 @@ impl EntryKind {
         Self::Recovery,
         Self::Revocation,
         Self::Job,
+        Self::JobDone,
+        Self::JobResult,
         Self::NeverHappened,
         Self::HostEvent,
         Self::OfflineUse,
@@ -190,6 +198,8 @@ impl EntryKind {
             Self::Recovery => "recovery",
             Self::Revocation => "revocation",
             Self::Job => "job",
+            Self::JobDone => "job-done",
+            Self::JobResult => "job-result",
             Self::NeverHappened => "never-happened",
             Self::HostEvent => "host-event",
             Self::OfflineUse => "offline-use",

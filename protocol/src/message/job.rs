@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::binary::Binary;
 use crate::ids::{CorrelationId, Digest};
+use crate::message::job_result::JobAccepted;
 use crate::statement::SignedStatement;
 
 /// A statement signed by a person's card, carried and countersigned by an instance (W16).
@@ -58,6 +59,9 @@ pub struct JobReply {
     /// because nothing happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<Decision>,
+    /// Of a request that was accepted, and is done by whoever has the documents: the job that it became.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobAccepted>,
     /// What the job yields, one of the types in [`result`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<serde_json::Value>,

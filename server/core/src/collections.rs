@@ -35,19 +35,22 @@ impl Collection {
     }
 }
 
-/// Collections in a store.
-pub trait CollectionStore {
-    /// Adds a collection, if its name is free.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    fn add_collection(&self, collection: &Collection) -> Result<bool, StoreError>;
-
+/// Looking at collections.
+pub trait CollectionRead {
     /// The collection of this name.
     ///
     /// # Errors
     /// [`StoreError`].
     fn collection(&self, name: &CollectionName) -> Result<Option<Collection>, StoreError>;
+}
+
+/// Collections in a store.
+pub trait CollectionStore: CollectionRead {
+    /// Adds a collection, if its name is free.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn add_collection(&self, collection: &Collection) -> Result<bool, StoreError>;
 
     /// Up to `most` collections after this name, by name; of those that `concerning` owns, administers, or was granted
     /// something on, if it is given.

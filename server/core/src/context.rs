@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::envelope::Verified;
+use countersign_protocol::envelope::{Countersigned, Verified};
 use countersign_protocol::ids::{AccountName, CorrelationId, Digest, Fingerprint};
 use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
 use countersign_protocol::message::{Body, Message};
@@ -79,6 +79,11 @@ impl<'a> Context<'a> {
 
     pub(crate) const fn message(&self) -> &Message {
         self.verified.message()
+    }
+
+    /// The message with its host's signature, to be checked by others.
+    pub(crate) fn countersigned(&self) -> Result<Countersigned, Failure> {
+        self.verified.countersigned().map_err(|error| Failure::Reply(error.to_string()))
     }
 
     pub(crate) fn literal(&self) -> &[u8] {

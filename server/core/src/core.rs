@@ -23,6 +23,7 @@ use countersign_protocol::ids::CorrelationId;
 use countersign_protocol::message::{MessageKind, Refusal};
 use countersign_protocol::random::Random;
 
+use crate::api::Api;
 use crate::audit::{Auditor, Report, Verdict};
 use crate::changes::Changes;
 use crate::context::Context;
@@ -41,6 +42,7 @@ use crate::outgoing::Outgoing;
 use crate::pins::Pins;
 use crate::policy::{Current, PolicyRead, PolicySet};
 use crate::prepared::Prepared;
+use crate::queue;
 use crate::recovery;
 use crate::refusal::{Meter, Reason};
 use crate::registration;
@@ -84,6 +86,7 @@ pub struct Core {
     began: Instant,
     watches: Watches,
     changes: Arc<Changes>,
+    queue: Changes,
     verdict: Verdict,
     /// One audit at a time, so that none takes back what a later one found.
     auditing: Mutex<()>,
@@ -158,6 +161,7 @@ impl Core {
             began: Instant::now(),
             watches: Watches::default(),
             changes,
+            queue: Changes::default(),
             verdict: Verdict::default(),
             auditing: Mutex::default(),
             policies: Current::default(),
@@ -274,6 +278,11 @@ impl Core {
             Some(_) => Seen::OtherBytes,
         };
         if let (Seen::SameBytes, Some(stored)) = (seen, &stored) {
+            if opened.message().kind == MessageKind::JobResultRequest
+                && !queue::is_leased(&*tx, opened.message(), now)?
+            {
+                return Err(Reason::Envelope(OpenError::Replay).into());
+            }
             let reply = self.again(&*tx, stored, now)?;
             // Somebody may have put it there just now, whose commit is this one's.
             tx.commit()?;
@@ -314,6 +323,15 @@ impl Core {
         said
     }
 
+    /// What does the jobs of this server, beside others that do.
+    ///
+    /// # Errors
+    /// [`Failure::Random`].
+    pub fn api(&self) -> Result<Api, Failure> {
+        let Parts { store, clock, random, ledger, .. } = &self.parts;
+        Api::new(store.clone(), clock.clone(), &**random, ledger.key().clone())
+    }
+
     /// Deletes what was answered so long ago that it cannot come again, some of it in each transaction, until nothing of it is
     /// left. To be called every few seconds: it watches the clock too.
     ///
@@ -341,6 +359,12 @@ impl Core {
     #[must_use]
     pub fn changes(&self) -> &Changes {
         &self.changes
+    }
+
+    /// Whom to tell of jobs that were queued by this process.
+    #[must_use]
+    pub const fn queue(&self) -> &Changes {
+        &self.queue
     }
 
     /// Certificates that were judged a short time ago.
@@ -417,6 +441,8 @@ fn dispatch(ctx: &mut Context<'_>, sender: Sender, prepared: Prepared) -> Result
         (MessageKind::RegistrationCode, Sender::Instance(instance)) => registration::code(ctx, &instance),
         (MessageKind::UserKey, Sender::Instance(instance)) => registration::user_key(ctx, &instance),
         (MessageKind::JobRequest, Sender::Instance(instance)) => jobs::job_request(ctx, &instance, prepared),
+        (MessageKind::JobResultRequest, Sender::Instance(instance)) => queue::fetch(ctx, &instance),
+        (MessageKind::ResultAck, Sender::Instance(instance)) => queue::acknowledge(ctx, &instance),
         (MessageKind::JobOutcome, Sender::Instance(instance)) => {
             job_outcome::job_outcome(ctx, &instance, prepared)
         }

@@ -1,10 +1,12 @@
 //! What a handler hands back: what to record, and how to answer once it is recorded.
 
+use countersign_protocol::envelope::Countersigned;
 use countersign_protocol::ids::{ApplicationName, Digest};
 use countersign_protocol::ledger::{Check, Entry, EntryKind, Outcome};
 use countersign_protocol::message::result::Evidence;
-use countersign_protocol::message::{Body, MessageKind, Receipt};
+use countersign_protocol::message::{Body, JobReply, Message, MessageKind, Receipt};
 
+use crate::queue::{Job, QueuedJob};
 use crate::replies::Recipient;
 use crate::stop::{Failure, Stop};
 use crate::store::Transaction;
@@ -18,6 +20,8 @@ pub(crate) struct Draft {
     pub(crate) remember: Option<Remember>,
     /// Nothing that a host is told at its check-in can be another because of this.
     pub(crate) quiet: bool,
+    /// It became a job, for the API to do.
+    pub(crate) queues: bool,
 }
 
 /// Something to store that depends on the reply's literal bytes: the next link of a handshake's chain.
@@ -58,7 +62,7 @@ impl Draft {
     /// The body cannot be written as JSON.
     pub(crate) fn unrecorded<B: Body>(recipient: Recipient, body: &B) -> Result<Self, Failure> {
         let record = Record::Nothing(Answer::of(body)?);
-        Ok(Self { recipient, transcript: None, record, remember: None, quiet: false })
+        Ok(Self { recipient, transcript: None, record, remember: None, quiet: false, queues: false })
     }
 
     /// Records `entry`, then answers with its receipt.
@@ -70,7 +74,7 @@ impl Draft {
     ) -> Self {
         let answer: WithReceipt = Box::new(move |receipt| Answer::of(&answer(receipt)));
         let record = Record::Entry { entry: Box::new(entry), evidence, answer };
-        Self { recipient, transcript: None, record, remember: None, quiet: false }
+        Self { recipient, transcript: None, record, remember: None, quiet: false, queues: false }
     }
 
     /// What every entry has that a handler did not say: the application of whoever sent the message, and what was checked
@@ -103,6 +107,18 @@ impl Draft {
     pub(crate) const fn quietly(mut self, quiet: bool) -> Self {
         self.quiet = quiet;
         self
+    }
+
+    /// The request becomes this job, together with its receipt.
+    pub(crate) fn queueing(mut self, request: Countersigned, job: Job) -> Self {
+        self.queues = true;
+        self.remembering(move |tx, reply| {
+            let unread = |error: &dyn std::fmt::Display| Failure::Reply(error.to_string());
+            let reply = Message::from_bytes(reply).map_err(|error| unread(&error))?;
+            let JobReply { receipt, .. } = reply.body().map_err(|error| unread(&error))?;
+            tx.queue_job(&QueuedJob { job, request, receipt })?;
+            Ok(())
+        })
     }
 
     /// What to store once the reply's bytes are known.

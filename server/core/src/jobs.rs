@@ -20,6 +20,7 @@ mod list;
 mod list_applications;
 mod list_collections;
 mod open_session;
+mod own_jobs;
 mod own_keys;
 mod policy;
 mod read_ledger;
@@ -40,7 +41,7 @@ use countersign_protocol::binary::Binary;
 use countersign_protocol::ids::{CorrelationId, Fingerprint};
 use countersign_protocol::ledger::{Check, Entry, EntryKind, Outcome, detail};
 use countersign_protocol::message::result::Evidence;
-use countersign_protocol::message::{Decision, JobReply};
+use countersign_protocol::message::{Decision, JobAccepted, JobReply};
 use countersign_protocol::random;
 use countersign_protocol::statement::Statement;
 use serde::Serialize;
@@ -52,6 +53,7 @@ use crate::draft::Draft;
 use crate::instances::Instance;
 use crate::policy::{Facts, PolicyDecision};
 use crate::prepared::{Prepared, SignedByPerson};
+use crate::queue;
 use crate::refusal::{Reason, short};
 use crate::replies::Recipient;
 use crate::stop::{Failure, Stop};
@@ -91,6 +93,8 @@ struct Ruling {
 #[derive(Default)]
 struct Effect {
     result: Option<serde_json::Value>,
+    /// It is done by the API.
+    job: Option<JobAccepted>,
     detail: BTreeMap<String, String>,
 }
 
@@ -176,12 +180,21 @@ pub(crate) fn job_request(
         detail: ruling.effect.detail,
         ..ctx.entry(EntryKind::Job, outcome, ruling.reason.clone())
     };
+    let queued = match ruling.effect.job.clone().filter(|_| decision == Decision::Allowed) {
+        Some(accepted) => Some((ctx.countersigned()?, queue::Job::of(ctx, statement, &entry, accepted)?)),
+        None => None,
+    };
+    let job = queued.as_ref().map(|(_, job)| job.promise());
     let (reason, result) = (ruling.reason, ruling.effect.result);
     let correlation: CorrelationId = ctx.correlation.clone();
     let recipient = Recipient::Instance(instance.fingerprint.clone());
-    let answer = move |receipt| JobReply { decision, reason, correlation, receipt, dry_run, result };
-    let quiet = decision == Decision::Denied || is_harmless(statement);
-    Ok(Draft::recorded(recipient, entry, Some(evidence), answer).quietly(quiet))
+    let answer = move |receipt| JobReply { decision, reason, correlation, receipt, dry_run, job, result };
+    let quiet = decision == Decision::Denied || queued.is_some() || is_harmless(statement);
+    let draft = Draft::recorded(recipient, entry, Some(evidence), answer).quietly(quiet);
+    Ok(match queued {
+        None => draft,
+        Some((request, job)) => draft.queueing(request, job),
+    })
 }
 
 /// Does it, sees what came of it, and takes everything back but that the statement was used. What it would have made, such
@@ -196,7 +209,7 @@ fn try_only(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Ruling, Stop> {
     };
     let reason = short(&format!("{words} {}", ruling.reason));
     let detail = BTreeMap::from([(detail::DRY_RUN.to_owned(), ruling.decision.as_str().to_owned())]);
-    Ok(Ruling { reason, effect: Effect { result: None, detail }, ..ruling })
+    Ok(Ruling { reason, effect: Effect { detail, ..Effect::default() }, ..ruling })
 }
 
 /// Asks policy, and does what it allows.
@@ -242,8 +255,11 @@ fn rule(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Ruling, Stop> {
 
 /// Whether it changes nothing, whatever it is about.
 pub(crate) fn is_harmless(statement: &Statement) -> bool {
-    matches!(statement.operation.as_str(), OPEN_SESSION | "read" | "read-contacts" | "explain")
+    matches!(statement.operation.as_str(), OPEN_SESSION | "read" | "read-contacts" | "explain" | "list")
 }
+
+/// Somebody else was faster.
+const KEY_CHANGED: &str = "Your key changed just now. Ask again.";
 
 /// The table of jobs.
 fn perform(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
@@ -302,6 +318,21 @@ fn perform(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
         ("suspend", "instance") => change_instance::suspend(ctx, job),
         ("resume", "instance") => change_instance::resume(ctx, job),
         ("revoke", "instance") => change_instance::revoke(ctx, job),
+        ("read", "jobs") => own_jobs::list(ctx, job),
+        ("cancel", "job") => own_jobs::cancel(ctx, job),
+        ("list", "collection") => match job.account.keys().find(|key| key.primary == *job.key) {
+            Some(key) => queue::list(ctx, key, job.statement, job.body).map(Performed::accepted),
+            None => Ok(Performed::impossible(KEY_CHANGED)),
+        },
+        (_, documents) if queue::is_documents(documents) => {
+            match job.account.keys().find(|key| key.primary == *job.key) {
+                Some(key) => {
+                    let accepted = queue::accept(ctx, key, job.statement, job.body)?;
+                    Ok(accepted.map_or(Performed::Unknown, Performed::accepted))
+                }
+                None => Ok(Performed::impossible(KEY_CHANGED)),
+            }
+        }
         _ => Ok(Performed::Unknown),
     }
 }
@@ -324,7 +355,19 @@ impl Performed {
     fn noting<R: Serialize, const N: usize>(result: &R, detail: [(&str, String); N]) -> Result<Self, Stop> {
         let value = serde_json::to_value(result).map_err(|error| Failure::Reply(error.to_string()))?;
         let detail = detail.into_iter().map(|(name, words)| (name.to_owned(), words)).collect();
-        Ok(Self::Done(Effect { result: Some(value), detail }))
+        Ok(Self::Done(Effect { result: Some(value), job: None, detail }))
+    }
+
+    /// What the API does, or why it would not.
+    fn accepted(accepted: Result<JobAccepted, String>) -> Self {
+        match accepted {
+            Err(why) => Self::Impossible(why),
+            Ok(job) => {
+                let until = job.expires.to_string();
+                let detail = BTreeMap::from([(detail::QUEUED_UNTIL.to_owned(), until)]);
+                Self::Done(Effect { result: None, job: Some(job), detail })
+            }
+        }
     }
 
     fn impossible(why: impl Into<String>) -> Self {

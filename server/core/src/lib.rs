@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 pub mod accounts;
+pub mod api;
 pub mod applications;
 pub mod audit;
 pub mod changes;
@@ -28,6 +29,7 @@ pub mod collections;
 pub mod contacts;
 mod context;
 pub mod core;
+pub mod documents;
 mod draft;
 pub mod emergency;
 pub mod enrolment;
@@ -46,6 +48,7 @@ pub mod outgoing;
 pub mod pins;
 pub mod policy;
 mod prepared;
+pub mod queue;
 pub mod recovery;
 pub mod refusal;
 pub mod registration;

@@ -37,6 +37,8 @@ pub enum Purpose {
     Recovery,
     /// Keys of an account.
     Key,
+    /// Results of requests of an account.
+    Job,
 }
 
 impl Purpose {
@@ -48,6 +50,7 @@ impl Purpose {
             Self::Contact => "contact",
             Self::Recovery => "recovery",
             Self::Key => "key",
+            Self::Job => "job",
         }
     }
 
@@ -57,6 +60,7 @@ impl Purpose {
             Self::Contact => "Your account's addresses",
             Self::Recovery => "Recovery of your account",
             Self::Key => "Your account's keys",
+            Self::Job => "Results of your requests",
         }
     }
 }
@@ -65,7 +69,7 @@ impl std::str::FromStr for Purpose {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Registration, Self::Contact, Self::Recovery, Self::Key]
+        [Self::Registration, Self::Contact, Self::Recovery, Self::Key, Self::Job]
             .into_iter()
             .find(|purpose| purpose.as_str() == text)
             .ok_or(())

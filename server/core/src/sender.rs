@@ -135,6 +135,8 @@ impl Sender {
                 | Kind::RegistrationCode
                 | Kind::UserKey
                 | Kind::JobRequest
+                | Kind::JobResultRequest
+                | Kind::ResultAck
                 | Kind::EmergencyUse
                 | Kind::RecoveryStep
                 | Kind::Revocation

@@ -13,8 +13,9 @@ use crate::applications::{ApplicationRead, ApplicationStore};
 use crate::audit::{AuditRead, AuditStore};
 use crate::changes::Listener;
 use crate::codes::CodeStore;
-use crate::collections::CollectionStore;
+use crate::collections::{CollectionRead, CollectionStore};
 use crate::contacts::ContactStore;
+use crate::documents::{DocumentRead, DocumentStore};
 use crate::emergency::EmergencyStore;
 use crate::enrolment::HandshakeStore;
 use crate::erasure::ErasureStore;
@@ -25,6 +26,7 @@ use crate::ledger::{LedgerSnapshot, LedgerTx, OutletStore};
 use crate::offline_use::{OfflineRead, OfflineStore};
 use crate::outbox::{OutboxRead, OutboxStore};
 use crate::policy::{PolicyRead, PolicyStore};
+use crate::queue::{QueueRead, QueueStore};
 use crate::recovery::RecoveryStore;
 use crate::registration::{AloneStore, RegistrationStore};
 use crate::replies::{ReplyRead, ReplyStore};
@@ -109,11 +111,14 @@ pub trait View:
     AccountRead
     + ApplicationRead
     + AuditRead
+    + CollectionRead
+    + DocumentRead
     + InstanceRead
     + LedgerSnapshot
     + OfflineRead
     + OutboxRead
     + PolicyRead
+    + QueueRead
     + ReplyRead
     + SenderKeys
     + StandingRead
@@ -138,6 +143,7 @@ pub trait Transaction:
     + CodeStore
     + CollectionStore
     + ContactStore
+    + DocumentStore
     + EmergencyStore
     + ErasureStore
     + ForgettingStore
@@ -149,6 +155,7 @@ pub trait Transaction:
     + OutboxStore
     + OutletStore
     + PolicyStore
+    + QueueStore
     + RecoveryStore
     + RegistrationStore
     + ReplyStore

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{CommandError, print};
+use crate::api::Workers;
 use crate::config::Config;
 use crate::data::DataFolder;
 use crate::log::Log;
@@ -86,6 +87,8 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), CommandError> {
                 _ = interrupt.recv() => {}
             }
         };
+        let api = core.api().map_err(|failure| CommandError::Failed(failure.to_string()))?;
+        let _workers = Workers::begin(vec![api], Some(&core), log).map_err(failed)?;
         let _post_office = PostOffice::open(&core, carriers, log).map_err(failed)?;
         let Config { limits, proxy, ledger, keys, .. } = config;
         let keys = KeyCare { folder, rotate_days: keys.rotate_days };

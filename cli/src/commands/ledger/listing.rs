@@ -95,6 +95,11 @@ fn what(entry: &Entry) -> String {
         EntryKind::Recovery => format!("recovery {} begun", told("recovery")),
         EntryKind::Revocation => "revocation certificate".to_owned(),
         EntryKind::Job => job(entry),
+        EntryKind::JobDone => match entry.detail.get("version") {
+            Some(version) => format!("{}: version {version}", job(entry)),
+            None => format!("{}: what came of it", job(entry)),
+        },
+        EntryKind::JobResult => format!("{}: its result", job(entry)),
         EntryKind::NeverHappened => "request that never came".to_owned(),
         EntryKind::HostEvent => format!("{}{}", told("event").replace('-', " "), login(entry)),
         EntryKind::OfflineUse => format!("let in without the server{}", login(entry)),

@@ -33,6 +33,8 @@ pub(super) struct Helper<'a> {
     packets: usize,
     announced: usize,
     verdict: Result<Vec<SignedBy>, OpenError>,
+    /// Of each of those.
+    signatures: Vec<Signature>,
 }
 
 impl<'a> Helper<'a> {
@@ -44,8 +46,19 @@ impl<'a> Helper<'a> {
         now: Timestamp,
     ) -> Self {
         let verdict = Err(OpenError::Signature("none".into()));
-        let strangers = Vec::new();
-        Self { me, decryptors, keyring, newcomer, now, strangers, packets: 0, announced: 0, verdict }
+        let (strangers, signatures) = (Vec::new(), Vec::new());
+        Self {
+            me,
+            decryptors,
+            keyring,
+            newcomer,
+            now,
+            strangers,
+            packets: 0,
+            announced: 0,
+            verdict,
+            signatures,
+        }
     }
 
     pub(super) fn has_strangers(&self) -> bool {
@@ -62,8 +75,9 @@ impl<'a> Helper<'a> {
         OpenError::Signature(format!("{name} is not enrolled"))
     }
 
-    pub(super) fn into_signers(self) -> Result<Vec<SignedBy>, OpenError> {
-        self.verdict
+    /// Who signed, and each one's signature.
+    pub(super) fn into_signers(self) -> Result<(Vec<SignedBy>, Vec<Signature>), OpenError> {
+        Ok((self.verdict?, self.signatures))
     }
 
     /// Exactly one encryption layer in the pinned suite, around exactly one group of good signatures.
@@ -130,6 +144,7 @@ impl<'a> Helper<'a> {
                     if !key.signs(self.now.max(claimed)) {
                         return Err(OpenError::KeyNotAlive(signer.key));
                     }
+                    self.signatures.push(sig.clone());
                     return Ok(Some(signer));
                 }
                 Err(why) => failed = Some(OpenError::Signature(why)),

@@ -4,8 +4,10 @@ mod administration;
 mod application;
 mod collection;
 mod contact;
+mod document;
 mod emergency;
 mod policy;
+mod queue;
 mod recovery;
 
 pub use administration::{
@@ -21,7 +23,12 @@ pub use collection::{
     Access, Appointment, CollectionList, CollectionShown, CollectionUpdate, Grant, NewCollection,
 };
 pub use contact::{ContactCode, ContactList, ContactShown, NamedContact, NewContact};
+pub use document::{
+    Document, DocumentAsked, DocumentChanged, DocumentList, DocumentRemoval, DocumentShown, DocumentUpdate,
+    DocumentsAsked,
+};
 pub use emergency::{EmergencyCodeMade, EmergencyUsed, SessionOpened};
+pub use queue::{JobList, JobShown};
 pub use recovery::{
     RecoveryApproval, RecoveryCodeMade, RecoveryList, RecoveryShown, RecoveryTold, RevokedBy,
 };

@@ -35,7 +35,7 @@ impl Core {
         asked: Option<Arc<Pinned>>,
         now: Timestamp,
     ) -> Result<Outgoing, Stop> {
-        let Draft { recipient, transcript, record, remember, quiet } = draft;
+        let Draft { recipient, transcript, record, remember, quiet, queues } = draft;
         let ledger = self.ledger();
         let (answer, pending, sealed) = match record {
             Record::Entry { mut entry, evidence, answer } => {
@@ -78,6 +78,9 @@ impl Core {
             sealed.commit(|| tx.commit().map_err(|error| crate::ledger::StorageFailure(error.into())))?;
         if !quiet {
             self.changes.tell();
+        }
+        if queues {
+            self.queue.tell();
         }
         Ok(match pending {
             Some(pending) => Outgoing::recorded(message, cert, &pending.committed(&proof)?),

@@ -76,8 +76,15 @@ pub(crate) fn emergency_use(ctx: &Context<'_>, instance: &Instance) -> Result<Dr
     entry.statement = Some(digest);
     entry.detail.insert(detail::EMERGENCY_CODE.into(), ruling.word.into());
     let (decision, reason, correlation) = (ruling.decision, ruling.reason, ctx.correlation.clone());
-    let answer =
-        move |receipt| JobReply { decision, reason, correlation, receipt, dry_run: None, result: None };
+    let answer = move |receipt| JobReply {
+        decision,
+        reason,
+        correlation,
+        receipt,
+        dry_run: None,
+        job: None,
+        result: None,
+    };
     let recipient = Recipient::Instance(instance.fingerprint.clone());
     // Whether it was used up or tried too often, rosters may not have it any more.
     Ok(Draft::recorded(recipient, entry, None, answer))

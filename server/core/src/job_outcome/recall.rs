@@ -1,9 +1,10 @@
 //! What the ledger says of a request whose reply was deleted.
 
+use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{Fingerprint, MessageId};
 use countersign_protocol::ledger::{Entry, EntryKind, Outcome, detail};
 use countersign_protocol::limits;
-use countersign_protocol::message::{Decision, JobOutcome, JobReply};
+use countersign_protocol::message::{Decision, JobAccepted, JobOutcome, JobReply};
 
 use crate::ledger::{Ledger, LedgerSnapshot, first_at};
 use crate::stop::Failure;
@@ -42,6 +43,9 @@ pub(crate) fn recall(
                     Outcome::Allowed => Decision::Allowed,
                     Outcome::Denied | Outcome::Noted => Decision::Denied,
                 };
+                let until = entry.detail.get(detail::QUEUED_UNTIL).cloned();
+                let until: Option<Timestamp> = until.and_then(|until| until.try_into().ok());
+                let job = until.map(|expires| JobAccepted { job: asked.id, expires });
                 let (reason, correlation) = (entry.reason, entry.correlation);
                 let dry_run = match entry.detail.get(detail::DRY_RUN).map(String::as_str) {
                     None => None,
@@ -54,6 +58,7 @@ pub(crate) fn recall(
                     correlation,
                     receipt,
                     dry_run,
+                    job,
                     result: None,
                 })));
             }

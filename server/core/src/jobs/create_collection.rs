@@ -8,6 +8,7 @@ use countersign_protocol::message::result::NewCollection;
 use super::change_collection::shown;
 use super::{Job, Performed};
 use crate::accounts::AccountState;
+use crate::api;
 use crate::collections::Collection;
 use crate::context::Context;
 use crate::policy;
@@ -55,7 +56,7 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
     Performed::noting(&shown(ctx, collection, false)?, [("owner", owner)])
 }
 
-/// Whether it can be kept as it is. That it is a schema is found out where documents are checked with it.
+/// Whether documents can be held to it.
 pub(super) fn schema_fits(schema: Option<&str>) -> Result<(), Performed> {
     let Some(schema) = schema else { return Ok(()) };
     if schema.len() > limits::COLLECTION_SCHEMA {
@@ -63,7 +64,10 @@ pub(super) fn schema_fits(schema: Option<&str>) -> Result<(), Performed> {
         return Err(Performed::Impossible(why));
     }
     match serde_json::from_str::<serde_json::Value>(schema) {
-        Ok(serde_json::Value::Object(_)) => Ok(()),
+        Ok(serde_json::Value::Object(_)) => match api::schema_fault(schema) {
+            None => Ok(()),
+            Some(why) => Err(Performed::Impossible(format!("No document could be held to that schema: {why}."))),
+        },
         Ok(_) => Err(Performed::impossible("A schema is a JSON object.")),
         Err(error) => Err(Performed::Impossible(format!("The schema is not JSON: {error}."))),
     }

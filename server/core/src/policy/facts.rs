@@ -8,7 +8,7 @@ use cedar_policy::{
 };
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{
-    AccountName, ApplicationName, Fingerprint, LoginName, Operation, ResourceName, Role, ServiceName,
+    AccountName, ApplicationName, CollectionName, Fingerprint, LoginName, Operation, ResourceName, Role, ServiceName,
 };
 use countersign_protocol::life::Life;
 use countersign_protocol::message::InstanceState;
@@ -92,9 +92,9 @@ pub struct ResourceFacts {
     pub owner: Option<AccountName>,
     /// Where it stands.
     pub state: Option<Life>,
-    /// Of a collection: who may grant on it beside its owner.
+    /// Of a collection, and of its documents: who may grant on it beside its owner.
     pub administrators: Vec<AccountName>,
-    /// Of a collection: what whoever asks was granted on it.
+    /// Of a collection, and of its documents: what whoever asks was granted on it.
     pub granted: Vec<Access>,
 }
 
@@ -112,8 +112,11 @@ pub struct InstanceFacts<'a> {
 /// Whether this is one of the server's own collections, whose resources are no documents.
 #[must_use]
 pub fn is_own_collection(name: &str) -> bool {
-    entity_type(name).is_some()
+    entity_type(name).is_some_and(|kind| kind != DOCUMENT)
 }
+
+/// The type of what is in the other collections.
+const DOCUMENT: &str = "Document";
 
 /// A collection's entity type in the schema; None for one that policies do not know.
 pub(super) fn entity_type(collection: &str) -> Option<&'static str> {
@@ -130,14 +133,25 @@ pub(super) fn entity_type(collection: &str) -> Option<&'static str> {
         "recoveries" => "RecoveryList",
         "instance" => "InstanceResource",
         "instances" => "InstanceList",
+        "job" => "JobResource",
+        "jobs" => "JobList",
         "enrolment-token" => "EnrolmentToken",
         "ledger" => "Ledger",
         "policy" => "PolicyDocument",
+        other if other.parse::<CollectionName>().is_ok() => DOCUMENT,
         _ => return None,
     })
 }
 
 impl Facts<'_> {
+    /// What names the resource among those of its type.
+    pub(super) fn resource_id(&self) -> &str {
+        match entity_type(self.resource.collection()) {
+            Some(DOCUMENT) => self.resource.as_str(),
+            _ => self.resource.name(),
+        }
+    }
+
     /// What is asked, for a person.
     pub(super) fn in_a_line(&self) -> String {
         let Self { account, operation, resource, .. } = self;
@@ -173,6 +187,7 @@ impl Facts<'_> {
             }
             ["principal", "state"] => account.state.to_owned(),
             ["resource", "name" | "instance"] => self.resource.name().to_owned(),
+            ["resource", "collection"] => self.resource.collection().to_owned(),
             ["context", "instance"] => instance.fingerprint.to_string(),
             ["context", "instance", "application"] => instance.application.to_string(),
             ["context", "instance", "state"] => instance.state.as_str().to_owned(),
@@ -198,7 +213,7 @@ impl Facts<'_> {
         let instance_text = self.instance.fingerprint.to_string();
         let account = uid("Account", self.account.name.as_str())?;
         let instance = uid("Instance", &instance_text)?;
-        let resource = uid(resource_type, self.resource.name())?;
+        let resource = uid(resource_type, self.resource_id())?;
 
         let resource_attributes = if resource_type == "Session" {
             vec![("instance", RestrictedExpression::new_entity_uid(uid("Instance", self.resource.name())?))]
@@ -256,11 +271,14 @@ impl Facts<'_> {
         let nothing = ResourceFacts::default();
         let about = self.about.unwrap_or(&nothing);
         let mut attributes = vec![("name", text(self.resource.name()))];
-        if matches!(resource_type, "ApplicationResource" | "CollectionResource" | "RecoveryResource") {
+        if resource_type == DOCUMENT {
+            attributes.push(("collection", text(self.resource.collection())));
+        }
+        if matches!(resource_type, "ApplicationResource" | "CollectionResource" | "JobResource" | "RecoveryResource" | DOCUMENT) {
             attributes.extend(about.owner.as_ref().map(|owner| ("owner", text(owner.as_str()))));
             attributes.extend(about.state.map(|state| ("state", text(state.as_str()))));
         }
-        if resource_type == "CollectionResource" {
+        if matches!(resource_type, "CollectionResource" | DOCUMENT) {
             let administrators = about.administrators.iter().map(AccountName::as_str);
             attributes.push(("administrators", texts(administrators)));
             attributes.push(("granted", texts(about.granted.iter().map(|access| access.as_str()))));

@@ -86,7 +86,7 @@ impl Bucket {
     /// Those that can match.
     pub(super) fn fitting<'a>(&'a self, facts: &'a Facts<'_>) -> impl Iterator<Item = &'a CedarPolicies> {
         let account = self.accounts.get(facts.account.name.as_str());
-        let resource = self.resources.get(facts.resource.name());
+        let resource = self.resources.get(facts.resource_id());
         let roles = facts.account.roles.iter().filter_map(|role| self.roles.get(role.as_str()));
         let always = Some(&self.always).filter(|policies| !policies.is_empty());
         always.into_iter().chain(account).chain(resource).chain(roles)

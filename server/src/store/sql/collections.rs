@@ -4,11 +4,11 @@ use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{AccountName, CollectionName};
 use countersign_protocol::life::Life;
 use countersign_protocol::message::result::{Access, Grant};
-use countersign_server_core::collections::{Collection, CollectionStore};
+use countersign_server_core::collections::{Collection, CollectionRead, CollectionStore};
 use countersign_server_core::store::StoreError;
 
 use super::rows::{number, parsed, time};
-use super::{Row, Sql, Writing};
+use super::{Reading, Row, Sql, Writing};
 
 const COLUMNS: &str = "name, owner, schema, state, created_at";
 
@@ -20,6 +20,13 @@ fn collection(row: &Row<'_>) -> Result<Collection, StoreError> {
         state: parsed(&row.get::<String>("state")?, "a collection's state")?,
         created: Timestamp::from_seconds(row.get("created_at")?),
     })
+}
+
+impl<D: Reading> CollectionRead for Sql<D> {
+    fn collection(&self, name: &CollectionName) -> Result<Option<Collection>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM collections WHERE name = $1");
+        self.read(&sql, [name.as_str()], collection)
+    }
 }
 
 impl<D: Writing> CollectionStore for Sql<D> {
@@ -36,11 +43,6 @@ impl<D: Writing> CollectionStore for Sql<D> {
             ),
         )?;
         Ok(added == 1)
-    }
-
-    fn collection(&self, name: &CollectionName) -> Result<Option<Collection>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM collections WHERE name = $1");
-        self.read(&sql, [name.as_str()], collection)
     }
 
     fn collections_after(

@@ -45,6 +45,7 @@ impl<D: Writing> ForgettingStore for Sql<D> {
                 "since < $1",
                 before.plus(-limits::RECOVERY_TRIES_WINDOW),
             ),
+            ("jobs", "id", "expires_at < $1 AND is_recorded = 1", day),
             ("address_requests", "digest", "day < $1 AND newest < $1", day),
         ] {
             // What is old is asked twice: a row that was made new meanwhile stays.

@@ -1,0 +1,213 @@
+//! One document: made, read, changed, deleted.
+
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::DocumentName;
+use countersign_protocol::limits;
+use countersign_protocol::message::result::{
+    Document, DocumentAsked, DocumentChanged, DocumentRemoval, DocumentShown, DocumentUpdate,
+};
+use serde_json::Value;
+
+use super::plan::{Found, json};
+use super::schema::Schemas;
+use super::verify::VerifiedJob;
+use crate::collections::Collection;
+use crate::documents::StoredDocument;
+use crate::queue;
+use crate::stop::Failure;
+use crate::store::{StoreError, View};
+
+pub(super) fn create(
+    view: &dyn View,
+    job: &VerifiedJob,
+    collection: &Collection,
+    schemas: &Schemas,
+    now: Timestamp,
+) -> Result<Found, Failure> {
+    let place = match Place::of(job, collection, now) {
+        Ok(place) => place,
+        Err(why) => return Ok(why),
+    };
+    let document: Document = match queue::body(job.body.as_deref().unwrap_or_default(), "a JSON object") {
+        Ok(document) => document,
+        Err(why) => return Ok(Found::Impossible(why)),
+    };
+    let before = view.document(&collection.name, &place.name)?;
+    if let Some(StoredDocument { body: Some(_), version, .. }) = &before {
+        return Ok(Found::Impossible(format!(
+            "There is a document {} in {} already, at version {version}. To put another in its place, update it.",
+            place.name, collection.name
+        )));
+    }
+    place.put(schemas, before.map_or(0, |before| before.version), Value::Object(document))
+}
+
+pub(super) fn update(
+    view: &dyn View,
+    job: &VerifiedJob,
+    collection: &Collection,
+    schemas: &Schemas,
+    now: Timestamp,
+) -> Result<Found, Failure> {
+    let place = match Place::of(job, collection, now) {
+        Ok(place) => place,
+        Err(why) => return Ok(why),
+    };
+    let wanted: DocumentUpdate = match queue::body(job.body.as_deref().unwrap_or_default(), "a document or a patch") {
+        Ok(wanted) => wanted,
+        Err(why) => return Ok(Found::Impossible(why)),
+    };
+    let (version, before) = match place.newest(view, wanted.over)? {
+        Ok(newest) => newest,
+        Err(why) => return Ok(why),
+    };
+    let after = match (wanted.document, wanted.merge) {
+        (Some(document), None) => Value::Object(document),
+        (None, Some(patch)) => {
+            let mut after = before.clone();
+            json_patch::merge(&mut after, &Value::Object(patch));
+            after
+        }
+        _ => return Ok(Found::Impossible("The body names either the whole document or a merge patch.".into())),
+    };
+    if after == before {
+        let changed = DocumentChanged { unchanged: true, ..place.changed(version) };
+        return Ok(Found::Same { reason: "It was like this before.".into(), version, yields: json(&changed)? });
+    }
+    place.put(schemas, version, after)
+}
+
+pub(super) fn delete(
+    view: &dyn View,
+    job: &VerifiedJob,
+    collection: &Collection,
+    now: Timestamp,
+) -> Result<Found, Failure> {
+    let place = match Place::of(job, collection, now) {
+        Ok(place) => place,
+        Err(why) => return Ok(why),
+    };
+    let wanted = match job.body.as_deref().map(|body| queue::body::<DocumentRemoval>(body, "a version")) {
+        None => DocumentRemoval::default(),
+        Some(Ok(wanted)) => wanted,
+        Some(Err(why)) => return Ok(Found::Impossible(why)),
+    };
+    match place.newest(view, wanted.over)? {
+        Ok((version, _)) => place.replaced(version, None, "deleted"),
+        Err(why) => Ok(why),
+    }
+}
+
+pub(super) fn read(view: &dyn View, job: &VerifiedJob, collection: &Collection) -> Result<Found, Failure> {
+    let Ok(name) = job.job.resource.name().parse::<DocumentName>() else {
+        return Ok(Found::Impossible("That is no document's name.".into()));
+    };
+    let wanted = match job.body.as_deref().map(|body| queue::body::<DocumentAsked>(body, "a version")) {
+        None => DocumentAsked::default(),
+        Some(Ok(wanted)) => wanted,
+        Some(Err(why)) => return Ok(Found::Impossible(why)),
+    };
+    let newest = view.document(&collection.name, &name)?.filter(|newest| newest.body.is_some());
+    let Some(newest) = newest else { return Ok(missing(&name, collection)) };
+    let found = match wanted.version {
+        None => newest,
+        Some(version) if version == newest.version => newest,
+        Some(version) => match view.document_version(&collection.name, &name, version)? {
+            Some(found) => found,
+            None => {
+                return Ok(Found::Impossible(format!(
+                    "The document {name} has no version {version} that is kept; its newest is {}.",
+                    newest.version
+                )));
+            }
+        },
+    };
+    let reason = format!("Version {} was read.", found.version);
+    Ok(Found::Contents { reason, yields: json(&shown(found, true)?)? })
+}
+
+/// As whoever may read it is shown it.
+pub(super) fn shown(found: StoredDocument, whole: bool) -> Result<DocumentShown, Failure> {
+    let StoredDocument { name, version, body, changed, by, .. } = found;
+    let document = match body.filter(|_| whole) {
+        Some(body) => Some(serde_json::from_str(&body).map_err(|_| unreadable())?),
+        None => None,
+    };
+    Ok(DocumentShown { name, version, changed, by, document })
+}
+
+fn missing(name: &DocumentName, collection: &Collection) -> Found {
+    Found::Impossible(format!("There is no document {name} in {}.", collection.name))
+}
+
+fn unreadable() -> StoreError {
+    StoreError::Corrupt("a document".into())
+}
+
+/// Which document, and who changes it when.
+struct Place<'a> {
+    job: &'a VerifiedJob,
+    collection: &'a Collection,
+    name: DocumentName,
+    now: Timestamp,
+}
+
+impl<'a> Place<'a> {
+    fn of(job: &'a VerifiedJob, collection: &'a Collection, now: Timestamp) -> Result<Self, Found> {
+        match job.job.resource.name().parse() {
+            Ok(name) => Ok(Self { job, collection, name, now }),
+            Err(_) => Err(Found::Impossible("That is no document's name.".into())),
+        }
+    }
+
+    /// What there is, if it is what whoever asked has seen.
+    fn newest(&self, view: &dyn View, over: Option<u64>) -> Result<Result<(u64, Value), Found>, Failure> {
+        let found = view.document(&self.collection.name, &self.name)?;
+        let Some(StoredDocument { version, body: Some(body), .. }) = found else {
+            return Ok(Err(missing(&self.name, self.collection)));
+        };
+        if let Some(over) = over.filter(|over| *over != version) {
+            return Ok(Err(Found::Impossible(format!(
+                "The document {} is at version {version} now, and the request is about version {over}. Nothing was changed: read \
+                 it again, and decide anew.",
+                self.name
+            ))));
+        }
+        Ok(Ok((version, serde_json::from_str(&body).map_err(|_| unreadable())?)))
+    }
+
+    fn put(&self, schemas: &Schemas, over: u64, document: Value) -> Result<Found, Failure> {
+        let text = document.to_string();
+        if text.len() > limits::JOB_BODY {
+            return Ok(Found::Impossible(format!(
+                "The document would have {} bytes; at most {} are kept.",
+                text.len(),
+                limits::JOB_BODY
+            )));
+        }
+        let schema = self.collection.schema.as_deref();
+        if let Some(violations) = schema.and_then(|schema| schemas.violations(schema, &document)) {
+            return Ok(Found::Impossible(violations));
+        }
+        self.replaced(over, Some(text), "written")
+    }
+
+    fn replaced(&self, over: u64, body: Option<String>, done: &str) -> Result<Found, Failure> {
+        let version = over + 1;
+        let document = StoredDocument {
+            collection: self.collection.name.clone(),
+            name: self.name.clone(),
+            version,
+            body,
+            changed: self.now,
+            by: self.job.job.account.clone(),
+        };
+        let reason = format!("Version {version} was {done}.");
+        Ok(Found::Change { document, over, reason, yields: json(&self.changed(version))? })
+    }
+
+    fn changed(&self, version: u64) -> DocumentChanged {
+        let (collection, name) = (self.collection.name.clone(), self.name.clone());
+        DocumentChanged { collection, name, version, unchanged: false }
+    }
+}
