@@ -20,6 +20,7 @@ use crate::consent::Consents;
 use crate::courier::{Courier, CourierSpec};
 use crate::flood::{Floods, Heed, Source};
 use crate::harden::Weaknesses;
+use crate::job::Unopened;
 use crate::journal::Journal;
 use crate::keeper::{Ear, Keeper, Untold, Unwritten};
 use crate::known::Known;
@@ -61,6 +62,8 @@ pub struct Agent {
     pub flights: Flights,
     /// Requests that the server tells nothing about.
     pub untold: Untold,
+    /// Results that are here and were not opened so far.
+    pub unopened: Unopened,
     /// What it told and the journal could not take.
     pub unwritten: Unwritten,
     /// Keeps what strangers cause from filling all three.
@@ -162,6 +165,7 @@ impl Agent {
             log,
             flights: Flights::default(),
             untold: Untold::default(),
+            unopened: Unopened::default(),
             unwritten: Unwritten::default(),
             floods: Floods::default(),
             consents: Consents::default(),

@@ -7,7 +7,7 @@ use countersign_protocol::binary::Binary;
 use countersign_protocol::ids::{CorrelationId, Digest, MessageId};
 use countersign_protocol::ledger::{Outcome, detail};
 use countersign_protocol::limits;
-use countersign_protocol::message::{Decision, EmergencyUse, InReplyTo, JobReply, JobRequest};
+use countersign_protocol::message::{Decision, EmergencyUse, InReplyTo, JobAccepted, JobReply, JobRequest};
 use countersign_protocol::statement::{SignedStatement, Statement};
 
 use crate::agent::Agent;
@@ -29,6 +29,7 @@ pub struct Answer {
     ledger_index: u64,
     statement: Digest,
     result: Option<serde_json::Value>,
+    job: Option<JobAccepted>,
     /// What is open about it until it was acted upon.
     request: Option<(MessageId, Flight)>,
 }
@@ -76,6 +77,12 @@ impl Answer {
         self.result.as_ref()
     }
 
+    /// The job that it became, if somebody else is to do it.
+    #[must_use]
+    pub const fn job(&self) -> Option<&JobAccepted> {
+        self.job.as_ref()
+    }
+
     /// The request that it answers, as long as it is to be acted upon.
     #[must_use]
     pub fn request(&self) -> Option<(&MessageId, &Flight)> {
@@ -92,6 +99,7 @@ impl Answer {
             ledger_index: 7,
             statement: Digest::of(b"statement"),
             result: None,
+            job: None,
             request: None,
         }
     }
@@ -352,6 +360,9 @@ pub fn prove(link: &Link, job: &SentJob, reply: JobReply) -> Result<Answer, Link
     if reply.decision == Decision::Allowed && !asked {
         return Err(LinkError::Untrusted("the ledger entry is about another request".to_owned()));
     }
+    if reply.job.as_ref().is_some_and(|accepted| accepted.job != job.id) {
+        return Err(LinkError::Untrusted("the job is named as another request".to_owned()));
+    }
     Ok(Answer {
         allowed: reply.decision == Decision::Allowed,
         dry_run: reply.dry_run,
@@ -360,6 +371,7 @@ pub fn prove(link: &Link, job: &SentJob, reply: JobReply) -> Result<Answer, Link
         ledger_index: proven.index(),
         statement: job.statement,
         result: reply.result,
+        job: reply.job,
         request: None,
     })
 }

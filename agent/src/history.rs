@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use countersign_protocol::clock::Timestamp;
+use countersign_protocol::ids::{CorrelationId, MessageId};
 use countersign_protocol::ipc::{JournalAsk, JournalChecked, JournalEntry, JournalPage, ReportState};
 use countersign_protocol::limits;
 use serde_json::{Map, Value};
@@ -90,6 +91,34 @@ pub fn decisions(agent: &Agent, viewer: &Viewer, most: u32) -> Vec<JournalEntry>
     let finder = Finder { viewer, ask: &ask, reports: &reports };
     let is_told = |entry: &JournalEntry| entry.correlation.is_some() && entry.event != "account-allowed";
     finder.last_of(&agent.journal, most, is_told).map(|(_, entries)| entries).unwrap_or_default()
+}
+
+/// A request that was accepted, to be done by whoever has the documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AcceptedJob {
+    /// Its name.
+    pub job: MessageId,
+    /// Where it lies in the ledger that it was accepted.
+    pub ledger_index: u64,
+}
+
+/// The one of this correlation id, if this viewer may see it.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn accepted_job(
+    agent: &Agent,
+    viewer: &Viewer,
+    correlation: &CorrelationId,
+) -> Result<Option<AcceptedJob>, Trouble> {
+    let ask = JournalAsk { correlation: Some(correlation.clone()), ..JournalAsk::default() };
+    let finder = Finder { viewer, ask: &ask, reports: &HashMap::new() };
+    let (_, found) = finder.last_of(&agent.journal, 1, |entry| entry.more.contains_key("job"))?;
+    let accepted = |entry: &JournalEntry| {
+        let job = entry.more.get("job")?.parse().ok()?;
+        Some(AcceptedJob { job, ledger_index: entry.ledger_index? })
+    };
+    Ok(found.last().and_then(accepted))
 }
 
 /// Checks the chain.

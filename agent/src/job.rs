@@ -1,13 +1,21 @@
 //! A person's request to the server: signed by their card, carried, answered.
 
+mod outcome;
+mod unopened;
+
+pub use self::unopened::Unopened;
+
 use std::sync::Arc;
 
-use countersign_protocol::ids::CardIdent;
-use countersign_protocol::ipc::{Job, JobDone, NoteKind, ProblemKind, Reply};
+use countersign_protocol::ids::{CardIdent, MessageId};
+use countersign_protocol::ipc::{Job, JobDone, JobResultAsk, NoteKind, ProblemKind, Reply};
 use serde::Serialize;
 
+use self::outcome::{Served, Waiter};
 use crate::agent::{Agent, find_card};
+use crate::card::KeptPin;
 use crate::drive::{Candidate, Drive, Subject};
+use crate::history::{self, Viewer};
 use crate::keeper::FORKED;
 use crate::peer::Peer;
 use crate::person::Person;
@@ -25,6 +33,9 @@ struct Journalled<'a> {
     resource: &'a str,
     allowed: bool,
     ledger_index: u64,
+    /// Of one that was accepted: its name, under which what came of it is fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<MessageId>,
 }
 
 /// Answers one [`Job`]. The result, if there is one, goes beside the last frame.
@@ -57,6 +68,7 @@ pub fn job(
     }
     let tried = if ask.dry_run { ", as a dry run: nothing is changed by it" } else { "" };
     person.note(NoteKind::Info, &format!("To sign: {} {}{tried}", ask.operation, ask.resource));
+    let (asker, kept) = (peer.asker(), KeptPin::default());
     let decided = Drive {
         agent,
         link: &link,
@@ -64,9 +76,9 @@ pub fn job(
         codes: Vec::new(),
         subject,
         only: ask.card,
-        asker: peer.asker(),
+        asker: asker.clone(),
         desk: None,
-        keeps_pin: None,
+        keeps_pin: Some(&kept).filter(|_| may_be_sealed(ask)),
     }
     .run(person);
     let answer = match decided.verdict {
@@ -91,10 +103,23 @@ pub fn job(
         resource: ask.resource.as_str(),
         allowed: answer.is_allowed(),
         ledger_index: answer.ledger_index(),
+        job: answer.job().map(|accepted| accepted.job),
     };
     agent.settle(&answer, &entry);
+    let served = match answer.job() {
+        None => None,
+        Some(accepted) => {
+            let correlation = answer.correlation();
+            let waiter = Waiter { agent, link: &link, asker: &asker, kept: &kept, correlation };
+            Some(waiter.wait(accepted.job, person)?)
+        }
+    };
     let result = answer.result().map(serde_json::to_vec).transpose();
     let result = result.map_err(|error| Trouble::new(ProblemKind::Internal, error.to_string()))?;
+    let (job, result) = match served {
+        None => (None, result),
+        Some(Served { stood, result }) => (Some(stood), result),
+    };
     let done = JobDone {
         allowed: answer.is_allowed(),
         reason: answer.reason().to_owned(),
@@ -102,8 +127,50 @@ pub fn job(
         correlation: answer.correlation().clone(),
         has_result: result.is_some(),
         dry_run: answer.dry_run(),
+        job,
     };
     Ok((Reply::JobDone(done), result))
+}
+
+/// What came of a request of before. Whoever asks for it must have asked for that, here; root may for anybody.
+///
+/// # Errors
+/// [`Trouble`].
+pub fn job_result(
+    agent: &Arc<Agent>,
+    peer: &Peer,
+    ask: &JobResultAsk,
+    person: &mut Person,
+) -> Result<(Reply, Option<Vec<u8>>), Trouble> {
+    let link = agent.ready_link(person.deadline())?;
+    let Some(found) = history::accepted_job(agent, &Viewer::of(peer), &ask.correlation)? else {
+        return Err(Trouble::new(
+            ProblemKind::Refused,
+            format!(
+                "No request {} of yours was accepted on this host a short time ago. `countersign journal` has your requests on this host; their results are served here alone.",
+                ask.correlation
+            ),
+        ));
+    };
+    let (asker, kept) = (peer.asker(), KeptPin::default());
+    let waiter =
+        Waiter { agent, link: &link, asker: &asker, kept: &kept, correlation: &ask.correlation };
+    let Served { stood, result } = waiter.wait(found.job, person)?;
+    let done = JobDone {
+        allowed: true,
+        reason: stood.reason.clone(),
+        ledger_index: found.ledger_index,
+        correlation: ask.correlation.clone(),
+        has_result: result.is_some(),
+        dry_run: None,
+        job: Some(stood),
+    };
+    Ok((Reply::JobDone(done), result))
+}
+
+/// Whether the card may have to open something once it is done: only then its PIN is kept for that long.
+fn may_be_sealed(ask: &Job) -> bool {
+    !ask.dry_run && matches!(ask.operation.as_str(), "read" | "list")
 }
 
 /// Every key this host knows an account for: the roster's, and those registered here.

@@ -102,6 +102,7 @@ pub enum Asked {
     /// For another login name.
     SshKeysOther,
     Job,
+    JobResult,
 }
 
 impl Asked {
@@ -144,6 +145,8 @@ impl Asked {
             Request::SshKeys(ask) if is_own(&ask.login) || standing.asks_for_sshd => Self::SshKeys,
             Request::SshKeys(_) => Self::SshKeysOther,
             Request::Job(_) => Self::Job,
+            // Each fetches their own; see `agent/src/job.rs`.
+            Request::JobResult(_) => Self::JobResult,
         }
     }
 }
@@ -165,7 +168,7 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
     use Asked::{
         AcceptLedger, AccountOther, AccountOwn, AuthenticateOther, AuthenticateOwn, CardChangePin, CardCheck,
         CardFactoryReset, CardGenerate, CardInit, CardList, CardSetTouch, CardShow, CardUnblock,
-        CheckJournal, Enroll, Job, Journal, NewPinOther, NewPinOwn, Recover, Register, ReplaceHost,
+        CheckJournal, Enroll, Job, JobResult, Journal, NewPinOther, NewPinOwn, Recover, Register, ReplaceHost,
         RevokeKey, RotateKey, SessionBegan, SessionEndedOther, SessionEndedOwn, SshKeys, SshKeysOther,
         Status,
     };
@@ -183,7 +186,7 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
         (SessionBegan, RootOnUser | UserOnUser) => false,
         (
             AuthenticateOwn | AccountOwn | SessionEndedOwn | NewPinOwn | Status | Journal | CardList
-            | Register | Recover | RevokeKey | SshKeys | Job,
+            | Register | Recover | RevokeKey | SshKeys | Job | JobResult,
             RootOnPam | RootOnUser | UserOnUser,
         ) => true,
         // Whoever sits at a card may look after it; its own PINs are what keeps others from changing it.
@@ -216,15 +219,15 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
         (Enroll, HostState::Waiting | HostState::Active) => Permit::NotInThisState,
         (
             AuthenticateOwn | AuthenticateOther | AccountOwn | AccountOther | NewPinOwn | NewPinOther
-            | Register | Recover | RevokeKey | SshKeys | SshKeysOther | Job | RotateKey | ReplaceHost
-            | AcceptLedger,
+            | Register | Recover | RevokeKey | SshKeys | SshKeysOther | Job | JobResult | RotateKey
+            | ReplaceHost | AcceptLedger,
             HostState::NotEnrolled,
         ) => Permit::NotInThisState,
         // A waiting host may have been approved a moment ago: the request finds out by a check-in.
         (
             AuthenticateOwn | AuthenticateOther | AccountOwn | AccountOther | NewPinOwn | NewPinOther
-            | Register | Recover | RevokeKey | SshKeys | SshKeysOther | Job | RotateKey | ReplaceHost
-            | AcceptLedger,
+            | Register | Recover | RevokeKey | SshKeys | SshKeysOther | Job | JobResult | RotateKey
+            | ReplaceHost | AcceptLedger,
             HostState::Waiting | HostState::Active,
         ) => Permit::Granted,
     }
@@ -234,7 +237,7 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
 mod tests {
     use super::*;
 
-    const ASKED: [Asked; 31] = [
+    const ASKED: [Asked; 32] = [
         Asked::AuthenticateOwn,
         Asked::AuthenticateOther,
         Asked::AccountOwn,
@@ -266,6 +269,7 @@ mod tests {
         Asked::SshKeys,
         Asked::SshKeysOther,
         Asked::Job,
+        Asked::JobResult,
     ];
     const CALLERS: [Caller; 4] =
         [Caller::RootOnPam, Caller::RootOnUser, Caller::UserOnUser, Caller::StrangerOnPam];
@@ -274,7 +278,7 @@ mod tests {
     /// One letter a cell: `y` granted, `s` not in this state, `-` closed.
     /// Columns: not enrolled, waiting, active – for root on pam, root on user, user on user, stranger on pam.
     #[rustfmt::skip]
-    const TABLE: [(&str, &str); 31] = [
+    const TABLE: [(&str, &str); 32] = [
         ("AuthenticateOwn",   "syy syy syy ---"),
         ("AuthenticateOther", "syy --- --- ---"),
         ("AccountOwn",        "syy syy syy ---"),
@@ -306,6 +310,7 @@ mod tests {
         ("SshKeys",           "syy syy syy ---"),
         ("SshKeysOther",      "syy syy --- ---"),
         ("Job",               "syy syy syy ---"),
+        ("JobResult",         "syy syy syy ---"),
     ];
 
     #[test]

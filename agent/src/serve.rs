@@ -98,6 +98,7 @@ fn time_for(request: &Request) -> Duration {
     match request {
         Request::Authenticate(_)
         | Request::Job(_)
+        | Request::JobResult(_)
         | Request::PinCheck(_)
         | Request::PinChange(_)
         | Request::Recover(_) => limits::LOGIN,
@@ -193,6 +194,9 @@ fn answer(agent: &Arc<Agent>, door: Door, peer: &Peer, request: Request, person:
         }
         Request::SshKeys(ask) => {
             ssh_keys::ssh_keys(agent, door, peer, ask, person).map(|found| (Reply::SshKeys(found), None))
+        }
+        Request::JobResult(ask) => {
+            at_the_seat(agent, door, peer).and_then(|()| job::job_result(agent, peer, ask, person))
         }
         Request::Job(ask) => at_the_seat(agent, door, peer).and_then(|()| job::job(agent, peer, ask, person)),
     };

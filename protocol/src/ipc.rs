@@ -30,11 +30,11 @@ pub use login::{LoginReply, LoginRequest};
 pub use one_time_code::OneTimeCode;
 pub use recovery::{KeyRevoked, Recover, Recovered, RecoveryWaits, RevokeKey};
 pub use reply::{
-    CardReport, Denial, DenyReason, Enrolled, Grant, JobDone, NoteKind, Problem, ProblemKind, Prompt,
+    CardReport, Denial, DenyReason, Enrolled, Grant, JobDone, JobStood, NoteKind, Problem, ProblemKind, Prompt,
     PromptKind, Registered, Reply,
 };
 pub use request::{
-    Account, Answer, Authenticate, Enroll, EnrollKeyStore, Job, Register, RegisterKey, ReplaceHost, Request,
+    Account, Answer, Authenticate, Enroll, EnrollKeyStore, Job, JobResultAsk, Register, RegisterKey, ReplaceHost, Request,
     RotateKey,
 };
 pub use session::{Noted, PinChange, SessionClosed, SessionOpened};

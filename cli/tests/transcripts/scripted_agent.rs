@@ -78,6 +78,7 @@ pub(crate) fn say_done(stream: &mut UnixStream, result: &impl serde::Serialize) 
         ledger_index: 41,
         correlation: "7K3M-Q2ZD".parse().unwrap(),
         has_result: true,
+        job: None,
         dry_run: None,
     };
     say(stream, &Reply::JobDone(done));

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::card::{CardChanged, CardChecked, CardDetails, CardMade};
 use super::{JournalChecked, JournalPage, KeyRevoked, Noted, Recovered, SshKeysFound, StatusReport};
 use crate::emergency::EmergencyCode;
-use crate::ids::{AccountName, CardIdent, CorrelationId, Digest, Fingerprint, Nonce};
-use crate::message::{Decision, RecoveryBegun};
+use crate::ids::{AccountName, CardIdent, CorrelationId, Digest, Fingerprint, MessageId, Nonce};
+use crate::message::{Decision, JobStanding, RecoveryBegun};
 use crate::recovery::RecoveryCode;
 
 /// One frame from the agent.
@@ -251,6 +251,21 @@ pub struct JobDone {
     /// Of a request that was only tried: what would come of it. `allowed` is `false` then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<Decision>,
+    /// Of a request that was accepted to be done by whoever has the documents: how that stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobStood>,
+}
+
+/// How an accepted request stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobStood {
+    /// Its name: the id of its request.
+    pub job: MessageId,
+    /// How it stands.
+    pub standing: JobStanding,
+    /// In words.
+    pub reason: String,
 }
 
 /// Something could not be done.

@@ -8,7 +8,7 @@ use super::card::{
 use super::{JournalAsk, OneTimeCode, PinChange, Recover, RevokeKey, SessionClosed, SessionOpened, SshKeys};
 use crate::binary::Binary;
 use crate::ids::{
-    AccountName, CardIdent, Fingerprint, LoginName, Nonce, Operation, ResourceName, ServiceName,
+    AccountName, CardIdent, CorrelationId, Fingerprint, LoginName, Nonce, Operation, ResourceName, ServiceName,
 };
 use crate::message::RegistrationMethod;
 use crate::message::result::ApplicationBundle;
@@ -71,6 +71,8 @@ pub enum Request {
     SshKeys(SshKeys),
     /// Sign a request with a person's card and bring back the server's answer.
     Job(Job),
+    /// Bring back what came of a request of before, which was accepted.
+    JobResult(JobResultAsk),
 }
 
 /// A login.
@@ -208,6 +210,14 @@ pub struct Job {
     /// Only to be tried: nothing is changed by it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
+}
+
+/// What came of a request that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobResultAsk {
+    /// What its person was told to quote. Only who asked for it here is served, and root.
+    pub correlation: CorrelationId,
 }
 
 /// What a client answers to a prompt. A hidden prompt is answered by a frame of its own kind,

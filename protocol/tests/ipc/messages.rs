@@ -290,6 +290,7 @@ fn replies() -> Vec<(&'static str, Reply)> {
                 correlation: REFERENCE.parse().unwrap(),
                 has_result: true,
                 dry_run: None,
+                job: None,
             }),
         ),
         (
