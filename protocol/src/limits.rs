@@ -8,8 +8,21 @@ use crate::contact::Channel;
 /// times; a peer can make us hold no more than this per connection.
 pub const FRAME_BODY: usize = 64 * 1024;
 
-/// Largest body that crosses the Unix socket outside frames, as a sealed memfd: one page of a ledger export.
+/// Most bytes that go as base64 inside a frame, with something to spare for the rest of it.
+pub const IN_A_FRAME: usize = FRAME_BODY / 4 * 3 - 4096;
+
+/// Largest body that crosses the Unix socket beside the frames, as a sealed memfd: a job's, or one page of a ledger export.
 pub const IPC_BODY: usize = 1024 * 1024;
+
+/// Largest body of a job: a document of some size. In base64 it fits an envelope, with the statement beside it.
+pub const JOB_BODY: usize = 1024 * 1024;
+
+/// Bodies beside the frames that the agent holds for one user at once: of as many requests as may wait for a card.
+pub const BODIES_PER_UID: usize = TURNS_OF_ONE_PARTY;
+
+/// Bodies beside the frames that the agent holds at once, in memory that is never swapped: 16 MiB, and some times a body's
+/// size for each that is just being sealed and sent.
+pub const BODIES: usize = 16;
 
 /// Largest envelope on the wire: a body of [`IPC_BODY`] in base64 inside JSON, and room for the OpenPGP layers.
 pub const ENVELOPE: usize = 2 * 1024 * 1024;

@@ -30,6 +30,7 @@ mod job_outcome;
 mod jobs;
 mod keys_of_people;
 mod killed_between_writes;
+mod large_bodies;
 mod ledger;
 mod lost_connections;
 mod malformed;

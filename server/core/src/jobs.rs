@@ -40,6 +40,7 @@ use std::collections::BTreeMap;
 use countersign_protocol::binary::Binary;
 use countersign_protocol::ids::{CorrelationId, Fingerprint};
 use countersign_protocol::ledger::{Check, Entry, EntryKind, Outcome, detail};
+use countersign_protocol::limits;
 use countersign_protocol::message::result::Evidence;
 use countersign_protocol::message::{Decision, JobAccepted, JobReply};
 use countersign_protocol::random;
@@ -263,6 +264,10 @@ const KEY_CHANGED: &str = "Your key changed just now. Ask again.";
 
 /// The table of jobs.
 fn perform(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
+    if let Some(size) = job.body.map(<[u8]>::len).filter(|size| *size > limits::JOB_BODY) {
+        let why = format!("The body has {size} bytes; at most {} are taken.", limits::JOB_BODY);
+        return Ok(Performed::Impossible(why));
+    }
     match (job.statement.operation.as_str(), job.statement.resource.collection()) {
         (OPEN_SESSION, "session") => open_session::perform(ctx, job),
         ("add-key", "account") => add_key::perform(ctx, job),

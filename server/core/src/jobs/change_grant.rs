@@ -97,6 +97,9 @@ fn asked(ctx: &Context<'_>, job: &Job<'_>) -> Result<Result<(Collection, Grant),
         Ok(wanted) => wanted,
         Err(why) => return Ok(Err(why)),
     };
+    if wanted.access.len() > Access::ALL.len() {
+        return Ok(Err(Performed::impossible("The same kind of access is named twice.")));
+    }
     Ok(alive(ctx, job)?.map(|collection| (collection, wanted)))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ids::AccountName;
+use countersign_protocol::ids::{AccountName, Role};
 use countersign_protocol::limits;
 use countersign_protocol::message::result::{AccountCreated, NewAccount};
 use countersign_protocol::random::Random;
@@ -35,6 +35,9 @@ pub(super) fn perform(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
             "An account has at most {} login names.",
             limits::ACCOUNT_LOGINS
         )));
+    }
+    if wanted.roles.len() > Role::ALL.len() {
+        return Ok(Performed::impossible("The same role is named twice."));
     }
     let account = Account::pending(name, wanted.logins, wanted.roles);
     match invite(ctx.tx(), ctx.random(), ctx.pepper(), &account, ctx.now)? {

@@ -4,6 +4,7 @@
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{AccountName, CorrelationId, Fingerprint};
 use countersign_protocol::ledger::{Entry, EntryKind, Outcome, detail};
+use countersign_protocol::limits;
 use countersign_protocol::message::Decision;
 use countersign_protocol::message::result::{
     ExplainAsked, ExportedEntry, OwnDecision, PolicyExplained, PolicyQuestion,
@@ -151,6 +152,11 @@ fn tell_what_was(explained: &mut PolicyExplained, entry: &Entry, has_statement: 
 }
 
 fn hypothetical(ctx: &Context<'_>, job: &Job<'_>, question: &PolicyQuestion) -> Result<Performed, Stop> {
+    if question.claimed.as_ref().is_some_and(|claimed| claimed.len() > limits::STATEMENT) {
+        let why =
+            format!("No statement has more than {} bytes, what is claimed included.", limits::STATEMENT);
+        return Ok(Performed::Impossible(why));
+    }
     let host = question.host.as_ref().unwrap_or(&job.instance.fingerprint);
     let (account, instance) = match who(ctx, &question.account, host)? {
         Ok(who) => who,
