@@ -24,6 +24,7 @@ use crate::job::Unopened;
 use crate::journal::Journal;
 use crate::keeper::{Ear, Keeper, Untold, Unwritten};
 use crate::known::Known;
+use crate::limits::Gate;
 use crate::log::Log;
 use crate::lookers::Lookers;
 use crate::made_keys::MadeKeys;
@@ -74,6 +75,8 @@ pub struct Agent {
     pub card_sessions: CardSessions,
     /// Keeps those who look at the journal out of the way of those who log in.
     pub lookers: Lookers,
+    /// Room for the bodies of requests.
+    pub bodies: Arc<Gate>,
     /// The thread that keeps in touch.
     pub keeper: Keeper,
     /// Rung when it succeeded.
@@ -171,6 +174,7 @@ impl Agent {
             consents: Consents::default(),
             card_sessions,
             lookers: Lookers::default(),
+            bodies: Gate::new(limits::BODIES_PER_UID, limits::BODIES_PER_UID, limits::BODIES),
             keeper,
             bell: Arc::default(),
             random,

@@ -359,23 +359,23 @@ impl Drive<'_> {
 
     fn statement(&self, account: &AccountName) -> Result<Statement, LinkError> {
         let now = self.agent.wire.time.now();
-        let subject = self.subject.clone();
+        let subject = &self.subject;
         Ok(Statement {
             countersign: Purpose::Statement,
             dry_run: subject.dry_run,
-            operation: subject.operation,
-            resource: subject.resource,
+            operation: subject.operation.clone(),
+            resource: subject.resource.clone(),
             account: account.clone(),
-            login: subject.login,
-            service: subject.service,
-            claimed: subject.claimed,
-            place: subject.place,
+            login: subject.login.clone(),
+            service: subject.service.clone(),
+            claimed: subject.claimed.clone(),
+            place: subject.place.clone(),
             instance: self.link.instance.fingerprint.clone(),
             server: self.link.server.fingerprint.clone(),
             time: now,
             expires: now.plus(LIFE),
             nonce: Nonce::new(self.agent.random.as_ref())?,
-            body: subject.body.map(|body| Digest::of(&body.0)),
+            body: subject.body.as_ref().map(|body| Digest::of(&body.0)),
             transcript: None,
         })
     }

@@ -1,5 +1,6 @@
 //! A person's request to the server: signed by their card, carried, answered.
 
+mod body;
 mod outcome;
 mod unopened;
 
@@ -48,6 +49,7 @@ pub fn job(
     ask: &Job,
     person: &mut Person,
 ) -> Result<(Reply, Option<Vec<u8>>), Trouble> {
+    let held = body::take(&agent.bodies, peer.uid, ask, person)?;
     let correlation = agent.correlation()?;
     let link = agent.ready_link(person.deadline())?;
     let candidates = candidates(agent, ask.card)?;
@@ -58,7 +60,7 @@ pub fn job(
         service: None,
         claimed: None,
         place: None,
-        body: ask.body.clone(),
+        body: held.body,
         dry_run: ask.dry_run,
         correlation: correlation.clone(),
         uid: peer.uid,

@@ -1,13 +1,13 @@
-//! How many connections are served at once, to one user and in all.
+//! How many connections are served at once, and how many large bodies held: for one user and in all.
 //!
-//! Each socket has its own gate: what everybody does on `user.sock` takes nothing from root's programs on
+//! Each socket has its own gate, and so have bodies: what everybody does on `user.sock` takes nothing from root's programs on
 //! `pam.sock`. There su and sudo count as whoever called them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Counts connections of one socket.
+/// Counts connections of one socket, or bodies.
 #[derive(Debug)]
 pub struct Gate {
     per_uid: usize,
@@ -24,7 +24,7 @@ pub struct Place {
 }
 
 impl Gate {
-    /// A gate for `per_uid` connections of one user, `root` of root, and `total` in all, a quarter of them for root
+    /// A gate for `per_uid` places of one user, `root` of root, and `total` in all, a quarter of them for root
     /// alone: one person may have thousands of user numbers (subuid(5)).
     #[must_use]
     pub fn new(per_uid: usize, root: usize, total: usize) -> Arc<Self> {

@@ -11,7 +11,9 @@ use countersign_protocol::ipc::{
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zeroize::Zeroizing;
 
+use crate::body::Lent;
 use crate::card::Waiting;
+use crate::listener::FIRST_WORD;
 
 /// Why a question has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +59,25 @@ impl Person {
             return Err(FrameError::Malformed("a request is JSON".to_owned()));
         }
         serde_json::from_slice(&frame.body).map_err(|error| FrameError::Malformed(error.to_string()))
+    }
+
+    /// A body of `length` bytes, for which memory is lent. All of it is there within [`FIRST_WORD`], or it is not taken.
+    ///
+    /// # Errors
+    /// [`FrameError`]; after any of them the connection must be dropped.
+    pub fn body(&mut self, length: usize) -> Result<Vec<u8>, FrameError> {
+        let until = self.stream.deadline;
+        self.stream.deadline = until.min(Instant::now() + FIRST_WORD);
+        let taken = self.filled(length);
+        self.stream.deadline = until;
+        taken
+    }
+
+    fn filled(&mut self, length: usize) -> Result<Vec<u8>, FrameError> {
+        self.stream.stream.set_write_timeout(Some(self.stream.left()?))?;
+        let lent = Lent::to(&self.stream.stream, length)?;
+        let answer = read_frame(&mut self.stream)?;
+        lent.take_back(&answer)
     }
 
     /// Shows a note. Nobody there to see it is noticed at the next question.

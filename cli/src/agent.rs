@@ -15,6 +15,7 @@ use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr, sockop
 use nix::sys::time::TimeVal;
 use zeroize::Zeroizing;
 
+use self::body::BodyError;
 use crate::args::Global;
 use crate::failure::{Failure, Kind, LocalKind};
 use crate::terminal::Terminal;
@@ -36,8 +37,22 @@ pub(crate) fn ask(global: &Global, request: &Request) -> Result<Answered, Failur
     ask_at(global.user_socket(), global, request)
 }
 
+/// The same of a request whose body goes beside it.
+pub(crate) fn ask_with(global: &Global, request: &Request, body: &[u8]) -> Result<Answered, Failure> {
+    converse(global.user_socket(), global, request, Some(body))
+}
+
 /// Asks the agent at `socket`.
 pub(crate) fn ask_at(socket: &Path, global: &Global, request: &Request) -> Result<Answered, Failure> {
+    converse(socket, global, request, None)
+}
+
+fn converse(
+    socket: &Path,
+    global: &Global,
+    request: &Request,
+    beside: Option<&[u8]>,
+) -> Result<Answered, Failure> {
     let harmless = match request {
         Request::Job(job) => job.dry_run,
         Request::Status | Request::CardList | Request::CardShow(_) => true,
@@ -64,7 +79,15 @@ pub(crate) fn ask_at(socket: &Path, global: &Global, request: &Request) -> Resul
         .map_err(|error| unreachable_agent(socket, &error))?;
     let mut terminal = Terminal::new(global.answers_from_stdin);
     let mut client = Client::new(stream);
-    let asked = client.ask(request, &mut terminal);
+    client.say(request).map_err(|error| broken(error, false))?;
+    let refused = match beside {
+        Some(body) => body::give(client.stream(), body).map_err(not_given)?,
+        None => None,
+    };
+    let asked = match refused {
+        Some(last) => Ok(last),
+        None => client.hear(&mut terminal),
+    };
     if let Some(failure) = terminal.take_failure() {
         return Err(failure);
     }
@@ -131,6 +154,24 @@ fn unreachable_agent(path: &Path, error: &io::Error) -> Failure {
         .then("`systemctl restart countersignd` brings it back; `journalctl -u countersignd` says what held it."),
         _ => Failure::local(LocalKind::AgentNotRunning, format!("the agent cannot be reached at {socket}: {error}"))
             .then("Is that path a socket of countersignd? `systemctl status countersignd` shows how it stands."),
+    }
+}
+
+/// A large body did not get to the agent.
+fn not_given(error: BodyError) -> Failure {
+    let next = "If the agent runs since before an upgrade, restart it: `systemctl restart countersignd`; an older one takes no \
+                large bodies.";
+    match error {
+        BodyError::Frame(error) => {
+            let failure = broken(error.into(), false);
+            let next = failure.next.map_or_else(|| next.to_owned(), |first| format!("{first} {next}"));
+            Failure { next: Some(next), ..failure }
+        }
+        error => Failure::local(
+            LocalKind::AgentProtocol,
+            format!("the request's body did not get to the agent, and nothing was signed: {error}"),
+        )
+        .then(next),
     }
 }
 

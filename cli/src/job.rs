@@ -2,17 +2,19 @@
 
 use countersign_protocol::binary::Binary;
 use countersign_protocol::ids::{CardIdent, CorrelationId, Operation, ResourceName};
-use countersign_protocol::ipc::{self, DenyReason, Reply, Request};
+use countersign_protocol::ipc::{self, DenyReason, JobBody, Reply, Request};
+use countersign_protocol::limits;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::agent;
+use crate::agent::{self, Answered};
 use crate::args::{CardChoice, Global};
 use crate::failure::{Failure, Kind, LocalKind};
 
 /// What to ask of the server.
 pub(crate) struct Job {
     request: ipc::Job,
+    body: Option<Vec<u8>>,
 }
 
 /// A job that was allowed, and where it is written down.
@@ -42,24 +44,48 @@ impl Job {
         let operation: Operation = operation.parse().map_err(wrong)?;
         let named: ResourceName = resource.parse().map_err(wrong)?;
         let card: Option<CardIdent> = card.card;
-        Ok(Self { request: ipc::Job { operation, resource: named, body: None, card, dry_run: false } })
+        let request = ipc::Job { operation, resource: named, body: None, card, dry_run: false };
+        Ok(Self { request, body: None })
     }
 
     /// The same with a body.
     pub(crate) fn with(mut self, body: &impl Serialize) -> Result<Self, Failure> {
         let json = serde_json::to_vec(body)
             .map_err(|error| Failure::usage(format!("the request cannot be written as JSON: {error}")))?;
-        self.request.body = Some(Binary(json));
+        if json.len() > limits::JOB_BODY {
+            return Err(Failure::usage(format!(
+                "the request's body has {} bytes; at most {} are taken",
+                json.len(),
+                limits::JOB_BODY
+            ))
+            .then("Nothing was sent. Send less at once."));
+        }
+        self.body = Some(json);
         Ok(self)
+    }
+
+    /// What fits a frame goes in it, as it always did.
+    fn ask(self, global: &Global) -> Result<Answered, Failure> {
+        let Self { mut request, body } = self;
+        request.dry_run = global.dry_run;
+        match body {
+            Some(body) if body.len() > limits::IN_A_FRAME => {
+                request.body = Some(JobBody::Beside(u64::try_from(body.len()).unwrap_or(u64::MAX)));
+                agent::ask_with(global, &Request::Job(request), &body)
+            }
+            body => {
+                request.body = body.map(|body| JobBody::Here(Binary(body)));
+                agent::ask(global, &Request::Job(request))
+            }
+        }
     }
 
     /// Has it signed and sent, and reads the result.
     ///
     /// # Errors
     /// Also when the server decided against it.
-    pub(crate) fn run<R: DeserializeOwned>(mut self, global: &Global) -> Result<Done<R>, Failure> {
-        self.request.dry_run = global.dry_run;
-        let answered = agent::ask(global, &Request::Job(self.request))?;
+    pub(crate) fn run<R: DeserializeOwned>(self, global: &Global) -> Result<Done<R>, Failure> {
+        let answered = self.ask(global)?;
         let Reply::JobDone(done) = answered.reply else {
             return Err(agent::unexpected(&answered.reply));
         };

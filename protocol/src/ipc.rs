@@ -34,8 +34,8 @@ pub use reply::{
     PromptKind, Registered, Reply,
 };
 pub use request::{
-    Account, Answer, Authenticate, Enroll, EnrollKeyStore, Job, JobResultAsk, Register, RegisterKey, ReplaceHost, Request,
-    RotateKey,
+    Account, Answer, Authenticate, Enroll, EnrollKeyStore, Job, JobBody, JobResultAsk, Register, RegisterKey,
+    ReplaceHost, Request, RotateKey,
 };
 pub use session::{Noted, PinChange, SessionClosed, SessionOpened};
 pub use ssh_keys::{SshKey, SshKeys, SshKeysFound, SshPublicKey};

@@ -65,8 +65,24 @@ impl<S: Read + Write> Client<S> {
     /// # Errors
     /// [`ClientError`]. End of file is an error at once.
     pub fn ask(&mut self, request: &Request, person: &mut dyn Conversation) -> Result<Reply, ClientError> {
+        self.say(request)?;
+        self.hear(person)
+    }
+
+    /// The first half of [`Self::ask`], for a request whose body the caller sends next.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn say(&mut self, request: &Request) -> Result<(), ClientError> {
         let body = serde_json::to_vec(request).map_err(|error| FrameError::Malformed(error.to_string()))?;
-        self.send(&zeroize::Zeroizing::new(body))?;
+        self.send(&zeroize::Zeroizing::new(body))
+    }
+
+    /// The second half.
+    ///
+    /// # Errors
+    /// [`ClientError`]. End of file is an error at once.
+    pub fn hear(&mut self, person: &mut dyn Conversation) -> Result<Reply, ClientError> {
         loop {
             let frame = self.receive()?;
             let reply = serde_json::from_slice(&frame.body)

@@ -16,7 +16,8 @@ pub enum FrameKind {
     Json,
     /// A secret as the person typed it, UTF-8, never passed through a parser that would copy it.
     Secret,
-    /// Length of a body that follows as a sealed memfd beside this frame (8 bytes, big-endian).
+    /// Length of a body in a memfd (8 bytes, big-endian): from the agent with the descriptor beside this frame, from a client
+    /// when it has filled what the agent lent.
     Body,
 }
 

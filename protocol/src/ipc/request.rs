@@ -201,9 +201,9 @@ pub struct Job {
     pub operation: Operation,
     /// To what.
     pub resource: ResourceName,
-    /// With what: JSON text of the body the operation takes.
+    /// With what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<Binary>,
+    pub body: Option<JobBody>,
     /// Which card, where more than one is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<CardIdent>,
@@ -218,6 +218,17 @@ pub struct Job {
 pub struct JobResultAsk {
     /// What its person was told to quote. Only who asked for it here is served, and root.
     pub correlation: CorrelationId,
+}
+
+/// JSON text of the body that a job's operation takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum JobBody {
+    /// In this frame: at most [`limits::IN_A_FRAME`](crate::limits::IN_A_FRAME) bytes or so.
+    Here(Binary),
+    /// So many bytes, at most [`limits::JOB_BODY`](crate::limits::JOB_BODY), beside the frames: the agent lends memory for
+    /// them before it says anything else, with a frame of [`super::FrameKind::Body`].
+    Beside(u64),
 }
 
 /// What a client answers to a prompt. A hidden prompt is answered by a frame of its own kind,

@@ -7,9 +7,9 @@ use countersign_protocol::emergency::EmergencyCode;
 use countersign_protocol::ids::{Digest, Nonce};
 use countersign_protocol::ipc::{
     Account, Answer, Authenticate, CardReport, Denial, DenyReason, Enroll, EnrollKeyStore, Enrolled,
-    FrameKind, Grant, Job, JobDone, JournalAsk, JournalChecked, JournalPage, NoteKind, Noted, OneTimeCode,
-    PinChange, Problem, ProblemKind, Prompt, PromptKind, Register, RegisterKey, Registered, ReplaceHost,
-    Reply, Request, RotateKey, SessionClosed, SessionOpened, SshKey, SshKeys, SshKeysFound,
+    FrameKind, Grant, Job, JobBody, JobDone, JournalAsk, JournalChecked, JournalPage, NoteKind, Noted,
+    OneTimeCode, PinChange, Problem, ProblemKind, Prompt, PromptKind, Register, RegisterKey, Registered,
+    ReplaceHost, Reply, Request, RotateKey, SessionClosed, SessionOpened, SshKey, SshKeys, SshKeysFound,
 };
 use countersign_protocol::message::RegistrationMethod;
 use countersign_protocol::message::result::ApplicationBundle;
@@ -127,10 +127,11 @@ fn requests() -> Vec<(&'static str, Request)> {
     let job = Job {
         operation: "create".parse().unwrap(),
         resource: "account/ana".parse().unwrap(),
-        body: Some(Binary(b"{}".to_vec())),
+        body: Some(JobBody::Here(Binary(b"{}".to_vec()))),
         card: None,
         dry_run: false,
     };
+    let job_beside = Job { body: Some(JobBody::Beside(1 << 20)), ..job.clone() };
     let journal = JournalAsk {
         after: Some(41),
         last: Some(50),
@@ -167,6 +168,7 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("register-totp", Request::Register(by_totp)),
         ("ssh-keys", Request::SshKeys(SshKeys { login: "ana".parse().unwrap() })),
         ("job", Request::Job(job)),
+        ("job-beside", Request::Job(job_beside)),
     ]
 }
 

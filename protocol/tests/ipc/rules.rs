@@ -11,6 +11,9 @@ pub(crate) fn bad_frames() -> Vec<(&'static str, Vec<u8>)> {
     let authenticate = |more: &str| {
         format!(r#"{{"request":"authenticate","login":"ana","service":"sudo","nonce":"{nonce}"{more}}}"#)
     };
+    let job = |body: &str| {
+        format!(r#"{{"request":"job","operation":"create","resource":"account/ana","body":{body}}}"#)
+    };
     let json = |body: &str| raw(1, 1, body.as_bytes());
     vec![
         ("request.closed.empty", Vec::new()),
@@ -49,6 +52,11 @@ pub(crate) fn bad_frames() -> Vec<(&'static str, Vec<u8>)> {
         ("request.malformed.service-path", json(&authenticate("").replace("sudo", "../sudo"))),
         ("request.malformed.not-utf-8", raw(1, 1, b"{\"request\":\"\xff\"}")),
         ("request.malformed.deep", json(&"[".repeat(200))),
+        ("request.malformed.job-body-negative", json(&job("-1"))),
+        ("request.malformed.job-body-half", json(&job("1.5"))),
+        ("request.malformed.job-body-json", json(&job(r#"{"schema":1}"#))),
+        ("request.malformed.job-body-not-base64", json(&job(r#""{}""#))),
+        ("request.malformed.job-body-twice", json(&job(r#""e30=","body":1048576"#))),
         ("answer.malformed.unknown-answer", json(r#"{"answer":"yes"}"#)),
         ("answer.malformed.unknown-field-of-cancel", json(r#"{"answer":"cancel","text":"123456"}"#)),
         ("answer.malformed.no-text", json(r#"{"answer":"text"}"#)),
