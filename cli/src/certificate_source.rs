@@ -1,6 +1,6 @@
 //! Certificates that people bring along: in a file, or at the address that their card names.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use countersign_protocol::binary::Binary;
@@ -12,11 +12,9 @@ use countersign_protocol::{certificate, limits};
 
 use crate::args::{CardChoice, Global};
 use crate::failure::{Failure, Kind};
+use crate::given::Given;
 use crate::terminal::Terminal;
-use crate::{agent, files, web};
-
-/// Most bytes of a certificate that fit into a frame as base64, with something to spare for the rest of it.
-const SENT: usize = limits::FRAME_BODY / 4 * 3 - 4096;
+use crate::{agent, web};
 
 /// Whom to believe about a web server's name.
 #[derive(Debug, Default, Args)]
@@ -27,9 +25,9 @@ pub(crate) struct Authority {
 }
 
 /// Reads a certificate and brings it into binary form, so that a wrong file is found before the PIN is asked.
-pub(crate) fn in_file(path: &Path) -> Result<Binary, Failure> {
-    let bytes = files::read(path, "the certificate", limits::CERTIFICATE)?;
-    read(&bytes, &path.display().to_string())
+pub(crate) fn in_file(global: &Global, given: &Given) -> Result<Binary, Failure> {
+    let bytes = given.read(global, "the certificate", limits::CERTIFICATE)?;
+    read(&bytes, &given.to_string())
 }
 
 /// Fetches the certificate from the address on the card, if the person agrees. It must hold the card's key.
@@ -83,8 +81,9 @@ fn read(bytes: &[u8], place: &str) -> Result<Binary, Failure> {
     };
     let certificate = certificate::parse(bytes).map_err(|error| unusable(error.to_string()))?;
     let bytes = certificate::to_bytes(&certificate).map_err(|error| unusable(error.to_string()))?;
-    if bytes.len() > SENT {
-        return Err(unusable(format!("it is {} bytes, and at most {SENT} are sent", bytes.len())));
+    if bytes.len() > limits::IN_A_FRAME {
+        let (size, most) = (bytes.len(), limits::IN_A_FRAME);
+        return Err(unusable(format!("it is {size} bytes, and at most {most} are sent")));
     }
     Ok(Binary(bytes))
 }

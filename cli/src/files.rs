@@ -5,33 +5,26 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use countersign_protocol::limits;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
 /// Reads a whole file of at most `limit` bytes. `what` names it for people: "the bundle".
 pub(crate) fn read(path: &Path, what: &str, limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let failed = |error: io::Error| {
-        Failure::file(format!("{what} {} cannot be read: {error}", path.display())).then(remedy(&error))
-    };
-    let file = File::open(path).map_err(failed)?;
-    let ceiling = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let mut bytes = Zeroizing::new(Vec::new());
-    file.take(ceiling).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() > limit {
-        return Err(Failure::file(format!("{what} {} is over {limit} bytes", path.display()))
-            .then("Is it the right file?"));
-    }
-    Ok(bytes)
+    let named = format!("{what} {}", path.display());
+    let file = File::open(path).map_err(|error| cannot_read(&named, &error))?;
+    whole(file, &named, limit)
 }
 
-/// The same of text, as large as a collection's schema may be.
-pub(crate) fn text(path: &Path, what: &str) -> Result<String, Failure> {
-    let bytes = read(path, what, limits::COLLECTION_SCHEMA)?;
-    std::str::from_utf8(&bytes)
-        .map(str::to_owned)
-        .map_err(|_| Failure::file(format!("{what} {} is not UTF-8 text", path.display())))
+/// All of `from`, at most `limit` bytes. `named` is what people know it by: "the bundle b.json".
+pub(crate) fn whole(from: impl Read, named: &str, limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let ceiling = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Zeroizing::new(Vec::new());
+    from.take(ceiling).read_to_end(&mut bytes).map_err(|error| cannot_read(named, &error))?;
+    if bytes.len() > limit {
+        return Err(Failure::file(format!("{named} is over {limit} bytes")).then("Is it the right file?"));
+    }
+    Ok(bytes)
 }
 
 /// A new file, made before anybody types a PIN for what goes into it. It is removed again unless filled.
@@ -98,6 +91,10 @@ impl Drop for Reserved<'_> {
             let _ = std::fs::remove_file(self.path);
         }
     }
+}
+
+fn cannot_read(named: &str, error: &io::Error) -> Failure {
+    Failure::file(format!("{named} cannot be read: {error}")).then(remedy(error))
 }
 
 fn cannot_write(path: &Path, what: &str, error: &io::Error) -> Failure {

@@ -13,6 +13,7 @@ mod commands;
 mod exit;
 mod failure;
 mod files;
+mod given;
 mod job;
 mod libpam;
 mod output;

@@ -7,6 +7,7 @@ mod grant;
 mod list;
 mod resume;
 mod retire;
+mod schema;
 mod show;
 mod shown;
 mod suspend;

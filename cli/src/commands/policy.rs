@@ -51,9 +51,12 @@ fn read(files: &[PathBuf]) -> Result<(Vec<Document>, PolicySet), Failure> {
             return Err(Failure::usage(format!("two files hold the document {}", document.name)));
         }
     }
-    let set = PolicySet::load(&documents, 0)
-        .map_err(|error| Failure::local(LocalKind::PolicyWrong, error.to_string()))?;
+    let set = loaded(&documents)?;
     Ok((documents, set))
+}
+
+fn loaded(documents: &[Document]) -> Result<PolicySet, Failure> {
+    PolicySet::load(documents, 0).map_err(|error| Failure::local(LocalKind::PolicyWrong, error.to_string()))
 }
 
 fn document(path: &Path) -> Result<Document, Failure> {

@@ -4,7 +4,6 @@ mod alone;
 mod second;
 
 use std::fmt;
-use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use countersign_protocol::ids::{AccountName, CardIdent};
@@ -19,6 +18,7 @@ use crate::commands::algorithm::Algorithm;
 use crate::commands::emergency_code::Paper;
 use crate::commands::recover;
 use crate::failure::Failure;
+use crate::given::Given;
 use crate::output::{Output, Report};
 use crate::terminal;
 
@@ -49,9 +49,9 @@ pub(crate) struct Register {
     #[arg(long, value_enum, default_value_t = Algorithm::Curve25519, conflicts_with_all = ["adopt", "adopt_url"])]
     algorithm: Algorithm,
 
-    /// Keep the card's keys; FILE is their certificate (`gpg --export`).
+    /// Keep the card's keys; FILE is their certificate (`gpg --export`); - is standard input.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    adopt: Option<PathBuf>,
+    adopt: Option<Given>,
 
     /// Keep the card's keys; fetch their certificate from the address that the card names.
     #[arg(long, conflicts_with = "adopt")]
@@ -111,7 +111,7 @@ impl Register {
         code: Option<OneTimeCode>,
     ) -> Result<ipc::Registered, Failure> {
         let (card, key) = match &self.adopt {
-            Some(path) => (choice.card, RegisterKey::Adopt { certificate: in_file(path)? }),
+            Some(given) => (choice.card, RegisterKey::Adopt { certificate: in_file(global, given)? }),
             None if self.adopt_url => {
                 let (card, certificate) = at_the_cards_url(global, choice, &self.authority)?;
                 (Some(card), RegisterKey::Adopt { certificate })

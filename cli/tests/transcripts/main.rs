@@ -4,6 +4,7 @@
 
 mod agent;
 mod bad_arguments;
+mod bodies;
 mod card;
 mod files;
 mod help;

@@ -92,9 +92,21 @@ pub(crate) fn say_beside(stream: &mut UnixStream, result: &impl serde::Serialize
     body.write_all(&json).unwrap();
     let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW;
     fcntl(&body, FcntlArg::F_ADD_SEALS(seals)).unwrap();
+    pass(stream, &body, json.len());
+}
+
+/// Lends memory of `length` bytes beside a frame that announces it.
+pub(crate) fn lend(stream: &UnixStream, length: usize) -> File {
+    let memory = File::from(memfd_create(c"body", MFdFlags::MFD_ALLOW_SEALING).unwrap());
+    memory.set_len(u64::try_from(length).unwrap()).unwrap();
+    pass(stream, &memory, length);
+    memory
+}
+
+fn pass(stream: &UnixStream, memory: &File, length: usize) {
     let mut frame = vec![1, 3, 0, 0, 0, 8];
-    frame.extend_from_slice(&u64::try_from(json.len()).unwrap().to_be_bytes());
-    let rights = [body.as_raw_fd()];
+    frame.extend_from_slice(&u64::try_from(length).unwrap().to_be_bytes());
+    let rights = [memory.as_raw_fd()];
     let rights = [ControlMessage::ScmRights(&rights)];
     sendmsg::<()>(stream.as_raw_fd(), &[IoSlice::new(&frame)], &rights, MsgFlags::empty(), None).unwrap();
 }

@@ -1,7 +1,6 @@
 //! `countersign card adopt`: would this certificate be accepted for this card?
 
 use std::fmt;
-use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use countersign_protocol::ipc::{CardCheck, CardChecked, Reply, Request};
@@ -12,6 +11,7 @@ use crate::args::{CardChoice, Global};
 use crate::certificate_source::{Authority, at_the_cards_url, in_file};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::given::Given;
 use crate::output::{Report, Tone};
 
 /// See whether a card's keys can be used with a certificate made elsewhere, and what to do if not.
@@ -20,9 +20,9 @@ use crate::output::{Report, Tone};
 /// countersign register ACCOUNT --adopt FILE, or --adopt-url.
 #[derive(Debug, Args)]
 pub(crate) struct Adopt {
-    /// The certificate (`gpg --export`).
+    /// The certificate (`gpg --export`); - is standard input.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "url")]
-    file: Option<PathBuf>,
+    file: Option<Given>,
 
     /// Fetch it from the address that the card names.
     #[arg(long, conflicts_with = "file")]
@@ -38,7 +38,7 @@ pub(crate) struct Adopt {
 impl Adopt {
     pub(crate) fn run(&self, global: &Global) -> Result<Report, Failure> {
         let (card, certificate) = match &self.file {
-            Some(path) => (self.card.card, in_file(path)?),
+            Some(given) => (self.card.card, in_file(global, given)?),
             None => {
                 let (card, certificate) = at_the_cards_url(global, &self.card, &self.authority)?;
                 (Some(card), certificate)

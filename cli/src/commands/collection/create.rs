@@ -1,15 +1,14 @@
 //! `countersign collection create`.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueHint};
 use countersign_protocol::ids::AccountName;
 use countersign_protocol::message::result::NewCollection;
 
+use super::schema;
 use super::shown::Named;
 use crate::args::Global;
 use crate::failure::Failure;
-use crate::files;
+use crate::given::Given;
 use crate::output::Report;
 
 /// Make a collection of documents. Its owner is an account with the role resource.
@@ -22,14 +21,14 @@ pub(crate) struct Create {
     #[arg(long, value_name = "ACCOUNT")]
     owner: Option<AccountName>,
 
-    /// The JSON Schema that its documents fulfil.
+    /// The JSON Schema that its documents fulfil; - is standard input.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    schema: Option<PathBuf>,
+    schema: Option<Given>,
 }
 
 impl Create {
     pub(crate) fn run(&self, global: &Global) -> Result<Report, Failure> {
-        let schema = self.schema.as_deref().map(|path| files::text(path, "the schema")).transpose()?;
+        let schema = self.schema.as_ref().map(|given| schema::read(global, given)).transpose()?;
         self.named.ask_with(global, "create", &NewCollection { owner: self.owner.clone(), schema })
     }
 }

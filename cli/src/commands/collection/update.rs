@@ -1,14 +1,13 @@
 //! `countersign collection update`.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueHint};
 use countersign_protocol::message::result::CollectionUpdate;
 
+use super::schema;
 use super::shown::Named;
 use crate::args::Global;
 use crate::failure::Failure;
-use crate::files;
+use crate::given::Given;
 use crate::output::Report;
 
 /// Give a collection another schema, or none.
@@ -17,9 +16,9 @@ pub(crate) struct Update {
     #[command(flatten)]
     named: Named,
 
-    /// The JSON Schema that its documents fulfil from now on.
+    /// The JSON Schema that its documents fulfil from now on; - is standard input.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "no_schema")]
-    schema: Option<PathBuf>,
+    schema: Option<Given>,
 
     /// No schema any more.
     #[arg(long, conflicts_with = "schema")]
@@ -28,7 +27,7 @@ pub(crate) struct Update {
 
 impl Update {
     pub(crate) fn run(&self, global: &Global) -> Result<Report, Failure> {
-        let schema = self.schema.as_deref().map(|path| files::text(path, "the schema")).transpose()?;
+        let schema = self.schema.as_ref().map(|given| schema::read(global, given)).transpose()?;
         self.named.ask_with(global, "update", &CollectionUpdate { schema })
     }
 }

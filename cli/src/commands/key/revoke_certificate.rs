@@ -1,7 +1,6 @@
 //! `countersign key revoke-certificate`: end a key by its own word.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use countersign_protocol::binary::Binary;
@@ -13,20 +12,20 @@ use serde::Serialize;
 use crate::agent;
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
-use crate::files;
+use crate::given::Given;
 use crate::output::Report;
 
 /// End a key for good with its revocation certificate, the one made beside it (`gpg --gen-revoke`). No card is needed.
 #[derive(Debug, Args)]
 pub(crate) struct RevokeCertificate {
-    /// The revocation certificate, by itself or in a certificate.
+    /// The revocation certificate, by itself or in a certificate; - is standard input.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    file: PathBuf,
+    file: Given,
 }
 
 impl RevokeCertificate {
     pub(crate) fn run(&self, global: &Global) -> Result<Report, Failure> {
-        let bytes = files::read(&self.file, "the revocation certificate", limits::FRAME_BODY / 2)?;
+        let bytes = self.file.read(global, "the revocation certificate", limits::FRAME_BODY / 2)?;
         // A wrong file is found before anybody is asked.
         read_revocations(&bytes).map_err(|error| Failure::usage(error.to_string()))?;
         let request = Request::RevokeKey(ipc::RevokeKey { certificate: Binary(bytes.to_vec()) });

@@ -1,26 +1,33 @@
 //! `countersign policy put`: a new document, or a new version of one.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueHint};
+use countersign_protocol::ids::PolicyName;
+use countersign_protocol::limits;
 use countersign_protocol::message::result::{PolicyChanged, PolicyText};
+use countersign_server_core::policy::Document;
 
-use super::{document, read};
+use super::loaded;
 use crate::args::{CardChoice, Global};
 use crate::commands::admin::change::{self, Words};
 use crate::failure::Failure;
+use crate::given::Given;
 use crate::job::Job;
 use crate::output::Report;
 
 /// Put a policy document into force: on all hosts, from the next request on.
 ///
-/// The file is called like the document, with .cedar behind it. Syntax and schema are checked here first; the server
-/// checks it together with its other documents, and refuses what nobody could change back. With --dry-run it does only that.
+/// The file is called like the document, with .cedar behind it, or --name says what the document is called. Syntax and
+/// schema are checked here first; the server checks it together with its other documents, and refuses what nobody could
+/// change back. With --dry-run it does only that.
 #[derive(Debug, Args)]
 pub(crate) struct Put {
-    /// The document.
+    /// The document; - is standard input, and then --name says what it is called.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    file: PathBuf,
+    file: Given,
+
+    /// What the document is called, where its file is not called so.
+    #[arg(long)]
+    name: Option<PolicyName>,
 
     /// It is new.
     #[arg(long, conflicts_with = "over", required_unless_present = "over")]
@@ -40,14 +47,24 @@ pub(crate) struct Put {
 
 impl Put {
     pub(super) fn run(&self, global: &Global) -> Result<Report, Failure> {
-        let document = document(&self.file)?;
+        let document = self.document(global)?;
         if !self.no_check {
-            read(std::slice::from_ref(&self.file))?;
+            loaded(std::slice::from_ref(&document))?;
         }
         let operation = if self.over.is_some() { "update" } else { "create" };
         let body = PolicyText { over: self.over, text: document.text };
         let job = Job::new(operation, "policy", document.name.as_str(), &self.card)?.with(&body)?;
         change::report(job.run(global)?, told)
+    }
+
+    fn document(&self, global: &Global) -> Result<Document, Failure> {
+        let text = || self.file.text(global, "the document", limits::JOB_BODY);
+        match (&self.name, &self.file) {
+            (Some(name), _) => Ok(Document { name: name.clone(), text: text()? }),
+            (None, Given::File(path)) => Document::of_file(path, text()?).map_err(Failure::usage),
+            (None, Given::StandardInput) => Err(Failure::usage("a document on standard input has no name")
+                .then("Say what it is called, with --name NAME.")),
+        }
     }
 }
 

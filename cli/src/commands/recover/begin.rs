@@ -1,7 +1,6 @@
 //! `countersign recover begin`: the code on paper, and a new card.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use countersign_protocol::ids::AccountName;
@@ -14,6 +13,7 @@ use crate::args::{CardChoice, Global};
 use crate::certificate_source::in_file;
 use crate::commands::algorithm::Algorithm;
 use crate::failure::{Failure, LocalKind};
+use crate::given::Given;
 use crate::output::Report;
 
 /// Ask that a new card become the only one of your account, with the recovery code from your paper.
@@ -32,15 +32,15 @@ pub(crate) struct Begin {
     #[arg(long, value_enum, default_value_t = Algorithm::Curve25519, conflicts_with = "adopt")]
     algorithm: Algorithm,
 
-    /// Keep the new card's keys; FILE is their certificate (`gpg --export`).
+    /// Keep the new card's keys; FILE is their certificate (`gpg --export`); - is standard input.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    adopt: Option<PathBuf>,
+    adopt: Option<Given>,
 }
 
 impl Begin {
     pub(crate) fn run(&self, global: &Global) -> Result<Report, Failure> {
         let key = match &self.adopt {
-            Some(path) => RegisterKey::Adopt { certificate: in_file(path)? },
+            Some(given) => RegisterKey::Adopt { certificate: in_file(global, given)? },
             None => RegisterKey::Generate { algorithm: self.algorithm.word().to_owned() },
         };
         let request = Request::Register(ipc::Register {
