@@ -155,8 +155,7 @@ pub fn job_result(
         ));
     };
     let (asker, kept) = (peer.asker(), KeptPin::default());
-    let waiter =
-        Waiter { agent, link: &link, asker: &asker, kept: &kept, correlation: &ask.correlation };
+    let waiter = Waiter { agent, link: &link, asker: &asker, kept: &kept, correlation: &ask.correlation };
     let Served { stood, result } = waiter.wait(found.job, person)?;
     let done = JobDone {
         allowed: true,

@@ -168,9 +168,9 @@ pub const fn permit(asked: Asked, caller: Caller, state: HostState) -> Permit {
     use Asked::{
         AcceptLedger, AccountOther, AccountOwn, AuthenticateOther, AuthenticateOwn, CardChangePin, CardCheck,
         CardFactoryReset, CardGenerate, CardInit, CardList, CardSetTouch, CardShow, CardUnblock,
-        CheckJournal, Enroll, Job, JobResult, Journal, NewPinOther, NewPinOwn, Recover, Register, ReplaceHost,
-        RevokeKey, RotateKey, SessionBegan, SessionEndedOther, SessionEndedOwn, SshKeys, SshKeysOther,
-        Status,
+        CheckJournal, Enroll, Job, JobResult, Journal, NewPinOther, NewPinOwn, Recover, Register,
+        ReplaceHost, RevokeKey, RotateKey, SessionBegan, SessionEndedOther, SessionEndedOwn, SshKeys,
+        SshKeysOther, Status,
     };
     use Caller::{RootOnPam, RootOnUser, StrangerOnPam, UserOnUser};
 

@@ -10,8 +10,8 @@ use countersign_protocol::ipc;
 use countersign_protocol::message::result::Access;
 
 use crate::commands::{
-    admin, app, card, collection, contact, emergency_code, enroll, host, journal, key, ledger, login_try,
-    pam, policy, recover, register, ssh_keys,
+    admin, app, card, collection, contact, document, emergency_code, enroll, host, job, journal, key, ledger,
+    login_try, pam, policy, recover, register, ssh_keys,
 };
 use crate::failure::Failure;
 
@@ -141,6 +141,14 @@ pub(crate) enum Command {
     /// Collections of documents: whose they are, and who may do what with them.
     #[command(subcommand)]
     Collection(collection::Collection),
+    Get(document::Get),
+    Put(document::Put),
+    Patch(document::Patch),
+    Rm(document::Rm),
+    Ls(document::Ls),
+    /// Requests about documents, and what came of them.
+    #[command(subcommand)]
+    Job(job::Job),
     /// Who may do what: documents of policies, tried and kept.
     #[command(subcommand)]
     Policy(policy::Policy),

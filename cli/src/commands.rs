@@ -6,9 +6,11 @@ pub(crate) mod app;
 pub(crate) mod card;
 pub(crate) mod collection;
 pub(crate) mod contact;
+pub(crate) mod document;
 pub(crate) mod emergency_code;
 pub(crate) mod enroll;
 pub(crate) mod host;
+pub(crate) mod job;
 pub(crate) mod journal;
 pub(crate) mod key;
 pub(crate) mod ledger;
@@ -51,6 +53,12 @@ const fn may_be_tried(command: &Command) -> bool {
         | Command::Recover(_)
         | Command::App(_)
         | Command::Collection(_)
+        | Command::Get(_)
+        | Command::Put(_)
+        | Command::Patch(_)
+        | Command::Rm(_)
+        | Command::Ls(_)
+        | Command::Job(_)
         | Command::Policy(_)
         | Command::Admin(_) => true,
         Command::Enroll(_)
@@ -83,6 +91,12 @@ fn dispatch(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Recover(recover) => recover.run(global),
         Command::App(app) => app.run(global),
         Command::Collection(collection) => collection.run(global),
+        Command::Get(get) => get.run(global),
+        Command::Put(put) => put.run(global),
+        Command::Patch(patch) => patch.run(global),
+        Command::Rm(rm) => rm.run(global),
+        Command::Ls(ls) => ls.run(global),
+        Command::Job(job) => job.run(global),
         Command::Policy(policy) => policy.run(global),
         Command::Admin(admin) => admin.run(global),
     }

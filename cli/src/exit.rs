@@ -64,7 +64,7 @@ impl Exit {
             Self::Done => "done",
             Self::Failed => {
                 "failed: a file, a deadline, too much at once, a card that another program or request has, \
-                 or a fault of the program"
+                 a request that was allowed and could not be done, or a fault of the program"
             }
             Self::Usage => "the command line is wrong",
             Self::Denied => "policy says no",
@@ -149,6 +149,8 @@ impl From<LocalKind> for Exit {
             | LocalKind::TrialFailed
             | LocalKind::NotFound
             | LocalKind::PolicyWrong
+            | LocalKind::NotDone
+            | LocalKind::NotDoneYet
             | LocalKind::Output => Self::Failed,
         }
     }

@@ -62,6 +62,10 @@ pub(crate) enum LocalKind {
     JournalUntrusted,
     /// Policies that no server would take.
     PolicyWrong,
+    /// What was asked was allowed, and could not be done.
+    NotDone,
+    /// What was asked was allowed, and waits to be done.
+    NotDoneYet,
     /// A grant that answers another request than ours.
     GrantUntrusted,
 }

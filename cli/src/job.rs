@@ -4,6 +4,7 @@ use countersign_protocol::binary::Binary;
 use countersign_protocol::ids::{CardIdent, CorrelationId, Operation, ResourceName};
 use countersign_protocol::ipc::{self, DenyReason, JobBody, Reply, Request};
 use countersign_protocol::limits;
+use countersign_protocol::message::JobStanding;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -85,36 +86,61 @@ impl Job {
     /// # Errors
     /// Also when the server decided against it.
     pub(crate) fn run<R: DeserializeOwned>(self, global: &Global) -> Result<Done<R>, Failure> {
-        let answered = self.ask(global)?;
-        let Reply::JobDone(done) = answered.reply else {
-            return Err(agent::unexpected(&answered.reply));
-        };
-        if let Some(decision) = done.dry_run {
-            let recorded = Recorded { ledger_index: done.ledger_index, correlation: done.correlation };
-            return Err(Failure::tried(decision, done.reason, &recorded));
-        }
-        if !done.allowed {
-            return Err(Failure {
-                kind: Kind::Denied(DenyReason::Policy),
-                message: format!("denied: {}", done.reason),
-                next: Some(format!("The decision is entry {} of the ledger.", done.ledger_index)),
-                correlation: Some(done.correlation),
-            });
-        }
+        finish(self.ask(global)?)
+    }
+}
+
+/// What came of a request of before, by what its person was told to quote.
+///
+/// # Errors
+/// Also when nothing came of it so far, or it could not be done.
+pub(crate) fn result<R: DeserializeOwned>(
+    global: &Global,
+    correlation: &CorrelationId,
+) -> Result<Done<R>, Failure> {
+    let ask = ipc::JobResultAsk { correlation: correlation.clone() };
+    finish(agent::ask(global, &Request::JobResult(ask))?)
+}
+
+fn finish<R: DeserializeOwned>(answered: Answered) -> Result<Done<R>, Failure> {
+    let Reply::JobDone(done) = answered.reply else {
+        return Err(agent::unexpected(&answered.reply));
+    };
+    if let Some(decision) = done.dry_run {
         let recorded = Recorded { ledger_index: done.ledger_index, correlation: done.correlation };
-        match serde_json::from_slice(&answered.body.unwrap_or_default()) {
-            Ok(result) => Ok(Done { result, recorded }),
-            Err(error) => Err(Failure {
-                correlation: Some(recorded.correlation),
-                ..Failure::local(
-                    LocalKind::AgentProtocol,
-                    format!(
-                        "it was done, as entry {} of the ledger, but its result cannot be read: {error}",
-                        recorded.ledger_index
-                    ),
-                )
-                .then("Install agent, command line and server of one release.")
-            }),
-        }
+        return Err(Failure::tried(decision, done.reason, &recorded));
+    }
+    if !done.allowed {
+        return Err(Failure {
+            kind: Kind::Denied(DenyReason::Policy),
+            message: format!("denied: {}", done.reason),
+            next: Some(format!("The decision is entry {} of the ledger.", done.ledger_index)),
+            correlation: Some(done.correlation),
+        });
+    }
+    let recorded = Recorded { ledger_index: done.ledger_index, correlation: done.correlation };
+    if let Some(stood) = done.job.filter(|stood| stood.standing != JobStanding::Done) {
+        let kind = match stood.standing {
+            JobStanding::Queued => LocalKind::NotDoneYet,
+            _ => LocalKind::NotDone,
+        };
+        return Err(Failure {
+            correlation: Some(recorded.correlation),
+            ..Failure::local(kind, format!("{}: {}", stood.standing.as_str(), stood.reason))
+        });
+    }
+    match serde_json::from_slice(&answered.body.unwrap_or_default()) {
+        Ok(result) => Ok(Done { result, recorded }),
+        Err(error) => Err(Failure {
+            correlation: Some(recorded.correlation),
+            ..Failure::local(
+                LocalKind::AgentProtocol,
+                format!(
+                    "it was done, as entry {} of the ledger, but its result cannot be read: {error}",
+                    recorded.ledger_index
+                ),
+            )
+            .then("Install agent, command line and server of one release.")
+        }),
     }
 }

@@ -10,6 +10,7 @@ mod authenticator;
 mod certificate_source;
 mod column;
 mod commands;
+mod document;
 mod exit;
 mod failure;
 mod files;

@@ -30,8 +30,8 @@ pub use login::{LoginReply, LoginRequest};
 pub use one_time_code::OneTimeCode;
 pub use recovery::{KeyRevoked, Recover, Recovered, RecoveryWaits, RevokeKey};
 pub use reply::{
-    CardReport, Denial, DenyReason, Enrolled, Grant, JobDone, JobStood, NoteKind, Problem, ProblemKind, Prompt,
-    PromptKind, Registered, Reply,
+    CardReport, Denial, DenyReason, Enrolled, Grant, JobDone, JobStood, NoteKind, Problem, ProblemKind,
+    Prompt, PromptKind, Registered, Reply,
 };
 pub use request::{
     Account, Answer, Authenticate, Enroll, EnrollKeyStore, Job, JobBody, JobResultAsk, Register, RegisterKey,

@@ -33,9 +33,6 @@ pub const RESULT_FOR_CARD: usize = IPC_BODY;
 /// The same once it is sealed: its session key takes half a KiB of RSA-4096. In base64 it fits an envelope.
 pub const SEALED_FOR_CARD: usize = RESULT_FOR_CARD + 4 * 1024;
 
-/// Largest body of a job: a document of some size. In base64 it fits an envelope, with the statement beside it.
-pub const JOB_BODY: usize = 1024 * 1024;
-
 /// Largest certificate accepted: RSA-4096 with a dozen subkeys is about 12 KiB.
 pub const CERTIFICATE: usize = 64 * 1024;
 

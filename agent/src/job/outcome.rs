@@ -94,9 +94,8 @@ impl Waiter<'_> {
             std::thread::sleep(AGAIN);
             reply = self.link.send(self.agent.means(patience()), Answers::Kept, &sealed);
         }
-        let reply: JobResultReply = reply
-            .and_then(|reply| Ok(reply.body()?))
-            .map_err(|error| self.unanswered(error))?;
+        let reply: JobResultReply =
+            reply.and_then(|reply| Ok(reply.body()?)).map_err(|error| self.unanswered(error))?;
         self.prove(job, &sealed, &reply)?;
         Ok((sealed, reply))
     }
@@ -156,8 +155,7 @@ impl Waiter<'_> {
             Ok(())
         });
         if let Err(error) = told {
-            let fields =
-                [("correlation", self.correlation.as_str()), ("why", &error.to_string() as &str)];
+            let fields = [("correlation", self.correlation.as_str()), ("why", &error.to_string() as &str)];
             self.agent.log.warn("result-unacknowledged", &fields);
         }
     }
@@ -179,7 +177,10 @@ impl Waiter<'_> {
         let trouble = Trouble::from(error).known_as(self.correlation.clone());
         match is_silence {
             true => Trouble {
-                message: format!("The request was accepted, but what came of it is not known. {}", self.later(&trouble.message)),
+                message: format!(
+                    "The request was accepted, but what came of it is not known. {}",
+                    self.later(&trouble.message)
+                ),
                 ..trouble
             },
             false => trouble,

@@ -8,7 +8,8 @@ use super::card::{
 use super::{JournalAsk, OneTimeCode, PinChange, Recover, RevokeKey, SessionClosed, SessionOpened, SshKeys};
 use crate::binary::Binary;
 use crate::ids::{
-    AccountName, CardIdent, CorrelationId, Fingerprint, LoginName, Nonce, Operation, ResourceName, ServiceName,
+    AccountName, CardIdent, CorrelationId, Fingerprint, LoginName, Nonce, Operation, ResourceName,
+    ServiceName,
 };
 use crate::message::RegistrationMethod;
 use crate::message::result::ApplicationBundle;

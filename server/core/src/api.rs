@@ -143,7 +143,9 @@ fn why_not(tx: &dyn Transaction, queued: &QueuedJob) -> Result<Option<String>, F
     }
     let instance = tx.instance(&job.instance)?;
     if instance.is_none_or(|instance| instance.state != InstanceState::Active) {
-        return Ok(Some("It was not done, because the host that it came from is not active any more.".into()));
+        return Ok(Some(
+            "It was not done, because the host that it came from is not active any more.".into(),
+        ));
     }
     let name = plan::collection_of(job);
     let collection = name.map(|name| tx.collection(&name)).transpose()?.flatten();

@@ -28,7 +28,7 @@ use serde::de::DeserializeOwned;
 
 use crate::context::Context;
 use crate::stop::{Failure, Stop};
-use crate::store::StoreError;
+use crate::store::{StoreError, Transaction};
 
 /// What is known of a job, whoever looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -264,6 +264,23 @@ pub trait QueueStore: QueueRead {
     /// [`StoreError`].
     fn job_is_recorded(&self, id: &MessageId) -> Result<(), StoreError>;
 }
+
+/// Somebody's own job, by its id or by what people quote; of nobody else's anything is known.
+pub(crate) fn own(
+    tx: &dyn Transaction,
+    account: &AccountName,
+    name: &str,
+) -> Result<Option<StandingJob>, StoreError> {
+    if let Ok(id) = name.parse::<MessageId>() {
+        return Ok(tx.job(&id)?.filter(|found| found.job.account == *account));
+    }
+    let Ok(correlation) = name.parse::<CorrelationId>() else { return Ok(None) };
+    let known = tx.jobs_of(account, JOBS_SHOWN)?;
+    Ok(known.into_iter().find(|found| found.job.correlation == correlation))
+}
+
+/// Most jobs of one account that are shown: some wait, and some are over.
+pub(crate) const JOBS_SHOWN: u64 = 2 * countersign_protocol::limits::JOBS_OF_ONE;
 
 /// A job's typed body, or what to tell whoever sent another.
 pub(crate) fn body<B: DeserializeOwned>(body: &[u8], what: &str) -> Result<B, String> {

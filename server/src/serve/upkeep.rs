@@ -176,7 +176,10 @@ fn forget(edge: &Edge) {
     let (core, log) = (edge.door.core().clone(), edge.log);
     tokio::task::spawn_blocking(move || {
         if let Err(failure) = core.record_jobs() {
-            log.note(Level::Error, &format!("what came of jobs could not be written into the ledger: {failure}"));
+            log.note(
+                Level::Error,
+                &format!("what came of jobs could not be written into the ledger: {failure}"),
+            );
         }
         if let Err(failure) = core.forget() {
             log.note(Level::Error, &format!("what can no longer come again could not be deleted: {failure}"));

@@ -3,8 +3,8 @@
 use countersign_protocol::ids::Role;
 use countersign_protocol::ledger::{EntryKind, Outcome};
 use countersign_protocol::limits;
-use countersign_protocol::message::result::{CollectionList, DocumentChanged, DocumentList};
 use countersign_protocol::message::JobStanding;
+use countersign_protocol::message::result::{CollectionList, DocumentChanged, DocumentList};
 use serde_json::{Value, json};
 
 use super::*;
@@ -28,7 +28,8 @@ fn a_document_is_made_read_changed_listed_and_deleted_and_the_ledger_says_each()
     assert!(job.detail.contains_key("queued-until"));
 
     assert_eq!(scene.read("north").document.unwrap()["beds"], json!(12));
-    let whole = scene.change("update", "north", &json!({"document": {"ward": "North", "beds": 13}, "over": 1}));
+    let whole =
+        scene.change("update", "north", &json!({"document": {"ward": "North", "beds": 13}, "over": 1}));
     assert_eq!(whole.version, 2);
     let merged = scene.change("update", "north", &json!({"merge": {"beds": null}}));
     assert_eq!(merged.version, 3);
@@ -63,11 +64,15 @@ fn who_was_granted_nothing_is_told_the_same_of_what_is_there_and_what_is_not() {
             assert_eq!(told(absent), there, "{operation} {absent}");
         }
     }
-    let told = |resource: &str| scene.ask(&scene.ben, "list", resource, &Value::Null).reason.replace(resource, "");
+    let told =
+        |resource: &str| scene.ask(&scene.ben, "list", resource, &Value::Null).reason.replace(resource, "");
     assert_eq!(told("collection/wards"), told("collection/rooms"));
     // Nor does an administrator see them, who was granted nothing.
     for operation in ["create", "read"] {
-        denied(&scene.ask(&scene.admin, operation, "wards/north", &json!({})), "No policy lets account admin");
+        denied(
+            &scene.ask(&scene.admin, operation, "wards/north", &json!({})),
+            "No policy lets account admin",
+        );
     }
 }
 
@@ -92,8 +97,12 @@ fn each_kind_of_access_is_granted_and_withdrawn_by_itself() {
         }
         let may_list = scene.ask(&scene.ben, "list", "collection/wards", &Value::Null).decision;
         assert_eq!(may_list == Decision::Allowed, *access == "read");
-        let _withdrawn: CollectionList =
-            done(scene.host.job(&scene.clinic, "withdraw", "collection/wards", Some(br#"{"account":"ben"}"#)));
+        let _withdrawn: CollectionList = done(scene.host.job(
+            &scene.clinic,
+            "withdraw",
+            "collection/wards",
+            Some(br#"{"account":"ben"}"#),
+        ));
     }
     scene.work();
 }
@@ -115,7 +124,12 @@ fn what_cannot_be_done_is_told_with_what_to_do_and_changes_nothing() {
         };
         assert!(why.contains(part), "{part:?} is not in: {why}");
     };
-    says("create", "wards/north", json!({"ward": "x"}), "There is a document north in wards already, at version 1");
+    says(
+        "create",
+        "wards/north",
+        json!({"ward": "x"}),
+        "There is a document north in wards already, at version 1",
+    );
     says("create", "wards/south", json!({"beds": -1, "x": 1}), "at /beds: -1 is less than the minimum");
     says("create", "wards/south", json!({"beds": 1}), "\"ward\" is a required property");
     says("update", "wards/north", json!({"merge": {"beds": "many"}}), "at /beds: \"many\" is not of type");
@@ -134,7 +148,8 @@ fn what_cannot_be_done_is_told_with_what_to_do_and_changes_nothing() {
     denied(&broken, "EOF while parsing");
     // Nothing of all that happened.
     assert_eq!(scene.read("north").version, 1);
-    let list: DocumentList = opened(&scene.ana, &scene.run(&scene.ana, "list", "collection/wards", &Value::Null));
+    let list: DocumentList =
+        opened(&scene.ana, &scene.run(&scene.ana, "list", "collection/wards", &Value::Null));
     assert_eq!(list.documents.len(), 1);
     // As it was is no new version.
     let same = scene.change("update", "north", &json!({"merge": {"beds": 12}}));
@@ -187,7 +202,11 @@ fn a_suspended_collection_does_nothing_and_says_so_to_those_alone_who_may_know()
     let _suspended: CollectionList = done(scene.host.job(&scene.clinic, "suspend", "collection/wards", None));
     scene.work();
     let (_, reply) = scene.fetch(&waiting.job);
-    assert!(reply.standing == JobStanding::Failed && reply.reason.contains("is suspended"), "{}", reply.reason);
+    assert!(
+        reply.standing == JobStanding::Failed && reply.reason.contains("is suspended"),
+        "{}",
+        reply.reason
+    );
     denied(&scene.ask(&scene.ana, "read", "wards/north", &Value::Null), "The collection wards is suspended");
     denied(&scene.ask(&scene.ben, "read", "wards/north", &Value::Null), "No policy");
     let _resumed: CollectionList = done(scene.host.job(&scene.clinic, "resume", "collection/wards", None));

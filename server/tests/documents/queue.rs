@@ -24,7 +24,10 @@ fn a_job_that_waits_is_called_off_by_whose_it_is() {
     // What is done stays done.
     let JobAccepted { job, .. } = scene.queue(&scene.ana, "create", "wards/north", &json!({"ward": "North"}));
     scene.work();
-    denied(&scene.ask(&scene.ana, "cancel", &format!("job/{job}"), &Value::Null), "can no longer be called off");
+    denied(
+        &scene.ask(&scene.ana, "cancel", &format!("job/{job}"), &Value::Null),
+        "can no longer be called off",
+    );
 }
 
 #[test]
@@ -37,7 +40,10 @@ fn one_account_fills_no_queue() {
     denied(&refused, "wait to be done or fetched");
     scene.queue(&scene.clinic, "create", "wards/theirs", &json!({"ward": "x"}));
     scene.work();
-    denied(&scene.ask(&scene.ana, "create", "wards/more", &json!({"ward": "x"})), "wait to be done or fetched");
+    denied(
+        &scene.ask(&scene.ana, "create", "wards/more", &json!({"ward": "x"})),
+        "wait to be done or fetched",
+    );
 }
 
 #[test]

@@ -53,10 +53,11 @@ pub(super) fn update(
         Ok(place) => place,
         Err(why) => return Ok(why),
     };
-    let wanted: DocumentUpdate = match queue::body(job.body.as_deref().unwrap_or_default(), "a document or a patch") {
-        Ok(wanted) => wanted,
-        Err(why) => return Ok(Found::Impossible(why)),
-    };
+    let wanted: DocumentUpdate =
+        match queue::body(job.body.as_deref().unwrap_or_default(), "a document or a patch") {
+            Ok(wanted) => wanted,
+            Err(why) => return Ok(Found::Impossible(why)),
+        };
     let (version, before) = match place.newest(view, wanted.over)? {
         Ok(newest) => newest,
         Err(why) => return Ok(why),
@@ -68,11 +69,17 @@ pub(super) fn update(
             json_patch::merge(&mut after, &Value::Object(patch));
             after
         }
-        _ => return Ok(Found::Impossible("The body names either the whole document or a merge patch.".into())),
+        _ => {
+            return Ok(Found::Impossible("The body names either the whole document or a merge patch.".into()));
+        }
     };
     if after == before {
         let changed = DocumentChanged { unchanged: true, ..place.changed(version) };
-        return Ok(Found::Same { reason: "It was like this before.".into(), version, yields: json(&changed)? });
+        return Ok(Found::Same {
+            reason: "It was like this before.".into(),
+            version,
+            yields: json(&changed)?,
+        });
     }
     place.put(schemas, version, after)
 }

@@ -85,10 +85,17 @@ mod tests {
     #[test]
     fn a_document_holds_what_a_filter_names_and_no_more_is_asked_of_it() {
         let document = json!({"kind": "router", "at": {"city": "Rome", "rack": 7}, "tags": ["a", "b"]});
-        for held in [json!({}), json!({"kind": "router"}), json!({"at": {"rack": 7}}), json!({"tags": ["a", "b"]})] {
+        for held in
+            [json!({}), json!({"kind": "router"}), json!({"at": {"rack": 7}}), json!({"tags": ["a", "b"]})]
+        {
             assert!(holds(&document, &held), "{held}");
         }
-        for not in [json!({"kind": "switch"}), json!({"at": {"rack": "7"}}), json!({"tags": ["a"]}), json!({"x": null})] {
+        for not in [
+            json!({"kind": "switch"}),
+            json!({"at": {"rack": "7"}}),
+            json!({"tags": ["a"]}),
+            json!({"x": null}),
+        ] {
             assert!(!holds(&document, &not), "{not}");
         }
     }

@@ -51,7 +51,9 @@ pub(super) fn of(
     schemas: &Schemas,
     now: Timestamp,
 ) -> Result<Plan, Failure> {
-    let Some(name) = collection_of(&job.job) else { return Ok(Plan::failed("There is no such collection.".into())) };
+    let Some(name) = collection_of(&job.job) else {
+        return Ok(Plan::failed("There is no such collection.".into()));
+    };
     let Some(collection) = view.collection(&name)? else {
         return Ok(Plan::failed("There is no such collection.".into()));
     };
@@ -63,7 +65,12 @@ pub(super) fn of(
         "list" => list::list(view, job, &collection)?,
         other => Found::Impossible(format!("Documents know no operation {other}.")),
     };
-    let done = |reason: String, version: Option<u64>, yields: Yield| Resolution { done: true, reason, version, yields };
+    let done = |reason: String, version: Option<u64>, yields: Yield| Resolution {
+        done: true,
+        reason,
+        version,
+        yields,
+    };
     Ok(match found {
         Found::Change { document, over, reason, yields } => {
             let resolution = done(reason, Some(document.version), Yield::Plain(yields));
@@ -82,7 +89,8 @@ pub(super) fn of(
 
 /// Only the card of whoever asked opens it.
 fn sealed(job: &VerifiedJob, yields: &[u8], now: Timestamp) -> Result<Vec<u8>, String> {
-    let cert = countersign_protocol::certificate::parse(&job.certificate).map_err(|error| error.to_string())?;
+    let cert =
+        countersign_protocol::certificate::parse(&job.certificate).map_err(|error| error.to_string())?;
     countersign_protocol::envelope::seal_to_card(&cert, yields, now).map_err(|error| error.to_string())
 }
 

@@ -22,7 +22,11 @@ impl Schemas {
     pub(super) fn violations(&self, schema: &str, document: &Value) -> Option<String> {
         let validator = match self.get(schema) {
             Ok(validator) => validator,
-            Err(why) => return Some(format!("The collection's schema cannot be read: {why}. Its owner must mend it.")),
+            Err(why) => {
+                return Some(format!(
+                    "The collection's schema cannot be read: {why}. Its owner must mend it."
+                ));
+            }
         };
         let mut errors = validator.iter_errors(document);
         let told: Vec<String> = errors.by_ref().take(TOLD).map(|error| violation(&error)).collect();

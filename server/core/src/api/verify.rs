@@ -1,10 +1,10 @@
 //! Every signature of a job once more, by whoever is to do it: the auth server's word alone does nothing (W18).
 
+use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::statement::{self, StatementRules};
 use countersign_protocol::ids::Digest;
 use countersign_protocol::ledger::{EntryKind, LedgerKey, Outcome, check_receipt};
 use countersign_protocol::message::{InstanceState, JobRequest};
-use countersign_protocol::clock::Timestamp;
 use countersign_protocol::statement::Statement;
 
 use crate::pins::Pins;
@@ -33,17 +33,20 @@ impl VerifiedJob {
         now: Timestamp,
     ) -> Result<Result<Self, String>, Failure> {
         let job = &queued.job;
-        let Some(instance) = view.instance(&job.instance)?.filter(|found| found.state == InstanceState::Active)
+        let Some(instance) =
+            view.instance(&job.instance)?.filter(|found| found.state == InstanceState::Active)
         else {
             return Ok(Err("its host is not active".into()));
         };
         let account = view.account(&job.account)?;
-        let key = account.as_ref().and_then(|account| account.active_keys().find(|key| key.primary == job.key));
+        let key =
+            account.as_ref().and_then(|account| account.active_keys().find(|key| key.primary == job.key));
         let Some(key) = key else { return Ok(Err("the key that asked is not active".into())) };
-        let (host, person) = match (pins.sender(&instance.certificate, now), pins.person(&key.certificate, now)) {
-            (Ok(host), Ok(person)) => (host, person),
-            (Err(error), _) | (_, Err(error)) => return Ok(Err(error.to_string())),
-        };
+        let (host, person) =
+            match (pins.sender(&instance.certificate, now), pins.person(&key.certificate, now)) {
+                (Ok(host), Ok(person)) => (host, person),
+                (Err(error), _) | (_, Err(error)) => return Ok(Err(error.to_string())),
+            };
         Ok((|| {
             let message = queued.request.verify(&host, ledger.server(), job.accepted).map_err(in_words)?;
             let request: JobRequest = message.body().map_err(in_words)?;

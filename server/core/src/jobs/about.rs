@@ -1,11 +1,11 @@
 //! What the server knows of the resource that a request is about: as much of it as policies see.
 
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ids::{AccountName, ApplicationName, CollectionName, CorrelationId, MessageId, ResourceName};
+use countersign_protocol::ids::{AccountName, ApplicationName, CollectionName, CorrelationId, ResourceName};
 use countersign_protocol::message::result::Access;
 
 use crate::policy::ResourceFacts;
-use crate::queue::is_documents;
+use crate::queue;
 use crate::stop::Stop;
 use crate::store::Transaction;
 
@@ -26,14 +26,11 @@ pub(super) fn about(
             Ok(name) => collection(tx, &name, asks)?,
             Err(_) => ResourceFacts::default(),
         },
-        "job" => match resource.name().parse::<MessageId>() {
-            Ok(id) => {
-                let owner = tx.job(&id)?.map(|found| found.job.account);
-                ResourceFacts { owner, ..ResourceFacts::default() }
-            }
-            Err(_) => ResourceFacts::default(),
-        },
-        documents if is_documents(documents) => match documents.parse::<CollectionName>() {
+        "job" => {
+            let owner = queue::own(tx, asks, resource.name())?.map(|found| found.job.account);
+            ResourceFacts { owner, ..ResourceFacts::default() }
+        }
+        documents if queue::is_documents(documents) => match documents.parse::<CollectionName>() {
             Ok(name) => collection(tx, &name, asks)?,
             Err(_) => ResourceFacts::default(),
         },

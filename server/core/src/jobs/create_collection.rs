@@ -66,7 +66,9 @@ pub(super) fn schema_fits(schema: Option<&str>) -> Result<(), Performed> {
     match serde_json::from_str::<serde_json::Value>(schema) {
         Ok(serde_json::Value::Object(_)) => match api::schema_fault(schema) {
             None => Ok(()),
-            Some(why) => Err(Performed::Impossible(format!("No document could be held to that schema: {why}."))),
+            Some(why) => {
+                Err(Performed::Impossible(format!("No document could be held to that schema: {why}.")))
+            }
         },
         Ok(_) => Err(Performed::impossible("A schema is a JSON object.")),
         Err(error) => Err(Performed::Impossible(format!("The schema is not JSON: {error}."))),

@@ -1,20 +1,18 @@
 //! One's own jobs: how they stand, and an end to those that nobody did so far.
 
-use countersign_protocol::ids::MessageId;
-use countersign_protocol::limits;
 use countersign_protocol::message::JobStanding;
 use countersign_protocol::message::result::{JobList, JobShown};
 
 use super::{Job, Performed};
 use crate::context::Context;
-use crate::queue::StandingJob;
+use crate::queue::{self, StandingJob};
 use crate::stop::Stop;
 
 pub(super) fn list(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
     if let Err(takes_none) = job.without_body() {
         return Ok(takes_none);
     }
-    let found = ctx.tx().jobs_of(&job.account.name, 2 * limits::JOBS_OF_ONE)?;
+    let found = ctx.tx().jobs_of(&job.account.name, queue::JOBS_SHOWN)?;
     Performed::yielding(&JobList { jobs: found.into_iter().map(shown).collect() })
 }
 
@@ -23,13 +21,12 @@ pub(super) fn cancel(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop
     if let Err(takes_none) = job.without_body() {
         return Ok(takes_none);
     }
-    let Ok(id) = job.statement.resource.name().parse::<MessageId>() else {
-        return Ok(Performed::impossible("That is no job's name. See: countersign job list"));
-    };
+    let name = job.statement.resource.name();
+    let missing = || Performed::impossible("There is no such job of yours. See: countersign job list");
+    let Some(found) = queue::own(ctx.tx(), &job.account.name, name)? else { return Ok(missing()) };
+    let id = found.job.id;
     let cancelled = ctx.tx().cancel_job(&id, &job.account.name)?;
-    let Some(found) = ctx.tx().job(&id)?.filter(|found| found.job.account == job.account.name) else {
-        return Ok(Performed::impossible("There is no such job of yours. See: countersign job list"));
-    };
+    let Some(found) = ctx.tx().job(&id)? else { return Ok(missing()) };
     if !cancelled && found.standing != JobStanding::Cancelled {
         return Ok(Performed::Impossible(format!(
             "The job {} is {} and can no longer be called off.",

@@ -8,7 +8,8 @@ use cedar_policy::{
 };
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{
-    AccountName, ApplicationName, CollectionName, Fingerprint, LoginName, Operation, ResourceName, Role, ServiceName,
+    AccountName, ApplicationName, CollectionName, Fingerprint, LoginName, Operation, ResourceName, Role,
+    ServiceName,
 };
 use countersign_protocol::life::Life;
 use countersign_protocol::message::InstanceState;
@@ -274,7 +275,10 @@ impl Facts<'_> {
         if resource_type == DOCUMENT {
             attributes.push(("collection", text(self.resource.collection())));
         }
-        if matches!(resource_type, "ApplicationResource" | "CollectionResource" | "JobResource" | "RecoveryResource" | DOCUMENT) {
+        if matches!(
+            resource_type,
+            "ApplicationResource" | "CollectionResource" | "JobResource" | "RecoveryResource" | DOCUMENT
+        ) {
             attributes.extend(about.owner.as_ref().map(|owner| ("owner", text(owner.as_str()))));
             attributes.extend(about.state.map(|state| ("state", text(state.as_str()))));
         }

@@ -55,7 +55,9 @@ pub(crate) fn fetch(ctx: &mut Context<'_>, instance: &Instance) -> Result<Draft,
         JobStanding::Done | JobStanding::Failed if is_over => return tell(JobStanding::Expired, EXPIRED),
         JobStanding::Done | JobStanding::Failed => {}
         JobStanding::Expired => return tell(JobStanding::Expired, EXPIRED),
-        JobStanding::Cancelled => return tell(JobStanding::Cancelled, "It was called off before it was done."),
+        JobStanding::Cancelled => {
+            return tell(JobStanding::Cancelled, "It was called off before it was done.");
+        }
         JobStanding::Withheld | JobStanding::Unknown => return tell(JobStanding::Withheld, WITHHELD),
     }
     // Whoever lost the right to it meanwhile does not get it, although it was theirs when it was asked for.
@@ -85,13 +87,16 @@ pub(crate) fn fetch(ctx: &mut Context<'_>, instance: &Instance) -> Result<Draft,
     };
     let entry = entry(ctx, instance, &found, Outcome::Allowed, "The result was served.");
     let (job, standing, reason) = (asked.job, found.standing, found.reason);
-    let answer = move |receipt| JobResultReply { job, standing, reason, result, sealed, receipt: Some(receipt) };
+    let answer =
+        move |receipt| JobResultReply { job, standing, reason, result, sealed, receipt: Some(receipt) };
     Ok(Draft::recorded(recipient, entry, None, answer).quietly(true))
 }
 
-const SERVED: &str = "Its result was served before. If that was not you, tell an administrator of the server.";
+const SERVED: &str =
+    "Its result was served before. If that was not you, tell an administrator of the server.";
 const EXPIRED: &str = "Its result was not fetched in time and is gone. What was done is done; ask again for what you want to see.";
-const WITHHELD: &str = "Its result is not served any more, because the key that asked for it is not active now.";
+const WITHHELD: &str =
+    "Its result is not served any more, because the key that asked for it is not active now.";
 
 /// Whether this fetch has a result to itself still: its bytes may be answered again.
 pub(crate) fn is_leased(tx: &dyn Transaction, fetch: &Message, now: Timestamp) -> Result<bool, Stop> {

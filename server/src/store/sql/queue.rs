@@ -12,7 +12,8 @@ use countersign_server_core::store::StoreError;
 use super::rows::{bytes, count, json, number, parsed, time, to_json};
 use super::{Reading, Row, Sql, Writing};
 
-const JOB: &str = "id, correlation, account, account_key, instance, operation, resource, accepted_at, expires_at";
+const JOB: &str =
+    "id, correlation, account, account_key, instance, operation, resource, accepted_at, expires_at";
 
 /// Most leases or results that one transaction ends.
 const AT_ONCE: u64 = 500;
