@@ -78,7 +78,7 @@ fn a_document_is_written_read_with_the_card_changed_listed_and_deleted() {
     // Served once: here, and not again.
     let again = scene.ana.countersign(&["job", "result", &quoted(&gone)]).unwrap();
     let again = talk(&again, &[], SOON).unwrap();
-    assert_eq!(again.code(), Some(1), "{}", again.shown);
+    assert_eq!(again.code(), Some(1), "{} {}", again.shown, scene.site.agent_log());
     assert!(again.shown.contains("served before"), "{}", again.shown);
 }
 

@@ -278,6 +278,7 @@ enum StrictRequest {
     RevokeKey(RevokeKey),
     SshKeys(SshKeys),
     Job(Job),
+    JobResult(JobResultAsk),
 }
 
 impl From<StrictRequest> for Request {
@@ -310,6 +311,7 @@ impl From<StrictRequest> for Request {
             StrictRequest::RevokeKey(ask) => Self::RevokeKey(ask),
             StrictRequest::SshKeys(ask) => Self::SshKeys(ask),
             StrictRequest::Job(ask) => Self::Job(ask),
+            StrictRequest::JobResult(ask) => Self::JobResult(ask),
         }
     }
 }

@@ -4,15 +4,16 @@ use countersign_protocol::binary::Binary;
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::contact::Address;
 use countersign_protocol::emergency::EmergencyCode;
-use countersign_protocol::ids::{Digest, Nonce};
+use countersign_protocol::ids::{Digest, MessageId, Nonce};
 use countersign_protocol::ipc::{
     Account, Answer, Authenticate, CardReport, Denial, DenyReason, Enroll, EnrollKeyStore, Enrolled,
-    FrameKind, Grant, Job, JobBody, JobDone, JournalAsk, JournalChecked, JournalPage, NoteKind, Noted,
-    OneTimeCode, PinChange, Problem, ProblemKind, Prompt, PromptKind, Register, RegisterKey, Registered,
-    ReplaceHost, Reply, Request, RotateKey, SessionClosed, SessionOpened, SshKey, SshKeys, SshKeysFound,
+    FrameKind, Grant, Job, JobBody, JobDone, JobResultAsk, JobStood, JournalAsk, JournalChecked, JournalPage,
+    NoteKind, Noted, OneTimeCode, PinChange, Problem, ProblemKind, Prompt, PromptKind, Register, RegisterKey,
+    Registered, ReplaceHost, Reply, Request, RotateKey, SessionClosed, SessionOpened, SshKey, SshKeys,
+    SshKeysFound,
 };
-use countersign_protocol::message::RegistrationMethod;
 use countersign_protocol::message::result::ApplicationBundle;
+use countersign_protocol::message::{JobStanding, RegistrationMethod};
 use serde::Serialize;
 
 use crate::card_messages;
@@ -168,6 +169,7 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("register-totp", Request::Register(by_totp)),
         ("ssh-keys", Request::SshKeys(SshKeys { login: "ana".parse().unwrap() })),
         ("job", Request::Job(job)),
+        ("job-result", Request::JobResult(JobResultAsk { correlation: REFERENCE.parse().unwrap() })),
         ("job-beside", Request::Job(job_beside)),
     ]
 }
@@ -293,6 +295,22 @@ fn replies() -> Vec<(&'static str, Reply)> {
                 has_result: true,
                 dry_run: None,
                 job: None,
+            }),
+        ),
+        (
+            "job-done-later",
+            Reply::JobDone(JobDone {
+                allowed: true,
+                reason: "You were granted to read this collection.".into(),
+                ledger_index: 41,
+                correlation: REFERENCE.parse().unwrap(),
+                has_result: false,
+                dry_run: None,
+                job: Some(JobStood {
+                    job: MessageId::from_bytes([7; 16]),
+                    standing: JobStanding::Queued,
+                    reason: "It waits to be done.".into(),
+                }),
             }),
         ),
         (

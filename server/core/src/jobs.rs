@@ -95,7 +95,7 @@ struct Ruling {
 struct Effect {
     result: Option<serde_json::Value>,
     /// It is done by the API.
-    job: Option<JobAccepted>,
+    job: Option<Box<JobAccepted>>,
     detail: BTreeMap<String, String>,
 }
 
@@ -182,7 +182,7 @@ pub(crate) fn job_request(
         ..ctx.entry(EntryKind::Job, outcome, ruling.reason.clone())
     };
     let queued = match ruling.effect.job.clone().filter(|_| decision == Decision::Allowed) {
-        Some(accepted) => Some((ctx.countersigned()?, queue::Job::of(ctx, statement, &entry, accepted)?)),
+        Some(accepted) => Some((ctx.countersigned()?, queue::Job::of(ctx, statement, &entry, *accepted)?)),
         None => None,
     };
     let job = queued.as_ref().map(|(_, job)| job.promise());
@@ -370,7 +370,7 @@ impl Performed {
             Ok(job) => {
                 let until = job.expires.to_string();
                 let detail = BTreeMap::from([(detail::QUEUED_UNTIL.to_owned(), until)]);
-                Self::Done(Effect { result: None, job: Some(job), detail })
+                Self::Done(Effect { result: None, job: Some(Box::new(job)), detail })
             }
         }
     }

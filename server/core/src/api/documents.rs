@@ -70,7 +70,9 @@ pub(super) fn update(
             after
         }
         _ => {
-            return Ok(Found::Impossible("The body names either the whole document or a merge patch.".into()));
+            return Ok(Found::Impossible(
+                "The body names either the whole document or a merge patch.".into(),
+            ));
         }
     };
     if after == before {
@@ -210,7 +212,12 @@ impl<'a> Place<'a> {
             by: self.job.job.account.clone(),
         };
         let reason = format!("Version {version} was {done}.");
-        Ok(Found::Change { document, over, reason, yields: json(&self.changed(version))? })
+        Ok(Found::Change {
+            document: Box::new(document),
+            over,
+            reason,
+            yields: json(&self.changed(version))?,
+        })
     }
 
     fn changed(&self, version: u64) -> DocumentChanged {

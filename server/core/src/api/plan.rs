@@ -21,7 +21,7 @@ pub(super) struct Plan {
 /// What one operation comes to.
 pub(super) enum Found {
     /// It changes a document.
-    Change { document: StoredDocument, over: u64, reason: String, yields: Vec<u8> },
+    Change { document: Box<StoredDocument>, over: u64, reason: String, yields: Vec<u8> },
     /// It changes nothing and yields this, which is for anybody to see.
     Same { reason: String, version: u64, yields: Vec<u8> },
     /// It yields contents.
@@ -74,7 +74,7 @@ pub(super) fn of(
     Ok(match found {
         Found::Change { document, over, reason, yields } => {
             let resolution = done(reason, Some(document.version), Yield::Plain(yields));
-            Plan { write: Some((document, over)), resolution }
+            Plan { write: Some((*document, over)), resolution }
         }
         Found::Same { reason, version, yields } => {
             Plan { write: None, resolution: done(reason, Some(version), Yield::Plain(yields)) }
