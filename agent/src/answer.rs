@@ -29,7 +29,7 @@ pub struct Answer {
     ledger_index: u64,
     statement: Digest,
     result: Option<serde_json::Value>,
-    job: Option<JobAccepted>,
+    job: Option<Box<JobAccepted>>,
     /// What is open about it until it was acted upon.
     request: Option<(MessageId, Flight)>,
 }
@@ -79,8 +79,8 @@ impl Answer {
 
     /// The job that it became, if somebody else is to do it.
     #[must_use]
-    pub const fn job(&self) -> Option<&JobAccepted> {
-        self.job.as_ref()
+    pub fn job(&self) -> Option<&JobAccepted> {
+        self.job.as_deref()
     }
 
     /// The request that it answers, as long as it is to be acted upon.
@@ -371,7 +371,7 @@ pub fn prove(link: &Link, job: &SentJob, reply: JobReply) -> Result<Answer, Link
         ledger_index: proven.index(),
         statement: job.statement,
         result: reply.result,
-        job: reply.job,
+        job: reply.job.map(Box::new),
         request: None,
     })
 }

@@ -1,5 +1,5 @@
 //! Documents, from the command line to the card that opens them: real agent, real server, virtual cards.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on says where")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use countersign_tests::Machine;
 use countersign_tests::site::{Ending, HostKey, Person, SOON, Scene, talk};
