@@ -197,6 +197,9 @@ pub const RECOVERY_TRIES_WINDOW: i64 = 3600;
 /// Most login names of one account.
 pub const ACCOUNT_LOGINS: usize = 100;
 
+/// Most groups of one account.
+pub const ACCOUNT_GROUPS: usize = 32;
+
 /// Largest notes of a version, in bytes: some paragraphs. They travel in lists.
 pub const VERSION_NOTES: usize = 4096;
 

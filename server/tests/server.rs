@@ -26,6 +26,7 @@ mod envelopes;
 mod erasure;
 mod figures;
 mod fixture;
+mod groups;
 mod job_outcome;
 mod jobs;
 mod keys_of_people;

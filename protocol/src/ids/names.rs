@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::InvalidId;
+use super::{InvalidId, Role};
 use crate::random::{self, NoRandomness, Random};
 
 macro_rules! name {
@@ -105,6 +105,16 @@ name!(
     "a terminal's name (1 to 32 of A-Z a-z 0-9 /)",
     |text| (1..=32).contains(&text.len())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '/')
+);
+
+name!(
+    /// People whom policies speak of together: `operators`. Never a role's word, so that none is taken for the other.
+    GroupName,
+    "a group's name (1 to 64 of a-z 0-9 . _ -, beginning with a letter, and no role's word)",
+    |text| (1..=64).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_".contains(c))
+        && text.parse::<Role>().is_err()
 );
 
 name!(
@@ -237,6 +247,16 @@ mod tests {
         }
         let good: ResourceName = "session/0123ABCD".parse().unwrap();
         assert_eq!((good.collection(), good.name()), ("session", "0123ABCD"));
+    }
+
+    #[test]
+    fn a_group_is_never_taken_for_a_role() {
+        for bad in ["", "Operators", "9lives", "two words", "a/b", "administrator", "user", &"x".repeat(65)] {
+            assert!(bad.parse::<GroupName>().is_err(), "{bad:?}");
+        }
+        for good in ["operators", "on-call.night_2", "users", &"x".repeat(64)] {
+            assert!(good.parse::<GroupName>().is_ok(), "{good:?}");
+        }
     }
 
     #[test]

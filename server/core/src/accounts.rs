@@ -2,7 +2,10 @@
 
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ids::{AccountName, CardIdent, CorrelationId, Fingerprint, LoginName, Role};
+use countersign_protocol::ids::{
+    AccountName, CardIdent, CorrelationId, Fingerprint, GroupName, LoginName, Role,
+};
+use countersign_protocol::message::result::AccountUpdate;
 use countersign_protocol::roster::EmergencyVerifier;
 
 use crate::policy::AccountFacts;
@@ -22,6 +25,8 @@ pub struct Account {
     pub logins: Vec<LoginName>,
     /// Its roles, in the words of the policy.
     pub roles: Vec<Role>,
+    /// The groups that it is in.
+    pub groups: Vec<GroupName>,
     /// When a request of it was last taken, to the hour.
     pub seen: Option<Timestamp>,
     /// The recovery that was begun last, if any was.
@@ -83,6 +88,7 @@ impl Account {
         AccountFacts {
             name: &self.name,
             roles: &self.roles,
+            groups: &self.groups,
             logins: &self.logins,
             state: self.state.as_str(),
         }
@@ -96,6 +102,7 @@ impl Account {
             state: AccountState::Pending,
             logins,
             roles,
+            groups: Vec::new(),
             second: None,
             seen: None,
             recovery: None,
@@ -104,15 +111,21 @@ impl Account {
         }
     }
 
-    /// The same with other logins or roles, each once and in order; what is not given stays.
+    /// The same with other logins, roles or groups, each once and in order; what is not given stays.
     #[must_use]
-    pub fn with(self, logins: Option<Vec<LoginName>>, roles: Option<Vec<Role>>) -> Self {
-        let mut account =
-            Self { logins: logins.unwrap_or(self.logins), roles: roles.unwrap_or(self.roles), ..self };
+    pub fn with(self, changed: AccountUpdate) -> Self {
+        let mut account = Self {
+            logins: changed.logins.unwrap_or(self.logins),
+            roles: changed.roles.unwrap_or(self.roles),
+            groups: changed.groups.unwrap_or(self.groups),
+            ..self
+        };
         account.logins.sort();
         account.logins.dedup();
         account.roles.sort();
         account.roles.dedup();
+        account.groups.sort();
+        account.groups.dedup();
         account
     }
 
@@ -312,7 +325,7 @@ pub trait AccountStore: AccountRead {
     /// [`StoreError`].
     fn resume_account(&self, name: &AccountName, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Puts an account's logins and roles in force, if it is not retired, and unless nobody who is active would have the
+    /// Puts an account's logins, roles and groups in force, if it is not retired, and unless nobody who is active would have the
     /// role `keep` afterwards.
     ///
     /// # Errors

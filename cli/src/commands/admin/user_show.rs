@@ -12,7 +12,7 @@ use crate::failure::{Failure, LocalKind};
 use crate::job::Job;
 use crate::output::Report;
 
-/// Show an account: its state, logins, roles, and its keys, revoked ones too.
+/// Show an account: its state, logins, roles, groups, and its keys, revoked ones too.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     /// The account.
@@ -58,6 +58,10 @@ impl fmt::Display for Shown {
         writeln!(f, "  logins      {}", logins.join(", "))?;
         let roles: Vec<&str> = account.roles.iter().map(|role| role.as_str()).collect();
         writeln!(f, "  roles       {}", roles.join(", "))?;
+        if !account.groups.is_empty() {
+            let groups: Vec<&str> = account.groups.iter().map(|group| group.as_str()).collect();
+            writeln!(f, "  groups      {}", groups.join(", "))?;
+        }
         match account.seen {
             Some(at) => writeln!(f, "  last seen   {at}, to the hour")?,
             None => writeln!(f, "  last seen   never")?,

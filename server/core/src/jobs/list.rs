@@ -117,6 +117,7 @@ fn show_account(ctx: &Context<'_>, account: Account) -> Result<AccountShown, Sto
         revoked: revoked.iter().map(|gone| show_key(&gone.key, Some(gone.at))).collect(),
         account: account.name,
         roles: account.roles,
+        groups: account.groups,
         logins: account.logins,
         seen: account.seen,
     })

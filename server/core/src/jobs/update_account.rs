@@ -1,4 +1,4 @@
-//! Other logins or roles for an account, and its end.
+//! Other logins, roles or groups for an account, and its end.
 
 use countersign_protocol::ids::Role;
 use countersign_protocol::limits;
@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::stop::Stop;
 
 pub(super) fn update(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
-    let wanted: AccountUpdate = match job.body("logins, roles, or both") {
+    let wanted: AccountUpdate = match job.body("logins, roles, groups, or some of them") {
         Ok(wanted) => wanted,
         Err(why) => return Ok(why),
     };
@@ -26,9 +26,13 @@ pub(super) fn update(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop
         let why = format!("An account has at most {} login names.", limits::ACCOUNT_LOGINS);
         return Ok(Performed::Impossible(why));
     }
-    let updated = account.clone().with(wanted.logins, wanted.roles);
+    if wanted.groups.as_ref().is_some_and(|groups| groups.len() > limits::ACCOUNT_GROUPS) {
+        let why = format!("An account is in at most {} groups.", limits::ACCOUNT_GROUPS);
+        return Ok(Performed::Impossible(why));
+    }
+    let updated = account.clone().with(wanted);
     if updated == account {
-        let detail = [("nothing-changed", "it had the same logins and roles before".to_owned())];
+        let detail = [("nothing-changed", "it had the same logins, roles and groups before".to_owned())];
         return Performed::noting(&changed(&account, false), detail);
     }
     if !ctx.tx().update_account(&updated, Role::Administrator.as_str())? {
@@ -37,14 +41,18 @@ pub(super) fn update(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop
     let words = |account: &Account| {
         let roles: Vec<&str> = account.roles.iter().map(|role| role.as_str()).collect();
         let logins: Vec<&str> = account.logins.iter().map(|login| login.as_str()).collect();
-        (roles.join(" "), logins.join(" "))
+        let groups: Vec<&str> = account.groups.iter().map(|group| group.as_str()).collect();
+        (roles.join(" "), logins.join(" "), groups.join(" "))
     };
-    let ((roles_before, logins_before), (roles, logins)) = (words(&account), words(&updated));
+    let (roles_before, logins_before, groups_before) = words(&account);
+    let (roles, logins, groups) = words(&updated);
     let detail = [
         ("roles", roles),
         ("roles-before", roles_before),
         ("logins", super::fitting(logins)),
         ("logins-before", super::fitting(logins_before)),
+        ("groups", super::fitting(groups)),
+        ("groups-before", super::fitting(groups_before)),
     ];
     Performed::noting(&changed(&updated, true), detail)
 }

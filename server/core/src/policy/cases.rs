@@ -4,7 +4,7 @@ use std::fmt;
 
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{
-    AccountName, ApplicationName, Fingerprint, LoginName, Operation, ResourceName, Role, SeatName,
+    AccountName, ApplicationName, Fingerprint, GroupName, LoginName, Operation, ResourceName, Role, SeatName,
     ServiceName, TerminalName,
 };
 use countersign_protocol::message::{Decision, InstanceState};
@@ -31,6 +31,8 @@ struct Case {
     account: AccountName,
     #[serde(default)]
     roles: Vec<Role>,
+    #[serde(default)]
+    groups: Vec<GroupName>,
     #[serde(default)]
     logins: Vec<LoginName>,
     #[serde(default = "active")]
@@ -153,6 +155,7 @@ impl Case {
             account: AccountFacts {
                 name: &self.account,
                 roles: &self.roles,
+                groups: &self.groups,
                 logins: &self.logins,
                 state: &self.state,
             },

@@ -8,7 +8,8 @@ use cedar_policy::{
 };
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{
-    AccountName, ApplicationName, CollectionName, Fingerprint, LoginName, Operation, ResourceName, Role,
+    AccountName, ApplicationName, CollectionName, Fingerprint, GroupName, LoginName, Operation, ResourceName,
+    Role,
     ServiceName,
 };
 use countersign_protocol::life::Life;
@@ -80,6 +81,8 @@ pub struct AccountFacts<'a> {
     pub name: &'a AccountName,
     /// `administrator`, `auditor`, …
     pub roles: &'a [Role],
+    /// The groups that it is in.
+    pub groups: &'a [GroupName],
     /// The login names bound to it.
     pub logins: &'a [LoginName],
     /// `pending`, `active`, `suspended` or `retired`.
@@ -183,6 +186,9 @@ impl Facts<'_> {
             ["principal", "roles"] => {
                 account.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ")
             }
+            ["principal", "groups"] => {
+                account.groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ")
+            }
             ["principal", "logins"] => {
                 account.logins.iter().map(LoginName::as_str).collect::<Vec<_>>().join(", ")
             }
@@ -227,6 +233,7 @@ impl Facts<'_> {
                 [
                     ("name", text(self.account.name.as_str())),
                     ("roles", texts(self.account.roles.iter().map(|role| role.as_str()))),
+                    ("groups", texts(self.account.groups.iter().map(GroupName::as_str))),
                     ("logins", texts(self.account.logins.iter().map(LoginName::as_str))),
                     ("state", text(self.account.state)),
                 ],

@@ -26,6 +26,7 @@ pub(super) enum Sight {
 const KNOWN: &[&[&str]] = &[
     &["principal", "name"],
     &["principal", "roles"],
+    &["principal", "groups"],
     &["principal", "logins"],
     &["principal", "state"],
     &["resource", "name"],

@@ -75,6 +75,7 @@ impl Question {
             account: AccountFacts {
                 name: &"ana".parse().unwrap(),
                 roles: &roles,
+                groups: &[],
                 logins: &logins,
                 state: self.account_state,
             },

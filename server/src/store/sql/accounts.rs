@@ -335,13 +335,15 @@ impl<D: Writing> AccountStore for Sql<D> {
 
     fn update_account(&self, account: &Account, keep: &str) -> Result<bool, StoreError> {
         let roles = to_json(&account.roles)?;
+        // None is none, as it was before there were groups.
+        let groups = Some(&account.groups).filter(|groups| !groups.is_empty()).map(to_json).transpose()?;
         let updated = self.write(
             &format!(
-                "UPDATE accounts SET roles = $2
+                "UPDATE accounts SET roles = $2, member_of = $4
                  WHERE name = $1 AND state <> 'closed'
                    AND ({HAS_IT_NOT} OR $2 <> replace($2, $3, '') OR {ANOTHER_HAS_ROLE})"
             ),
-            (account.name.as_str(), &roles, to_json(&keep)?),
+            (account.name.as_str(), &roles, to_json(&keep)?, groups),
         )?;
         if updated == 0 {
             return Ok(false);
@@ -359,7 +361,8 @@ impl<D: Writing> AccountStore for Sql<D> {
             &format!(
                 "UPDATE accounts
                  SET state = 'closed', certificate = NULL, primary_key = NULL, signing_keys = NULL, key_card = NULL,
-                     key_at = NULL, short_certificate = NULL, authentication_key = NULL, retired_at = $2
+                     key_at = NULL, short_certificate = NULL, authentication_key = NULL, member_of = NULL,
+                     retired_at = $2
                  WHERE name = $1 AND state <> 'closed' AND ({HAS_IT_NOT} OR {ANOTHER_HAS_ROLE})"
             ),
             (name.as_str(), time(at), to_json(&keep)?),

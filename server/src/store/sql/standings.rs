@@ -32,6 +32,7 @@ const ACCOUNT: &[Column] = &[
     Whether("suspended_at"),
     Whether("retired_at"),
     Text("recovery"),
+    Text("member_of"),
 ];
 
 const SECOND_KEY: &[Column] = &[

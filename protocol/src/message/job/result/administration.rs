@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::ids::{AccountName, ApplicationName, CardIdent, Fingerprint, LoginName, Role, VersionName};
+use crate::ids::{
+    AccountName, ApplicationName, CardIdent, Fingerprint, GroupName, LoginName, Role, VersionName,
+};
 use crate::message::{InstanceState, KeyStore};
 
 /// Result of `revoke` on `key/FINGERPRINT`.
@@ -31,6 +33,9 @@ pub struct AccountUpdate {
     /// All its roles from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roles: Option<Vec<Role>>,
+    /// All its groups from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<GroupName>>,
 }
 
 /// Result of `suspend`, `resume`, `update` and `retire` on `account/NAME`.
@@ -100,6 +105,9 @@ pub struct AccountShown {
     pub state: String,
     /// Its roles.
     pub roles: Vec<Role>,
+    /// The groups that it is in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupName>,
     /// The login names it may open.
     pub logins: Vec<LoginName>,
     /// The key it signs with.

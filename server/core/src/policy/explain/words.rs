@@ -109,6 +109,7 @@ fn subject(path: &[String], facts: &Facts<'_>) -> (String, String) {
     let name = match words.as_slice() {
         ["principal", "name"] | ["principal"] => "the account",
         ["principal", "roles"] => "the account's roles",
+        ["principal", "groups"] => "the account's groups",
         ["principal", "logins"] => "the account's logins",
         ["principal", "state"] => "the account's state",
         ["context", "instance"] => "the host that asks",

@@ -20,7 +20,7 @@ pub(super) const COLUMNS: &str = "name, state, roles, suspended_at, seen_at, rec
     second_keys.certificate, second_keys.short_certificate, second_keys.primary_key, second_keys.signing_keys, \
     second_keys.authentication_key, second_keys.key_card, second_keys.key_at, \
     salt, digest, tries, ended_at, used_at, \
-    (SELECT count(*) FROM emergency_uses WHERE emergency_uses.account = name)";
+    (SELECT count(*) FROM emergency_uses WHERE emergency_uses.account = name), member_of";
 
 /// Where they are.
 pub(super) const TABLES: &str = "accounts LEFT JOIN second_keys ON second_keys.account = name \
@@ -38,6 +38,7 @@ const LOGINS: usize = 6;
 const FIRST_KEY: usize = 7;
 const SECOND_KEY: usize = 14;
 const CODE: usize = 21;
+const GROUPS: usize = 27;
 
 /// A row of `accounts`.
 pub(super) struct Columns {
@@ -51,6 +52,7 @@ pub(super) struct Columns {
     logins: Option<String>,
     second: Option<KeyColumns>,
     code: CodeColumns,
+    groups: Option<String>,
 }
 
 /// A key, wherever it lies.
@@ -77,6 +79,7 @@ impl Columns {
             key: KeyColumns::at(row, FIRST_KEY)?,
             second: KeyColumns::at(row, SECOND_KEY)?,
             code: CodeColumns::at(row, CODE)?,
+            groups: row.get(GROUPS)?,
         })
     }
 
@@ -92,12 +95,14 @@ impl Columns {
         };
         let logins = self.logins.as_deref().into_iter().flat_map(|logins| logins.split(' '));
         let logins = logins.map(|login| parsed(login, "a login name")).collect::<Result<Vec<_>, _>>()?;
+        let groups = self.groups.map(|groups| json(&groups, "an account's groups")).transpose()?;
         let (emergency, emergency_news) = self.code.read()?;
         Ok(Account {
             name: parsed(&self.name, "an account's name")?,
             state,
             logins,
             roles: json(&self.roles, "an account's roles")?,
+            groups: groups.unwrap_or_default(),
             seen: self.seen_at.map(Timestamp::from_seconds),
             recovery: self.recovery.map(|id| parsed(&id, "an account's recovery")).transpose()?,
             second: self.second.map(KeyColumns::key).transpose()?,
