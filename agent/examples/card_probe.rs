@@ -441,6 +441,7 @@ fn a_statement(server: &Fingerprint) -> Result<Statement, Box<dyn Error>> {
         expires: now.plus(120),
         nonce: Nonce::new(&SystemRandom).map_err(|_| CardError::OpenPgp("no randomness".to_owned()))?,
         body: None,
+        approves: None,
         transcript: None,
     })
 }

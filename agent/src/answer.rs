@@ -7,7 +7,9 @@ use countersign_protocol::binary::Binary;
 use countersign_protocol::ids::{CorrelationId, Digest, MessageId};
 use countersign_protocol::ledger::{Outcome, detail};
 use countersign_protocol::limits;
-use countersign_protocol::message::{Decision, EmergencyUse, InReplyTo, JobAccepted, JobReply, JobRequest};
+use countersign_protocol::message::{
+    Decision, EmergencyUse, InReplyTo, JobAccepted, JobReply, JobRequest, Waiting,
+};
 use countersign_protocol::statement::{SignedStatement, Statement};
 
 use crate::agent::Agent;
@@ -24,6 +26,7 @@ use crate::wire::LinkError;
 pub struct Answer {
     allowed: bool,
     dry_run: Option<Decision>,
+    waiting: Option<Waiting>,
     reason: String,
     correlation: CorrelationId,
     ledger_index: u64,
@@ -45,6 +48,12 @@ impl Answer {
     #[must_use]
     pub const fn dry_run(&self) -> Option<Decision> {
         self.dry_run
+    }
+
+    /// What it waits for, if other people must approve it. Such a one is not allowed so far.
+    #[must_use]
+    pub const fn waiting(&self) -> Option<&Waiting> {
+        self.waiting.as_ref()
     }
 
     /// Why, in words for the person.
@@ -94,6 +103,7 @@ impl Answer {
         Self {
             allowed,
             dry_run: None,
+            waiting: None,
             reason: "said so".to_owned(),
             correlation: "7K3M-Q2ZD".parse().unwrap(),
             ledger_index: 7,
@@ -332,19 +342,21 @@ pub fn prove(link: &Link, job: &SentJob, reply: JobReply) -> Result<Answer, Link
     let proven = link.prove(&reply.receipt)?;
     proven.answers(&job.id, Some(&job.statement))?;
     let entry = proven.entry();
-    let recorded = match (reply.decision, reply.dry_run) {
-        (Decision::Allowed, None) => Outcome::Allowed,
-        (Decision::Denied, None) => Outcome::Denied,
-        // Nothing was done, whatever would come of it.
-        (Decision::Denied, Some(_)) => Outcome::Noted,
-        (Decision::Allowed, Some(_)) => {
-            return Err(LinkError::Untrusted("a request that was only tried is said to be done".to_owned()));
+    let recorded = match (reply.decision, reply.dry_run.is_some() || reply.waiting.is_some()) {
+        (Decision::Allowed, false) => Outcome::Allowed,
+        (Decision::Denied, false) => Outcome::Denied,
+        // Nothing was done, whatever would or will come of it.
+        (Decision::Denied, true) => Outcome::Noted,
+        (Decision::Allowed, true) => {
+            let what = "a request that was only tried, or that waits, is said to be done";
+            return Err(LinkError::Untrusted(what.to_owned()));
         }
     };
     let would = reply.dry_run.map(Decision::as_str);
     for (same, what) in [
         (entry.decision == recorded, "decision"),
         (entry.detail.get(detail::DRY_RUN).map(String::as_str) == would, "outcome of a dry run"),
+        (Waiting::of_entry(entry) == reply.waiting, "approval that is waited for"),
         (entry.correlation == reply.correlation, "correlation id"),
         (entry.instance.as_ref() == Some(asker), "instance"),
     ] {
@@ -366,6 +378,7 @@ pub fn prove(link: &Link, job: &SentJob, reply: JobReply) -> Result<Answer, Link
     Ok(Answer {
         allowed: reply.decision == Decision::Allowed,
         dry_run: reply.dry_run,
+        waiting: reply.waiting,
         reason: reply.reason,
         correlation: reply.correlation,
         ledger_index: proven.index(),

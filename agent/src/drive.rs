@@ -92,6 +92,8 @@ pub struct Subject {
     pub body: Option<Binary>,
     /// Only tried: the server says what would come of it, and does nothing.
     pub dry_run: bool,
+    /// For an approval: the statement that it is for.
+    pub approves: Option<Binary>,
     /// What the person is told to quote if no answer comes.
     pub correlation: CorrelationId,
     /// The user whose program asks.
@@ -376,6 +378,7 @@ impl Drive<'_> {
             expires: now.plus(LIFE),
             nonce: Nonce::new(self.agent.random.as_ref())?,
             body: subject.body.as_ref().map(|body| Digest::of(&body.0)),
+            approves: subject.approves.as_ref().map(|statement| Digest::of(&statement.0)),
             transcript: None,
         })
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use countersign_protocol::ids::{CardIdent, MessageId};
 use countersign_protocol::ipc::{Job, JobDone, JobResultAsk, NoteKind, ProblemKind, Reply};
+use countersign_protocol::statement::{Statement, StatementError};
 use serde::Serialize;
 
 use self::outcome::{Served, Waiter};
@@ -62,6 +63,7 @@ pub fn job(
         place: None,
         body: held.body,
         dry_run: ask.dry_run,
+        approves: ask.approves.clone(),
         correlation: correlation.clone(),
         uid: peer.uid,
     };
@@ -71,6 +73,9 @@ pub fn job(
     let tried = if ask.dry_run { ", as a dry run: nothing is changed by it" } else { "" };
     person.note(NoteKind::Info, &format!("To sign: {} {}{tried}", ask.operation, ask.resource));
     let (asker, kept) = (peer.asker(), KeptPin::default());
+    if let Some(approved) = &ask.approves {
+        person.note(NoteKind::Info, &for_whom(&approved.0)?);
+    }
     let decided = Drive {
         agent,
         link: &link,
@@ -130,6 +135,7 @@ pub fn job(
         has_result: result.is_some(),
         dry_run: answer.dry_run(),
         job,
+        waiting: answer.waiting().cloned(),
     };
     Ok((Reply::JobDone(done), result))
 }
@@ -164,6 +170,7 @@ pub fn job_result(
         correlation: ask.correlation.clone(),
         has_result: result.is_some(),
         dry_run: None,
+        waiting: None,
         job: Some(stood),
     };
     Ok((Reply::JobDone(done), result))
@@ -172,6 +179,17 @@ pub fn job_result(
 /// Whether the card may have to open something once it is done: only then its PIN is kept for that long.
 fn may_be_sealed(ask: &Job) -> bool {
     !ask.dry_run && matches!(ask.operation.as_str(), "read" | "list")
+}
+
+/// What an approval is for, out of the very bytes whose digest is signed: whatever program asks cannot show another request.
+fn for_whom(approved: &[u8]) -> Result<String, Trouble> {
+    let wrong = |error: StatementError| {
+        Trouble::new(ProblemKind::Usage, format!("What is to be approved cannot be read: {error}."))
+    };
+    let Statement { account, operation, resource, time, body, .. } =
+        Statement::from_bytes(approved).map_err(wrong)?;
+    let with = body.map(|digest| format!(", with a body of SHA-256 {digest}")).unwrap_or_default();
+    Ok(format!("It approves this request of {account}, made {time}: {operation} {resource}{with}"))
 }
 
 /// Every key this host knows an account for: the roster's, and those registered here.

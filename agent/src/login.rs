@@ -212,6 +212,7 @@ impl Login<'_> {
             service: Some(self.service.clone()),
             place: Some(self.place(peer)),
             dry_run: false,
+            approves: None,
             claimed: is_sudo.then(|| peer.claimed_command()).flatten().filter(|claim| !claim.is_empty()),
             body: None,
             correlation: self.correlation.clone(),

@@ -305,6 +305,7 @@ pub(crate) fn sign_by(
         expires: now.plus(limits::STATEMENT_LIFE),
         nonce: Nonce::new(agent.random.as_ref())?,
         body: None,
+        approves: None,
         transcript: None,
     };
     what(&mut statement)?;

@@ -132,6 +132,7 @@ fn a_host_that_is_not_enrolled_says_so_and_denies() {
         body: None,
         card: None,
         dry_run: false,
+        approves: None,
     });
     match ask(&machine, "user.sock", &job) {
         Reply::Failed(problem) => assert_eq!(problem.kind, ProblemKind::Enrolment),

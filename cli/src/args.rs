@@ -146,7 +146,7 @@ pub(crate) enum Command {
     Patch(document::Patch),
     Rm(document::Rm),
     Ls(document::Ls),
-    /// Requests about documents, and what came of them.
+    /// Your requests and what came of them; requests that take other people's approvals, from both sides.
     #[command(subcommand)]
     Job(job::Job),
     /// Who may do what: documents of policies, tried and kept.

@@ -22,6 +22,7 @@ pub(crate) mod register;
 pub(crate) mod ssh_keys;
 pub(crate) mod status;
 mod tried;
+mod waits;
 
 use crate::args::{Arguments, Command, Login};
 use crate::failure::{Failure, Kind};
@@ -37,6 +38,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     match dispatch(arguments) {
         Err(Failure { kind: Kind::Tried(decision), message, next, correlation }) => {
             tried::report(decision, message, next, correlation)
+        }
+        Err(Failure { kind: Kind::Waits, message, next, correlation }) => {
+            waits::report(message, next, correlation)
         }
         done => done,
     }

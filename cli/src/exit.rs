@@ -22,11 +22,12 @@ pub(crate) enum Exit {
     Enrolment,
     Untrusted,
     Attention,
+    Waiting,
     Cancelled,
 }
 
 impl Exit {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
@@ -38,6 +39,7 @@ impl Exit {
         Self::Enrolment,
         Self::Untrusted,
         Self::Attention,
+        Self::Waiting,
         Self::Cancelled,
     ];
 
@@ -54,6 +56,7 @@ impl Exit {
             Self::Enrolment => 8,
             Self::Untrusted => 9,
             Self::Attention => 10,
+            Self::Waiting => 11,
             // What a shell reports for a program that ^C ended.
             Self::Cancelled => 130,
         }
@@ -75,6 +78,7 @@ impl Exit {
             Self::Enrolment => "this host is not enrolled, not approved, or enrolled already",
             Self::Untrusted => "a proof does not hold: ledger, receipt, journal, or server fingerprint",
             Self::Attention => "status: done, and something needs attention",
+            Self::Waiting => "not done yet: other people must approve it",
             Self::Cancelled => "cancelled",
         }
     }
@@ -93,6 +97,7 @@ impl From<Kind> for Exit {
             Kind::Denied(reason) => reason.into(),
             Kind::Tried(Decision::Allowed) => Self::Done,
             Kind::Tried(Decision::Denied) => Self::Denied,
+            Kind::Waits => Self::Waiting,
             Kind::Local(local) => local.into(),
         }
     }

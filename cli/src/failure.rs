@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     Denied(DenyReason),
     /// Nothing went wrong: the request was only tried.
     Tried(Decision),
+    /// Nothing went wrong: the request waits for other people's approvals.
+    Waits,
     Local(LocalKind),
 }
 

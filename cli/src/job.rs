@@ -45,7 +45,8 @@ impl Job {
         let operation: Operation = operation.parse().map_err(wrong)?;
         let named: ResourceName = resource.parse().map_err(wrong)?;
         let card: Option<CardIdent> = card.card;
-        let request = ipc::Job { operation, resource: named, body: None, card, dry_run: false };
+        let request =
+            ipc::Job { operation, resource: named, body: None, card, dry_run: false, approves: None };
         Ok(Self { request, body: None })
     }
 
@@ -65,10 +66,15 @@ impl Job {
         Ok(self)
     }
 
+    /// The same as an approval of the request with this statement.
+    pub(crate) fn approving(mut self, statement: Binary) -> Self {
+        self.request.approves = Some(statement);
+        self
+    }
+
     /// What fits a frame goes in it, as it always did.
     fn ask(self, global: &Global) -> Result<Answered, Failure> {
         let Self { mut request, body } = self;
-        request.dry_run = global.dry_run;
         match body {
             Some(body) if body.len() > limits::IN_A_FRAME => {
                 request.body = Some(JobBody::Beside(u64::try_from(body.len()).unwrap_or(u64::MAX)));
@@ -85,7 +91,16 @@ impl Job {
     ///
     /// # Errors
     /// Also when the server decided against it.
-    pub(crate) fn run<R: DeserializeOwned>(self, global: &Global) -> Result<Done<R>, Failure> {
+    pub(crate) fn run<R: DeserializeOwned>(mut self, global: &Global) -> Result<Done<R>, Failure> {
+        self.request.dry_run = global.dry_run;
+        self.look(global)
+    }
+
+    /// The same of what only looks, and is done even where what follows is only tried.
+    ///
+    /// # Errors
+    /// Also when the server decided against it.
+    pub(crate) fn look<R: DeserializeOwned>(self, global: &Global) -> Result<Done<R>, Failure> {
         finish(self.ask(global)?)
     }
 }
@@ -109,6 +124,18 @@ fn finish<R: DeserializeOwned>(answered: Answered) -> Result<Done<R>, Failure> {
     if let Some(decision) = done.dry_run {
         let recorded = Recorded { ledger_index: done.ledger_index, correlation: done.correlation };
         return Err(Failure::tried(decision, done.reason, &recorded));
+    }
+    if let Some(waiting) = done.waiting {
+        return Err(Failure {
+            kind: Kind::Waits,
+            message: done.reason,
+            next: Some(format!(
+                "  request     {}, until {}\n  recorded    entry {} of the ledger\nTo see what came of it: countersign job \
+                 show {0}",
+                waiting.request, waiting.deadline, done.ledger_index
+            )),
+            correlation: Some(waiting.request),
+        });
     }
     if !done.allowed {
         return Err(Failure {

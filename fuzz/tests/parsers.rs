@@ -155,6 +155,7 @@ fn write_the_seeds() {
         expires: NOW.plus(60),
         nonce: Nonce::new(&SystemRandom).unwrap(),
         body: None,
+        approves: None,
         transcript: None,
     };
     let signed = statement::sign(&statement, signer(&host)).unwrap();

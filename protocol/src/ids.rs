@@ -6,8 +6,8 @@ mod role;
 
 pub use hexadecimal::{CardIdent, Digest, Fingerprint, MessageId, Nonce};
 pub use names::{
-    AccountName, ApplicationName, CollectionName, CorrelationId, DocumentName, GroupName, LoginName, Operation,
-    PolicyName, ResourceName, SeatName, ServiceName, TerminalName, VersionName,
+    AccountName, ApplicationName, CollectionName, CorrelationId, DocumentName, GroupName, LoginName,
+    Operation, PolicyName, ResourceName, SeatName, ServiceName, TerminalName, VersionName,
 };
 pub use role::Role;
 

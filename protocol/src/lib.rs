@@ -11,6 +11,7 @@
 //! | [`managed`] | the root-owned file that says who needs a card here |
 //! | [`rescue`] | the root-owned file that ends all asking for cards here |
 //! | [`ipc`] | PAM module and command line ⇄ agent, over a Unix socket |
+//! | [`approval`] | how many other people must countersign a request, and who |
 //! | [`statement`] | what a person's card signs |
 //! | [`roster`] | what the server signs for a host: whose cards open what, also offline |
 //! | [`message`] | what travels inside an envelope |
@@ -22,6 +23,7 @@
 //! the PAM module never loads a crypto library into the program that calls it.
 #![forbid(unsafe_code)]
 
+pub mod approval;
 pub mod binary;
 pub mod clock;
 pub mod contact;

@@ -200,6 +200,21 @@ pub const ACCOUNT_LOGINS: usize = 100;
 /// Most groups of one account.
 pub const ACCOUNT_GROUPS: usize = 32;
 
+/// How long a request waits for approvals, in seconds: a day, so that everybody who is at work looks once.
+pub const APPROVAL_LIFE: i64 = 24 * 3600;
+
+/// How long a request that was decided is kept after its deadline, in seconds: a week to fetch what came of it.
+pub const REQUEST_KEPT: i64 = 7 * 24 * 3600;
+
+/// Most requests of one account that wait for approvals at once: more than people look through in a day.
+pub const WAITING_REQUESTS: u64 = 16;
+
+/// Largest body of a request that waits: in base64 it fits what an approver is shown of it.
+pub const WAITING_BODY: usize = 512 * 1024;
+
+/// Longest comment on an approval, in characters: a sentence or two.
+pub const APPROVAL_COMMENT: usize = 500;
+
 /// Largest notes of a version, in bytes: some paragraphs. They travel in lists.
 pub const VERSION_NOTES: usize = 4096;
 

@@ -45,7 +45,7 @@ pub use enrolment::{
     CheckIn, CheckInReply, EnrolmentRecord, Hello, HelloReply, InstanceKey, InstanceState, KeyStore,
 };
 pub use host_event::{HostEvent, HostEventKind, HostEventReply};
-pub use job::{Decision, JobReply, JobRequest, Receipt, result};
+pub use job::{Decision, JobReply, JobRequest, Receipt, Waiting, result};
 pub use job_outcome::{JobOutcome, JobOutcomeReply};
 pub use job_result::{JobAccepted, JobResultReply, JobResultRequest, JobStanding, ResultAck, ResultAckReply};
 pub use key_update::{KeyUpdate, KeyUpdateReply};

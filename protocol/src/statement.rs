@@ -53,6 +53,10 @@ pub struct Statement {
     /// SHA-256 of the body that goes with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Digest>,
+    /// For `approve` on `request/ID`: SHA-256 of the statement that waits for it, so that the signature itself says what it is
+    /// for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approves: Option<Digest>,
     /// For `bind-key`: the handshake this proof of possession belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transcript: Option<Digest>,
@@ -158,6 +162,12 @@ impl Statement {
         }
         let statement: Self =
             serde_json::from_slice(bytes).map_err(|error| StatementError::Malformed(error.to_string()))?;
+        let is_approval =
+            statement.operation.as_str() == "approve" && statement.resource.collection() == "request";
+        if statement.approves.is_some() != is_approval {
+            let what = "a statement names another one if it is `approve` on `request/ID`, and only then";
+            return Err(StatementError::Malformed(what.to_owned()));
+        }
         let life = statement.expires.seconds_since(statement.time);
         if !(1..=limits::STATEMENT_LIFE).contains(&life) {
             return Err(StatementError::BadLife(life));

@@ -9,6 +9,7 @@
 mod administration;
 mod alone;
 mod applications;
+mod approvals;
 mod at_once;
 mod attacks;
 mod audit;

@@ -102,6 +102,7 @@ impl Scene {
             expires: NOW.plus(120),
             nonce: Nonce::from_bytes([7; 32]),
             body: None,
+            approves: None,
             transcript: None,
         }
     }

@@ -68,6 +68,7 @@ impl Log {
             expires: THEN.plus(60),
             nonce: Nonce::from_bytes([7; 32]),
             body: None,
+            approves: None,
             transcript: None,
         };
         let key: Fingerprint = certificate::fingerprint(person).unwrap();

@@ -80,6 +80,7 @@ pub(crate) fn say_done(stream: &mut UnixStream, result: &impl serde::Serialize) 
         has_result: true,
         job: None,
         dry_run: None,
+        waiting: None,
     };
     say(stream, &Reply::JobDone(done));
     say_beside(stream, result);

@@ -6,7 +6,7 @@ use super::card::{CardChanged, CardChecked, CardDetails, CardMade};
 use super::{JournalChecked, JournalPage, KeyRevoked, Noted, Recovered, SshKeysFound, StatusReport};
 use crate::emergency::EmergencyCode;
 use crate::ids::{AccountName, CardIdent, CorrelationId, Digest, Fingerprint, MessageId, Nonce};
-use crate::message::{Decision, JobStanding, RecoveryBegun};
+use crate::message::{Decision, JobStanding, RecoveryBegun, Waiting};
 use crate::recovery::RecoveryCode;
 
 /// One frame from the agent.
@@ -251,6 +251,9 @@ pub struct JobDone {
     /// Of a request that was only tried: what would come of it. `allowed` is `false` then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<Decision>,
+    /// It waits for other people's approvals. `allowed` is `false` so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
     /// Of a request that was accepted to be done by whoever has the documents: how that stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<JobStood>,

@@ -211,6 +211,9 @@ pub struct Job {
     /// Only to be tried: nothing is changed by it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
+    /// For an approval: the statement that waits for it. Its digest is what the card signs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approves: Option<Binary>,
 }
 
 /// What came of a request that was accepted.

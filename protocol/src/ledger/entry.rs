@@ -36,6 +36,19 @@ pub mod detail {
     pub const DRY_RUN: &str = "dry-run";
     /// The request was accepted, and is done by the API: until when its result is kept.
     pub const QUEUED_UNTIL: &str = "queued-until";
+    /// The request waits for approvals, until then. Nothing was changed so far.
+    pub const WAITING: &str = "waiting";
+    /// The approvals that a request needs, as [`spelled`](crate::approval::spelled); of one that has them, which it needed.
+    pub const APPROVALS_NEEDED: &str = "approvals-needed";
+    /// Of a request that has its approvals: the place of the entry of each, a colon, and SHA-256 of the statement that gave
+    /// it; with a space between.
+    pub const APPROVED_BY: &str = "approved-by";
+    /// Of an approval: SHA-256 of the statement that it is for.
+    pub const APPROVES: &str = "approves";
+    /// Of whatever is about a request that waits, or waited: its id.
+    pub const REQUEST: &str = "request";
+    /// Somebody took their approval of it back.
+    pub const TAKEN_BACK: &str = "approval-taken-back";
     /// An emergency code was typed: what became of it. Only in entries about that.
     pub const EMERGENCY_CODE: &str = "emergency-code";
 }

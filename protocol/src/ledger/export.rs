@@ -8,6 +8,7 @@
 //!
 //! Bytes are base64. A certificate stands before the first entry whose statement it signed.
 
+mod approvals;
 mod report;
 mod verify;
 mod write;

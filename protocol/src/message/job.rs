@@ -1,6 +1,9 @@
 //! A person's request, and the one answer to it.
 
 pub mod result;
+mod waiting;
+
+pub use waiting::Waiting;
 
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +62,10 @@ pub struct JobReply {
     /// because nothing happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<Decision>,
+    /// The request waits for other people's approvals, while `decision` is `denied` and the entry's is `noted`, because
+    /// nothing happened so far. It runs by itself when it has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
     /// Of a request that was accepted, and is done by whoever has the documents: the job that it became.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<JobAccepted>,

@@ -273,6 +273,7 @@ fn offline_use(roster: SignedRoster) -> OfflineUse {
         expires: NOW.plus(120),
         nonce: Nonce::from_bytes([7; 32]),
         body: None,
+        approves: None,
         transcript: None,
     };
     OfflineUse {

@@ -131,6 +131,7 @@ fn requests() -> Vec<(&'static str, Request)> {
         body: Some(JobBody::Here(Binary(b"{}".to_vec()))),
         card: None,
         dry_run: false,
+        approves: None,
     };
     let job_beside = Job { body: Some(JobBody::Beside(1 << 20)), ..job.clone() };
     let journal = JournalAsk {
@@ -294,6 +295,7 @@ fn replies() -> Vec<(&'static str, Reply)> {
                 correlation: REFERENCE.parse().unwrap(),
                 has_result: true,
                 dry_run: None,
+                waiting: None,
                 job: None,
             }),
         ),
@@ -311,6 +313,7 @@ fn replies() -> Vec<(&'static str, Reply)> {
                     standing: JobStanding::Queued,
                     reason: "It waits to be done.".into(),
                 }),
+                waiting: None,
             }),
         ),
         (

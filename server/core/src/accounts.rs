@@ -1,5 +1,6 @@
 //! Persons and services known to the server, and the key each of them signs with; or two, on two cards.
 
+use countersign_protocol::approval::Approvers;
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{
@@ -350,6 +351,12 @@ pub trait AccountStore: AccountRead {
     /// # Errors
     /// [`StoreError`].
     fn accounts_after(&self, after: &str, most: u64) -> Result<Vec<Account>, StoreError>;
+
+    /// Active accounts that are in this group, or have this role, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn active_accounts_of(&self, approvers: &Approvers) -> Result<Vec<Account>, StoreError>;
 
     /// The certificate of this primary fingerprint that is or was an account's.
     ///

@@ -22,7 +22,12 @@ pub(crate) struct Draft {
     pub(crate) quiet: bool,
     /// It became a job, for the API to do.
     pub(crate) queues: bool,
+    /// Another request that was done with this one: its entry follows.
+    pub(crate) then: Option<Then>,
 }
+
+/// An entry that follows another one, once it is known where that stands.
+pub(crate) type Then = Box<dyn FnOnce(u64) -> (Entry, Evidence)>;
 
 /// Something to store that depends on the reply's literal bytes: the next link of a handshake's chain.
 pub(crate) type Remember = Box<dyn FnOnce(&dyn Transaction, &[u8]) -> Result<(), Stop>>;
@@ -62,7 +67,15 @@ impl Draft {
     /// The body cannot be written as JSON.
     pub(crate) fn unrecorded<B: Body>(recipient: Recipient, body: &B) -> Result<Self, Failure> {
         let record = Record::Nothing(Answer::of(body)?);
-        Ok(Self { recipient, transcript: None, record, remember: None, quiet: false, queues: false })
+        Ok(Self {
+            recipient,
+            transcript: None,
+            record,
+            remember: None,
+            quiet: false,
+            queues: false,
+            then: None,
+        })
     }
 
     /// Records `entry`, then answers with its receipt.
@@ -74,7 +87,7 @@ impl Draft {
     ) -> Self {
         let answer: WithReceipt = Box::new(move |receipt| Answer::of(&answer(receipt)));
         let record = Record::Entry { entry: Box::new(entry), evidence, answer };
-        Self { recipient, transcript: None, record, remember: None, quiet: false, queues: false }
+        Self { recipient, transcript: None, record, remember: None, quiet: false, queues: false, then: None }
     }
 
     /// What every entry has that a handler did not say: the application of whoever sent the message, and what was checked
@@ -119,6 +132,12 @@ impl Draft {
             tx.queue_job(&QueuedJob { job, request, receipt })?;
             Ok(())
         })
+    }
+
+    /// What else was done with it.
+    pub(crate) fn then(mut self, then: Option<Then>) -> Self {
+        self.then = then;
+        self
     }
 
     /// What to store once the reply's bytes are known.

@@ -3,6 +3,7 @@
 mod about;
 mod add_key;
 mod approve_instance;
+mod approve_request;
 mod change_account;
 mod change_application;
 mod change_collection;
@@ -26,8 +27,10 @@ mod policy;
 mod read_ledger;
 mod recoveries;
 mod renew_emergency_code;
+mod requests;
 mod revoke_key;
 mod update_account;
+mod waiting;
 
 pub(crate) use read_ledger::{Looked, look as look_in_the_ledger};
 
@@ -37,20 +40,22 @@ pub use create_enrolment_token::new_token;
 
 use std::collections::BTreeMap;
 
+use countersign_protocol::approval::{self, Needs};
 use countersign_protocol::binary::Binary;
-use countersign_protocol::ids::{CorrelationId, Fingerprint};
+use countersign_protocol::ids::{CorrelationId, Digest, Fingerprint};
 use countersign_protocol::ledger::{Check, Entry, EntryKind, Outcome, detail};
 use countersign_protocol::limits;
 use countersign_protocol::message::result::Evidence;
-use countersign_protocol::message::{Decision, JobAccepted, JobReply};
+use countersign_protocol::message::{Decision, JobAccepted, JobReply, Waiting};
 use countersign_protocol::random;
-use countersign_protocol::statement::Statement;
+use countersign_protocol::statement::{SignedStatement, Statement};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::accounts::{Account, SEEN_STEP};
+use crate::approvals::Approved;
 use crate::context::{AS_RECORDED, Context};
-use crate::draft::Draft;
+use crate::draft::{Draft, Then};
 use crate::instances::Instance;
 use crate::policy::{Facts, PolicyDecision};
 use crate::prepared::{Prepared, SignedByPerson};
@@ -74,6 +79,8 @@ struct Job<'a> {
     key: &'a Fingerprint,
     instance: &'a Instance,
     body: Option<&'a [u8]>,
+    /// The statement's bytes, and the card's signature.
+    asked: &'a SignedStatement,
     /// What was looked for in the ledger beforehand.
     looked: Option<&'a Looked>,
     /// The entries beside which lies what somebody signed who is to be erased, and how far they were looked for.
@@ -88,7 +95,20 @@ struct Ruling {
     /// The last check made, and whether it passed.
     check: Check,
     effect: Effect,
+    /// What it waits for, if other people must approve it. Nothing happened then.
+    waiting: Option<Waiting>,
 }
+
+/// What policy lets somebody do.
+struct Permission {
+    policies: Vec<String>,
+    reason: String,
+    /// The approvals that it takes, any of these; none if it is empty.
+    demand: Vec<Needs>,
+}
+
+/// What a request yielded that had waited is sealed for this.
+const RESULT: &[u8] = b"request-result";
 
 /// What was done, for whoever asked and for the ledger.
 #[derive(Default)]
@@ -97,6 +117,8 @@ struct Effect {
     /// It is done by the API.
     job: Option<Box<JobAccepted>>,
     detail: BTreeMap<String, String>,
+    /// Another request that was done with it: its entry follows.
+    then: Option<Then>,
 }
 
 /// What doing it yields.
@@ -143,19 +165,21 @@ pub(crate) fn job_request(
         key: &primary,
         instance,
         body,
+        asked: &request.signed,
         looked: looked.as_ref(),
         signed: places,
     };
-    let ruling = if statement.dry_run { try_only(ctx, &job)? } else { rule(ctx, &job)? };
+    let ruling = if statement.dry_run { try_only(ctx, &job)? } else { rule(ctx, &job, None)? };
 
     let evidence =
         Evidence { salt: Binary(random::array::<32>(ctx.random())?.to_vec()), signed: request.signed };
     let dry_run = statement.dry_run.then_some(ruling.decision);
-    let (decision, outcome) = match (ruling.decision, dry_run) {
-        (Decision::Allowed, None) => (Decision::Allowed, Outcome::Allowed),
-        (Decision::Denied, None) => (Decision::Denied, Outcome::Denied),
+    let waiting = ruling.waiting;
+    let (decision, outcome) = match (ruling.decision, dry_run.is_some() || waiting.is_some()) {
+        (Decision::Allowed, false) => (Decision::Allowed, Outcome::Allowed),
+        (Decision::Denied, false) => (Decision::Denied, Outcome::Denied),
         // Nothing happened, whoever reads it and however.
-        (_, Some(_)) => (Decision::Denied, Outcome::Noted),
+        (_, true) => (Decision::Denied, Outcome::Noted),
     };
     let entry = Entry {
         instance: Some(instance.fingerprint.clone()),
@@ -186,12 +210,13 @@ pub(crate) fn job_request(
         None => None,
     };
     let job = queued.as_ref().map(|(_, job)| job.promise());
-    let (reason, result) = (ruling.reason, ruling.effect.result);
+    let (reason, result, then) = (ruling.reason, ruling.effect.result, ruling.effect.then);
     let correlation: CorrelationId = ctx.correlation.clone();
     let recipient = Recipient::Instance(instance.fingerprint.clone());
-    let answer = move |receipt| JobReply { decision, reason, correlation, receipt, dry_run, job, result };
+    let answer =
+        move |receipt| JobReply { decision, reason, correlation, receipt, dry_run, waiting, job, result };
     let quiet = decision == Decision::Denied || queued.is_some() || is_harmless(statement);
-    let draft = Draft::recorded(recipient, entry, Some(evidence), answer).quietly(quiet);
+    let draft = Draft::recorded(recipient, entry, Some(evidence), answer).quietly(quiet).then(then);
     Ok(match queued {
         None => draft,
         Some((request, job)) => draft.queueing(request, job),
@@ -202,61 +227,98 @@ pub(crate) fn job_request(
 /// as a code, is worth nothing and told to nobody.
 fn try_only(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Ruling, Stop> {
     ctx.tx().mark()?;
-    let ruling = rule(ctx, job)?;
+    let ruling = rule(ctx, job, None)?;
     ctx.tx().back_to_mark()?;
-    let words = match ruling.decision {
-        Decision::Allowed => "Dry run, nothing was changed. It would be allowed:",
-        Decision::Denied => "Dry run, nothing was changed. It would be denied:",
+    let words = match (ruling.decision, &ruling.waiting) {
+        (_, Some(_)) => "Dry run, nothing was changed. It would not be done at once:",
+        (Decision::Allowed, None) => "Dry run, nothing was changed. It would be allowed:",
+        (Decision::Denied, None) => "Dry run, nothing was changed. It would be denied:",
     };
     let reason = short(&format!("{words} {}", ruling.reason));
-    let detail = BTreeMap::from([(detail::DRY_RUN.to_owned(), ruling.decision.as_str().to_owned())]);
-    Ok(Ruling { reason, effect: Effect { detail, ..Effect::default() }, ..ruling })
+    let mut said = BTreeMap::from([(detail::DRY_RUN.to_owned(), ruling.decision.as_str().to_owned())]);
+    if let Some(waiting) = &ruling.waiting {
+        said.insert(detail::APPROVALS_NEEDED.to_owned(), approval::spelled(&waiting.needs));
+    }
+    let effect = Effect { detail: said, ..Effect::default() };
+    Ok(Ruling { reason, effect, waiting: None, ..ruling })
 }
 
-/// Asks policy, and does what it allows.
-fn rule(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Ruling, Stop> {
-    let statement = job.statement;
-    let deny = |reason: String, policies: Vec<String>, check: &str| Ruling {
-        decision: Decision::Denied,
-        // It may quote the body, of any length.
-        reason: short(&reason),
-        policies,
-        check: Check::failed(check),
-        effect: Effect::default(),
+/// Asks policy, and does what it allows: what takes approvals only with the proof that they are there, and otherwise it
+/// waits for them.
+fn rule(ctx: &mut Context<'_>, job: &Job<'_>, approved: Option<&Approved>) -> Result<Ruling, Stop> {
+    let Permission { policies, reason, demand } = match permission(ctx, job)? {
+        Ok(permission) => permission,
+        Err(denied) => return Ok(denied),
     };
+    let statement = Digest::of(&job.asked.statement.0);
+    if !demand.is_empty() && !approved.is_some_and(|approved| approved.is_for(&statement, &demand)) {
+        return waiting::begin(ctx, job, demand, policies);
+    }
+    Ok(match perform(ctx, job)? {
+        Performed::Done(effect) => Ruling {
+            decision: Decision::Allowed,
+            reason,
+            policies,
+            check: Check::passed("policy"),
+            effect,
+            waiting: None,
+        },
+        Performed::Impossible(why) => Ruling::denied(&why, policies, "possible"),
+        Performed::Unknown => unknown(job.statement),
+    })
+}
+
+/// Whether host and account may work, and what policy says. Changes nothing.
+fn permission(ctx: &Context<'_>, job: &Job<'_>) -> Result<Result<Permission, Ruling>, Stop> {
+    let statement = job.statement;
+    let deny =
+        |reason: &str, policies: Vec<String>, check: &str| Ok(Err(Ruling::denied(reason, policies, check)));
     if job.instance.forked.is_some() && !is_harmless(statement) {
         let reason =
             "This host was seen twice with one key. It cannot administer until an administrator decides.";
-        return Ok(deny(reason.into(), Vec::new(), "instance-not-forked"));
+        return deny(reason, Vec::new(), "instance-not-forked");
     }
     if let Err(reason) = ctx.as_recorded(&job.account.name, &job.instance.fingerprint) {
-        return Ok(deny(reason, Vec::new(), AS_RECORDED));
+        return deny(&reason, Vec::new(), AS_RECORDED);
     }
     if let Some(why) = ctx.verdict().standstill().filter(|_| !is_harmless(statement)) {
-        return Ok(deny(why.to_string(), Vec::new(), AS_RECORDED));
+        return deny(&why.to_string(), Vec::new(), AS_RECORDED);
     }
     let about = about::about(ctx.tx(), &statement.resource, &job.account.name, ctx.now)?;
     let facts = Facts::of_request(job.account, job.instance, statement, Some(&about), ctx.now);
-    let (policies, reason) = match ctx.policy()?.decide(&facts) {
-        PolicyDecision::Allowed { policies, reason } => (policies, reason),
-        PolicyDecision::Denied { policies, reason } => return Ok(deny(reason, policies, "policy")),
-    };
-    Ok(match perform(ctx, job)? {
-        Performed::Done(effect) => {
-            Ruling { decision: Decision::Allowed, reason, policies, check: Check::passed("policy"), effect }
+    let policy = ctx.policy()?;
+    match policy.decide(&facts) {
+        PolicyDecision::Allowed { policies, reason, approvals } => {
+            let demand = policy.demand(&statement.operation, &statement.resource, approvals);
+            Ok(Ok(Permission { policies, reason, demand }))
         }
-        Performed::Impossible(why) => deny(why, policies, "possible"),
-        Performed::Unknown => {
-            let Statement { account, operation, resource, .. } = statement;
-            let why = format!("No policy lets account {account} {operation} {resource}.");
-            deny(why, Vec::new(), "known")
+        PolicyDecision::Denied { policies, reason } => deny(&reason, policies, "policy"),
+    }
+}
+
+/// There is nothing that it could be about.
+fn unknown(Statement { account, operation, resource, .. }: &Statement) -> Ruling {
+    let why = format!("No policy lets account {account} {operation} {resource}.");
+    Ruling::denied(&why, Vec::new(), "known")
+}
+
+impl Ruling {
+    fn denied(reason: &str, policies: Vec<String>, check: &str) -> Self {
+        Self {
+            decision: Decision::Denied,
+            // It may quote the body, of any length.
+            reason: short(reason),
+            policies,
+            check: Check::failed(check),
+            effect: Effect::default(),
+            waiting: None,
         }
-    })
+    }
 }
 
 /// Whether it changes nothing, whatever it is about.
 pub(crate) fn is_harmless(statement: &Statement) -> bool {
-    matches!(statement.operation.as_str(), OPEN_SESSION | "read" | "read-contacts" | "explain" | "list")
+    matches!(statement.operation.as_str(), OPEN_SESSION | "read" | "list" | "read-contacts" | "explain")
 }
 
 /// Somebody else was faster.
@@ -280,6 +342,10 @@ fn perform(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
         ("create", "application") => create_application::perform(ctx, job),
         ("create", "enrolment-token") => create_enrolment_token::perform(ctx, job),
         ("approve", "instance") => approve_instance::perform(ctx, job),
+        ("approve", "request") => approve_request::perform(ctx, job),
+        ("withdraw", "request") => requests::withdraw(ctx, job),
+        ("read", "request") => requests::read(ctx, job),
+        ("list", "request") => requests::list(ctx, job),
         ("read", "ledger") => read_ledger::perform(ctx, job),
         ("read", "accounts") => list::accounts(ctx, job),
         ("read", "account") => list::account(ctx, job),
@@ -360,7 +426,7 @@ impl Performed {
     fn noting<R: Serialize, const N: usize>(result: &R, detail: [(&str, String); N]) -> Result<Self, Stop> {
         let value = serde_json::to_value(result).map_err(|error| Failure::Reply(error.to_string()))?;
         let detail = detail.into_iter().map(|(name, words)| (name.to_owned(), words)).collect();
-        Ok(Self::Done(Effect { result: Some(value), job: None, detail }))
+        Ok(Self::Done(Effect { result: Some(value), detail, ..Effect::default() }))
     }
 
     /// What the API does, or why it would not.
@@ -370,7 +436,7 @@ impl Performed {
             Ok(job) => {
                 let until = job.expires.to_string();
                 let detail = BTreeMap::from([(detail::QUEUED_UNTIL.to_owned(), until)]);
-                Self::Done(Effect { result: None, job: Some(Box::new(job)), detail })
+                Self::Done(Effect { job: Some(Box::new(job)), detail, ..Effect::default() })
             }
         }
     }

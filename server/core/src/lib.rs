@@ -7,6 +7,7 @@
 //! | [`enrolment`], [`rotation`], [`registration`], [`jobs`], [`job_outcome`], [`host_event`] | the handlers, one file for each message or job |
 //! | [`accounts`], [`applications`], [`collections`], [`instances`], [`keys`] | identities and what they own, their states, and whose key is whose |
 //! | [`codes`], [`tokens`], [`emergency`], `totp` | one-time secrets |
+//! | [`approvals`] | requests that other people must approve before they are done |
 //! | [`contacts`], [`outbox`] | how people can be reached, and letters on their way to them |
 //! | [`policy`] | may this account do this, here? |
 //! | [`roster`] | whom a host may ask, and let in while the server cannot be reached |
@@ -22,6 +23,7 @@
 pub mod accounts;
 pub mod api;
 pub mod applications;
+pub mod approvals;
 pub mod audit;
 pub mod changes;
 pub mod codes;

@@ -39,6 +39,8 @@ pub enum Purpose {
     Key,
     /// Results of requests of an account.
     Job,
+    /// A request that waits for approvals.
+    Approval,
 }
 
 impl Purpose {
@@ -51,6 +53,7 @@ impl Purpose {
             Self::Recovery => "recovery",
             Self::Key => "key",
             Self::Job => "job",
+            Self::Approval => "approval",
         }
     }
 
@@ -61,6 +64,7 @@ impl Purpose {
             Self::Recovery => "Recovery of your account",
             Self::Key => "Your account's keys",
             Self::Job => "Results of your requests",
+            Self::Approval => "A request that needs approval",
         }
     }
 }
@@ -69,7 +73,7 @@ impl std::str::FromStr for Purpose {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Registration, Self::Contact, Self::Recovery, Self::Key, Self::Job]
+        [Self::Registration, Self::Contact, Self::Recovery, Self::Key, Self::Job, Self::Approval]
             .into_iter()
             .find(|purpose| purpose.as_str() == text)
             .ok_or(())

@@ -6,11 +6,13 @@
 //!
 //! A roster is made before anyone asks, and holds while nobody can: what policy says then is in `sight.rs`.
 
+mod approvals;
 mod cases;
 mod change;
 mod current;
 mod decide;
 mod document;
+mod enough;
 mod explain;
 mod facts;
 mod index;

@@ -10,6 +10,7 @@ use countersign_protocol::ids::{AccountName, Fingerprint, MessageId, Nonce};
 
 use crate::accounts::{AccountRead, AccountStore};
 use crate::applications::{ApplicationRead, ApplicationStore};
+use crate::approvals::RequestStore;
 use crate::audit::{AuditRead, AuditStore};
 use crate::changes::Listener;
 use crate::codes::CodeStore;
@@ -159,6 +160,7 @@ pub trait Transaction:
     + RecoveryStore
     + RegistrationStore
     + ReplyStore
+    + RequestStore
     + RotationStore
     + StandingRead
     + ServerKeyStore

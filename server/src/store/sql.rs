@@ -30,6 +30,7 @@ mod queue;
 mod recoveries;
 mod registrations;
 mod replies;
+mod requests;
 mod rotations;
 mod row;
 mod rows;

@@ -47,6 +47,7 @@ impl Person {
             expires: now.plus(120),
             nonce: Nonce::new(&SystemRandom).unwrap(),
             body: None,
+            approves: None,
             transcript: None,
         }
     }

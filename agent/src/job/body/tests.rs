@@ -19,6 +19,7 @@ fn job(body: JobBody) -> Job {
         body: Some(body),
         card: None,
         dry_run: false,
+        approves: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
+use countersign_protocol::ledger::{Entry, EntryKind, Outcome, detail};
 use countersign_protocol::message::result::Evidence;
 use countersign_protocol::statement::Statement;
 use serde::Serialize;
@@ -49,6 +49,11 @@ impl fmt::Display for Listed {
             what(entry)
         )?;
         writeln!(f, "       {} ({})", entry.reason, entry.correlation)?;
+        if let Some(by) = entry.detail.get(detail::APPROVED_BY) {
+            let places: Vec<&str> = by.split(' ').filter_map(|one| Some(one.split_once(':')?.0)).collect();
+            let needed = entry.detail.get(detail::APPROVALS_NEEDED).map_or("", String::as_str);
+            writeln!(f, "       took {needed}; approved in the entries {}", places.join(", "))?;
+        }
         let Some(claimed) = &self.claimed else { return Ok(()) };
         let by = entry.service.as_ref().map_or("the program", |service| service.as_str());
         let line: String = claimed.chars().map(|c| if c == '\n' { ' ' } else { c }).take(CLAIM).collect();

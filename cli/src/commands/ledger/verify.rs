@@ -66,11 +66,19 @@ pub(super) struct Holds {
     pub(super) statements: u64,
     pub(super) unattributed: u64,
     pub(super) erased: u64,
+    /// Requests that others had to approve, and whose signatures are there.
+    #[serde(skip_serializing_if = "is_none")]
+    pub(super) approved: u64,
     pub(super) ledger_key: LedgerKey,
     pub(super) key_was_known: bool,
     /// Number of entries of the earlier export that this one continues.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) continues: Option<u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl From<ExportReport> for Holds {
@@ -84,6 +92,7 @@ impl From<ExportReport> for Holds {
             statements: report.statements,
             unattributed: report.unattributed,
             erased: report.erased,
+            approved: report.approved,
             ledger_key: report.ledger_key,
             key_was_known: report.key_was_known,
             continues: None,
@@ -104,6 +113,13 @@ impl fmt::Display for Holds {
         }
         if self.erased > 0 {
             writeln!(f, "  erased      {} statements, their entries intact", self.erased)?;
+        }
+        if self.approved > 0 {
+            writeln!(
+                f,
+                "  approved    {} requests by other people, each with their signatures for exactly it",
+                self.approved
+            )?;
         }
         if let Some(size) = self.continues {
             writeln!(f, "  continues   the earlier export of {size} entries")?;

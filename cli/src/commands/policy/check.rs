@@ -1,5 +1,6 @@
 //! `countersign policy check`: would a server take these documents?
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -24,7 +25,9 @@ pub(crate) struct Check {
 impl Check {
     pub(super) fn run(&self) -> Result<Report, Failure> {
         let (documents, set) = read(&self.files)?;
-        let good = Good { documents: documents.len(), policies: set.size() };
+        let approvals = set.approvals().map(|(id, needs)| (id.to_owned(), needs.to_string())).collect();
+        let guard = Some(set.guard()).filter(|guard| guard.people() > 0).map(|guard| guard.to_string());
+        let good = Good { documents: documents.len(), policies: set.size(), approvals, guard };
         let exit = crate::exit::Exit::Done;
         Ok(Report::of(&good)?.ending(exit, Tone::Good))
     }
@@ -34,10 +37,26 @@ impl Check {
 struct Good {
     documents: usize,
     policies: usize,
+    /// What each policy asks for that asks for approvals.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    approvals: BTreeMap<String, String>,
+    /// What it takes to weaken them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guard: Option<String>,
 }
 
 impl fmt::Display for Good {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Good: {} policies in {} documents.", self.policies, self.documents)
+        writeln!(f, "Good: {} policies in {} documents.", self.policies, self.documents)?;
+        for (id, needs) in &self.approvals {
+            writeln!(f, "{id} asks for {needs}.")?;
+        }
+        let Some(guard) = &self.guard else { return Ok(()) };
+        writeln!(
+            f,
+            "With them, changes of policies, and whatever makes somebody one of those who are asked, take {guard}. A server \
+             refuses them if there are not so many active people with cards of their own, beside somebody who may change \
+             policies: countersign policy put … --dry-run says so."
+        )
     }
 }

@@ -32,6 +32,8 @@ pub struct ExportReport {
     pub unattributed: u64,
     /// Entries whose evidence was erased. The entries themselves are intact.
     pub erased: u64,
+    /// Requests that other people had to approve, and did: each with the signatures of so many distinct people for exactly it.
+    pub approved: u64,
     /// Time of the first and the last entry.
     pub span: Option<(Timestamp, Timestamp)>,
 }

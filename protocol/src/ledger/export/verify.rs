@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::BufRead;
 
+use super::approvals::Approvals;
 use super::{ExportHeader, ExportLine, ExportLines, ExportReport, Trust};
 use crate::certificate::{self, Cert};
 use crate::clock::Timestamp;
@@ -154,6 +155,7 @@ struct Check<'a> {
     certificates: HashMap<Fingerprint, Cert>,
     /// The keys of each account, the newest last.
     registered: HashMap<AccountName, Vec<Registered>>,
+    approvals: Approvals,
     report: ExportReport,
     problems: Vec<LineProblem>,
     more: u64,
@@ -169,6 +171,7 @@ impl<'a> Check<'a> {
             statements: 0,
             unattributed: 0,
             erased: 0,
+            approved: 0,
             span: None,
         };
         Self {
@@ -178,6 +181,7 @@ impl<'a> Check<'a> {
             tree: Frontier::new(),
             certificates: HashMap::new(),
             registered: HashMap::new(),
+            approvals: Approvals::default(),
             report,
             problems: Vec::new(),
             more: 0,
@@ -222,8 +226,11 @@ impl<'a> Check<'a> {
             Ok(entry) => {
                 let first = self.report.span.map_or(entry.time, |(first, _)| first);
                 self.report.span = Some((first, entry.time));
-                if let Err(what) = self.evidence(&entry, exported.evidence.as_ref()) {
-                    self.problem(line, what);
+                let place = self.tree.size().saturating_sub(1);
+                let checked = self.evidence(&entry, exported.evidence.as_ref());
+                match checked.and_then(|signed| self.approvals.entry(place, &entry, signed.as_ref())) {
+                    Ok(approved) => self.report.approved += u64::from(approved),
+                    Err(what) => self.problem(line, what),
                 }
                 self.revocation(&entry);
                 if let (EntryKind::Registration, Outcome::Allowed, Some(account), Some(key)) =
@@ -257,7 +264,8 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn evidence(&mut self, entry: &Entry, evidence: Option<&Evidence>) -> Result<(), String> {
+    /// The statement beside an entry, if it is there and somebody's.
+    fn evidence(&mut self, entry: &Entry, evidence: Option<&Evidence>) -> Result<Option<Statement>, String> {
         // Erased evidence is named still: an entry that lets somebody do something and names none was made up.
         let needs_it = matches!(entry.kind, EntryKind::Job | EntryKind::OfflineUse | EntryKind::Registration);
         if needs_it && entry.decision == Outcome::Allowed {
@@ -269,19 +277,18 @@ impl<'a> Check<'a> {
         }
         let Some(evidence) = check_evidence(entry, evidence)? else {
             self.report.erased += u64::from(entry.evidence.is_some());
-            return Ok(());
+            return Ok(None);
         };
-        match &entry.key {
-            None => self.report.unattributed += 1,
-            Some(key) => {
-                self.statement(entry, key, evidence)?;
-                self.report.statements += 1;
-            }
-        }
-        Ok(())
+        let Some(key) = &entry.key else {
+            self.report.unattributed += 1;
+            return Ok(None);
+        };
+        let statement = self.statement(entry, key, evidence)?;
+        self.report.statements += 1;
+        Ok(Some(statement))
     }
 
-    fn statement(&self, entry: &Entry, key: &Fingerprint, evidence: &Evidence) -> Result<(), String> {
+    fn statement(&self, entry: &Entry, key: &Fingerprint, evidence: &Evidence) -> Result<Statement, String> {
         let cert = self.certificates.get(key).ok_or_else(|| {
             format!("the certificate {key}, which signed the statement, is not in the export")
         })?;
@@ -293,7 +300,7 @@ impl<'a> Check<'a> {
         let begins = matches!(entry.kind, EntryKind::Registration | EntryKind::Recovery);
         let Some(newest) = held.last().filter(|_| !begins) else {
             return match entry.kind {
-                EntryKind::Registration | EntryKind::Recovery => Ok(()),
+                EntryKind::Registration | EntryKind::Recovery => Ok(signed.clone()),
                 _ => {
                     Err(format!("no entry before it registers the key {key} for account {}", signed.account))
                 }
@@ -301,14 +308,15 @@ impl<'a> Check<'a> {
         };
         match entry.kind {
             // About anything, so also about a key that ended.
-            EntryKind::Alarm => Ok(()),
+            EntryKind::Alarm => {}
             // Told of later, when the account may have another key by then.
-            EntryKind::OfflineUse => was_its_key(&held, entry, signed.time),
+            EntryKind::OfflineUse => was_its_key(&held, entry, signed.time)?,
             _ if newest.until.is_some() || !is_of_one_of_two_cards(keys, key) => {
-                Err(format!("the key {key} of account {} had ended before it", signed.account))
+                return Err(format!("the key {key} of account {} had ended before it", signed.account));
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(signed.clone())
     }
 
     fn finish(mut self, last_line: u64) -> Result<ExportReport, LedgerError> {

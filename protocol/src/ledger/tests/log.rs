@@ -161,6 +161,7 @@ impl Person {
             expires: NOON.plus(60),
             nonce: Nonce::from_bytes([7; 32]),
             body: None,
+            approves: None,
             transcript: None,
         };
         change(&mut asked);

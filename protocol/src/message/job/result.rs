@@ -9,6 +9,7 @@ mod emergency;
 mod policy;
 mod queue;
 mod recovery;
+mod request;
 
 pub use administration::{
     AccountChanged, AccountErased, AccountList, AccountShown, AccountUpdate, InstanceChanged, InstanceList,
@@ -31,6 +32,10 @@ pub use emergency::{EmergencyCodeMade, EmergencyUsed, SessionOpened};
 pub use queue::{JobList, JobShown};
 pub use recovery::{
     RecoveryApproval, RecoveryCodeMade, RecoveryList, RecoveryShown, RecoveryTold, RevokedBy,
+};
+pub use request::{
+    ApprovalComment, ApprovalShown, NoState, RequestAsked, RequestChanged, RequestList, RequestShown,
+    RequestState,
 };
 
 pub use policy::{

@@ -35,13 +35,24 @@ impl Core {
         asked: Option<Arc<Pinned>>,
         now: Timestamp,
     ) -> Result<Outgoing, Stop> {
-        let Draft { recipient, transcript, record, remember, quiet, queues } = draft;
+        let Draft { recipient, transcript, record, remember, quiet, queues, then } = draft;
         let ledger = self.ledger();
         let (answer, pending, sealed) = match record {
             Record::Entry { mut entry, evidence, answer } => {
-                watched.note(&*tx, &mut entry)?;
+                // What another request changed, its own entry says.
+                if then.is_none() {
+                    watched.note(&*tx, &mut entry)?;
+                }
                 let appended = ledger.append(&mut *tx, &entry, evidence.as_ref())?;
-                let sealed = ledger.seal_behind(&mut *tx, &appended)?;
+                let follows = match then {
+                    Some(then) => {
+                        let (mut entry, evidence) = then(appended.index());
+                        watched.note(&*tx, &mut entry)?;
+                        Some(ledger.append(&mut *tx, &entry, Some(&evidence))?)
+                    }
+                    None => None,
+                };
+                let sealed = ledger.seal_behind(&mut *tx, follows.as_ref().unwrap_or(&appended))?;
                 let pending = ledger.receipt(&*tx, appended, &sealed)?;
                 (answer(pending.receipt().clone())?, Some(pending), sealed)
             }

@@ -83,6 +83,7 @@ pub(crate) fn emergency_use(ctx: &Context<'_>, instance: &Instance) -> Result<Dr
         receipt,
         dry_run: None,
         job: None,
+        waiting: None,
         result: None,
     };
     let recipient = Recipient::Instance(instance.fingerprint.clone());
@@ -116,7 +117,7 @@ fn rule(
     };
     let (policies, reason) =
         match ctx.policy()?.decide(&Facts::of_request(&account, instance, statement, None, ctx.now)) {
-            PolicyDecision::Allowed { policies, reason } => (policies, reason),
+            PolicyDecision::Allowed { policies, reason, .. } => (policies, reason),
             PolicyDecision::Denied { policies, reason } => {
                 return Ok(Ruling::denied("refused", reason, policies, "policy"));
             }

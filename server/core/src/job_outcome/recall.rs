@@ -4,7 +4,7 @@ use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{Fingerprint, MessageId};
 use countersign_protocol::ledger::{Entry, EntryKind, Outcome, detail};
 use countersign_protocol::limits;
-use countersign_protocol::message::{Decision, JobAccepted, JobOutcome, JobReply};
+use countersign_protocol::message::{Decision, JobAccepted, JobOutcome, JobReply, Waiting};
 
 use crate::ledger::{Ledger, LedgerSnapshot, first_at};
 use crate::stop::Failure;
@@ -46,6 +46,7 @@ pub(crate) fn recall(
                 let until = entry.detail.get(detail::QUEUED_UNTIL).cloned();
                 let until: Option<Timestamp> = until.and_then(|until| until.try_into().ok());
                 let job = until.map(|expires| JobAccepted { job: asked.id, expires });
+                let waiting = Waiting::of_entry(&entry);
                 let (reason, correlation) = (entry.reason, entry.correlation);
                 let dry_run = match entry.detail.get(detail::DRY_RUN).map(String::as_str) {
                     None => None,
@@ -59,6 +60,7 @@ pub(crate) fn recall(
                     receipt,
                     dry_run,
                     job,
+                    waiting,
                     result: None,
                 })));
             }

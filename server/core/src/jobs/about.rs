@@ -4,6 +4,7 @@ use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{AccountName, ApplicationName, CollectionName, CorrelationId, ResourceName};
 use countersign_protocol::message::result::Access;
 
+use crate::approvals::RequestName;
 use crate::policy::ResourceFacts;
 use crate::queue;
 use crate::stop::Stop;
@@ -36,6 +37,13 @@ pub(super) fn about(
         },
         "recovery" => match resource.name().parse::<CorrelationId>() {
             Ok(id) => recovery(tx, &id, now)?,
+            Err(_) => ResourceFacts::default(),
+        },
+        "request" => match resource.name().parse::<RequestName>() {
+            Ok(name) => {
+                let owner = tx.waiting_request(&name)?.map(|request| request.account);
+                ResourceFacts { owner, ..ResourceFacts::default() }
+            }
             Err(_) => ResourceFacts::default(),
         },
         _ => ResourceFacts::default(),

@@ -13,6 +13,7 @@ use countersign_protocol::statement::{Place, Statement};
 
 use super::policy::ALL;
 use super::read_ledger::Looked;
+use super::waiting::APPROVALS;
 use super::{Job, OPEN_SESSION, Performed, about};
 use crate::accounts::Account;
 use crate::context::Context;
@@ -131,7 +132,11 @@ fn tell_what_was(explained: &mut PolicyExplained, entry: &Entry, has_statement: 
     let then = decided(entry);
     let notes = &mut explained.notes;
     notes.push(format!("Decided {}: {} by {by}: {}", entry.time, then.as_str(), entry.reason));
-    if let Some(check) = entry.checks.iter().find(|check| !check.passed && check.name != "policy") {
+    if let Some(check) = entry
+        .checks
+        .iter()
+        .find(|check| !check.passed && !["policy", APPROVALS].contains(&check.name.as_str()))
+    {
         notes.push(format!("It was not policy that decided: the check {} failed.", check.name));
     }
     let mut now: Vec<&str> = match explained.decision {

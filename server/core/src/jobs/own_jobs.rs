@@ -3,7 +3,7 @@
 use countersign_protocol::message::JobStanding;
 use countersign_protocol::message::result::{JobList, JobShown};
 
-use super::{Job, Performed};
+use super::{Job, Performed, requests};
 use crate::context::Context;
 use crate::queue::{self, StandingJob};
 use crate::stop::Stop;
@@ -13,7 +13,8 @@ pub(super) fn list(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> 
         return Ok(takes_none);
     }
     let found = ctx.tx().jobs_of(&job.account.name, queue::JOBS_SHOWN)?;
-    Performed::yielding(&JobList { jobs: found.into_iter().map(shown).collect() })
+    let requests = requests::concerning(ctx, job)?;
+    Performed::yielding(&JobList { jobs: found.into_iter().map(shown).collect(), requests })
 }
 
 /// A job that is done by now stays done.
@@ -35,7 +36,7 @@ pub(super) fn cancel(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop
         )));
     }
     let detail = [("job", id.to_string()), ("of-request", found.job.correlation.to_string())];
-    Performed::noting(&JobList { jobs: vec![shown(found)] }, detail)
+    Performed::noting(&JobList { jobs: vec![shown(found)], requests: Vec::new() }, detail)
 }
 
 fn shown(found: StandingJob) -> JobShown {

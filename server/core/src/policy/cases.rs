@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use countersign_protocol::approval;
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{
     AccountName, ApplicationName, Fingerprint, GroupName, LoginName, Operation, ResourceName, Role, SeatName,
@@ -67,6 +68,9 @@ struct Case {
     policies: Option<Vec<String>>,
     #[serde(default)]
     reason: Option<String>,
+    /// Such as `2:operators`, and empty for none.
+    #[serde(default)]
+    approvals: Option<String>,
 }
 
 fn active() -> String {
@@ -179,11 +183,23 @@ impl Case {
             };
             return Ok(self.compare(decision, Vec::new(), said.to_owned()));
         }
+        let mut approved = Vec::new();
         let (decision, named, reason) = match policies.decide(&facts) {
-            PolicyDecision::Allowed { policies, reason } => (Decision::Allowed, policies, reason),
+            PolicyDecision::Allowed { policies: named, reason, approvals } => {
+                approved = policies.demand(&self.operation, &resource, approvals);
+                (Decision::Allowed, named, reason)
+            }
             PolicyDecision::Denied { policies, reason } => (Decision::Denied, policies, reason),
         };
         let mut result = self.compare(decision, named, reason);
+        if !approved.is_empty() {
+            result.said.push_str(&format!("; after {}", approval::any_of(&approved)));
+        }
+        let needed = approval::spelled(&approved);
+        if let Some(expected) = self.approvals.as_ref().filter(|expected| **expected != needed) {
+            result.passed = false;
+            result.said.push_str(&format!("; expected approvals: {expected:?}"));
+        }
         if !result.passed && decision == Decision::Denied {
             let explained = policies.explain(&facts).map_err(|error| error.to_string())?;
             for why in explained.forbids.iter().chain(&explained.nearest).take(3) {

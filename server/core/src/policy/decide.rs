@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use cedar_policy::{AuthorizationError, Authorizer, Decision, PolicyId, PolicySet as CedarPolicies, Schema};
+use countersign_protocol::approval::{self, Needs};
 
+use super::approvals::{self, APPROVALS};
 use super::document::PolicyError;
 use super::facts::{Facts, entity_type};
 use super::index::Bucket;
@@ -20,6 +22,8 @@ pub enum PolicyDecision {
         policies: Vec<String>,
         /// For the person.
         reason: String,
+        /// How many of whom must approve it before it is done, any of these; nobody if there are none.
+        approvals: Vec<Needs>,
     },
     /// Everything else.
     Denied {
@@ -36,7 +40,7 @@ impl PolicySet {
         let known = entity_type(facts.resource.collection())
             .and_then(|kind| self.index.get(facts.operation.as_str(), kind).map(|policies| (kind, policies)));
         match known {
-            Some((kind, policies)) => ask(facts, kind, policies, Some(&self.schema)),
+            Some((kind, policies)) => at_once(facts, ask(facts, kind, policies, Some(&self.schema))),
             None => PolicyDecision::Denied { policies: Vec::new(), reason: nobody_permits(facts) },
         }
     }
@@ -98,6 +102,20 @@ impl Beforehand {
     }
 }
 
+/// What does not wait for approvals is not permitted by a policy that asks for some.
+fn at_once(facts: &Facts<'_>, decision: PolicyDecision) -> PolicyDecision {
+    match decision {
+        PolicyDecision::Allowed { policies, approvals, .. }
+            if !approvals.is_empty() && !approvals::waits(facts.operation, facts.resource) =>
+        {
+            let needed = approval::any_of(&approvals);
+            let reason = format!("Policy wants {needed} for this, and {} waits for none.", facts.operation);
+            PolicyDecision::Denied { policies, reason }
+        }
+        decision => decision,
+    }
+}
+
 fn ask(facts: &Facts<'_>, kind: &str, policies: &Bucket, schema: Option<&Schema>) -> PolicyDecision {
     let Ok((request, entities)) = facts.to_cedar(kind, schema) else {
         return PolicyDecision::Denied { policies: Vec::new(), reason: FAULT.to_owned() };
@@ -121,23 +139,43 @@ fn ask(facts: &Facts<'_>, kind: &str, policies: &Bucket, schema: Option<&Schema>
         return PolicyDecision::Denied { reason: forbids.reason(), policies: forbids.ids() };
     }
     if !permits.0.is_empty() {
-        return PolicyDecision::Allowed { reason: permits.reason(), policies: permits.ids() };
+        // Read before, when the policies were; what cannot be read now permits nothing.
+        let Some(approvals) = permits.approvals() else {
+            return PolicyDecision::Denied { policies: permits.ids(), reason: FAULT.to_owned() };
+        };
+        return PolicyDecision::Allowed { reason: permits.reason(), policies: permits.ids(), approvals };
     }
     PolicyDecision::Denied { policies: Vec::new(), reason: nobody_permits(facts) }
 }
 
-/// Policies that decide, by their ids, each with its reason.
+/// Policies that decide, by their ids.
 #[derive(Default)]
-struct Said<'a>(BTreeMap<String, Option<&'a str>>);
+struct Said<'a>(BTreeMap<String, Annotations<'a>>);
+
+/// What a policy says beside its conditions.
+struct Annotations<'a> {
+    reason: Option<&'a str>,
+    approvals: Option<&'a str>,
+}
 
 impl<'a> Said<'a> {
     fn add(&mut self, id: &PolicyId, policies: &'a CedarPolicies) {
-        self.0.insert(id.to_string(), policies.annotation(id, "reason"));
+        let said = |what: &str| policies.annotation(id, what);
+        let annotations = Annotations { reason: said("reason"), approvals: said(APPROVALS) };
+        self.0.insert(id.to_string(), annotations);
     }
 
     /// That of the first one.
     fn reason(&self) -> String {
-        self.0.values().flatten().next().map(|reason| (*reason).to_owned()).unwrap_or_default()
+        self.0.values().find_map(|said| said.reason).map(str::to_owned).unwrap_or_default()
+    }
+
+    /// What they ask for: nothing if one of them permits it without; otherwise what asks for the least.
+    fn approvals(&self) -> Option<Vec<Needs>> {
+        let asked: Option<Vec<&str>> = self.0.values().map(|said| said.approvals).collect();
+        let Some(asked) = asked else { return Some(Vec::new()) };
+        let needs: Result<Vec<Needs>, _> = asked.into_iter().map(Needs::read).collect();
+        needs.ok().filter(|needs| needs.iter().all(|one| one.people() > 0)).map(approval::least)
     }
 
     fn ids(self) -> Vec<String> {

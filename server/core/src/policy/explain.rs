@@ -27,9 +27,11 @@ impl PolicySet {
     /// # Errors
     /// [`PolicyError`]: a policy that was read before cannot be taken apart.
     pub fn explain(&self, facts: &Facts<'_>) -> Result<PolicyExplained, PolicyError> {
-        let (decision, reason) = match self.decide(facts) {
-            PolicyDecision::Allowed { reason, .. } => (Decision::Allowed, reason),
-            PolicyDecision::Denied { reason, .. } => (Decision::Denied, reason),
+        let (decision, reason, approvals) = match self.decide(facts) {
+            PolicyDecision::Allowed { reason, approvals, .. } => {
+                (Decision::Allowed, reason, self.demand(facts.operation, facts.resource, approvals))
+            }
+            PolicyDecision::Denied { reason, .. } => (Decision::Denied, reason, Vec::new()),
         };
         let mut explained = PolicyExplained {
             question: facts.in_a_line(),
@@ -40,6 +42,7 @@ impl PolicySet {
             forbids: Vec::new(),
             nearest: Vec::new(),
             notes: Vec::new(),
+            approvals,
         };
         let (operation, collection) = (facts.operation.as_str(), facts.resource.collection());
         let kind = entity_type(collection).filter(|kind| self.index.get(operation, kind).is_some());
@@ -78,7 +81,9 @@ impl PolicySet {
         let id = policy.id().to_string();
         let home = self.home(&id).cloned();
         let document = home.ok_or_else(|| PolicyError::general(format!("{id} is in no document")))?;
-        Ok(PolicyNamed { document, reason: policy.annotation("reason").unwrap_or_default().to_owned(), id })
+        let reason = policy.annotation("reason").unwrap_or_default().to_owned();
+        let approvals = self.approvals.get(&id).cloned();
+        Ok(PolicyNamed { document, reason, id, approvals })
     }
 }
 

@@ -9,8 +9,7 @@ use cedar_policy::{
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{
     AccountName, ApplicationName, CollectionName, Fingerprint, GroupName, LoginName, Operation, ResourceName,
-    Role,
-    ServiceName,
+    Role, ServiceName,
 };
 use countersign_protocol::life::Life;
 use countersign_protocol::message::InstanceState;
@@ -142,6 +141,7 @@ pub(super) fn entity_type(collection: &str) -> Option<&'static str> {
         "enrolment-token" => "EnrolmentToken",
         "ledger" => "Ledger",
         "policy" => "PolicyDocument",
+        "request" => "RequestResource",
         other if other.parse::<CollectionName>().is_ok() => DOCUMENT,
         _ => return None,
     })
@@ -284,7 +284,12 @@ impl Facts<'_> {
         }
         if matches!(
             resource_type,
-            "ApplicationResource" | "CollectionResource" | "JobResource" | "RecoveryResource" | DOCUMENT
+            "ApplicationResource"
+                | "CollectionResource"
+                | "JobResource"
+                | "RecoveryResource"
+                | "RequestResource"
+                | DOCUMENT
         ) {
             attributes.extend(about.owner.as_ref().map(|owner| ("owner", text(owner.as_str()))));
             attributes.extend(about.state.map(|state| ("state", text(state.as_str()))));

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{Policy, PolicyId, PolicySet as CedarPolicies, Schema, ValidationMode, Validator};
+use countersign_protocol::approval::Needs;
 use countersign_protocol::ids::PolicyName;
 use countersign_protocol::limits;
 
+use super::approvals::{self, APPROVALS};
 use super::document::{Document, Fault, PolicyError};
 use super::index::{Bucket, Index};
 use super::references::is_known;
@@ -25,6 +27,8 @@ pub struct PolicySet {
     pub(super) offline_by_service: bool,
     /// In which document each policy is.
     homes: BTreeMap<String, PolicyName>,
+    /// What each policy asks for that asks for approvals.
+    pub(super) approvals: BTreeMap<String, Needs>,
 }
 
 /// The question that rosters answer.
@@ -63,12 +67,14 @@ impl PolicySet {
         for document in documents {
             reader.read(document, &schema);
         }
-        let Reader { policies, homes, faults } = reader;
+        let Reader { policies, homes, approvals, faults } = reader;
         if !faults.is_empty() {
             return Err(PolicyError(faults));
         }
         let index = Index::of(&schema, &policies)?;
-        let sessions = index.all(SESSIONS[0], SESSIONS[1]);
+        let mut sessions = index.all(SESSIONS[0], SESSIONS[1]);
+        // A login does not wait for approvals.
+        sessions.retain(|policy| policy.annotation(APPROVALS).is_none());
         let offline = Sight::Offline.of(&sessions)?;
         let offline_by_service = offline.iter().any(mentions_service);
         Ok(Self {
@@ -79,6 +85,7 @@ impl PolicySet {
             sessions_offline: Bucket::of(offline)?,
             offline_by_service,
             homes,
+            approvals,
         })
     }
 
@@ -134,6 +141,7 @@ fn within_limits(documents: &[Document]) -> Result<(), PolicyError> {
 struct Reader {
     policies: Vec<Policy>,
     homes: BTreeMap<String, PolicyName>,
+    approvals: BTreeMap<String, Needs>,
     faults: Vec<Fault>,
 }
 
@@ -185,6 +193,9 @@ impl Reader {
                  Give one of them another id"
             );
             return Err(document.fault(second, what));
+        }
+        if let Some(needs) = approvals::asked(document, policy)? {
+            self.approvals.insert(id.to_owned(), needs);
         }
         Ok(policy.new_id(PolicyId::new(id)))
     }

@@ -6,6 +6,7 @@ use countersign_protocol::statement::Place;
 
 use super::change::{By, Change};
 use super::document::PolicyError;
+use super::enough;
 use super::facts::Facts;
 use super::load::PolicySet;
 use crate::accounts::Account;
@@ -41,14 +42,24 @@ pub(super) fn check(
         By::Account(asker) => Some(asker),
     };
     let instances = active_instances(tx, asker)?;
+    let (operation_to_approve, request) = (operation("approve")?, resource("request", "all")?);
+    let approving = set.beforehand("approve", "request").map_err(unreadable)?;
+    let may_approve = |account: &Account| {
+        let on = |instance| approving.permits(&facts(account, instance, &operation_to_approve, &request));
+        instances.iter().any(on)
+    };
+    if let Some(why) = enough::check(tx, set, &may_approve)? {
+        return Ok(Some(why));
+    }
+    let others = enough::Others::asked_by(tx, set)?;
     let before = PolicySet::load(&tx.policies_at(tx.policy_epoch()?)?, 0).ok();
     for change in changes {
         let undo = if change.text.is_some() { "update" } else { "create" };
-        let can = |set: &PolicySet, word: &str| -> Result<bool, Stop> {
+        let can = |set: &PolicySet, word: &str, approved: &dyn Fn(&Account) -> bool| -> Result<bool, Stop> {
             let (operation, resource) = (operation(word)?, resource("policy", change.name.as_str())?);
             let policies = set.beforehand(word, "policy").map_err(unreadable)?;
             let may = |account: &Account, instance: &Instance| {
-                policies.permits(&facts(account, instance, &operation, &resource))
+                policies.permits(&facts(account, instance, &operation, &resource)) && approved(account)
             };
             anybody(tx, asker, &instances, &may)
         };
@@ -56,11 +67,14 @@ pub(super) fn check(
         let could = match &before {
             Some(set) => ["update", "create", "delete"]
                 .into_iter()
-                .try_fold(false, |could, word| if could { Ok(true) } else { can(set, word) })?,
+                .try_fold(false, |could, word| if could { Ok(true) } else { can(set, word, &|_| true) })?,
             None => false,
         };
-        if could && !can(set, undo)? {
+        if could && !can(set, undo, &|_| true)? {
             return Ok(Some(locked_out(change.name, undo)));
+        }
+        if could && !can(set, undo, &|account| others.are_enough_beside(account))? {
+            return Ok(Some(enough::nobody_else(set)));
         }
     }
     let logs_in = |set: &PolicySet| {

@@ -10,6 +10,7 @@ use countersign_protocol::message::{
 use countersign_protocol::statement::Statement;
 
 use super::Subject;
+use crate::approvals::RequestName;
 use crate::jobs;
 use crate::keys::Owner;
 use crate::prepared::Prepared;
@@ -92,6 +93,14 @@ fn of_statement(tx: &dyn Transaction, statement: &Statement, now: Timestamp) -> 
             }
         },
         "policy" => vec![Subject::policy(name)],
+        // With its last approval it is done.
+        "request" if statement.operation.as_str() == "approve" => {
+            let request = name.parse::<RequestName>().ok().map(|name| tx.waiting_request(&name));
+            match request.transpose()?.flatten().map(|one| Statement::from_bytes(&one.signed.statement.0)) {
+                Some(Ok(asked)) if asked.resource.collection() != "request" => of_statement(tx, &asked, now)?,
+                _ => Vec::new(),
+            }
+        }
         "recovery" => {
             let id = name.parse::<CorrelationId>().ok();
             account(id.map(|id| tx.recovery(&id, now)).transpose()?.flatten().map(|found| found.account))

@@ -2,6 +2,7 @@
 
 mod columns;
 
+use countersign_protocol::approval::Approvers;
 use countersign_protocol::certificate;
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::{AccountName, Fingerprint, LoginName};
@@ -141,6 +142,20 @@ impl<D: Writing> AccountStore for Sql<D> {
     fn accounts_after(&self, after: &str, most: u64) -> Result<Vec<Account>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE name > $1 ORDER BY name LIMIT $2");
         let rows = self.read_all(&sql, (after, number(most)?), Columns::read)?;
+        rows.into_iter().map(Columns::account).collect()
+    }
+
+    fn active_accounts_of(&self, approvers: &Approvers) -> Result<Vec<Account>, StoreError> {
+        let among = match approvers {
+            Approvers::Role(_) => "roles",
+            Approvers::Group(_) => "member_of",
+        };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM {TABLES}
+             WHERE {among} <> replace({among}, $1, '') AND state = 'active' AND suspended_at IS NULL ORDER BY name"
+        );
+        let word = to_json(&approvers.as_str())?;
+        let rows = self.read_all(&sql, [word], Columns::read)?;
         rows.into_iter().map(Columns::account).collect()
     }
 

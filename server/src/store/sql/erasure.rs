@@ -9,7 +9,7 @@ use super::rows::number;
 use super::{Sql, Writing};
 
 /// Everything in these rows is about one account.
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "emergency_uses",
     "emergency_codes",
     "codes",
@@ -18,6 +18,7 @@ const TABLES: [&str; 8] = [
     "recovery_codes",
     "recovery_tries",
     "recoveries",
+    "waiting_requests",
 ];
 
 impl<D: Writing> ErasureStore for Sql<D> {
@@ -39,6 +40,11 @@ impl<D: Writing> ErasureStore for Sql<D> {
         self.write(
             "DELETE FROM recovery_approvals WHERE administrator = $1
                 OR recovery IN (SELECT id FROM recoveries WHERE account = $1)",
+            [name.as_str()],
+        )?;
+        self.write(
+            "DELETE FROM request_approvals WHERE account = $1
+                OR request IN (SELECT id FROM waiting_requests WHERE account = $1)",
             [name.as_str()],
         )?;
         for table in TABLES {

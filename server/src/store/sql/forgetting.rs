@@ -54,6 +54,17 @@ impl<D: Writing> ForgettingStore for Sql<D> {
             );
             is_more |= self.write(&sql, (time(before), number(AT_ONCE)?))? == AT_ONCE;
         }
+        let long_over = before.plus(-limits::REQUEST_KEPT);
+        self.write(
+            "DELETE FROM request_approvals WHERE request IN
+                 (SELECT id FROM waiting_requests WHERE deadline < $1 ORDER BY deadline LIMIT $2)",
+            (time(long_over), number(AT_ONCE)?),
+        )?;
+        is_more |= self.write(
+            "DELETE FROM waiting_requests WHERE deadline < $1
+               AND NOT EXISTS (SELECT 1 FROM request_approvals WHERE request = waiting_requests.id)",
+            [time(long_over)],
+        )? >= AT_ONCE;
         is_more |= self.write(
             "DELETE FROM recovery_requests WHERE registration IN
                  (SELECT registration FROM recovery_requests

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use countersign_protocol::approval;
 use countersign_protocol::message::Decision;
 use countersign_protocol::message::result::{OwnDecision, PolicyExplained, PolicyWhy};
 use serde::Serialize;
@@ -38,12 +39,28 @@ impl fmt::Display for Own {
 
 impl fmt::Display for Explained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PolicyExplained { question, decision, reason, policy_epoch, permits, forbids, nearest, notes } =
-            &self.explained;
+        let explained = &self.explained;
+        let PolicyExplained {
+            question,
+            decision,
+            reason,
+            policy_epoch,
+            permits,
+            forbids,
+            nearest,
+            notes,
+            approvals,
+        } = explained;
         writeln!(f, "{question}")?;
         writeln!(f, "{} by the policies of epoch {policy_epoch}: {reason}", capital(*decision))?;
+        if !approvals.is_empty() {
+            writeln!(f, "It waits for {} before it is done.", approval::any_of(approvals))?;
+        }
         for permit in permits {
             writeln!(f, "\nPermitted by {permit}")?;
+            if let Some(needs) = &permit.approvals {
+                writeln!(f, "  It asks for {needs}.")?;
+            }
         }
         for why in forbids {
             writeln!(f, "\nForbidden by {}", why.policy)?;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::approval::Needs;
 use crate::clock::Timestamp;
 use crate::ids::{
     AccountName, CorrelationId, Digest, Fingerprint, LoginName, Operation, PolicyName, ResourceName,
@@ -174,6 +175,9 @@ pub struct PolicyExplained {
     pub nearest: Vec<PolicyWhy>,
     /// What must be known beside it: what was recorded then, what changed since.
     pub notes: Vec<String>,
+    /// Of what is permitted: how many of whom must approve it before it is done, any of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Needs>,
 }
 
 /// A policy.
@@ -186,6 +190,9 @@ pub struct PolicyNamed {
     pub document: PolicyName,
     /// Its `@reason`.
     pub reason: String,
+    /// Its `@approvals`: it permits only what these people approve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<Needs>,
 }
 
 /// A policy and those of its conditions that matter.

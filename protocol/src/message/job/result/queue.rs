@@ -5,13 +5,17 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::ids::{CorrelationId, Fingerprint, MessageId, Operation, ResourceName};
 use crate::message::JobStanding;
+use crate::message::job::result::RequestShown;
 
 /// Result of `read` on `jobs/own`, and of `cancel` on `job/ID` with just that one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobList {
     /// Those that are not forgotten, the newest first.
     pub jobs: Vec<JobShown>,
+    /// Those that take approvals, and those of others that wait for one's own: as `list` on `request/all` has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<RequestShown>,
 }
 
 /// One job.

@@ -132,7 +132,10 @@ fn time_is_told_online() {
 #[test]
 fn a_permit_that_needs_approvals_is_not_in_the_roster() {
     let approvals = format!("@approvals(\"2:operators\") {}", permit(""));
-    assert_eq!(roster(&instead(&approvals)), online_only());
+    // Nor worth a card's signature: a login does not wait for them.
+    assert_eq!(roster(&instead(&approvals)), (false, vec![]));
+    assert!(matches!(ana_logs_in().ask(&instead(&approvals)), PolicyDecision::Denied { .. }));
+    assert_eq!(roster(&with(&approvals)), everywhere(), "another permit lets her in");
     // Nor one with any other annotation that this version does not know.
     assert_eq!(roster(&instead(&format!("@quorum(\"2\") {}", permit("")))), online_only());
     // What it asks of the account itself is known all the same.

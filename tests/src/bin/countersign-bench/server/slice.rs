@@ -62,6 +62,7 @@ fn request(site: &Site, crowd: usize, number: usize) -> Result<Request, Trouble>
         expires: now.plus(120),
         nonce: Nonce::new(&SystemRandom).map_err(failed)?,
         body: None,
+        approves: None,
         transcript: None,
     };
     let signed = statement::sign(&statement, person.signer()).map_err(failed)?;
