@@ -1,5 +1,6 @@
 //! What receipts and exports prove, and what they refuse.
 
+mod approvals;
 mod excerpt;
 mod export;
 mod log;

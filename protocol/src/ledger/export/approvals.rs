@@ -10,9 +10,14 @@ use crate::ids::{AccountName, Digest};
 use crate::ledger::entry::{Entry, EntryKind, Outcome, detail};
 use crate::statement::Statement;
 
-/// The approvals so far, by the statement that gave each.
+/// The approvals so far.
 #[derive(Default)]
-pub(super) struct Approvals(HashMap<Digest, Given>);
+pub(super) struct Approvals {
+    /// By the statement that gave each.
+    given: HashMap<Digest, Given>,
+    /// The requests that were done or denied by them, and where: none is twice.
+    spent: HashMap<Digest, u64>,
+}
 
 struct Given {
     account: AccountName,
@@ -67,7 +72,7 @@ impl Approvals {
         }
         let given =
             Given { account: account.clone(), approves, place, signed: signed.is_some(), taken_back: false };
-        self.0.insert(statement, given);
+        self.given.insert(statement, given);
         Ok(())
     }
 
@@ -75,10 +80,10 @@ impl Approvals {
         let of = entry.detail.get(detail::TAKEN_BACK).and_then(|digest| digest.parse::<Digest>().ok());
         let theirs =
             |given: &&mut Given| Some(&given.account) == entry.account.as_ref() && Some(given.approves) == of;
-        self.0.values_mut().filter(theirs).for_each(|given| given.taken_back = true);
+        self.given.values_mut().filter(theirs).for_each(|given| given.taken_back = true);
     }
 
-    fn carried_out(&self, place: u64, entry: &Entry) -> Result<bool, String> {
+    fn carried_out(&mut self, place: u64, entry: &Entry) -> Result<bool, String> {
         let Some(by) = entry.detail.get(detail::APPROVED_BY) else {
             return match (entry.decision, entry.detail.get(detail::APPROVALS_NEEDED)) {
                 (Outcome::Allowed, Some(_)) => {
@@ -91,6 +96,10 @@ impl Approvals {
         let Some(Ok(needed)) = needed else {
             return Err("it does not say which approvals it took".to_owned());
         };
+        let before = entry.statement.and_then(|statement| self.spent.insert(statement, place));
+        if let Some(before) = before {
+            return Err(format!("the same request was decided by its approvals before, in entry {before}"));
+        }
         let (mut people, mut all_signed) = (BTreeSet::new(), true);
         for word in by.split_whitespace() {
             let given = self.counts(word, place, entry)?;
@@ -106,7 +115,7 @@ impl Approvals {
     /// The approval `PLACE:DIGEST`, if it is one of this entry's request.
     fn counts(&self, word: &str, place: u64, entry: &Entry) -> Result<&Given, String> {
         let (at, digest) = word.split_once(':').unwrap_or_default();
-        let given = digest.parse::<Digest>().ok().and_then(|digest| self.0.get(&digest));
+        let given = digest.parse::<Digest>().ok().and_then(|digest| self.given.get(&digest));
         let Some(given) = given.filter(|given| at == given.place.to_string() && given.place < place) else {
             return Err(format!("no entry before it holds the approval {word}"));
         };
