@@ -1,20 +1,26 @@
 //! Requests that wait for other people's approvals.
 
+use std::collections::BTreeSet;
+
 use countersign_protocol::approval;
 use countersign_protocol::binary::Binary;
+use countersign_protocol::clock::Timestamp;
+use countersign_protocol::contact::{Address, Channel};
 use countersign_protocol::ids::{AccountName, Digest, Role};
 use countersign_protocol::ledger::{Entry, EntryKind, ExportWriter, Outcome, Trust, detail, verify_export};
 use countersign_protocol::message::result::{
-    AccountChanged, AccountCreated, AccountList, ExplainAsked, LedgerPage, PolicyChanged, PolicyExplained,
-    RequestChanged, RequestList, RequestShown, RequestState,
+    AccountChanged, AccountCreated, AccountList, ContactCode, ExplainAsked, LedgerPage, NewContact,
+    PolicyChanged, PolicyExplained, RequestChanged, RequestList, RequestShown, RequestState,
 };
 use countersign_protocol::message::{Decision, JobReply, Waiting};
 use countersign_protocol::statement::Statement;
 use countersign_server_core::accounts::AccountState;
+use countersign_server_core::outbox::Reach;
 use countersign_server_core::policy::DEFAULT;
 
 use crate::client::host::Host;
 use crate::client::person::Person;
+use crate::client::postbox::code;
 use crate::fixture::{Server, denied, done, register};
 
 /// Suspending takes two operators.
@@ -369,6 +375,7 @@ fn a_policy_that_asks_for_more_people_than_there_are_is_refused() {
     denied(&put(&asking(suspend, "1:nobody")), "only 0 of them");
     // The only administrator cannot approve what they ask for themselves.
     denied(&put(&asking(suspend, "1:administrator")), "nobody could change policies any more");
+    denied(&put(&asking(suspend, "1:user")), "anybody makes as many as they want");
     denied(&put(&asking(suspend, "two:operators")), "not a number from 1 to 9");
     let forbids = asking("host-not-active", "1:operators");
     denied(&put(&forbids), "nobody's approval lifts that");
@@ -466,4 +473,87 @@ impl Scene {
         let entry: &Entry = entries.iter().find(|entry| entry.message == Some(waiting.id)).unwrap();
         self.host.request(who, &Statement { approves: entry.statement, ..statement }, None)
     }
+}
+
+#[test]
+fn whoever_is_asked_and_whoever_asked_get_a_letter_and_nobody_too_many() {
+    let email = Reach { channels: BTreeSet::from([Channel::Email]), ..Reach::default() };
+    let scene = Scene::at(Server::with_reach(email), DEFAULT);
+    let postbox = scene.server.postbox();
+    for who in [&scene.admin, &scene.bob, &scene.eve] {
+        let address = Address::typed(&format!("{}@example.org", who.account)).unwrap();
+        let resource = format!("account/{}", who.account);
+        let body = serde_json::to_vec(&NewContact { address }).unwrap();
+        scene.host.job(who, "add-contact", &resource, Some(&body));
+        let body = serde_json::to_vec(&ContactCode { code: code(&postbox.one()) }).unwrap();
+        scene.host.job(who, "confirm-contact", &resource, Some(&body));
+        postbox.collect();
+    }
+    scene.server.import("default", &by_two());
+    let waiting = scene.suspends_eve();
+    let letter = postbox.one();
+    assert_eq!(letter.to.to_string(), "bob@example.org");
+    for words in ["admin asks for: suspend account/eve", "2 approvals by operators", "countersign job show"] {
+        assert!(letter.text.contains(words), "{words}: {}", letter.text);
+    }
+    scene.approves(&scene.bob, &waiting);
+    assert!(postbox.collect().is_empty());
+    scene.approves(&scene.cyn, &waiting);
+    let letter = postbox.one();
+    assert_eq!(letter.to.to_string(), "admin@example.org");
+    assert!(letter.text.contains(waiting.request.as_str()), "{}", letter.text);
+
+    // Somebody who asks all day fills nobody's mailbox.
+    let _: AccountChanged = {
+        let waiting = scene.asks("resume", "account/eve", None);
+        scene.approves(&scene.bob, &waiting);
+        scene.approves(&scene.cyn, &waiting);
+        serde_json::from_value(scene.shown(&scene.admin, &waiting).result.unwrap()).unwrap()
+    };
+    postbox.collect();
+    let mut letters = 0;
+    for _ in 0..40 {
+        let waiting = scene.suspends_eve();
+        letters += postbox.collect().len();
+        let _: RequestChanged = done(scene.withdraws(&scene.admin, &waiting));
+    }
+    assert_eq!(letters, 28, "two went before");
+}
+
+#[test]
+fn requests_that_are_long_over_are_forgotten_with_their_approvals() {
+    let scene = Scene::with(&by_two());
+    let waiting = scene.suspends_eve();
+    scene.approves(&scene.bob, &waiting);
+    let forget = |at: Timestamp| {
+        let store = scene.server.store();
+        let tx = store.begin().unwrap();
+        tx.forget(at).unwrap();
+        tx.commit().unwrap();
+    };
+    let count = || scene.server.intruder().number("SELECT count(*) FROM waiting_requests");
+    forget(waiting.deadline.plus(7 * 24 * 3600));
+    assert_eq!(count(), 1);
+    forget(waiting.deadline.plus(7 * 24 * 3600 + 1));
+    assert_eq!(count(), 0);
+    assert_eq!(scene.server.intruder().number("SELECT count(*) FROM request_approvals"), 0);
+}
+
+#[test]
+fn two_last_approvals_at_once_do_it_once() {
+    let scene = Scene::with(&by_two().replace("2:operators", "1:operators"));
+    let waiting = scene.suspends_eve();
+    let statements = [&scene.bob, &scene.cyn, &scene.dan].map(|who| (who, scene.approval(who, &waiting)));
+    let replies: Vec<JobReply> = std::thread::scope(|scope| {
+        let asking = statements.iter().map(|(who, statement)| {
+            let host = &scene.host;
+            scope.spawn(move || host.request(who, statement, None))
+        });
+        asking.collect::<Vec<_>>().into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let done = replies.iter().filter(|reply| reply.decision == Decision::Allowed).count();
+    assert_eq!(done, 1);
+    let carried =
+        scene.server.entries().iter().filter(|entry| entry.detail.contains_key(detail::APPROVED_BY)).count();
+    assert_eq!(carried, 1);
 }

@@ -304,6 +304,7 @@ pub(crate) fn done<R: DeserializeOwned>(reply: JobReply) -> R {
 }
 
 /// That a request was denied, and what was said.
+#[track_caller]
 pub(crate) fn denied(reply: &JobReply, why: &str) {
     assert_eq!(reply.decision, Decision::Denied);
     assert!(reply.result.is_none() && reply.reason.contains(why), "{}", reply.reason);

@@ -1,8 +1,8 @@
 //! `@approvals("2:operators")`: a permit for what so many people approve.
 
 use cedar_policy::{Effect, Policy};
-use countersign_protocol::approval::{self, Needs, Requirement};
-use countersign_protocol::ids::{Operation, ResourceName};
+use countersign_protocol::approval::{self, Approvers, Needs, Requirement};
+use countersign_protocol::ids::{Operation, ResourceName, Role};
 
 use super::document::{Document, Fault};
 use super::load::PolicySet;
@@ -23,6 +23,14 @@ pub(super) fn asked(document: &Document, policy: &Policy) -> Result<Option<Needs
         .map_err(|error| document.fault(at, format!("@approvals(\"{written}\") of {id}: {error}")))?;
     if needs.people() == 0 {
         let what = format!("@approvals of {id} names nobody. Write \"2:operators\", or leave it out");
+        return Err(document.fault(at, what));
+    }
+    let is_anybody = |one: &Requirement| *one.of() == Approvers::Role(Role::User);
+    if needs.requirements().iter().any(is_anybody) {
+        let what = format!(
+            "@approvals of {id} asks for users: where people register by themselves, anybody makes as many as they want. Name a \
+             group"
+        );
         return Err(document.fault(at, what));
     }
     Ok(Some(needs))
