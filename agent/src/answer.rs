@@ -26,7 +26,7 @@ use crate::wire::LinkError;
 pub struct Answer {
     allowed: bool,
     dry_run: Option<Decision>,
-    waiting: Option<Waiting>,
+    waiting: Option<Box<Waiting>>,
     reason: String,
     correlation: CorrelationId,
     ledger_index: u64,
@@ -52,8 +52,8 @@ impl Answer {
 
     /// What it waits for, if other people must approve it. Such a one is not allowed so far.
     #[must_use]
-    pub const fn waiting(&self) -> Option<&Waiting> {
-        self.waiting.as_ref()
+    pub fn waiting(&self) -> Option<&Waiting> {
+        self.waiting.as_deref()
     }
 
     /// Why, in words for the person.
@@ -378,7 +378,7 @@ pub fn prove(link: &Link, job: &SentJob, reply: JobReply) -> Result<Answer, Link
     Ok(Answer {
         allowed: reply.decision == Decision::Allowed,
         dry_run: reply.dry_run,
-        waiting: reply.waiting,
+        waiting: reply.waiting.map(Box::new),
         reason: reply.reason,
         correlation: reply.correlation,
         ledger_index: proven.index(),

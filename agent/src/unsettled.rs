@@ -206,7 +206,11 @@ pub fn conclude(agent: &Agent, row: &Unsettled, outcome: &Outcome<'_>, why: Why)
     let (job, stage) = (&row.job, row.stage);
     let (word, ledger_index, ledger_correlation) = match outcome {
         Outcome::Answered(answer) => {
-            let word = if answer.is_allowed() { "allowed" } else { "denied" };
+            let word = match (answer.is_allowed(), answer.waiting()) {
+                (true, _) => "allowed",
+                (false, Some(_)) => "waiting",
+                (false, None) => "denied",
+            };
             (word, Some(answer.ledger_index()), Some(answer.correlation()))
         }
         Outcome::MaybeHandedOver { ledger_index } => ("allowed", Some(*ledger_index), None),
@@ -285,6 +289,9 @@ fn told(job: &SentJob, stage: Stage, outcome: &Outcome<'_>, why: Why) -> String 
     };
     match outcome {
         Outcome::Answered(answer) if answer.is_allowed() => allowed(answer.ledger_index()),
+        Outcome::Answered(answer) if answer.waiting().is_some() => {
+            format!("It is not done so far (ledger {}): {}", answer.ledger_index(), answer.reason())
+        }
         Outcome::Answered(answer) => {
             format!("It was denied (ledger {}): {}", answer.ledger_index(), answer.reason())
         }

@@ -8,11 +8,12 @@ use countersign_protocol::clock::Timestamp;
 use countersign_protocol::contact::{Address, Channel};
 use countersign_protocol::ids::{AccountName, Digest, Role};
 use countersign_protocol::ledger::{Entry, EntryKind, ExportWriter, Outcome, Trust, detail, verify_export};
+use countersign_protocol::limits;
 use countersign_protocol::message::result::{
     AccountChanged, AccountCreated, AccountList, ContactCode, ExplainAsked, LedgerPage, NewContact,
     PolicyChanged, PolicyExplained, RequestChanged, RequestList, RequestShown, RequestState,
 };
-use countersign_protocol::message::{Decision, JobReply, Waiting};
+use countersign_protocol::message::{Decision, JobOutcomeReply, JobReply, JobRequest, Waiting};
 use countersign_protocol::statement::Statement;
 use countersign_server_core::accounts::AccountState;
 use countersign_server_core::outbox::Reach;
@@ -22,6 +23,7 @@ use crate::client::host::Host;
 use crate::client::person::Person;
 use crate::client::postbox::code;
 use crate::fixture::{Server, denied, done, register};
+use crate::job_outcome;
 
 /// Suspending takes two operators.
 fn by_two() -> String {
@@ -455,11 +457,10 @@ fn whoever_edits_the_database_makes_no_request_and_no_approval() {
         scene.server.entries().into_iter().rev().find_map(|entry| {
             entry.detail.contains_key(detail::WAITING).then_some(entry.statement).flatten()
         });
-    let refused =
-        scene.host.send(&scene.host.seal(&scene.host.message(&countersign_protocol::message::JobRequest {
-            signed: scene.cyn.sign(&Statement { approves: digest, ..statement }),
-            body: None,
-        })));
+    let refused = scene.host.send(&scene.host.seal(&scene.host.message(&JobRequest {
+        signed: scene.cyn.sign(&Statement { approves: digest, ..statement }),
+        body: None,
+    })));
     assert_ne!(refused.status, 200);
     assert_eq!(scene.server.newest(EntryKind::Alarm).decision, Outcome::Denied);
     assert!(scene.is_active("eve"));
@@ -556,4 +557,26 @@ fn two_last_approvals_at_once_do_it_once() {
     let carried =
         scene.server.entries().iter().filter(|entry| entry.detail.contains_key(detail::APPROVED_BY)).count();
     assert_eq!(carried, 1);
+}
+
+#[test]
+fn a_request_whose_answer_was_lost_is_told_to_wait_also_when_the_ledger_alone_remembers_it() {
+    let scene = Scene::with(&by_two());
+    let statement = scene.host.statement(&scene.admin, "suspend", "account/eve");
+    let sealed = scene
+        .host
+        .seal(&scene.host.message(&JobRequest { signed: scene.admin.sign(&statement), body: None }));
+    let first: JobReply = scene.host.open(&sealed, &scene.host.send(&sealed)).body().unwrap();
+    let waiting = scene.waits(&first);
+    assert_eq!(waiting.id, sealed.id());
+    scene.server.clock.turn(limits::REPLAY_MEMORY + 200);
+    let store = scene.server.store();
+    let tx = store.begin().unwrap();
+    tx.forget(scene.server.clock_now().plus(-limits::REPLAY_MEMORY)).unwrap();
+    tx.commit().unwrap();
+    let asked = job_outcome::about(&sealed);
+    let JobOutcomeReply::Answered { reply } = scene.host.ask(&asked).body().unwrap() else {
+        panic!("forgotten")
+    };
+    assert_eq!((reply.decision, reply.waiting), (Decision::Denied, Some(waiting)));
 }
