@@ -5,6 +5,9 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "the answers")]
 
+#[path = "card_probe/desk.rs"]
+mod desk;
+
 use std::error::Error;
 use std::io::BufRead as _;
 use std::path::PathBuf;
@@ -85,6 +88,15 @@ enum Order {
         cert: PathBuf,
         sealed: PathBuf,
         pin: String,
+        out: PathBuf,
+    },
+    /// As the agent does it, with somebody at the other end.
+    OpenForPerson {
+        sealed: PathBuf,
+        /// The card that signed, and the PIN that was typed for it.
+        kept: Option<(CardIdent, String)>,
+        /// What the person types, one after the other.
+        answers: Vec<String>,
         out: PathBuf,
     },
     Generate {
@@ -275,6 +287,13 @@ fn obey(cards: &Cards, order: Order) -> Result<Value, Box<dyn Error>> {
             drop(turn);
             let entered = kept.take(card).ok_or("no PIN was kept")?;
             opened(cards, card, &sealed, entered, &out)?
+        }
+        Order::OpenForPerson { sealed, kept, answers, out } => {
+            let keeper = KeptPin::default();
+            if let Some((card, pin)) = kept {
+                keeper.keep(card, Pin::new(pin.into())?, three());
+            }
+            desk::open(cards, &std::fs::read(sealed)?, &keeper, answers, &out)?
         }
         Order::Generate { card, algorithm, pins: [user, admin, new_user, new_admin], replace, out } => {
             let algorithm: Algorithm = algorithm.parse()?;

@@ -280,3 +280,90 @@ fn card_that_is_pulled_at_any_command_is_gone_and_opens_when_it_is_back() {
         assert_opened(&machine, &probe.ask(opening(&machine, &card, &sealed, PIN, 3)));
     }
 }
+
+/// As the agent does it, with somebody at the other end who types `answers`.
+fn for_person(machine: &Machine, sealed: &Path, kept: Option<(&Card<'_>, &str)>, answers: &[&str]) -> Value {
+    let _ = std::fs::remove_file(out(machine));
+    json!({
+        "do": "open-for-person", "sealed": sealed, "answers": answers, "out": out(machine),
+        "kept": kept.map(|(card, pin)| json!([card.ident(), pin])),
+    })
+}
+
+fn machine_with_an_agent(readers: usize) -> Machine {
+    let machine = machine(readers);
+    machine.add_user("countersign-courier", 987).unwrap();
+    machine
+}
+
+#[test]
+fn pin_of_the_signature_opens_the_result_without_a_question() {
+    let machine = machine_with_an_agent(1);
+    let card = card(&machine, 0, "0000D011");
+    let probe = Probe::start(&machine);
+    let made = probe.generate(&card, "curve25519");
+    let sealed = sealed(&machine, &made);
+    let answer = probe.ask(for_person(&machine, &sealed, Some((&card, PIN)), &[]));
+    assert_opened(&machine, &answer);
+    assert_eq!(answer["said"], json!([]));
+    // Without one it is asked for, with what is left of tries.
+    let answer = probe.ask(for_person(&machine, &sealed, None, &[PIN]));
+    assert_opened(&machine, &answer);
+    assert_eq!(answer["said"], json!(["PIN for card …D011 (3 tries left): "]));
+    let answer = probe.ask(for_person(&machine, &sealed, None, &["999999"]));
+    assert_eq!(answer["text"], "Wrong PIN; 2 tries left before the card blocks itself.", "{answer}");
+    assert_eq!(answer["error"], "Card");
+    // A kept PIN was right when three were left: it is not tried now.
+    let answer = probe.ask(for_person(&machine, &sealed, Some((&card, PIN)), &[]));
+    assert!(answer["text"].as_str().unwrap().contains("2 tries left instead of 3"), "{answer}");
+    // Whoever gives up has spent nothing.
+    let answer = probe.ask(for_person(&machine, &sealed, None, &[]));
+    assert_eq!((&answer["error"], &answer["text"]), (&json!("Cancelled"), &json!("Cancelled.")));
+    let answer = probe.ask(for_person(&machine, &sealed, None, &[PIN]));
+    assert_opened(&machine, &answer);
+    assert_eq!(answer["said"], json!(["PIN for card …D011 (2 tries left): "]));
+}
+
+#[test]
+fn touch_is_asked_for_when_the_result_is_to_be_opened() {
+    let machine = machine_with_an_agent(1);
+    let card = card(&machine, 0, "0000D012");
+    let probe = Probe::start(&machine);
+    let made = probe.generate(&card, "curve25519");
+    let sealed = sealed(&machine, &made);
+    let set = json!({
+        "do": "set-touch", "card": card.ident(), "admin": ADMIN_PIN, "keys": ["decryption"], "policy": "on",
+    });
+    assert_eq!(probe.ask(set)["done"], true);
+    probe.sees(&card);
+    let answer = probe.ask(for_person(&machine, &sealed, Some((&card, PIN)), &[]));
+    assert_opened(&machine, &answer);
+    assert_eq!(answer["said"], json!(["Touch card …D012 to open the result."]));
+    card.touch(Touch::Refuse).unwrap();
+    let answer = probe.ask(for_person(&machine, &sealed, Some((&card, PIN)), &[]));
+    assert!(answer["text"].as_str().unwrap().contains("was not touched in time"), "{answer}");
+}
+
+#[test]
+fn card_that_holds_the_key_is_asked_for_and_the_one_that_signed_gets_no_pin() {
+    let machine = machine_with_an_agent(2);
+    let (ana, bob) = (card(&machine, 0, "0000D013"), card(&machine, 1, "0000D014"));
+    let probe = Probe::start(&machine);
+    let anas = probe.generate(&ana, "curve25519");
+    probe.generate(&bob, "nist-p256");
+    let sealed = sealed(&machine, &anas);
+    ana.pull().unwrap();
+    probe.sees_it_gone(&ana);
+    bob.reset_counts().unwrap();
+    let waiting = probe.order(for_person(&machine, &sealed, Some((&bob, PIN)), &[PIN]));
+    std::thread::sleep(Duration::from_secs(1));
+    ana.insert().unwrap();
+    let answer = probe.answer(waiting);
+    assert_opened(&machine, &answer);
+    let said: Vec<&str> =
+        answer["said"].as_array().unwrap().iter().map(|said| said.as_str().unwrap()).collect();
+    let [insert, question] = said.as_slice() else { panic!("{said:?}") };
+    assert!(insert.contains("no card that is in holds. Insert the card that does."), "{insert}");
+    assert_eq!(*question, "PIN for card …D013 (3 tries left): ");
+    assert_eq!(bob.counts().unwrap().of("VERIFY"), 0);
+}
