@@ -306,6 +306,21 @@ fn whoever_asked_must_be_active_when_it_is_done_and_policy_is_asked_anew() {
 }
 
 #[test]
+fn when_policy_asks_others_meanwhile_it_is_those_who_approve() {
+    let scene = Scene::with(&by_two());
+    let waiting = scene.suspends_eve();
+    scene.approves(&scene.bob, &waiting);
+    scene.server.import("default", &by_two().replace("2:operators", "1:night"));
+    scene.run("UPDATE accounts SET member_of = '[\"night\"]' WHERE name = 'dan'");
+    let cyn = scene.approves(&scene.cyn, &waiting);
+    assert_eq!((cyn.state, cyn.missing), (RequestState::Waiting, Some(1)), "they are not asked any more");
+    assert_eq!(scene.approves(&scene.dan, &waiting).state, RequestState::Done);
+    let entry = scene.server.entries().pop().unwrap();
+    assert_eq!(entry.detail[detail::APPROVALS_NEEDED], "1:night");
+    assert_eq!(entry.detail[detail::APPROVED_BY].split(' ').count(), 1);
+}
+
+#[test]
 fn a_permit_that_asks_for_none_is_enough_and_of_others_the_least() {
     let alone = "@id(\"night\") @reason(\"The night shift may.\")\n\
                  permit (principal, action == Action::\"suspend\", resource is AccountResource)\n\

@@ -96,6 +96,17 @@ pub(super) fn perform(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Performed,
     }
 }
 
+/// Whether policy, as it is now, asks this account to approve what waits.
+pub(super) fn is_asked_now(
+    ctx: &Context<'_>,
+    request: &WaitingRequest,
+    account: &Account,
+) -> Result<bool, Stop> {
+    let Ok(asked) = asked(ctx, request)? else { return Ok(false) };
+    let permission = permission(ctx, &request_of(request, &asked))?;
+    Ok(permission.is_ok_and(|permission| approvals::asks(&permission.demand, account)))
+}
+
 fn comment(job: &Job<'_>) -> Result<Option<String>, Performed> {
     if job.body.is_none() {
         return Ok(None);

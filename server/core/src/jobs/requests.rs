@@ -8,6 +8,7 @@ use countersign_protocol::message::result::{
 };
 use countersign_protocol::statement::Statement;
 
+use super::approve_request::is_asked_now;
 use super::policy::ALL;
 use super::{Job, Performed, RESULT};
 use crate::approvals::{self, RequestName, Tally, WaitingRequest};
@@ -27,9 +28,11 @@ pub(super) fn read(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> 
     }
     let Some(request) = named(ctx, job)? else { return Ok(missing(job)) };
     let own = request.account == job.account.name;
-    let approved =
-        ctx.tx().approvals_of_request(&request.id)?.iter().any(|one| one.account == job.account.name);
-    if !own && !approved && !request.asks(job.account) {
+    let given = ctx.tx().approvals_of_request(&request.id)?;
+    let is_theirs =
+        own || request.asks(job.account) || given.iter().any(|one| one.account == job.account.name);
+    let waits = over(&request, ctx.now).is_none();
+    if !is_theirs && !(waits && is_asked_now(ctx, &request, job.account)?) {
         return Ok(missing(job));
     }
     let mut told = shown(ctx, &request)?;
