@@ -31,8 +31,8 @@ pub(super) fn read(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> 
     let given = ctx.tx().approvals_of_request(&request.id)?;
     let is_theirs =
         own || request.asks(job.account) || given.iter().any(|one| one.account == job.account.name);
-    let waits = over(&request, ctx.now).is_none();
-    if !is_theirs && !(waits && is_asked_now(ctx, &request, job.account)?) {
+    let is_over = over(&request, ctx.now).is_some();
+    if !is_theirs && (is_over || !is_asked_now(ctx, &request, job.account)?) {
         return Ok(missing(job));
     }
     let mut told = shown(ctx, &request)?;
