@@ -31,7 +31,7 @@ pub struct Answer {
     correlation: CorrelationId,
     ledger_index: u64,
     statement: Digest,
-    result: Option<serde_json::Value>,
+    result: Option<Box<serde_json::Value>>,
     job: Option<Box<JobAccepted>>,
     /// What is open about it until it was acted upon.
     request: Option<(MessageId, Flight)>,
@@ -82,8 +82,8 @@ impl Answer {
 
     /// What the job yields.
     #[must_use]
-    pub const fn result(&self) -> Option<&serde_json::Value> {
-        self.result.as_ref()
+    pub fn result(&self) -> Option<&serde_json::Value> {
+        self.result.as_deref()
     }
 
     /// The job that it became, if somebody else is to do it.
@@ -383,7 +383,7 @@ pub fn prove(link: &Link, job: &SentJob, reply: JobReply) -> Result<Answer, Link
         correlation: reply.correlation,
         ledger_index: proven.index(),
         statement: job.statement,
-        result: reply.result,
+        result: reply.result.map(Box::new),
         job: reply.job.map(Box::new),
         request: None,
     })
