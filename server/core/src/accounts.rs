@@ -243,6 +243,13 @@ pub trait AccountRead {
     /// [`StoreError`].
     fn account(&self, name: &AccountName) -> Result<Option<Account>, StoreError>;
 
+    /// The keys that the account of this name may use now; none where there is no such account. Nothing of its codes is read:
+    /// the API may not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn active_keys(&self, name: &AccountName) -> Result<Vec<AccountKey>, StoreError>;
+
     /// Whether there is one of this name. One statement that reads one row or none.
     ///
     /// # Errors

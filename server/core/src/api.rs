@@ -137,8 +137,7 @@ impl Api {
 /// What changed since it was accepted, so that it must not be done any more.
 fn why_not(tx: &dyn Transaction, queued: &QueuedJob) -> Result<Option<String>, Failure> {
     let job = &queued.job;
-    let account = tx.account(&job.account)?;
-    if !account.is_some_and(|account| account.active_keys().any(|key| key.primary == job.key)) {
+    if !tx.active_keys(&job.account)?.iter().any(|key| key.primary == job.key) {
         return Ok(Some("It was not done, because the key that asked for it is not active any more.".into()));
     }
     let instance = tx.instance(&job.instance)?;

@@ -38,10 +38,10 @@ impl VerifiedJob {
         else {
             return Ok(Err("its host is not active".into()));
         };
-        let account = view.account(&job.account)?;
-        let key =
-            account.as_ref().and_then(|account| account.active_keys().find(|key| key.primary == job.key));
-        let Some(key) = key else { return Ok(Err("the key that asked is not active".into())) };
+        let keys = view.active_keys(&job.account)?;
+        let Some(key) = keys.iter().find(|key| key.primary == job.key) else {
+            return Ok(Err("the key that asked is not active".into()));
+        };
         let (host, person) =
             match (pins.sender(&instance.certificate, now), pins.person(&key.certificate, now)) {
                 (Ok(host), Ok(person)) => (host, person),

@@ -100,6 +100,12 @@ impl<D: Reading> AccountRead for Sql<D> {
         columns.map(Columns::account).transpose()
     }
 
+    fn active_keys(&self, name: &AccountName) -> Result<Vec<AccountKey>, StoreError> {
+        let found = self.read(columns::KEYS, [name.as_str()], KeyColumns::both)?;
+        let keys = found.into_iter().flat_map(|(first, second)| first.into_iter().chain(second));
+        keys.map(KeyColumns::key).collect()
+    }
+
     fn has_account(&self, name: &AccountName) -> Result<bool, StoreError> {
         let found = self.read("SELECT 1 FROM accounts WHERE name = $1", [name.as_str()], |_| Ok(()))?;
         Ok(found.is_some())

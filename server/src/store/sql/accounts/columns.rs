@@ -26,6 +26,15 @@ pub(super) const COLUMNS: &str = "name, state, roles, suspended_at, seen_at, rec
 pub(super) const TABLES: &str = "accounts LEFT JOIN second_keys ON second_keys.account = name \
                                  LEFT JOIN emergency_codes ON emergency_codes.account = name";
 
+/// The keys of one that is active, and nothing else of it: these columns are all that the API may see of accounts
+/// (`server/src/store/postgres/grants.rs`).
+pub(super) const KEYS: &str = "SELECT accounts.certificate, accounts.short_certificate, accounts.primary_key, \
+    accounts.signing_keys, accounts.authentication_key, accounts.key_card, accounts.key_at, \
+    second_keys.certificate, second_keys.short_certificate, second_keys.primary_key, second_keys.signing_keys, \
+    second_keys.authentication_key, second_keys.key_card, second_keys.key_at \
+    FROM accounts LEFT JOIN second_keys ON second_keys.account = name \
+    WHERE name = $1 AND state = 'active' AND suspended_at IS NULL";
+
 /// One by its name.
 pub(in super::super) fn one() -> &'static str {
     static SQL: LazyLock<String> =
@@ -125,6 +134,11 @@ impl KeyColumns {
             card: row.get(first + 5)?,
             registered_at: row.get(first + 6)?,
         }))
+    }
+
+    /// As [`KEYS`] has them.
+    pub(super) fn both(row: &Row<'_>) -> Result<(Option<Self>, Option<Self>), StoreError> {
+        Ok((Self::at(row, 0)?, Self::at(row, SECOND_KEY - FIRST_KEY)?))
     }
 
     pub(super) fn key(self) -> Result<AccountKey, StoreError> {
