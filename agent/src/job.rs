@@ -35,7 +35,7 @@ struct Journalled<'a> {
     resource: &'a str,
     allowed: bool,
     ledger_index: u64,
-    /// Of one that was accepted: its name, under which what came of it is fetched.
+    /// Of one that was accepted, or waits for approvals: its name, under which what came of it is fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     job: Option<MessageId>,
 }
@@ -110,7 +110,7 @@ pub fn job(
         resource: ask.resource.as_str(),
         allowed: answer.is_allowed(),
         ledger_index: answer.ledger_index(),
-        job: answer.job().map(|accepted| accepted.job),
+        job: answer.job().map(|accepted| accepted.job).or_else(|| answer.waiting().map(|waiting| waiting.id)),
     };
     agent.settle(&answer, &entry);
     let served = match answer.job() {

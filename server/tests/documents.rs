@@ -1,5 +1,6 @@
 //! Documents: asked for, done once, answered once.
 
+mod approved;
 mod attacks;
 mod life;
 mod queue;

@@ -10,17 +10,19 @@ use super::detached::{self, DetachedError, Signed};
 use super::open::Opened;
 use super::verified::Verified;
 use crate::certificate::{self, Pinned};
-use crate::clock::Timestamp;
 use crate::ids::Fingerprint;
 use crate::message::Message;
 
-/// What one instance signed, and its signature.
+/// What one instance signed, its signature, and the certificate that makes it one: who checks it later may know another one by
+/// then, without the session key that signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Countersigned {
     /// The literal bytes: the JSON of a [`Message`].
     pub message: Vec<u8>,
     /// The signature packet over them.
     pub signature: Vec<u8>,
+    /// The instance's certificate as it was then, binary. Its primary key vouches for the others.
+    pub certificate: Vec<u8>,
 }
 
 /// Why a message that was countersigned before does not count.
@@ -32,6 +34,9 @@ pub enum CountersignedError {
     /// Not the JSON of a message.
     #[error("not a message: {0}")]
     Malformed(String),
+    /// Not the certificate of the instance that is to have signed.
+    #[error("the certificate beside it is not the instance's: {0}")]
+    Certificate(String),
     /// For somebody else.
     #[error("it was meant for {0}")]
     Audience(Fingerprint),
@@ -41,11 +46,11 @@ pub enum CountersignedError {
 }
 
 impl Verified {
-    /// It with its signature, if one instance alone signed it.
+    /// It with its signature, if one instance alone signed it, which has this certificate.
     ///
     /// # Errors
     /// [`CountersignedError::Signatures`].
-    pub fn countersigned(&self) -> Result<Countersigned, CountersignedError> {
+    pub fn countersigned(&self, certificate: &[u8]) -> Result<Countersigned, CountersignedError> {
         let Opened { literal, signatures, .. } = self.opened();
         let [signature] = signatures.as_slice() else {
             return Err(CountersignedError::Signatures(format!("{} of them", signatures.len())));
@@ -53,25 +58,29 @@ impl Verified {
         let signature = Packet::from(signature.clone())
             .to_vec()
             .map_err(|error| CountersignedError::Signatures(certificate::chain(&error)))?;
-        Ok(Countersigned { message: literal.clone(), signature })
+        Ok(Countersigned { message: literal.clone(), signature, certificate: certificate.to_vec() })
     }
 }
 
 impl Countersigned {
-    /// The message, if `instance` signed it for `server` with a key that was good at `when`.
+    /// The message, if `instance` signed it for `server`, with a key that was good at the time that it names.
     ///
     /// # Errors
     /// [`CountersignedError`].
     pub fn verify(
         &self,
-        instance: &Pinned,
+        instance: &Fingerprint,
         server: &Fingerprint,
-        when: Timestamp,
     ) -> Result<Message, CountersignedError> {
         let message = Message::from_bytes(&self.message)
             .map_err(|error| CountersignedError::Malformed(error.to_string()))?;
         if message.audience != *server {
             return Err(CountersignedError::Audience(message.audience));
+        }
+        let pinned = certificate::parse(&self.certificate).and_then(|cert| Pinned::of(&cert, message.time));
+        let pinned = pinned.map_err(|error| CountersignedError::Certificate(error.to_string()))?;
+        if pinned.fingerprint() != instance {
+            return Err(CountersignedError::Certificate(pinned.fingerprint().to_string()));
         }
         let signed = Signed {
             bytes: &self.message,
@@ -79,7 +88,7 @@ impl Countersigned {
             recipient: server,
             made: message.time,
         };
-        detached::verify_pinned(&signed, instance, when)
+        detached::verify_pinned(&signed, &pinned, message.time)
             .map_err(|error: DetachedError| CountersignedError::Signature(error.to_string()))?;
         Ok(message)
     }

@@ -20,6 +20,7 @@ use std::str::FromStr;
 
 use countersign_protocol::approval::{Approvers, Needs};
 use countersign_protocol::clock::Timestamp;
+use countersign_protocol::envelope::Countersigned;
 use countersign_protocol::ids::{
     AccountName, CardIdent, CorrelationId, Digest, Fingerprint, InvalidId, MessageId,
 };
@@ -47,6 +48,8 @@ pub struct WaitingRequest {
     pub signed: SignedStatement,
     /// The body that it names, as long as it waits.
     pub body: Option<Vec<u8>>,
+    /// Of one that becomes a job, as long as it waits: the message, as its host signed it.
+    pub carried: Option<Countersigned>,
     /// How many of whom must approve it, as policy said when it was made: any of these.
     pub needs: Vec<Needs>,
     /// When.

@@ -13,6 +13,7 @@ use countersign_protocol::random::Random;
 use crate::audit::{Finding, Standstill, Verdict};
 use crate::core::Core;
 use crate::identity::Identity;
+use crate::instances::Instance;
 use crate::ledger::Ledger;
 use crate::outbox::{Post, Reach};
 use crate::policy::PolicySet;
@@ -82,8 +83,8 @@ impl<'a> Context<'a> {
     }
 
     /// The message with its host's signature, to be checked by others.
-    pub(crate) fn countersigned(&self) -> Result<Countersigned, Failure> {
-        self.verified.countersigned().map_err(|error| Failure::Reply(error.to_string()))
+    pub(crate) fn countersigned(&self, by: &Instance) -> Result<Countersigned, Failure> {
+        self.verified.countersigned(&by.certificate).map_err(|error| Failure::Reply(error.to_string()))
     }
 
     pub(crate) fn literal(&self) -> &[u8] {

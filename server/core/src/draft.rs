@@ -26,8 +26,13 @@ pub(crate) struct Draft {
     pub(crate) then: Option<Then>,
 }
 
-/// An entry that follows another one, once it is known where that stands.
-pub(crate) type Then = Box<dyn FnOnce(u64) -> (Entry, Evidence)>;
+/// Another request that was done with this one.
+pub(crate) struct Then {
+    /// Its entry, once it is known where this one's stands.
+    pub(crate) entry: Box<dyn FnOnce(u64) -> (Entry, Evidence)>,
+    /// The job that it became, if the API is to do it.
+    pub(crate) queued: Option<Box<(Countersigned, Job)>>,
+}
 
 /// Something to store that depends on the reply's literal bytes: the next link of a handshake's chain.
 pub(crate) type Remember = Box<dyn FnOnce(&dyn Transaction, &[u8]) -> Result<(), Stop>>;
@@ -136,6 +141,7 @@ impl Draft {
 
     /// What else was done with it.
     pub(crate) fn then(mut self, then: Option<Then>) -> Self {
+        self.queues |= then.as_ref().is_some_and(|then| then.queued.is_some());
         self.then = then;
         self
     }

@@ -206,7 +206,7 @@ pub(crate) fn job_request(
         ..ctx.entry(EntryKind::Job, outcome, ruling.reason.clone())
     };
     let queued = match ruling.effect.job.clone().filter(|_| decision == Decision::Allowed) {
-        Some(accepted) => Some((ctx.countersigned()?, queue::Job::of(ctx, statement, &entry, *accepted)?)),
+        Some(accepted) => Some((ctx.countersigned(instance)?, queue::Job::of(statement, &entry, *accepted)?)),
         None => None,
     };
     let job = queued.as_ref().map(|(_, job)| job.promise());

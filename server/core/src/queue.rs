@@ -26,7 +26,6 @@ use countersign_protocol::message::{JobAccepted, JobStanding, Receipt};
 use countersign_protocol::statement::Statement;
 use serde::de::DeserializeOwned;
 
-use crate::context::Context;
 use crate::stop::{Failure, Stop};
 use crate::store::{StoreError, Transaction};
 
@@ -55,22 +54,17 @@ pub struct Job {
 
 impl Job {
     /// What became of a request that was accepted, as `entry` says.
-    pub(crate) fn of(
-        ctx: &Context<'_>,
-        statement: &Statement,
-        entry: &Entry,
-        accepted: JobAccepted,
-    ) -> Result<Self, Stop> {
+    pub(crate) fn of(statement: &Statement, entry: &Entry, accepted: JobAccepted) -> Result<Self, Stop> {
         let missing = || Failure::Reply("an entry about a job names neither host nor key".into());
         Ok(Self {
             id: accepted.job,
-            correlation: ctx.correlation.clone(),
+            correlation: entry.correlation.clone(),
             account: statement.account.clone(),
             key: entry.key.clone().ok_or_else(missing)?,
             instance: entry.instance.clone().ok_or_else(missing)?,
             operation: statement.operation.clone(),
             resource: statement.resource.clone(),
-            accepted: ctx.now,
+            accepted: entry.time,
             expires: accepted.expires,
         })
     }

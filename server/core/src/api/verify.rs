@@ -3,8 +3,9 @@
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::statement::{self, StatementRules};
 use countersign_protocol::ids::Digest;
-use countersign_protocol::ledger::{EntryKind, LedgerKey, Outcome, check_receipt};
-use countersign_protocol::message::{InstanceState, JobRequest};
+use countersign_protocol::ledger::{Entry, EntryKind, LedgerKey, Outcome, check_receipt, detail};
+use countersign_protocol::limits;
+use countersign_protocol::message::{InstanceState, JobRequest, Message};
 use countersign_protocol::statement::Statement;
 
 use crate::pins::Pins;
@@ -33,25 +34,23 @@ impl VerifiedJob {
         now: Timestamp,
     ) -> Result<Result<Self, String>, Failure> {
         let job = &queued.job;
-        let Some(instance) =
-            view.instance(&job.instance)?.filter(|found| found.state == InstanceState::Active)
-        else {
+        let instance = view.instance(&job.instance)?;
+        if instance.is_none_or(|found| found.state != InstanceState::Active) {
             return Ok(Err("its host is not active".into()));
-        };
+        }
         let keys = view.active_keys(&job.account)?;
         let Some(key) = keys.iter().find(|key| key.primary == job.key) else {
             return Ok(Err("the key that asked is not active".into()));
         };
-        let (host, person) =
-            match (pins.sender(&instance.certificate, now), pins.person(&key.certificate, now)) {
-                (Ok(host), Ok(person)) => (host, person),
-                (Err(error), _) | (_, Err(error)) => return Ok(Err(error.to_string())),
-            };
+        let person = match pins.person(&key.certificate, now) {
+            Ok(person) => person,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
         Ok((|| {
-            let message = queued.request.verify(&host, ledger.server(), job.accepted).map_err(in_words)?;
+            let message = queued.request.verify(&job.instance, ledger.server()).map_err(in_words)?;
             let request: JobRequest = message.body().map_err(in_words)?;
             let rules =
-                StatementRules { server: ledger.server(), instance: &job.instance, now: job.accepted };
+                StatementRules { server: ledger.server(), instance: &job.instance, now: message.time };
             let proof = statement::verify_pinned(&request.signed, &person, rules).map_err(in_words)?;
             if !key.signing.contains(proof.key()) {
                 return Err("the statement is signed by a key that was never registered".into());
@@ -61,13 +60,7 @@ impl VerifiedJob {
                 return Err("it is not what was signed".into());
             }
             let proven = check_receipt(&queued.receipt, ledger).map_err(in_words)?;
-            proven.answers(&job.id, Some(&Digest::of(&request.signed.statement.0))).map_err(in_words)?;
-            let entry = proven.entry();
-            if entry.kind != EntryKind::Job
-                || entry.decision != Outcome::Allowed
-                || entry.time != job.accepted
-                || entry.correlation != job.correlation
-            {
+            if !is_accepted(proven.entry(), job, &message, proof.digest()) {
                 return Err("the ledger does not say that it was accepted".into());
             }
             let body = request.body.map(|body| body.0);
@@ -81,6 +74,20 @@ fn is_about(said: &Statement, job: &Job) -> bool {
         && said.operation == job.operation
         && said.resource == job.resource
         && !said.dry_run
+}
+
+/// Whether the ledger's word is about this job. One that waited for approvals came long before it was accepted, and its entry
+/// names it by what it had waited as.
+fn is_accepted(entry: &Entry, job: &Job, message: &Message, statement: Digest) -> bool {
+    let waited = entry.detail.get(detail::REQUEST) == Some(&job.id.to_string());
+    let longest = if waited { limits::APPROVAL_LIFE } else { 0 } + limits::CLOCK_SKEW;
+    entry.kind == EntryKind::Job
+        && entry.decision == Outcome::Allowed
+        && (waited || entry.message == Some(job.id))
+        && entry.statement == Some(statement)
+        && entry.time == job.accepted
+        && entry.correlation == job.correlation
+        && (-limits::CLOCK_SKEW..=longest).contains(&job.accepted.seconds_since(message.time))
 }
 
 fn in_words(error: impl std::fmt::Display) -> String {

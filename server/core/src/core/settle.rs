@@ -10,10 +10,11 @@ use countersign_protocol::limits;
 use countersign_protocol::message::{InReplyTo, InstanceState, Message, MessageKind, Version};
 
 use super::Core;
-use crate::draft::{Answer, Draft, Record};
+use crate::draft::{Answer, Draft, Record, Then};
 use crate::instances::{Instance, InstanceRead};
 use crate::keys;
 use crate::outgoing::Outgoing;
+use crate::queue::QueuedJob;
 use crate::refusal::Reason;
 use crate::replies::{Recipient, StoredReply};
 use crate::standing::Watched;
@@ -45,15 +46,21 @@ impl Core {
                 }
                 let appended = ledger.append(&mut *tx, &entry, evidence.as_ref())?;
                 let follows = match then {
-                    Some(then) => {
-                        let (mut entry, evidence) = then(appended.index());
+                    Some(Then { entry, queued }) => {
+                        let (mut entry, evidence) = entry(appended.index());
                         watched.note(&*tx, &mut entry)?;
-                        Some(ledger.append(&mut *tx, &entry, Some(&evidence))?)
+                        Some((ledger.append(&mut *tx, &entry, Some(&evidence))?, queued))
                     }
                     None => None,
                 };
-                let sealed = ledger.seal_behind(&mut *tx, follows.as_ref().unwrap_or(&appended))?;
+                let last = follows.as_ref().map_or(&appended, |(last, _)| last);
+                let sealed = ledger.seal_behind(&mut *tx, last)?;
                 let pending = ledger.receipt(&*tx, appended, &sealed)?;
+                if let Some((last, Some(queued))) = follows {
+                    let (request, job) = *queued;
+                    let receipt = ledger.receipt(&*tx, last, &sealed)?.receipt().clone();
+                    tx.queue_job(&QueuedJob { job, request, receipt })?;
+                }
                 (answer(pending.receipt().clone())?, Some(pending), sealed)
             }
             Record::Nothing(answer) => (answer, None, ledger.seal(&mut *tx)?),

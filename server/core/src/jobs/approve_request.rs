@@ -7,7 +7,7 @@ use countersign_protocol::ids::{CardIdent, Digest};
 use countersign_protocol::ledger::{Check, Entry, EntryKind, Outcome, detail};
 use countersign_protocol::limits;
 use countersign_protocol::message::result::{ApprovalComment, Evidence, RequestChanged, RequestState};
-use countersign_protocol::message::{Decision, InstanceState};
+use countersign_protocol::message::{Decision, InstanceState, JobAccepted};
 use countersign_protocol::random;
 use countersign_protocol::statement::Statement;
 
@@ -16,8 +16,11 @@ use super::{Effect, Job, Performed, RESULT, permission, rule};
 use crate::accounts::Account;
 use crate::approvals::{self, Approval, Approved, Tally, WaitingRequest};
 use crate::context::Context;
+use crate::draft::Then;
 use crate::instances::Instance;
+use crate::queue;
 use crate::stop::{Failure, Stop};
+use crate::store::StoreError;
 
 /// What an approval is for, with whoever asked for it as they are now.
 struct Asked {
@@ -240,10 +243,21 @@ fn carry_out(
     entry.detail.insert(detail::REQUEST.to_owned(), request.id.to_string());
     entry.detail.insert(detail::APPROVALS_NEEDED.to_owned(), approved.fulfilled().spelled());
     let proof = approved.proof(Digest::of(&job.asked.statement.0));
-    let then = move |place: u64| {
+    let queued = match ruling.effect.job.filter(|_| state == RequestState::Done) {
+        None => None,
+        Some(accepted) => {
+            let carried = request.carried.clone();
+            let carried =
+                carried.ok_or_else(|| StoreError::Corrupt("a request that is to be a job".into()))?;
+            let accepted = JobAccepted { job: request.id, ..*accepted };
+            Some(Box::new((carried, queue::Job::of(&asked.statement, &entry, accepted)?)))
+        }
+    };
+    let said_of = move |place: u64| {
         entry.detail.insert(detail::APPROVED_BY.to_owned(), proof.at(place));
         (entry, evidence)
     };
+    let then = Then { entry: Box::new(said_of), queued };
     let result = RequestChanged {
         id: request.id,
         request: correlation,
@@ -258,7 +272,7 @@ fn carry_out(
         (detail::APPROVES, request.digest().to_string()),
     ];
     match Performed::noting(&result, said)? {
-        Performed::Done(effect) => Ok(Performed::Done(Effect { then: Some(Box::new(then)), ..effect })),
+        Performed::Done(effect) => Ok(Performed::Done(Effect { then: Some(then), ..effect })),
         other => Ok(other),
     }
 }

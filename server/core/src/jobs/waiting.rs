@@ -27,11 +27,11 @@ pub(super) fn begin(
     ctx.tx().mark()?;
     let performed = perform(ctx, job)?;
     ctx.tx().back_to_mark()?;
-    match performed {
-        Performed::Done(_) => {}
+    let becomes_job = match performed {
+        Performed::Done(effect) => effect.job.is_some(),
         Performed::Impossible(why) => return Ok(Ruling::denied(&why, policies, "possible")),
         Performed::Unknown => return Ok(unknown(job.statement)),
-    }
+    };
     if job.body.is_some_and(|body| body.len() > limits::WAITING_BODY) {
         let why = format!(
             "This takes approvals, and what waits for them has a body of at most {} bytes.",
@@ -47,6 +47,8 @@ pub(super) fn begin(
         instance: job.instance.fingerprint.clone(),
         signed: job.asked.clone(),
         body: job.body.map(<[u8]>::to_vec),
+        // The API takes nobody's word for it, however long it waited.
+        carried: if becomes_job { Some(ctx.countersigned(job.instance)?) } else { None },
         needs: demand,
         made: ctx.now,
         deadline: ctx.now.plus(limits::APPROVAL_LIFE),

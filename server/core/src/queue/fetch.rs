@@ -35,7 +35,7 @@ pub(crate) fn fetch(ctx: &mut Context<'_>, instance: &Instance) -> Result<Draft,
         };
         Ok(Draft::unrecorded(recipient.clone(), &reply)?.quietly(true))
     };
-    let unknown = "This host asked for no such job, or it is too long ago.";
+    let unknown = "This host asked for no such job, it waits for approvals still, or it is too long ago.";
     let Some(found) = ctx.tx().job(&asked.job)? else { return tell(JobStanding::Unknown, unknown) };
     if !is_theirs(ctx, instance, &found.job.instance)? {
         alarm(ctx, instance, &found, "another host asked for the result of a job")?;

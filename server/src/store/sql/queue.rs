@@ -56,7 +56,11 @@ fn standing(row: &Row<'_>) -> Result<StandingJob, StoreError> {
 }
 
 fn queued(row: &Row<'_>) -> Result<QueuedJob, StoreError> {
-    let request = Countersigned { message: row.get("message")?, signature: row.get("signature")? };
+    let request = Countersigned {
+        message: row.get("message")?,
+        signature: row.get("signature")?,
+        certificate: row.get("certificate")?,
+    };
     let receipt = json(&row.get::<String>("receipt")?, "a job's receipt")?;
     Ok(QueuedJob { job: job(row)?, request, receipt })
 }
@@ -132,8 +136,9 @@ impl<D: Writing> QueueStore for Sql<D> {
         let QueuedJob { job, request, receipt } = queued;
         self.write_unseen(
             "INSERT INTO jobs (id, correlation, account, account_key, instance, operation, resource, accepted_at,
-                               expires_at, place, message, signature, receipt, standing, reason, is_sealed, is_recorded)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'queued', '', 0, 0)",
+                               expires_at, place, message, signature, certificate, receipt, standing, reason, is_sealed,
+                               is_recorded)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'queued', '', 0, 0)",
             (
                 job.id.as_bytes(),
                 job.correlation.as_str(),
@@ -147,6 +152,7 @@ impl<D: Writing> QueueStore for Sql<D> {
                 number(receipt.index)?,
                 &request.message,
                 &request.signature,
+                &request.certificate,
                 to_json(receipt)?,
             ),
         )
@@ -162,7 +168,7 @@ impl<D: Writing> QueueStore for Sql<D> {
                                             WHERE earlier.standing = 'queued' AND earlier.resource = free.resource
                                               AND earlier.place < free.place AND earlier.claimed_until > $2)
                           ORDER BY place LIMIT $4)
-             RETURNING {JOB}, place, message, signature, receipt"
+             RETURNING {JOB}, place, message, signature, certificate, receipt"
         );
         let mut claimed = self.write_returning_all(
             &sql,
@@ -204,7 +210,7 @@ impl<D: Writing> QueueStore for Sql<D> {
         };
         let resolved = self.write(
             "UPDATE jobs SET standing = $3, reason = $4, version = $5, result = $6, is_sealed = $7,
-                             message = NULL, signature = NULL, receipt = NULL, worker = NULL, claimed_until = NULL
+                             message = NULL, signature = NULL, certificate = NULL, receipt = NULL, worker = NULL, claimed_until = NULL
              WHERE id = $1 AND standing = 'queued' AND worker = $2",
             (
                 id.as_bytes(),
@@ -222,7 +228,7 @@ impl<D: Writing> QueueStore for Sql<D> {
     fn cancel_job(&self, id: &MessageId, account: &AccountName) -> Result<bool, StoreError> {
         let cancelled = self.write(
             "UPDATE jobs SET standing = 'cancelled', reason = 'It was called off.',
-                             message = NULL, signature = NULL, receipt = NULL, worker = NULL, claimed_until = NULL
+                             message = NULL, signature = NULL, certificate = NULL, receipt = NULL, worker = NULL, claimed_until = NULL
              WHERE id = $1 AND account = $2 AND standing = 'queued'",
             (id.as_bytes(), account.as_str()),
         )?;
@@ -289,7 +295,7 @@ impl<D: Writing> QueueStore for Sql<D> {
         }
         let undone = self.write(
             "UPDATE jobs SET standing = 'expired', reason = 'Nobody did it in time, and nothing was changed.',
-                             message = NULL, signature = NULL, receipt = NULL, worker = NULL, claimed_until = NULL
+                             message = NULL, signature = NULL, certificate = NULL, receipt = NULL, worker = NULL, claimed_until = NULL
              WHERE id IN (SELECT id FROM jobs WHERE standing = 'queued' AND expires_at <= $1 LIMIT $2)",
             (time(now), number(AT_ONCE)?),
         )?;

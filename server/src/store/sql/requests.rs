@@ -3,6 +3,7 @@
 use countersign_protocol::approval;
 use countersign_protocol::binary::Binary;
 use countersign_protocol::clock::Timestamp;
+use countersign_protocol::envelope::Countersigned;
 use countersign_protocol::ids::{AccountName, MessageId};
 use countersign_protocol::message::result::RequestState;
 use countersign_protocol::statement::SignedStatement;
@@ -17,7 +18,7 @@ const IN_SHORT: &str = "id, correlation, account, asker_key, instance, statement
                         state, reason, mac";
 
 const COLUMNS: &str = "id, correlation, account, asker_key, instance, statement, signature, needs, made_at, deadline, \
-                       state, reason, mac, body, result";
+                       state, reason, mac, body, result, message, host_signature, host_certificate";
 
 /// The row of the request `$1`, if it waits at the time `$2`.
 const WAITS: &str = "id = $1 AND state = 'waiting' AND deadline >= $2";
@@ -27,7 +28,12 @@ fn signed(row: &Row<'_>) -> Result<SignedStatement, StoreError> {
 }
 
 fn request(row: &Row<'_>) -> Result<WaitingRequest, StoreError> {
-    request_with(row, row.get("body")?, row.get("result")?)
+    let carried = row.get::<Option<Vec<u8>>>("message")?.map(|message| {
+        let (signature, certificate) = (row.get("host_signature")?, row.get("host_certificate")?);
+        Ok(Countersigned { message, signature, certificate })
+    });
+    let found = request_with(row, row.get("body")?, row.get("result")?)?;
+    Ok(WaitingRequest { carried: carried.transpose()?, ..found })
 }
 
 fn in_short(row: &Row<'_>) -> Result<WaitingRequest, StoreError> {
@@ -48,6 +54,7 @@ fn request_with(
         instance: parsed(&row.get::<String>("instance")?, "a request's host")?,
         signed: signed(row)?,
         body,
+        carried: None,
         needs: needs.map_err(|_| corrupt("what a request needs"))?,
         made: Timestamp::from_seconds(row.get("made_at")?),
         deadline: Timestamp::from_seconds(row.get("deadline")?),
@@ -74,10 +81,11 @@ fn approval(row: &Row<'_>) -> Result<Approval, StoreError> {
 
 impl<D: Writing> RequestStore for Sql<D> {
     fn add_waiting_request(&self, request: &WaitingRequest, most: u64) -> Result<bool, StoreError> {
+        let carried = request.carried.as_ref();
         let added = self.write(
             "INSERT INTO waiting_requests (id, correlation, account, asker_key, instance, statement, signature, body, needs,
-                                           made_at, deadline, mac, state)
-             SELECT $1, $2, name, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'waiting' FROM accounts
+                                           made_at, deadline, mac, state, message, host_signature, host_certificate)
+             SELECT $1, $2, name, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'waiting', $14, $15, $16 FROM accounts
              WHERE name = $3 AND (SELECT count(*) FROM waiting_requests
                                   WHERE account = $3 AND state = 'waiting' AND deadline >= $10) < $13
              ON CONFLICT DO NOTHING",
@@ -95,6 +103,9 @@ impl<D: Writing> RequestStore for Sql<D> {
                 time(request.deadline),
                 request.mac,
                 number(most)?,
+                carried.map(|carried| &carried.message),
+                carried.map(|carried| &carried.signature),
+                carried.map(|carried| &carried.certificate),
             ),
         )?;
         Ok(added == 1)
@@ -187,7 +198,8 @@ impl<D: Writing> RequestStore for Sql<D> {
 
     fn end_request(&self, id: &MessageId, how: RequestState, now: Timestamp) -> Result<bool, StoreError> {
         let sql = format!(
-            "UPDATE waiting_requests SET state = $3, ended_at = $2, body = NULL, mac = NULL WHERE {WAITS}"
+            "UPDATE waiting_requests SET state = $3, ended_at = $2, body = NULL, mac = NULL, message = NULL,
+                                         host_signature = NULL, host_certificate = NULL WHERE {WAITS}"
         );
         Ok(self.write(&sql, (id.as_bytes(), time(now), how.as_str()))? == 1)
     }

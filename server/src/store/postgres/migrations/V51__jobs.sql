@@ -15,6 +15,7 @@ CREATE TABLE jobs (
     -- What proves it; gone once something came of it.
     message       BYTEA,
     signature     BYTEA,
+    certificate   BYTEA,
     receipt       TEXT COLLATE "C",
     -- Who is doing it, and until when nobody else does.
     worker        BYTEA,

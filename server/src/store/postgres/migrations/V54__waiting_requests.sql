@@ -8,6 +8,10 @@ CREATE TABLE waiting_requests (
     statement   BYTEA NOT NULL,
     signature   BYTEA NOT NULL,
     body        BYTEA,                           -- as long as it waits
+    -- Of one that becomes a job, as long as it waits: the message as its host signed it.
+    message     BYTEA,
+    host_signature BYTEA,
+    host_certificate BYTEA,
     needs       TEXT COLLATE "C" NOT NULL,
     made_at     BIGINT NOT NULL,
     deadline    BIGINT NOT NULL,

@@ -15,6 +15,7 @@ CREATE TABLE jobs (
     -- What proves it; gone once something came of it.
     message       BLOB,
     signature     BLOB,
+    certificate   BLOB,
     receipt       TEXT,
     -- Who is doing it, and until when nobody else does.
     worker        BLOB,

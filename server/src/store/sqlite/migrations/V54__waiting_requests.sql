@@ -8,6 +8,10 @@ CREATE TABLE waiting_requests (
     statement   BLOB NOT NULL,
     signature   BLOB NOT NULL,
     body        BLOB,                           -- as long as it waits
+    -- Of one that becomes a job, as long as it waits: the message as its host signed it.
+    message     BLOB,
+    host_signature BLOB,
+    host_certificate BLOB,
     needs       TEXT NOT NULL,
     made_at     INTEGER NOT NULL,
     deadline    INTEGER NOT NULL,
