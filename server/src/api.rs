@@ -91,12 +91,15 @@ impl Drop for Workers {
 fn work(api: &Api, auth: Option<&Core>, bell: &Bell, log: Log) {
     let mut pause = Duration::ZERO;
     let mut seen = bell.times();
+    // Whoever did jobs here before may have died before they were written down.
+    let mut is_first = true;
     while bell.wait(seen, pause) {
         seen = bell.times();
         let worked = api.work().and_then(|worked| match auth {
-            Some(core) if worked.resolved > 0 => core.record_jobs().map(|()| worked),
+            Some(core) if worked.resolved > 0 || is_first => core.record_jobs().map(|()| worked),
             _ => Ok(worked),
         });
+        is_first &= worked.is_err();
         pause = match worked {
             Ok(Worked { is_more: true, .. }) => Duration::ZERO,
             Ok(Worked { is_more: false, .. }) => PAUSE,
