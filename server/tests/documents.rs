@@ -113,7 +113,7 @@ impl Scene {
 }
 
 /// What a result yields that is sealed to this person.
-fn opened<R: DeserializeOwned>(who: &Person, reply: &JobResultReply) -> R {
+pub(crate) fn opened<R: DeserializeOwned>(who: &Person, reply: &JobResultReply) -> R {
     assert_eq!(reply.standing, JobStanding::Done, "{}", reply.reason);
     assert!(reply.result.is_none(), "contents are for the person alone");
     let now = who.cert.primary_key().key().creation_time().into();

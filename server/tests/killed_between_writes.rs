@@ -23,13 +23,13 @@ use crate::database;
 use crate::program::{Made, Program, init};
 
 /// Sends to whatever server runs now. A message that was lost is sent again, the same bytes, to the next one.
-struct Stubborn {
+pub(crate) struct Stubborn {
     port: AtomicU16,
-    made: Made,
+    pub(crate) made: Made,
     /// The running server, and after how many writes it dies.
     program: std::sync::Mutex<Option<Program>>,
-    /// Every answer that arrived, by the digest of its message.
-    lost: std::sync::atomic::AtomicU32,
+    /// Answers that did not arrive.
+    pub(crate) lost: std::sync::atomic::AtomicU32,
 }
 
 impl Carrier for Stubborn {
@@ -39,25 +39,50 @@ impl Carrier for Stubborn {
             return first;
         }
         self.lost.fetch_add(1, Ordering::SeqCst);
-        self.check_ledger();
-        self.restart();
+        self.follow();
         Http { port: self.port.load(Ordering::SeqCst) }.carry(bytes)
     }
 }
 
 impl Stubborn {
-    fn restart(&self) {
-        let mut running = self.program.lock().unwrap();
-        if let Some(mut dead) = running.take() {
-            assert!(dead.ends(), "it did not answer, and yet it lives");
+    /// To a server that does not run yet.
+    pub(crate) fn new(made: Made) -> Self {
+        Self {
+            port: AtomicU16::new(0),
+            made,
+            program: std::sync::Mutex::new(None),
+            lost: std::sync::atomic::AtomicU32::new(0),
         }
-        let program = Program::start(&self.made.config, &[]);
+    }
+
+    /// Ends the server, if one runs, and starts another, which dies after the `n`-th write if there is one.
+    pub(crate) fn start(&self, n: Option<u64>) {
+        let mut running = self.program.lock().unwrap();
+        drop(running.take());
+        let number = n.map(|n| n.to_string());
+        let words: Vec<&str> =
+            number.iter().flat_map(|number| ["--crash-after-write", number.as_str()]).collect();
+        let program = Program::start(&self.made.config, &words);
         self.port.store(program.port, Ordering::SeqCst);
         *running = Some(program);
     }
 
+    /// Whether it died, without anybody waiting for an answer.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.program.lock().unwrap().as_mut().is_none_or(Program::is_over)
+    }
+
+    /// Another server in the place of the one that died.
+    pub(crate) fn follow(&self) {
+        if let Some(dead) = self.program.lock().unwrap().as_mut() {
+            assert!(dead.ends(), "it did not answer, and yet it lives");
+        }
+        self.check_ledger();
+        self.start(None);
+    }
+
     /// Whatever the dead server left: every entry is under the checkpoint, and the tree is whole.
-    fn check_ledger(&self) {
+    pub(crate) fn check_ledger(&self) {
         let folder = DataFolder::at(self.made.data.clone());
         let key = std::fs::read_to_string(folder.ledger_key()).unwrap();
         let key: countersign_protocol::ledger::LedgerKey = key.lines().nth(1).unwrap().parse().unwrap();
@@ -79,20 +104,9 @@ fn died_after(n: u64) -> bool {
     let made = init();
     let (code, token, bundle) = (made.code.clone(), made.token.clone(), made.bundle.clone());
     let data = DataFolder::at(made.data.clone());
-    // The first audit writes, too, and answers nobody.
-    let keys = open::keys(&data).unwrap();
-    let store = database::of(&data).open(CrashPoint::never()).unwrap();
-    let auditor =
-        Auditor { store: &*store, pepper: &keys.pepper, ledger: &keys.ledger, random: &SystemRandom };
-    assert_eq!(auditor.run(SystemClock.now(), false).unwrap().findings, []);
-    drop(store);
-    let program = Program::start(&made.config, &["--crash-after-write", &n.to_string()]);
-    let carrier = Arc::new(Stubborn {
-        port: AtomicU16::new(program.port),
-        made,
-        program: std::sync::Mutex::new(Some(program)),
-        lost: std::sync::atomic::AtomicU32::new(0),
-    });
+    audit(&data);
+    let carrier = Arc::new(Stubborn::new(made));
+    carrier.start(Some(n));
 
     let clock = Arc::new(SystemClock);
     let host = Newcomer::new(&bundle, carrier.clone(), clock.clone()).enrol(Some(&token));
@@ -154,6 +168,15 @@ fn died_after(n: u64) -> bool {
         );
     }
     died
+}
+
+/// Compares the tables with the ledger. The first audit of a server writes, too, and answers nobody.
+pub(crate) fn audit(data: &DataFolder) {
+    let keys = open::keys(data).unwrap();
+    let store = database::of(data).open(CrashPoint::never()).unwrap();
+    let auditor =
+        Auditor { store: &*store, pepper: &keys.pepper, ledger: &keys.ledger, random: &SystemRandom };
+    assert_eq!(auditor.run(SystemClock.now(), false).unwrap().findings, []);
 }
 
 fn log_in(host: &Host, person: &Person) -> (countersign_protocol::envelope::Sealed, JobReply) {

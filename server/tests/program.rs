@@ -148,11 +148,15 @@ impl Program {
         nix::sys::signal::kill(pid, signal).unwrap();
     }
 
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Whether it ends by itself within a moment: its sockets close a little before it is gone.
     pub(crate) fn ends(&mut self) -> bool {
         (0..200).any(|_| {
             std::thread::sleep(Duration::from_millis(10));
-            self.child.try_wait().unwrap().is_some()
+            self.is_over()
         })
     }
 }

@@ -32,6 +32,7 @@ mod job_outcome;
 mod jobs;
 mod keys_of_people;
 mod killed_between_writes;
+mod killed_with_jobs;
 mod large_bodies;
 mod ledger;
 mod lost_connections;
