@@ -75,6 +75,27 @@ fn several_workers_do_each_job_once_and_those_on_one_document_in_their_order() {
 }
 
 #[test]
+fn what_is_asked_before_the_answer_to_the_last_is_done_over_what_that_made() {
+    let scene = scene();
+    let ask = |operation: &str, body: Value| scene.queue(&scene.ana, operation, "wards/north", &body).job;
+    let jobs = [
+        ask("create", json!({"ward": "North", "beds": 1})),
+        ask("update", json!({"document": {"ward": "North", "beds": 2}, "over": 1})),
+        ask("read", Value::Null),
+        ask("update", json!({"merge": {"beds": 3}, "over": 2})),
+    ];
+    scene.work();
+    let [_, _, read, _] = jobs.map(|job| {
+        let (_, reply) = scene.fetch(&job);
+        assert_eq!(reply.standing, JobStanding::Done, "{}", reply.reason);
+        reply
+    });
+    let shown: DocumentShown = opened(&scene.ana, &read);
+    assert_eq!((shown.version, shown.document.unwrap()["beds"].clone()), (2, json!(2)));
+    assert_eq!(scene.read("north").version, 3);
+}
+
+#[test]
 fn a_worker_that_died_with_a_job_in_hand_is_followed_by_another() {
     let scene = scene();
     let JobAccepted { job, .. } = scene.queue(&scene.ana, "create", "wards/north", &json!({"ward": "North"}));

@@ -159,14 +159,16 @@ impl<D: Writing> QueueStore for Sql<D> {
     }
 
     fn claim_jobs(&self, claim: &Claim, most: u64) -> Result<Vec<QueuedJob>, StoreError> {
-        // Of requests about the same document, the later one waits for the earlier one.
+        // Of requests about the same document, the later one waits until something came of the earlier one: it is about what that
+        // made. Reads change nothing, and do not wait for one another.
         let sql = format!(
             "UPDATE jobs SET worker = $1, claimed_until = $3
              WHERE id IN (SELECT id FROM jobs AS free
                           WHERE standing = 'queued' AND expires_at > $2 AND (claimed_until IS NULL OR claimed_until <= $2)
                             AND NOT EXISTS (SELECT 1 FROM jobs AS earlier
                                             WHERE earlier.standing = 'queued' AND earlier.resource = free.resource
-                                              AND earlier.place < free.place AND earlier.claimed_until > $2)
+                                              AND earlier.place < free.place AND earlier.expires_at > $2
+                                              AND NOT (earlier.operation = 'read' AND free.operation = 'read'))
                           ORDER BY place LIMIT $4)
              RETURNING {JOB}, place, message, signature, certificate, receipt"
         );
