@@ -1,10 +1,15 @@
 //! The API's threads. Each does jobs until there are none, and sleeps until somebody rings.
 
+mod health;
+pub mod open;
+pub mod serve;
+
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_server_core::api::{Api, Worked};
 use countersign_server_core::core::Core;
+use prometheus_client::metrics::counter::Counter;
 
 use crate::log::{Level, Log};
 
@@ -18,6 +23,8 @@ const LONGER_PAUSE: Duration = Duration::from_secs(5);
 pub struct Workers {
     bell: Arc<Bell>,
     threads: Vec<std::thread::JoinHandle<()>>,
+    /// Jobs of which something came.
+    resolved: Counter,
 }
 
 #[derive(Default)]
@@ -67,13 +74,25 @@ impl Workers {
                 }
             }));
         }
-        let mut workers = Self { bell, threads: Vec::new() };
+        let mut workers = Self { bell, threads: Vec::new(), resolved: Counter::default() };
         for (number, api) in apis.into_iter().enumerate() {
-            let (bell, core) = (workers.bell.clone(), auth.cloned());
+            let (bell, core, resolved) = (workers.bell.clone(), auth.cloned(), workers.resolved.clone());
             let thread = std::thread::Builder::new().name(format!("api-{number}"));
-            workers.threads.push(thread.spawn(move || work(&api, core.as_deref(), &bell, log))?);
+            workers.threads.push(thread.spawn(move || work(&api, core.as_deref(), &bell, &resolved, log))?);
         }
         Ok(workers)
+    }
+
+    /// Counts the jobs of which something came.
+    #[must_use]
+    pub fn resolved(&self) -> Counter {
+        self.resolved.clone()
+    }
+
+    /// Whether none of them died.
+    #[must_use]
+    pub fn are_alive(&self) -> bool {
+        !self.threads.iter().any(std::thread::JoinHandle::is_finished)
     }
 }
 
@@ -88,14 +107,17 @@ impl Drop for Workers {
     }
 }
 
-fn work(api: &Api, auth: Option<&Core>, bell: &Bell, log: Log) {
+fn work(api: &Api, auth: Option<&Core>, bell: &Bell, resolved: &Counter, log: Log) {
     let mut pause = Duration::ZERO;
     let mut seen = bell.times();
     // Whoever did jobs here before may have died before they were written down.
     let mut is_first = true;
     while bell.wait(seen, pause) {
         seen = bell.times();
-        let worked = api.work().and_then(|worked| match auth {
+        let worked = api.work().inspect(|worked| {
+            let _before = resolved.inc_by(worked.resolved);
+        });
+        let worked = worked.and_then(|worked| match auth {
             Some(core) if worked.resolved > 0 || is_first => core.record_jobs().map(|()| worked),
             _ => Ok(worked),
         });

@@ -4,6 +4,7 @@ mod backup;
 mod check;
 mod config_check;
 mod config_show;
+mod grants;
 mod init;
 mod invite;
 mod key;
@@ -12,6 +13,7 @@ mod own_files;
 mod policy;
 mod restore;
 mod serve;
+mod serve_api;
 mod token;
 
 use std::path::PathBuf;
@@ -47,9 +49,11 @@ enum Command {
     Invite(invite::InviteArguments),
     /// Make a token with which one host enrols, or gets a new key, where no host is left to administer from.
     Token(token::TokenArguments),
-    /// Move the database to another kind of store.
+    /// Move the database to another kind of store, or bring its tables up to this version's.
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
+    /// Print the SQL that grants the auth server and the API what each of them needs of a PostgreSQL database, and no more.
+    Grants(grants::GrantsArguments),
     /// Copy the database while the server runs, and check the copy.
     Backup(backup::BackupArguments),
     /// Put a backup into an empty data folder, after checking all of it.
@@ -74,6 +78,9 @@ enum ConfigCommand {
         /// The configuration file.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// What is to be served with it; with api, no file with a secret is looked for.
+        #[arg(long, value_enum, default_value = "all")]
+        role: serve::Role,
     },
     /// Print what is in force: the file, with the default of every key that it does not have.
     Show {
@@ -129,12 +136,13 @@ impl Arguments {
             Command::Invite(arguments) => invite::run(&arguments),
             Command::Token(arguments) => token::run(&arguments),
             Command::Migrate(command) => migrate::run(&command),
+            Command::Grants(arguments) => grants::run(arguments),
             Command::Backup(arguments) => backup::run(&arguments),
             Command::Restore(arguments) => restore::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
             Command::Policy(command) => policy::run(&command),
             Command::Key(command) => key::run(command),
-            Command::Config(ConfigCommand::Check { config }) => config_check::run(&config),
+            Command::Config(ConfigCommand::Check { config, role }) => config_check::run(&config, role),
             Command::Config(ConfigCommand::Show { config }) => config_show::run(&config),
         }
     }

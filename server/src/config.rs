@@ -1,5 +1,6 @@
 //! `server.toml`. One file for each section; every key is in docs/server.md.
 
+mod api;
 mod emergency_codes;
 mod error;
 mod keys;
@@ -17,6 +18,7 @@ mod template;
 mod tls;
 mod url;
 
+pub use api::Api;
 pub use emergency_codes::EmergencyCodes;
 pub use error::{ConfigError, Unfit};
 pub use keys::Keys;
@@ -77,6 +79,9 @@ pub struct Config {
     /// How much at once.
     #[serde(default)]
     pub limits: Limits,
+    /// Who does the jobs.
+    #[serde(default)]
+    pub api: Api,
     /// What hosts may do while they cannot reach this server.
     #[serde(default)]
     pub offline: Offline,
@@ -120,6 +125,7 @@ impl Config {
             return Err(Unfit::new("policy", POLICY_GONE));
         }
         self.limits.check()?;
+        self.api.check()?;
         self.keys.check()?;
         self.offline.check()?;
         self.mail.as_ref().map_or(Ok(()), Mail::check)?;

@@ -1,7 +1,9 @@
 //! The data folder: keys, database, and the rule that nobody else may read them.
 
+mod ledger_pub;
 mod private_file;
 
+pub use ledger_pub::{publish_ledger_pub, read_ledger_pub};
 pub use private_file::{read_private, replace_private, write_private};
 
 use std::path::{Path, PathBuf};
@@ -31,6 +33,20 @@ pub enum DataError {
         /// What it must have.
         wanted: u32,
     },
+    /// Others may write it.
+    #[error("{path} has mode {mode:04o}, so that others could write it; run: chmod 644 {path}", path = .path.display())]
+    Writable {
+        /// Which.
+        path: PathBuf,
+        /// What it has.
+        mode: u32,
+    },
+    /// The API does not know whose word counts.
+    #[error(
+        "{} does not exist; the auth server writes it into its own data folder when it starts. Copy it from there",
+        .0.display()
+    )]
+    NoLedgerPub(PathBuf),
     /// It belongs to somebody else.
     #[error("{path} belongs to user {owner}, and this program runs as {me}; run it as that user, or chown the file", path = .path.display())]
     Foreign {
@@ -129,6 +145,12 @@ impl DataFolder {
     #[must_use]
     pub fn ledger_key(&self) -> PathBuf {
         self.root.join("ledger.key")
+    }
+
+    /// What the ledger is checked with, and nothing secret: all that the API needs of this folder.
+    #[must_use]
+    pub fn ledger_pub(&self) -> PathBuf {
+        self.root.join("ledger.pub")
     }
 
     /// The key under the digests of codes.

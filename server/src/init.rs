@@ -24,7 +24,7 @@ use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
 use crate::config::{self, ServerUrl};
-use crate::data::{DataError, DataFolder, write_private};
+use crate::data::{DataError, DataFolder, publish_ledger_pub, write_private};
 use crate::own_keys;
 use crate::store::Database;
 
@@ -115,6 +115,7 @@ pub fn init(
     let text =
         Zeroizing::new(format!("{}\n{}\n", ledger_key.secret.expose_secret(), ledger_key.public.as_str()));
     write_private(&folder.ledger_key(), text.as_bytes())?;
+    publish_ledger_pub(folder, &ledger_key.public)?;
     let pepper = Zeroizing::new(random::array::<32>(random)?);
     write_private(&folder.pepper(), &*pepper)?;
     let store_key = Zeroizing::new(random::array::<32>(random)?);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use countersign_protocol::clock::{Clock, SystemClock};
+use countersign_protocol::ledger::LedgerKey;
 use countersign_protocol::random::{Random, SystemRandom};
 use countersign_server_core::core::{Core, Parts};
 use countersign_server_core::ledger::Ledger;
@@ -96,7 +97,7 @@ pub fn open_with(
     let Charter { rules, reach, rotate_days } = charter.into();
     let keys = keys(folder)?;
     let store = database.open(crash)?;
-    check_owner(&*store, &keys.ledger)?;
+    check_owner(&*store, keys.ledger.key())?;
     let identity = own_keys::identity(folder, &keys, &*store, url, rotate_days, clock.now(), &*random)?;
     let Keys { ledger, pepper, store_key, .. } = keys;
     policy::ensure(&*store, &ledger, &*clock, &*random)?;
@@ -119,10 +120,10 @@ pub fn open_with(
 ///
 /// # Errors
 /// [`OpenError::Foreign`].
-pub fn check_owner(store: &dyn Store, ledger: &Ledger) -> Result<(), OpenError> {
+pub fn check_owner(store: &dyn Store, ledger: &LedgerKey) -> Result<(), OpenError> {
     let newest = store.view()?.checkpoint().map_err(|error| StoreError::Unavailable(error.to_string()))?;
     let (_, note) = newest.ok_or(OpenError::Foreign)?;
-    ledger.key().checkpoint(&note).map(drop).map_err(|_| OpenError::Foreign)
+    ledger.checkpoint(&note).map(drop).map_err(|_| OpenError::Foreign)
 }
 
 /// Everything in the folder but the database.

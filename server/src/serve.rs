@@ -24,8 +24,9 @@ use tokio::sync::Semaphore;
 use self::connections::Coat;
 use self::health::{Faults, Health};
 use self::proxies::Proxies;
-use self::stopping::Stopping;
+pub(crate) use self::stopping::Stopping;
 pub use self::upkeep::first_audit;
+pub(crate) use self::upkeep::{due, every};
 use self::watches::Watches;
 use crate::config::{Limits, Proxy};
 use crate::data::DataFolder;
@@ -188,8 +189,7 @@ pub async fn serve(offer: Offer, core: Arc<Core>, stop: impl Future<Output = ()>
     tokio::spawn(upkeep::keep(edge.clone(), stopping.clone()));
     let watched = private.map(|listener| {
         let router = health::in_private().with_state(edge.clone());
-        let plain = Coat { tls: None, proxies: Proxies::default(), metrics: None };
-        tokio::spawn(connections::serve(listener, router, WATCHING, plain, stopping.clone()))
+        tokio::spawn(serve_watchers(listener, router, stopping.clone()))
     });
     let router = Router::new()
         .route("/v1/messages", post(messages::messages))
@@ -203,4 +203,10 @@ pub async fn serve(offer: Offer, core: Arc<Core>, stop: impl Future<Output = ()>
     }
     // It waits for the entry in hand.
     let _ended = tokio::task::spawn_blocking(move || drop(teller)).await;
+}
+
+/// Serves those who watch over a process, on an address of their own, until it is time to stop.
+pub(crate) async fn serve_watchers(listener: TcpListener, router: Router, stopping: Stopping) {
+    let plain = Coat { tls: None, proxies: Proxies::default(), metrics: None };
+    connections::serve(listener, router, WATCHING, plain, stopping).await;
 }

@@ -6,8 +6,10 @@ pub mod moving;
 pub mod postgres;
 mod sql;
 pub mod sqlite;
+mod tables;
 
 pub use self::faults::CrashPoint;
+pub use self::tables::TablesError;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,6 +48,18 @@ impl Database {
         Ok(match self {
             Self::Sqlite(path) => Arc::new(SqliteStore::open(path, crash)?),
             Self::Postgres(address) => Arc::new(PostgresStore::open(address.clone(), crash)?),
+        })
+    }
+
+    /// Opens the tables of a server as they are, for who does its jobs: changes none, and reads nothing that the API's user may
+    /// not.
+    ///
+    /// # Errors
+    /// [`TablesError`], also where they are of another version than this program's.
+    pub fn open_for_api(&self) -> Result<Arc<dyn Store>, TablesError> {
+        Ok(match self {
+            Self::Sqlite(path) => Arc::new(SqliteStore::open_as_it_is(path)?),
+            Self::Postgres(address) => Arc::new(PostgresStore::open_for_api(address.clone())?),
         })
     }
 }

@@ -206,7 +206,9 @@ fn every_file_of_init_is_private() {
     assert_eq!(std::fs::metadata(&made.data).unwrap().mode() & 0o777, 0o700);
     for file in std::fs::read_dir(&made.data).unwrap() {
         let file = file.unwrap();
-        assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600, "{}", file.path().display());
+        // All but what anybody may know.
+        let wanted = if file.file_name() == "ledger.pub" { 0o644 } else { 0o600 };
+        assert_eq!(file.metadata().unwrap().mode() & 0o777, wanted, "{}", file.path().display());
     }
 }
 
@@ -251,6 +253,8 @@ fn init_says_what_the_ledger_is_checked_with() {
     let made = init();
     let kept = std::fs::read_to_string(made.data.join("ledger.key")).unwrap();
     assert_eq!(kept.lines().nth(1), Some(made.ledger_key.as_str()));
+    let public = std::fs::read_to_string(made.data.join("ledger.pub")).unwrap();
+    assert_eq!(public, format!("{}\n", made.ledger_key));
 }
 
 #[test]

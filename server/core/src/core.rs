@@ -20,6 +20,7 @@ use arc_swap::ArcSwap;
 use countersign_protocol::clock::{Clock, Timestamp};
 use countersign_protocol::envelope::{OpenError, Opened, Seen};
 use countersign_protocol::ids::CorrelationId;
+use countersign_protocol::ledger::LedgerKey;
 use countersign_protocol::message::{MessageKind, Refusal};
 use countersign_protocol::random::Random;
 
@@ -330,6 +331,12 @@ impl Core {
     pub fn api(&self) -> Result<Api, Failure> {
         let Parts { store, clock, random, ledger, .. } = &self.parts;
         Api::new(store.clone(), clock.clone(), &**random, ledger.key().clone())
+    }
+
+    /// What receipts and exports of its ledger are checked with.
+    #[must_use]
+    pub const fn ledger_key(&self) -> &LedgerKey {
+        self.parts.ledger.key()
     }
 
     /// Deletes what was answered so long ago that it cannot come again, some of it in each transaction, until nothing of it is

@@ -8,11 +8,17 @@ use crate::config::Config;
 use crate::post;
 use crate::tls::Files;
 
-use super::{CommandError, own_files, print};
+use super::serve::Role;
+use super::{CommandError, own_files, print, serve_api};
 
-pub(super) fn run(path: &Path) -> Result<(), CommandError> {
+pub(super) fn run(path: &Path, role: Role) -> Result<(), CommandError> {
     let wrong = |error: &dyn std::fmt::Display| CommandError::Configuration(error.to_string());
     let config = Config::read(path).map_err(|error| wrong(&error))?;
+    if role == Role::Api {
+        let (ledger, _) = serve_api::files(&config)?;
+        print(&format!("{} is good for the role api.\nLedger key: {}\n", path.display(), ledger.as_str()));
+        return Ok(());
+    }
     let tls = config.tls.as_ref().map(|tls| Files::from(tls).load(SystemClock.now()));
     let tls = tls.transpose().map_err(|error| wrong(&error))?;
     let _readable = post::carriers(&config).map_err(|error| wrong(&error))?;

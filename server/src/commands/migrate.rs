@@ -1,5 +1,7 @@
 //! `countersign-server migrate`.
 
+mod tables;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -16,6 +18,8 @@ use crate::store::{CrashPoint, Database};
 pub(super) enum MigrateCommand {
     /// Move everything from the file in the data folder to an empty database on a PostgreSQL server.
     SqliteToPostgres(ToPostgres),
+    /// Bring the tables of a PostgreSQL database up to this version's, as their owner. Servers that own them do it by themselves.
+    Tables(tables::TablesArguments),
 }
 
 #[derive(Debug, Args)]
@@ -35,8 +39,10 @@ pub(super) struct ToPostgres {
 }
 
 pub(super) fn run(command: &MigrateCommand) -> Result<(), CommandError> {
-    let MigrateCommand::SqliteToPostgres(ToPostgres { config, to, password_file, crash_after_write }) =
-        command;
+    let ToPostgres { config, to, password_file, crash_after_write } = match command {
+        MigrateCommand::SqliteToPostgres(arguments) => arguments,
+        MigrateCommand::Tables(arguments) => return tables::run(arguments),
+    };
     let wrong = |error: &dyn std::fmt::Display| CommandError::Data(error.to_string());
     let address: Address =
         to.parse().map_err(|error| CommandError::Configuration(format!("--to: {error}")))?;

@@ -26,6 +26,6 @@ pub(super) fn store_and_keys(path: &Path) -> Result<(Arc<dyn Store>, Keys), Comm
     let (folder, keys) = keys(path)?;
     let database = config.store.database(&folder).map_err(|error| wrong(&error))?;
     let store = database.open(CrashPoint::never()).map_err(|error| wrong(&error))?;
-    open::check_owner(&*store, &keys.ledger).map_err(|error| wrong(&error))?;
+    open::check_owner(&*store, keys.ledger.key()).map_err(|error| wrong(&error))?;
     Ok((store, keys))
 }

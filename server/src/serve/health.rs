@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 
 use super::Edge;
+use crate::metrics::OPEN_METRICS;
 
 /// How long after a message that could not be worked on the server is not taken for ready.
 const SHAKEN: Duration = Duration::from_secs(30);
@@ -24,9 +25,6 @@ const GOOD: Duration = Duration::from_secs(1);
 /// How often that look takes a writer's turn, to see that there is one. In between, messages that cannot be written tell; and
 /// while something is wrong every look takes one.
 const WRITES: Duration = Duration::from_secs(10);
-
-/// What the metrics are written in.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Failures of late: a disk that is full is seen by those who write, not by those who ask.
 #[derive(Clone, Default)]

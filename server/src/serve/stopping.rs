@@ -4,11 +4,11 @@ use tokio::sync::watch;
 
 /// Whether it is time to stop.
 #[derive(Clone)]
-pub(super) struct Stopping(watch::Receiver<bool>);
+pub(crate) struct Stopping(watch::Receiver<bool>);
 
 impl Stopping {
     /// Once `stop` completes.
-    pub(super) fn when(stop: impl Future<Output = ()> + Send + 'static) -> Self {
+    pub(crate) fn when(stop: impl Future<Output = ()> + Send + 'static) -> Self {
         let (said, heard) = watch::channel(false);
         tokio::spawn(async move {
             stop.await;
@@ -18,7 +18,7 @@ impl Stopping {
     }
 
     /// Completes when it is time.
-    pub(super) async fn begun(&self) {
+    pub(crate) async fn begun(&self) {
         // Nobody who could say it any more: stop as well.
         let mut heard = self.0.clone();
         let _said = heard.wait_for(|stop| *stop).await;

@@ -225,7 +225,8 @@ async fn keep_keys(edge: &Edge) {
     }
 }
 
-fn every(period: Duration) -> tokio::time::Interval {
+/// Ticks, the first time after one period.
+pub(crate) fn every(period: Duration) -> tokio::time::Interval {
     let mut ticks = interval_at(Instant::now() + period, period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
@@ -240,7 +241,8 @@ async fn hung_up(hangups: &mut Option<Signal>) {
     }
 }
 
-async fn due(signs: &mut Option<tokio::time::Interval>) {
+/// The next tick; never where there are none.
+pub(crate) async fn due(signs: &mut Option<tokio::time::Interval>) {
     match signs {
         Some(signs) => {
             let _tick = signs.tick().await;

@@ -8,6 +8,7 @@
 mod address;
 mod answers;
 mod connection;
+mod grants;
 mod line;
 mod listening;
 mod pending;
@@ -18,6 +19,7 @@ mod values;
 mod view;
 
 pub use self::address::{Address, BadAddress};
+pub use self::grants::{BadName, Grants, RoleName};
 pub use super::faults::CrashPoint;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +35,7 @@ use self::transaction::PostgresTransaction;
 use self::view::PostgresView;
 use super::group::Writer;
 use super::sql::{Question, Sql};
+use super::tables::TablesError;
 
 /// A database on a PostgreSQL server.
 pub struct PostgresStore {
@@ -44,6 +47,8 @@ pub struct PostgresStore {
     /// What our own notices are told by.
     own_name: String,
     crash: CrashPoint,
+    /// Whether a turn begins by asking what each message of a host asks. The API asks none of it, and may not.
+    asks_ahead: bool,
 }
 
 impl PostgresStore {
@@ -70,8 +75,19 @@ impl PostgresStore {
             let next = "`countersign-server init --postgres` makes one in it";
             return Err(StoreError::Unavailable(format!("{address} holds no server; {next}")));
         }
-        session::migrate(connection, &address)?;
+        session::bring_up(connection, &address)?;
         Self::new(address, crash)
+    }
+
+    /// Opens tables that are this program's, and changes none: as a user who may see but a few of them.
+    ///
+    /// # Errors
+    /// [`TablesError`].
+    pub fn open_for_api(address: Address) -> Result<Self, TablesError> {
+        let connection = Connection::open(&address)?;
+        session::compare(&connection, &address)?;
+        drop(connection);
+        Ok(Self { asks_ahead: false, ..Self::new(address, CrashPoint::never())? })
     }
 
     fn new(address: Address, crash: CrashPoint) -> Result<Self, StoreError> {
@@ -80,7 +96,7 @@ impl PostgresStore {
         let pool = Arc::new(Pool::new(address));
         pool.put_back(connection);
         let writer = Writer::new(PostgresLine::new(Arc::clone(&pool), own_name.clone()));
-        Ok(Self { pool, writer, listening: Mutex::default(), own_name, crash })
+        Ok(Self { pool, writer, listening: Mutex::default(), own_name, crash, asks_ahead: true })
     }
 
     /// A transaction for as much as there is.
@@ -93,7 +109,8 @@ impl PostgresStore {
 
 impl Store for PostgresStore {
     fn begin_expecting(&self, rows: &[Expected<'_>]) -> Result<Box<dyn Transaction + '_>, StoreError> {
-        let turn = self.writer.begin(&self.crash, Question::to_write(rows))?;
+        let questions = if self.asks_ahead { Question::to_write(rows) } else { Vec::new() };
+        let turn = self.writer.begin(&self.crash, questions)?;
         Ok(Box::new(Sql::over(PostgresTransaction::of(turn, &self.crash))))
     }
 

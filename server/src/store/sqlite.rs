@@ -25,8 +25,9 @@ pub(super) use self::line::SqliteLine;
 pub(super) use self::transaction::SqliteTransaction;
 use self::view::SqliteView;
 use super::group::Writer;
-use super::moving;
 use super::sql::{Row, Sql, Value};
+use super::tables::TablesError;
+use super::{moving, tables};
 
 mod embedded {
     refinery::embed_migrations!("src/store/sqlite/migrations");
@@ -65,25 +66,55 @@ impl SqliteStore {
         Self::connect(path, crash)
     }
 
+    /// Opens a file whose tables are this program's, beside whoever made them.
+    ///
+    /// # Errors
+    /// [`TablesError`].
+    pub fn open_as_it_is(path: &Path) -> Result<Self, TablesError> {
+        let writer = Self::begin(path)?;
+        let has_any = "SELECT count(*) FROM sqlite_master WHERE name = 'refinery_schema_history'";
+        let has_any: i64 = writer.query_row(has_any, [], |row| row.get(0)).map_err(unavailable)?;
+        let applied: Vec<tables::Change> = if has_any == 0 {
+            Vec::new()
+        } else {
+            let mut asked = writer.prepare(tables::APPLIED).map_err(unavailable)?;
+            let found = asked.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(unavailable)?;
+            found.collect::<Result<_, _>>().map_err(unavailable)?
+        };
+        let own = embedded::migrations::runner();
+        tables::compare(&path.display().to_string(), &applied, own.get_migrations())?;
+        Ok(Self::over(path, writer, CrashPoint::never()))
+    }
+
     fn connect(path: &Path, crash: CrashPoint) -> Result<Self, StoreError> {
+        let mut writer = Self::begin(path)?;
+        embedded::migrations::runner()
+            .run(&mut writer)
+            .map_err(|error| StoreError::Corrupt(format!("{}: its tables: {error}", path.display())))?;
+        Ok(Self::over(path, writer, crash))
+    }
+
+    /// A connection that may write, to a file that is good still.
+    fn begin(path: &Path) -> Result<Connection, StoreError> {
         let opened = |error: rusqlite::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
-        let mut writer = writer(path).map_err(opened)?;
+        let writer = writer(path).map_err(opened)?;
         if moving::is_moved(&writer)? {
             return Err(StoreError::Unavailable(format!(
                 "{}: this database was moved to PostgreSQL; name that in [store] of server.toml",
                 path.display()
             )));
         }
-        embedded::migrations::runner()
-            .run(&mut writer)
-            .map_err(|error| StoreError::Corrupt(format!("{}: its tables: {error}", path.display())))?;
-        Ok(Self {
+        Ok(writer)
+    }
+
+    fn over(path: &Path, writer: Connection, crash: CrashPoint) -> Self {
+        Self {
             path: path.to_owned(),
             checkpoints: Checkpoints::of(path),
             writer: Writer::new(SqliteLine::new(path, writer)),
             readers: Mutex::default(),
             crash,
-        })
+        }
     }
 
     /// Copies what is committed now into the file at `path`, which is there and empty, while others write. What was

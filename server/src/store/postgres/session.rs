@@ -2,6 +2,7 @@
 
 use countersign_server_core::store::StoreError;
 
+use super::super::tables::{self, TablesError};
 use super::address::Address;
 use super::connection::Connection;
 
@@ -75,6 +76,39 @@ pub(super) fn fresh_name(connection: &Connection) -> Result<String, StoreError> 
     })?;
     Ok(name)
 }
+
+/// Whether the tables are this program's.
+///
+/// # Errors
+/// [`TablesError`].
+pub(super) fn compare(connection: &Connection, address: &Address) -> Result<(), TablesError> {
+    let table = "SELECT count(*) FROM pg_catalog.pg_class WHERE oid = to_regclass('refinery_schema_history')";
+    let mut applied: Vec<tables::Change> = Vec::new();
+    if number(connection, table)? > 0 {
+        connection.query(tables::APPLIED, &[], &mut |row| {
+            applied.push((row.get(0)?, row.get(1)?));
+            Ok(true)
+        })?;
+    }
+    tables::compare(&address.to_string(), &applied, embedded::migrations::runner().get_migrations())
+}
+
+/// Brings the tables up to this program's where they are others. Who does not own them needs nothing of that as long as they are
+/// not.
+pub(super) fn bring_up(connection: Connection, address: &Address) -> Result<(), StoreError> {
+    match compare(&connection, address) {
+        Ok(()) => Ok(()),
+        Err(TablesError::Store(error)) => Err(error),
+        Err(other) if number(&connection, OWNED)? == 0 => Err(StoreError::Unavailable(format!(
+            "{other} (as their owner, which the user of [store] is not)"
+        ))),
+        Err(_) => migrate(connection, address),
+    }
+}
+
+/// Whether the tables are ours to change.
+const OWNED: &str = "SELECT count(*) FROM pg_catalog.pg_class
+                     WHERE oid = to_regclass('ledger_entries') AND pg_has_role(relowner, 'MEMBER')";
 
 /// Brings the tables up to this program's, one server at a time.
 pub(super) fn migrate(mut connection: Connection, address: &Address) -> Result<(), StoreError> {
