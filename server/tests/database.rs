@@ -187,7 +187,7 @@ impl Client {
         Self::connect(&format!("{server} dbname=postgres"))
     }
 
-    fn connect(address: &str) -> Self {
+    pub(crate) fn connect(address: &str) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (client, connection) = runtime.block_on(tokio_postgres::connect(address, NoTls)).unwrap();
@@ -195,8 +195,20 @@ impl Client {
         Self { runtime, client }
     }
 
-    fn run(&self, sql: &str) {
+    pub(crate) fn run(&self, sql: &str) {
         self.runtime.block_on(self.client.batch_execute(sql)).unwrap();
+    }
+
+    /// With which code PostgreSQL refuses this; nothing if it does it.
+    pub(crate) fn refusal(&self, sql: &str) -> Option<String> {
+        let said = self.runtime.block_on(self.client.batch_execute(sql)).err()?;
+        Some(said.code().unwrap().code().to_owned())
+    }
+
+    /// The first column of each row.
+    pub(crate) fn texts(&self, sql: &str) -> Vec<String> {
+        let rows = self.runtime.block_on(self.client.query(sql, &[])).unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
     }
 
     fn number(&self, sql: &str) -> i64 {

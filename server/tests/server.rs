@@ -46,6 +46,7 @@ mod policy;
 mod program;
 mod recovery;
 mod registration;
+mod roles;
 mod roster;
 mod rotation;
 mod second_card;
