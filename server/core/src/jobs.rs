@@ -118,7 +118,7 @@ struct Effect {
     job: Option<Box<JobAccepted>>,
     detail: BTreeMap<String, String>,
     /// Another request that was done with it: its entry follows.
-    then: Option<Then>,
+    then: Option<Box<Then>>,
 }
 
 /// What doing it yields.
@@ -210,7 +210,7 @@ pub(crate) fn job_request(
         None => None,
     };
     let job = queued.as_ref().map(|(_, job)| job.promise());
-    let (reason, result, then) = (ruling.reason, ruling.effect.result, ruling.effect.then);
+    let (reason, result, then) = (ruling.reason, ruling.effect.result, ruling.effect.then.map(|then| *then));
     let correlation: CorrelationId = ctx.correlation.clone();
     let recipient = Recipient::Instance(instance.fingerprint.clone());
     let answer =

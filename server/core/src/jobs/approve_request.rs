@@ -272,7 +272,7 @@ fn carry_out(
         (detail::APPROVES, request.digest().to_string()),
     ];
     match Performed::noting(&result, said)? {
-        Performed::Done(effect) => Ok(Performed::Done(Effect { then: Some(then), ..effect })),
+        Performed::Done(effect) => Ok(Performed::Done(Effect { then: Some(Box::new(then)), ..effect })),
         other => Ok(other),
     }
 }

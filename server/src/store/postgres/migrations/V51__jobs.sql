@@ -33,6 +33,7 @@ CREATE TABLE jobs (
 );
 
 CREATE INDEX jobs_queued ON jobs (place) WHERE standing = 'queued';
+CREATE INDEX jobs_queued_by_resource ON jobs (resource, place) WHERE standing = 'queued';
 CREATE INDEX jobs_unrecorded ON jobs (place) WHERE is_recorded = 0 AND standing <> 'queued';
 CREATE INDEX jobs_unserved ON jobs (expires_at) WHERE standing IN ('queued', 'done', 'failed');
 CREATE INDEX jobs_leased ON jobs (leased_until) WHERE leased_until IS NOT NULL;
