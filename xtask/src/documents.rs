@@ -48,7 +48,8 @@ fn the_architecture_names_files_at_all() {
 /// Names of tests in the last column of the tables: long words with underscores, between backticks.
 fn tests_in(text: &str) -> impl Iterator<Item = &str> {
     let is_test = |word: &&str| {
-        word.matches('_').count() >= 3 && word.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        word.matches('_').count() >= 3
+            && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
     };
     text.split('`').skip(1).step_by(2).filter(is_test)
 }
@@ -95,13 +96,13 @@ fn every_rule_that_past_cves_taught_has_a_test() {
 }
 
 /// Each weakness of the design that is the server's has its row, or several, and each row a test of the server, which runs
-/// on both databases. W17 and W18 are of resources, which are not there yet.
+/// on both databases. W17 is of results, whose row is not there yet.
 #[test]
 fn every_weakness_of_the_design_has_a_test_of_the_server() {
     let text = std::fs::read_to_string(root().join("docs/threats.md")).unwrap();
     let mut tests = String::new();
     sources(&root().join("server/tests"), &mut tests);
-    for number in (1..=27).filter(|number| ![17, 18].contains(number)) {
+    for number in (1..=27).filter(|number| *number != 17) {
         let begins = format!("| W{number} |");
         let rows: Vec<&str> = text.lines().filter(|row| row.starts_with(&begins)).collect();
         assert!(!rows.is_empty(), "W{number} has no row");
