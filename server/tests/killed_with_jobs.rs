@@ -1,6 +1,7 @@
 //! Requests about documents, and servers that die: each is done once, what came of it is served once, and none is lost.
 
 mod asker;
+mod soak;
 mod writes;
 
 use std::sync::Arc;

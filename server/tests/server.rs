@@ -51,6 +51,7 @@ mod roster;
 mod rotation;
 mod second_card;
 mod seeds;
+mod servers;
 mod syslog;
 mod tls;
 mod turns;

@@ -2,8 +2,8 @@
 //! database too. No code is used twice, no acknowledged entry is lost, no host is taken for two, the ledger verifies.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use countersign_protocol::clock::{Clock as _, SystemClock};
@@ -11,94 +11,19 @@ use countersign_protocol::ids::Digest;
 use countersign_protocol::ledger::{EntryKind, Frontier};
 use countersign_protocol::message::result::{AccountCreated, TokenCreated};
 use countersign_protocol::message::{Decision, JobReply, JobRequest, Receipt};
-use countersign_protocol::random::{SystemRandom, array};
 use countersign_server::data::DataFolder;
 use countersign_server::store::CrashPoint;
 
-use crate::client::carrier::{Answer, Carrier, Http, Lost};
 use crate::client::host::{Host, Registered};
 use crate::client::newcomer::Newcomer;
 use crate::client::person::Person;
 use crate::database;
 use crate::fixture::register;
-use crate::program::{Made, Program, init};
+use crate::program::init;
+use crate::servers::{Servers, Stubborn, random};
 
 /// How many people log in at once, each at a host of their own.
 const PEOPLE: usize = 8;
-
-/// How long bytes are sent again before it counts as an outage.
-const PATIENCE: Duration = Duration::from_secs(90);
-
-/// The two servers, of which one or the other may be down.
-struct Servers {
-    made: Made,
-    programs: [Mutex<Option<Program>>; 2],
-    ports: [AtomicU16; 2],
-    again: AtomicU32,
-    longest: Mutex<Duration>,
-}
-
-fn random(below: u32) -> u32 {
-    u32::from_le_bytes(array::<4>(&SystemRandom).unwrap()) % below
-}
-
-impl Servers {
-    fn start(made: Made) -> Self {
-        let this = Self {
-            made,
-            programs: [Mutex::new(None), Mutex::new(None)],
-            ports: [AtomicU16::new(0), AtomicU16::new(0)],
-            again: AtomicU32::new(0),
-            longest: Mutex::new(Duration::ZERO),
-        };
-        this.restart(0);
-        this.restart(1);
-        this
-    }
-
-    /// Kills one, if it runs, and starts another in its place.
-    fn restart(&self, which: usize) {
-        let mut program = self.programs[which].lock().unwrap();
-        drop(program.take());
-        // While the database is away none starts.
-        let begun = Instant::now();
-        let started = loop {
-            match Program::try_start(&self.made.config) {
-                Some(started) => break started,
-                None => assert!(begun.elapsed() < PATIENCE, "no server starts"),
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        };
-        self.ports[which].store(started.port, Ordering::SeqCst);
-        *program = Some(started);
-    }
-}
-
-/// Sends to one of them, and the same bytes again to the other until there is an answer.
-struct Stubborn {
-    servers: Arc<Servers>,
-    first: usize,
-}
-
-impl Carrier for Stubborn {
-    fn carry(&self, bytes: &[u8]) -> Result<Answer, Lost> {
-        let begun = Instant::now();
-        for n in 0.. {
-            let port = self.servers.ports[(self.first + n) % 2].load(Ordering::SeqCst);
-            match (Http { port }).carry(bytes) {
-                Ok(answer) if ![429, 503].contains(&answer.status) => {
-                    let mut longest = self.servers.longest.lock().unwrap();
-                    *longest = (*longest).max(begun.elapsed());
-                    return Ok(answer);
-                }
-                _ if begun.elapsed() > PATIENCE => break,
-                _ => self.servers.again.fetch_add(1, Ordering::SeqCst),
-            };
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Err(Lost)
-    }
-}
 
 /// What was acknowledged.
 #[derive(Default)]
@@ -124,7 +49,7 @@ fn work(
         if over.load(Ordering::SeqCst) {
             break;
         }
-        let first = usize::try_from(random(2)).unwrap();
+        let first = servers.any();
         host.carrier = Arc::new(Stubborn { servers: servers.clone(), first });
         match n % 20 {
             7 => {
@@ -191,7 +116,7 @@ fn two_servers_killed_at_any_moment_use_nothing_twice_and_lose_nothing() {
     made.configure("[limits]\nstrangers_per_minute = 1000000\nhosts_per_second = 1000000\n");
     let folder = DataFolder::at(made.data.clone());
     let (bundle, token, code) = (made.bundle.clone(), made.token.clone(), made.code.clone());
-    let servers = Arc::new(Servers::start(made));
+    let servers = Arc::new(Servers::start(made, 2));
     let carrier = || Arc::new(Stubborn { servers: servers.clone(), first: 0 });
     let host = Newcomer::new(&bundle, carrier(), Arc::new(SystemClock)).enrol(Some(&token));
     let admin = Person::new("admin", SystemClock.now());
@@ -226,7 +151,7 @@ fn two_servers_killed_at_any_moment_use_nothing_twice_and_lose_nothing() {
             && working.iter().all(|one| !one.is_finished())
         {
             std::thread::sleep(Duration::from_millis(u64::from(500 + random(4000))));
-            servers.restart(usize::try_from(random(2)).unwrap());
+            servers.restart(servers.any());
             killed += 1;
             if begun.elapsed() > next_crash {
                 crash_the_database();
@@ -238,9 +163,7 @@ fn two_servers_killed_at_any_moment_use_nothing_twice_and_lose_nothing() {
         working.into_iter().map(|one| one.join().unwrap()).collect()
     });
     let took = begun.elapsed();
-    for program in &servers.programs {
-        drop(program.lock().unwrap().take());
-    }
+    servers.end();
 
     let store = database::of(&folder).open(CrashPoint::never()).unwrap();
     let view = store.view().unwrap();

@@ -35,6 +35,9 @@ Commands:
          a thousand logins by eight programs on three cards, built for release: decisions, memory, descriptors
   soak servers [MINUTES]
          two servers on one PostgreSQL under load, both and it killed at any moment: five minutes where no number is given
+  soak jobs [N]
+         so many requests about documents, 10000 where no number is given, while servers are killed at any moment, on SQLite
+         and on PostgreSQL: each is done once, served once, and none is lost
   soak fuzz [MILLIONS]
          agents and people made of random bytes, against the PAM module, 12 million scripts where no number is given;
          without a number, then also:

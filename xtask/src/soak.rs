@@ -8,7 +8,7 @@ use crate::{fuzz, module, packages};
 
 /// Installs, builds, and plays `matrix`, which may be followed by the name of one family, `load`, or `fuzz`, which may
 /// be followed by how many million scripts, or by `parsers`, minutes and one of them, or
-/// `servers`, by how many minutes.
+/// `servers`, by how many minutes, or `jobs`, by how many.
 pub(crate) fn run(words: &[&str]) -> Result<(), Stop> {
     match words {
         ["matrix"] => matrix(None),
@@ -18,6 +18,11 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Stop> {
         ["servers", minutes] => match minutes.parse() {
             Ok(minutes @ 1..=600) => servers(minutes),
             _ => Err(Stop::Usage(format!("`{minutes}` minutes: a number from 1 to 600 is wanted"))),
+        },
+        ["jobs"] => jobs(10_000),
+        ["jobs", many] => match many.parse() {
+            Ok(many @ 1..=10_000_000) => jobs(many),
+            _ => Err(Stop::Usage(format!("`{many}` jobs: a number from 1 to 10000000 is wanted"))),
         },
         ["fuzz"] => fuzz::run_both(fuzz::MILLIONS).and_then(|()| fuzz::run_parsers(fuzz::MINUTES, None)),
         ["fuzz", "parsers"] => fuzz::run_parsers(fuzz::MINUTES, None),
@@ -33,7 +38,7 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Stop> {
                 Err(Stop::Usage(format!("`{millions}` million scripts: a number from 1 to 10000 is wanted")))
             }
         },
-        [] => Err(Stop::Usage("which soak: matrix, load, servers, fuzz?".to_owned())),
+        [] => Err(Stop::Usage("which soak: matrix, load, servers, jobs, fuzz?".to_owned())),
         [other, ..] => Err(Stop::Usage(format!("there is no soak `{other}`"))),
     }
 }
@@ -66,6 +71,30 @@ fn servers(minutes: u64) -> Result<(), Stop> {
             .args(["--", "--ignored", "--nocapture"])
             .current_dir(root())
             .env("COUNTERSIGN_SOAK_MINUTES", minutes.to_string());
+        run_program(&mut command)
+    })
+}
+
+/// Jobs on one server with SQLite, then on two with PostgreSQL, killed while they work: `server/tests/killed_with_jobs/soak.rs`.
+fn jobs(many: u32) -> Result<(), Stop> {
+    const TEST: [&str; 8] = [
+        "test",
+        "--workspace",
+        "--test",
+        "server",
+        "killed_with_jobs::soak::",
+        "--",
+        "--ignored",
+        "--nocapture",
+    ];
+    prepare(&["build", "--workspace", "--bins"])?;
+    let many = many.to_string();
+    step(&format!("{many} jobs on SQLite: 10000 take about four minutes"), || {
+        run_program(cargo(&TEST).env("COUNTERSIGN_SOAK_JOBS", &many))
+    })?;
+    step(&format!("{many} jobs on PostgreSQL: 10000 take about four minutes"), || {
+        let mut command = Command::new(target()?.join("debug/countersign-with-postgres"));
+        command.arg("cargo").args(TEST).current_dir(root()).env("COUNTERSIGN_SOAK_JOBS", &many);
         run_program(&mut command)
     })
 }
