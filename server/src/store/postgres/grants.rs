@@ -25,8 +25,8 @@ const OF_API: [(&str, &str); 8] = [
     (
         "jobs",
         "SELECT (id, place, correlation, account, account_key, instance, operation, resource, accepted_at, expires_at, \
-         standing, message, signature, receipt, worker, claimed_until), \
-         UPDATE (standing, reason, version, result, is_sealed, message, signature, receipt, worker, claimed_until)",
+         standing, message, signature, certificate, receipt, worker, claimed_until), \
+         UPDATE (standing, reason, version, result, is_sealed, message, signature, certificate, receipt, worker, claimed_until)",
     ),
     ("ledger_checkpoint", "SELECT"),
     ("ledger_entries", "SELECT (place)"),
