@@ -40,7 +40,7 @@ pub struct RoleName(String);
 /// No name of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a user of PostgreSQL has a name of 1 to 63 bytes, without control characters; make one with: createuser NAME"
+    "a user of PostgreSQL has a name of 1 to 63 bytes, without control characters and dollar signs; make one with: createuser NAME"
 )]
 pub struct BadName;
 
@@ -48,7 +48,8 @@ impl FromStr for RoleName {
     type Err = BadName;
 
     fn from_str(text: &str) -> Result<Self, BadName> {
-        let is_name = (1..64).contains(&text.len()) && !text.contains(char::is_control);
+        // A dollar sign could end the text that the name is put into.
+        let is_name = (1..64).contains(&text.len()) && !text.contains(|c: char| c.is_control() || c == '$');
         if is_name { Ok(Self(text.to_owned())) } else { Err(BadName) }
     }
 }
@@ -117,7 +118,7 @@ mod tests {
         let name: RoleName = "a\"; DROP TABLE x; --'\\".parse().unwrap();
         assert_eq!(name.to_string(), "\"a\"\"; DROP TABLE x; --'\\\"");
         assert_eq!(name.text(), "E'a\"; DROP TABLE x; --''\\\\'");
-        for bad in ["", "a\nb", &"a".repeat(64)] {
+        for bad in ["", "a\nb", "a$countersign$b", &"a".repeat(64)] {
             assert!(bad.parse::<RoleName>().is_err(), "{bad:?}");
         }
     }
