@@ -38,6 +38,14 @@ pub(crate) fn server(words: &[&str]) -> Result<(), Stop> {
     if words.is_empty() { ledger() } else { Ok(()) }
 }
 
+/// How many requests about documents a second are done, and how long each takes. `words` are the bench's own.
+pub(crate) fn jobs(words: &[&str]) -> Result<(), Stop> {
+    step("build for release", || run_program(&mut cargo(&["build", "--release", "--workspace", "--bins"])))?;
+    step("bench: takes about six minutes", || {
+        run_program(Command::new(target()?.join("release/countersign-bench")).arg("jobs").args(words))
+    })
+}
+
 /// How fast a ledger export is verified.
 pub(crate) fn ledger() -> Result<(), Stop> {
     let words = [

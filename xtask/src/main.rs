@@ -51,6 +51,9 @@ Commands:
   bench server [--json] [--few] [--rate | --growth]
          logins over HTTP at a server of its own below /var/tmp: round trips a second, what each costs, and whether it costs
          the same with more accounts, policies and entries; then as bench ledger
+  bench jobs [--json] [--few]
+         requests about documents, from the request to the result that is opened, with one worker and with four: how many a
+         second, and how long each takes
   bench ledger
          how many entries a second `ledger verify` checks
 
@@ -80,13 +83,16 @@ fn main() -> ExitCode {
         {
             bench::server(words)
         }
+        ["bench", "jobs", words @ ..] if words.iter().all(|word| ["--json", "--few"].contains(word)) => {
+            bench::jobs(words)
+        }
         ["bench", "ledger"] => bench::ledger(),
         ["help" | "--help" | "-h"] | [_, "--help" | "-h"] => {
             let _ = write!(std::io::stdout(), "{HELP}");
             return ExitCode::SUCCESS;
         }
         [] => Err(Stop::Usage("which command?".to_owned())),
-        ["bench"] => Err(Stop::Usage("bench what? agent, pam, server or ledger".to_owned())),
+        ["bench"] => Err(Stop::Usage("bench what? agent, pam, server, jobs or ledger".to_owned())),
         ["demo" | "test" | "lint" | "soak" | "bench", rest, ..] => {
             Err(Stop::Usage(format!("`{rest}` is not understood")))
         }

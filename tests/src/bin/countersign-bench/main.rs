@@ -1,6 +1,6 @@
 //! How fast the agent is, beside two neighbours on the same card, what the PAM module costs by itself, and how many logins a
-//! second the server takes. Run by `cargo xtask bench agent`, `bench pam` and `bench server`, which build everything for
-//! release first.
+//! second the server takes. Run by `cargo xtask bench agent`, `bench pam`, `bench server` and `bench jobs`, which build
+//! everything for release first.
 //!
 //! | file | what |
 //! |---|---|
@@ -28,7 +28,7 @@ use countersign_tests::{Machine, Trouble};
 
 use report::Report;
 
-const USAGE: &str = "usage: countersign-bench agent|pam|server [--json] [--few]
+const USAGE: &str = "usage: countersign-bench agent|pam|server|jobs [--json] [--few]
 
   --json  figures as JSON on standard output, in place of the table
   --few   a tenth of the logins: to see whether the bench itself works
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let (what, options) = match words.split_first() {
-        Some((what @ (&"agent" | &"pam"), options))
+        Some((what @ (&"agent" | &"pam" | &"jobs"), options))
             if options.iter().all(|word| ["--json", "--few"].contains(word)) =>
         {
             (*what, options)
@@ -74,6 +74,9 @@ fn main() -> ExitCode {
     let text = match what {
         "pam" => overhead::measure(if few { 100 } else { 2000 })
             .map(|report| if json { report.json() } else { report.table() }),
+        "jobs" => {
+            server::measure_jobs(few).map(|outcome| if json { outcome.json() } else { outcome.table() })
+        }
         "server" => {
             let part =
                 ["rate", "growth"].into_iter().find(|part| options.contains(&format!("--{part}").as_str()));

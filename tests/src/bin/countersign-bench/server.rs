@@ -13,10 +13,12 @@
 //! | `server/rate.rs` | round trips by 1, 8 and 32 clients |
 //! | `server/growth.rs` | the same with more accounts, policies and entries |
 //! | `server/outcome.rs` | the table, and the same as JSON |
+//! | `server/jobs.rs` | requests about documents, from the request to its result |
 
 mod clients;
 mod cost;
 mod growth;
+mod jobs;
 mod keys;
 mod outcome;
 mod postgres;
@@ -81,6 +83,8 @@ pub(crate) fn measure(few: bool, part: Option<&str>) -> Result<Outcome, Trouble>
     let growth = if wanted("growth") { growth::measure(disk, plan)? } else { Vec::new() };
     Ok(Outcome { host, primitives, rates, growth })
 }
+
+pub(crate) use jobs::measure as measure_jobs;
 
 /// `make(0)`, `make(1)` … `make(many - 1)`, in that order, by as many threads as there are cores.
 fn on_all_cores<T: Send>(

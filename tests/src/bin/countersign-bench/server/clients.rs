@@ -58,14 +58,14 @@ fn one(address: SocketAddr, requests: &[Request], next: &AtomicUsize) -> Result<
 }
 
 /// One connection of HTTP/1.1.
-struct Line {
+pub(super) struct Line {
     address: SocketAddr,
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Line {
-    fn to(address: SocketAddr) -> Result<Self, Trouble> {
+    pub(super) fn to(address: SocketAddr) -> Result<Self, Trouble> {
         let stream = TcpStream::connect(address).map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
         stream.set_read_timeout(Some(Duration::from_secs(60))).map_err(failed)?;
@@ -73,7 +73,7 @@ impl Line {
     }
 
     /// The reply's body.
-    fn ask(&mut self, request: &[u8]) -> Result<&[u8], Trouble> {
+    pub(super) fn ask(&mut self, request: &[u8]) -> Result<&[u8], Trouble> {
         self.stream.write_all(request).map_err(failed)?;
         let mut filled = 0;
         let (body, length, last) = loop {

@@ -24,6 +24,8 @@ const SESSION: Duration = Duration::from_secs(24 * 3600);
 pub(super) struct Person {
     pub(super) account: AccountName,
     signer: SoftwareKey,
+    /// Opens what is sealed to the card.
+    decryptor: SoftwareKey,
 }
 
 /// An enrolled host.
@@ -42,12 +44,18 @@ impl Person {
         let secret = certificate::generate_software(&name, now.plus(-BEFORE), None).map_err(failed)?;
         let primary = certificate::fingerprint(&secret).map_err(failed)?;
         let signer = certificate::signer_of(&secret, &primary).map_err(failed)?;
+        let decryptors = certificate::decryptors_of(&secret, now).map_err(failed)?;
+        let decryptor = decryptors.into_iter().next().ok_or_else(|| failed("nothing can be sealed to it"))?;
         let account = name.parse().map_err(failed)?;
-        Ok((Self { account, signer }, secret.strip_secret_key_material()))
+        Ok((Self { account, signer, decryptor }, secret.strip_secret_key_material()))
     }
 
     pub(super) fn signer(&self) -> BoxedSigner {
         Box::new(self.signer.clone())
+    }
+
+    pub(super) fn decryptor(&self) -> SoftwareKey {
+        self.decryptor.clone()
     }
 }
 

@@ -64,6 +64,13 @@ impl Primitives {
     pub(super) fn floor_us(&self) -> f64 {
         2.0 * self.verify_us + 2.0 * self.sign_us + 3.0 * self.derive_us
     }
+
+    /// The same of a job, from its request to its acknowledgement: three messages, of which each is a shared secret derived, a
+    /// host's signature verified, and a reply signed and sealed; the person's signature; all of it and the ledger's word verified
+    /// once more by who does it; a checkpoint for each of the three entries. Of three jobs one is sealed to a card.
+    pub(super) fn job_floor_us(&self) -> f64 {
+        7.0 * self.verify_us + 6.0 * self.sign_us + (9.0 + 2.0 / 3.0) * self.derive_us
+    }
 }
 
 fn middle(

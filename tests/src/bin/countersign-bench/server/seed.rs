@@ -4,11 +4,14 @@
 
 use countersign_protocol::certificate::{self, Cert};
 use countersign_protocol::clock::Timestamp;
-use countersign_protocol::ids::{ApplicationName, CorrelationId, Role};
+use countersign_protocol::ids::{ApplicationName, CollectionName, CorrelationId, Role};
 use countersign_protocol::ledger::{Entry, EntryKind, Outcome};
+use countersign_protocol::life::Life;
+use countersign_protocol::message::result::Access;
 use countersign_protocol::message::{InstanceState, KeyStore};
 use countersign_protocol::random::SystemRandom;
 use countersign_server_core::accounts::{Account, AccountKey};
+use countersign_server_core::collections::Collection;
 use countersign_server_core::instances::Instance;
 use countersign_server_core::keys::{Owner, claim_all};
 use countersign_server_core::ledger::{Ledger, StorageFailure};
@@ -87,6 +90,34 @@ pub(super) fn hosts(
         }
         note(&mut *tx, ledger, &mut watched, now)?;
     }
+    commit(tx, ledger)
+}
+
+/// A collection in which each of these people may do everything. The first one has it.
+pub(super) fn collection(
+    store: &dyn Store,
+    ledger: &Ledger,
+    name: &CollectionName,
+    people: &[Person],
+    now: Timestamp,
+) -> Result<(), Trouble> {
+    let owner = people.first().ok_or_else(|| failed("nobody to have a collection"))?.account.clone();
+    let schema = r#"{"type":"object","required":["ward"],"properties":{"ward":{"type":"string"},
+        "beds":{"type":"integer","minimum":0}},"additionalProperties":false}"#;
+    let mut tx = store.begin().map_err(failed)?;
+    let mut watched = Watched::of(&*tx, [Subject::documents(name)]).map_err(failed)?;
+    let (name, schema) = (name.clone(), Some(schema.to_owned()));
+    let collection = Collection { name, owner, schema, state: Life::Active, created: now };
+    if !tx.add_collection(&collection).map_err(failed)? {
+        return Err(failed("the collection is there already"));
+    }
+    for person in people {
+        for access in [Access::Read, Access::Create, Access::Update, Access::Delete] {
+            let granted = tx.grant(&collection.name, &person.account, access, &collection.owner, now);
+            let _new = granted.map_err(failed)?;
+        }
+    }
+    note(&mut *tx, ledger, &mut watched, now)?;
     commit(tx, ledger)
 }
 

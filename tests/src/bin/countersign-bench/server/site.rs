@@ -37,8 +37,8 @@ pub(super) struct Site {
     pub(super) ledger_key: LedgerKey,
     pub(super) hosts: Vec<Host>,
     pub(super) people: Vec<Person>,
-    folder: DataFolder,
-    store: config::Store,
+    pub(super) folder: DataFolder,
+    pub(super) store: config::Store,
     ports: PortPair,
     root: TempDir,
 }
@@ -93,13 +93,18 @@ impl Site {
         seed::entries(&*self.open_store()?, &self.ledger()?, entries, SystemClock.now())
     }
 
-    fn ledger(&self) -> Result<Ledger, Trouble> {
+    pub(super) fn ledger(&self) -> Result<Ledger, Trouble> {
         Ok(keys(&self.folder).map_err(failed)?.ledger)
     }
 
-    fn open_store(&self) -> Result<Arc<dyn Store>, Trouble> {
+    pub(super) fn open_store(&self) -> Result<Arc<dyn Store>, Trouble> {
         let database = self.store.database(&self.folder).map_err(failed)?;
         database.open(CrashPoint::never()).map_err(failed)
+    }
+
+    /// Where it is served.
+    pub(super) fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.first()))
     }
 
     /// Starts the server, with this document of policies beside the default.
@@ -140,7 +145,7 @@ impl Site {
             .stderr(log)
             .spawn()
             .map_err(failed)?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.first()));
+        let address = self.address();
         let mut running = Running { site: self, address, process };
         wait_until("the server to listen", Duration::from_secs(60), || {
             if running.process.try_wait().map_err(failed)?.is_some() {

@@ -71,14 +71,19 @@ fn request(site: &Site, crowd: usize, number: usize) -> Result<Request, Trouble>
     let body = JobRequest { signed, body: None };
     let message = Message::new(id, now, site.fingerprint.clone(), &body).map_err(failed)?;
     let sealed = envelope::seal(&message, vec![host.signer()], &site.server, now).map_err(failed)?;
+    let bytes = over_the_wire(&sealed);
+    let check =
+        number.is_multiple_of(CHECKED).then_some(Check { sealed, statement: digest, host: host_number });
+    Ok(Request { bytes, check })
+}
+
+/// A message with the head of HTTP before it.
+pub(super) fn over_the_wire(sealed: &Sealed) -> Vec<u8> {
     let head = format!(
         "POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
         sealed.bytes().len()
     );
-    let bytes = [head.as_bytes(), sealed.bytes()].concat();
-    let check =
-        number.is_multiple_of(CHECKED).then_some(Check { sealed, statement: digest, host: host_number });
-    Ok(Request { bytes, check })
+    [head.as_bytes(), sealed.bytes()].concat()
 }
 
 impl Check {
