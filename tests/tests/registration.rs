@@ -164,7 +164,7 @@ fn people_register_by_short_message_by_authenticator_and_by_an_administrators_co
     // She says who eve is.
     let bound =
         olga.administer(&["admin", "user", "update", "eve", "--role", "user", "--login", "eve"]).unwrap();
-    assert!(bound.shown.contains("has other logins or roles now"), "{}", bound.shown);
+    assert!(bound.shown.contains("has other logins, roles or groups now"), "{}", bound.shown);
     let kim = site.person("kim", 4203, 4).unwrap();
     let mut dialogue = kim.begin_registering("kim", &[]).unwrap();
     dialogue.expect("One-time code", KEY_GENERATION).unwrap();
