@@ -96,10 +96,9 @@ pub(super) fn delete(
         Ok(place) => place,
         Err(why) => return Ok(why),
     };
-    let wanted = match job.body.as_deref().map(|body| queue::body::<DocumentRemoval>(body, "a version")) {
-        None => DocumentRemoval::default(),
-        Some(Ok(wanted)) => wanted,
-        Some(Err(why)) => return Ok(Found::Impossible(why)),
+    let wanted: DocumentRemoval = match job.body_or_none("a version") {
+        Ok(wanted) => wanted,
+        Err(why) => return Ok(why),
     };
     match place.newest(view, wanted.over)? {
         Ok((version, _)) => place.replaced(version, None, "deleted"),
@@ -111,10 +110,9 @@ pub(super) fn read(view: &dyn View, job: &VerifiedJob, collection: &Collection) 
     let Ok(name) = job.job.resource.name().parse::<DocumentName>() else {
         return Ok(Found::Impossible("That is no document's name.".into()));
     };
-    let wanted = match job.body.as_deref().map(|body| queue::body::<DocumentAsked>(body, "a version")) {
-        None => DocumentAsked::default(),
-        Some(Ok(wanted)) => wanted,
-        Some(Err(why)) => return Ok(Found::Impossible(why)),
+    let wanted: DocumentAsked = match job.body_or_none("a version") {
+        Ok(wanted) => wanted,
+        Err(why) => return Ok(why),
     };
     let newest = view.document(&collection.name, &name)?.filter(|newest| newest.body.is_some());
     let Some(newest) = newest else { return Ok(missing(&name, collection)) };

@@ -9,7 +9,6 @@ use super::documents::shown;
 use super::plan::{Found, json};
 use super::verify::VerifiedJob;
 use crate::collections::Collection;
-use crate::queue;
 use crate::stop::Failure;
 use crate::store::{StoreError, View};
 
@@ -23,10 +22,9 @@ const USUAL: u64 = 100;
 const FITS: usize = limits::JOB_BODY - limits::JOB_BODY / 16;
 
 pub(super) fn list(view: &dyn View, job: &VerifiedJob, collection: &Collection) -> Result<Found, Failure> {
-    let wanted = match job.body.as_deref().map(|body| queue::body::<DocumentsAsked>(body, "what to list")) {
-        None => DocumentsAsked::default(),
-        Some(Ok(wanted)) => wanted,
-        Some(Err(why)) => return Ok(Found::Impossible(why)),
+    let wanted: DocumentsAsked = match job.body_or_none("what to list") {
+        Ok(wanted) => wanted,
+        Err(why) => return Ok(why),
     };
     let most = wanted.most.unwrap_or(USUAL).clamp(1, limits::DOCUMENTS_PAGE);
     let filter = Value::Object(wanted.filter);

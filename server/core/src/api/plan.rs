@@ -3,12 +3,13 @@
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::CollectionName;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::schema::Schemas;
 use super::verify::VerifiedJob;
 use super::{documents, list};
 use crate::documents::StoredDocument;
-use crate::queue::{Job, Resolution, Yield};
+use crate::queue::{self, Job, Resolution, Yield};
 use crate::stop::Failure;
 use crate::store::View;
 
@@ -33,6 +34,16 @@ pub(super) enum Found {
 impl Plan {
     pub(super) const fn failed(why: String) -> Self {
         Self { write: None, resolution: Resolution::failed(why) }
+    }
+}
+
+impl VerifiedJob {
+    /// The typed body; as good as none, where there is none.
+    pub(super) fn body_or_none<B: DeserializeOwned + Default>(&self, what: &str) -> Result<B, Found> {
+        match self.body.as_deref().map(|body| queue::body(body, what)) {
+            None => Ok(B::default()),
+            Some(body) => body.map_err(Found::Impossible),
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use countersign_protocol::limits;
 use countersign_protocol::message::result::RequestState;
 use countersign_protocol::message::{Decision, Waiting};
 
-use super::{Effect, Job, Performed, Ruling, perform, unknown};
+use super::table::perform;
+use super::{Effect, Job, Performed, Ruling, unknown};
 use crate::approvals::{self, WaitingRequest};
 use crate::context::Context;
 use crate::stop::Stop;
