@@ -60,13 +60,7 @@ impl Scene {
             self.end_claims();
         }
         loop {
-            let found = self
-                .store
-                .view()
-                .unwrap()
-                .job(job)
-                .unwrap()
-                .unwrap_or_else(|| panic!("the accepted job {job} is lost"));
+            let found = self.store.view().unwrap().job(job).unwrap().unwrap();
             if found.standing != JobStanding::Queued && found.recorded {
                 return;
             }
