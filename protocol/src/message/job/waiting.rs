@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::approval::{self, Needs};
+#[cfg(feature = "envelope")]
+use crate::approval;
+use crate::approval::Needs;
 use crate::clock::Timestamp;
 use crate::ids::{CorrelationId, MessageId};
+#[cfg(feature = "envelope")]
 use crate::ledger::{Entry, detail};
 
 /// What a request waits for.
@@ -21,6 +24,7 @@ pub struct Waiting {
     pub needs: Vec<Needs>,
 }
 
+#[cfg(feature = "envelope")]
 impl Waiting {
     /// What the entry says of it.
     #[must_use]
