@@ -27,6 +27,12 @@ pub const BODIES: usize = 16;
 /// Largest envelope on the wire: a body of [`IPC_BODY`] in base64 inside JSON, and room for the OpenPGP layers.
 pub const ENVELOPE: usize = 2 * 1024 * 1024;
 
+/// Largest document, in bytes: with what is told of it beside, it is a result that can be sealed to a card.
+pub const DOCUMENT: usize = JOB_BODY - 4 * 1024;
+
+/// Most levels of a document, so that with what is around it any reader of JSON takes it.
+pub const DOCUMENT_DEPTH: usize = 100;
+
 /// Largest result of a job that is sealed to somebody's card: opened, it crosses the Unix socket to whoever asked for it.
 pub const RESULT_FOR_CARD: usize = IPC_BODY;
 

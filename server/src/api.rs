@@ -4,11 +4,13 @@ mod health;
 pub mod open;
 pub mod serve;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_server_core::api::{Api, Worked};
 use countersign_server_core::core::Core;
+use countersign_server_core::stop::Failure;
 use prometheus_client::metrics::counter::Counter;
 
 use crate::log::{Level, Log};
@@ -114,7 +116,10 @@ fn work(api: &Api, auth: Option<&Core>, bell: &Bell, resolved: &Counter, log: Lo
     let mut is_first = true;
     while bell.wait(seen, pause) {
         seen = bell.times();
-        let worked = api.work().inspect(|worked| {
+        // A bug in one job must not end the thread that does all others.
+        let worked = std::panic::catch_unwind(AssertUnwindSafe(|| api.work()));
+        let worked = worked.unwrap_or_else(|_| Err(Failure::Reply("a panic while jobs were done".into())));
+        let worked = worked.inspect(|worked| {
             let _before = resolved.inc_by(worked.resolved);
         });
         let worked = worked.and_then(|worked| match auth {
@@ -122,6 +127,9 @@ fn work(api: &Api, auth: Option<&Core>, bell: &Bell, resolved: &Counter, log: Lo
             _ => Ok(worked),
         });
         is_first &= worked.is_err();
+        for stuck in worked.iter().flat_map(|worked| &worked.stuck) {
+            log.note(Level::Error, &format!("a job is stuck, and is tried again: {stuck}"));
+        }
         pause = match worked {
             Ok(Worked { is_more: true, .. }) => Duration::ZERO,
             Ok(Worked { is_more: false, .. }) => PAUSE,

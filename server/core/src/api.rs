@@ -17,6 +17,7 @@ mod verify;
 pub(crate) use schema::fault_of as schema_fault;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use countersign_protocol::clock::{Clock, Timestamp};
 use countersign_protocol::ids::MessageId;
@@ -39,6 +40,9 @@ const AT_ONCE: u64 = 16;
 /// For how long they are one worker's, in seconds: whoever does not come back by then is dead.
 const CLAIM: i64 = 20;
 
+/// For how long jobs of one transaction are looked at, a fraction of the claim: the rest is given back.
+const PLANNING: Duration = Duration::from_secs(5);
+
 /// What does jobs. As many may do so on one database as there is work for.
 pub struct Api {
     store: Arc<dyn Store>,
@@ -50,13 +54,21 @@ pub struct Api {
 }
 
 /// What one look at the queue found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Worked {
     /// Jobs of which something came.
     pub resolved: u64,
     /// Whether there may be more.
     pub is_more: bool,
+    /// Jobs that could not be worked on, and why, for the log.
+    pub stuck: Vec<String>,
+}
+
+impl Worked {
+    fn stuck(&mut self, one: &QueuedJob, failure: &Failure) {
+        self.stuck.push(format!("{}: {failure}", one.job.correlation));
+    }
 }
 
 impl Api {
@@ -74,59 +86,89 @@ impl Api {
         Ok(Self { store, clock, ledger_key, worker, pins: Pins::default(), schemas: Schemas::default() })
     }
 
-    /// Does some of the jobs that wait.
+    /// Does some of the jobs that wait. One that cannot be worked on holds up no other: it is tried again when its claim is over.
     ///
     /// # Errors
     /// The store's; what was not done waits still.
     pub fn work(&self) -> Result<Worked, Failure> {
         let now = self.clock.now();
         if !self.store.view()?.has_queued_jobs(now)? {
-            return Ok(Worked { resolved: 0, is_more: false });
+            return Ok(Worked::default());
         }
         let claim = Claim { worker: self.worker, now, until: now.plus(CLAIM) };
         let tx = self.store.begin()?;
         let claimed = tx.claim_jobs(&claim, AT_ONCE)?;
         tx.commit()?;
-        let view = self.store.view()?;
-        let mut planned = Vec::new();
+        let mut worked = Worked { is_more: !claimed.is_empty(), ..Worked::default() };
+        let (begun, mut planned) = (Instant::now(), Vec::new());
+        let mut view = self.store.view()?;
         for one in &claimed {
-            planned.push((one, self.plan(&*view, one, now)?));
+            if begun.elapsed() >= PLANNING {
+                planned.push((one, None));
+                continue;
+            }
+            match self.plan(&*view, one, now) {
+                Ok(plan) => planned.push((one, Some(plan))),
+                Err(failure) => {
+                    worked.stuck(one, &failure);
+                    // What failed may have taken the view with it.
+                    view = self.store.view()?;
+                }
+            }
         }
         drop(view);
+        match self.finish_all(&planned) {
+            Ok(resolved) => worked.resolved = resolved,
+            // One of them alone may be the cause.
+            Err(_) => {
+                for one in planned {
+                    match self.finish_all(std::slice::from_ref(&one)) {
+                        Ok(resolved) => worked.resolved += resolved,
+                        Err(failure) => worked.stuck(one.0, &failure),
+                    }
+                }
+            }
+        }
+        Ok(worked)
+    }
+
+    /// In one transaction. What was not planned for want of time is given back.
+    fn finish_all(&self, planned: &[(&QueuedJob, Option<Plan>)]) -> Result<u64, Failure> {
         let tx = self.store.begin()?;
         let mut resolved = 0;
         for (one, plan) in planned {
-            resolved += u64::from(self.finish(&*tx, one, plan)?);
+            match plan {
+                Some(plan) => resolved += u64::from(self.finish(&*tx, one, plan)?),
+                None => tx.give_back(&one.job.id, &self.worker)?,
+            }
         }
         tx.commit()?;
-        Ok(Worked { resolved, is_more: !claimed.is_empty() })
+        Ok(resolved)
     }
 
     fn plan(&self, view: &dyn View, queued: &QueuedJob, now: Timestamp) -> Result<Plan, Failure> {
         match VerifiedJob::of(view, queued, &self.ledger_key, &self.pins, now)? {
             Ok(job) => plan::of(view, &job, &self.schemas, now),
-            Err(why) => Ok(Plan::failed(format!("It was not done, because it is not proven: {why}."))),
+            Err(why) => Ok(Plan::failed(&format!("It was not done, because it is not proven: {why}."))),
         }
     }
 
     /// Does what was planned, if the job waits still and whoever asked may still have it. Whether something came of it.
-    fn finish(&self, tx: &dyn Transaction, queued: &QueuedJob, plan: Plan) -> Result<bool, Failure> {
+    fn finish(&self, tx: &dyn Transaction, queued: &QueuedJob, plan: &Plan) -> Result<bool, Failure> {
         let id = &queued.job.id;
         if !tx.is_claimed(id, &self.worker, self.clock.now())? {
             return Ok(false);
         }
-        let Plan { write, resolution } = match why_not(tx, queued)? {
-            Some(why) => Plan::failed(why),
-            None => plan,
-        };
-        if let Some((document, over)) = &write
+        let stopped = why_not(tx, queued)?.map(|why| Plan::failed(&why));
+        let Plan { write, resolution } = stopped.as_ref().unwrap_or(plan);
+        if let Some((document, over)) = write
             && !tx.put_document(document, *over)?
         {
             // Another version came in between: it is looked at once more.
             tx.give_back(id, &self.worker)?;
             return Ok(false);
         }
-        if !tx.resolve_job(id, &self.worker, &resolution)? {
+        if !tx.resolve_job(id, &self.worker, resolution)? {
             // Nobody else can have had it since it was looked at; if so, nothing of all this may happen.
             return Err(StoreError::Corrupt("a job that two workers did".into()).into());
         }
@@ -158,7 +200,11 @@ fn why_not(tx: &dyn Transaction, queued: &QueuedJob) -> Result<Option<String>, F
 
 impl Resolution {
     /// It could not be done, and nothing was changed.
-    pub(crate) const fn failed(reason: String) -> Self {
+    ///
+    /// Whatever the reason quotes, it fits an entry of the ledger, and any database takes it.
+    pub(crate) fn failed(reason: &str) -> Self {
+        const LONGEST: usize = 1500;
+        let reason = reason.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
         Self { done: false, reason, version: None, yields: Yield::Nothing }
     }
 }

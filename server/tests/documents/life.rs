@@ -222,11 +222,11 @@ fn a_document_of_the_largest_size_passes_and_a_larger_one_is_refused_with_the_li
         let frame = json!({"data": ""}).to_string().len();
         json!({"data": "x".repeat(bytes - frame)})
     };
-    let largest = of(limits::JOB_BODY);
+    let largest = of(limits::DOCUMENT);
     let made = scene.run(&free, "create", "blobs/large", &largest);
     let changed: DocumentChanged = serde_json::from_value(made.result.unwrap()).unwrap();
     assert_eq!(changed.version, 1);
     // More comes about by a patch.
     let why = scene.failure(&free, "update", "blobs/large", &json!({"merge": {"more": true}}));
-    assert!(why.contains(&format!("at most {} are kept", limits::JOB_BODY)), "{why}");
+    assert!(why.contains(&format!("at most {} are kept", limits::DOCUMENT)), "{why}");
 }

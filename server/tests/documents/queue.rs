@@ -125,3 +125,55 @@ fn a_dry_run_queues_nothing() {
     let list: JobList = done(scene.ask(&scene.ana, "read", "jobs/own", &Value::Null));
     assert!(list.jobs.is_empty());
 }
+
+/// What one person sends keeps nobody else's request from being done, written down and answered.
+#[test]
+fn a_request_with_outlandish_names_and_numbers_holds_up_no_other() {
+    let scene = scene();
+    let free =
+        scene.server.person(&scene.host, &scene.admin, "free", &[countersign_protocol::ids::Role::Resource]);
+    let schema = json!({"additionalProperties": {"type": "string"}}).to_string();
+    let strict = json!({"additionalProperties": false}).to_string();
+    for (name, schema) in [("maps", schema), ("empty", strict)] {
+        let made = scene.ask(&free, "create", &format!("collection/{name}"), &json!({"schema": schema}));
+        assert_eq!(made.decision, Decision::Allowed, "{}", made.reason);
+    }
+    let long = json!({"x".repeat(20_000): 1});
+    let outlandish = [
+        scene.queue(&free, "create", "maps/long", &long),
+        scene.queue(&free, "create", "empty/nul", &json!({"a\u{0}b\u{1b}[2J": 1})),
+        scene.queue(&free, "create", "empty/more", &json!({"x".repeat(20_000): {"\u{0}": 1}})),
+        scene.queue(&free, "read", "maps/long", &json!({"version": u64::MAX})),
+    ];
+    let honest = scene.queue(&scene.ana, "create", "wards/north", &json!({"ward": "North"}));
+    scene.work();
+    assert_eq!(scene.fetch(&honest.job).1.standing, JobStanding::Done);
+    for JobAccepted { job, .. } in outlandish {
+        let (_, reply) = scene.fetch(&job);
+        assert_eq!(reply.standing, JobStanding::Failed, "{}", reply.reason);
+        assert!(reply.reason.chars().all(|c| !c.is_control()) && reply.reason.len() < 4000);
+    }
+    scene.change("create", "south", &json!({"ward": "South"}));
+    // Deep ones are refused, as nobody could read them.
+    let mut deep = json!(1);
+    for _ in 0..101 {
+        deep = json!([deep]);
+    }
+    let mine = scene.run(&free, "create", "maps/deep", &json!({"a": deep}));
+    assert!(mine.reason.contains("levels deep") || mine.reason.contains("is not of type"), "{}", mine.reason);
+}
+
+/// A result that nobody acknowledged is over at the end of its lease, also where its hour ended before.
+#[test]
+fn a_lease_that_outlives_its_job_keeps_nobody_busy() {
+    let scene = scene();
+    let JobAccepted { job, .. } = scene.queue(&scene.ana, "create", "wards/north", &json!({"ward": "North"}));
+    scene.work();
+    scene.server.clock.turn(limits::JOB_LIFE - 10);
+    assert_eq!(scene.fetch(&job).1.standing, JobStanding::Done);
+    scene.server.clock.turn(15);
+    scene.core.record_jobs().unwrap();
+    scene.server.clock.turn(limits::RESULT_LEASE);
+    scene.core.record_jobs().unwrap();
+    assert_eq!(scene.server.intruder().number("SELECT count(*) FROM jobs WHERE standing = 'served'"), 1);
+}

@@ -1,5 +1,7 @@
 //! One document: made, read, changed, deleted.
 
+use std::cmp::Ordering;
+
 use countersign_protocol::clock::Timestamp;
 use countersign_protocol::ids::DocumentName;
 use countersign_protocol::limits;
@@ -116,18 +118,17 @@ pub(super) fn read(view: &dyn View, job: &VerifiedJob, collection: &Collection) 
     };
     let newest = view.document(&collection.name, &name)?.filter(|newest| newest.body.is_some());
     let Some(newest) = newest else { return Ok(missing(&name, collection)) };
-    let found = match wanted.version {
-        None => newest,
-        Some(version) if version == newest.version => newest,
-        Some(version) => match view.document_version(&collection.name, &name, version)? {
-            Some(found) => found,
-            None => {
-                return Ok(Found::Impossible(format!(
-                    "The document {name} has no version {version} that is kept; its newest is {}.",
-                    newest.version
-                )));
-            }
-        },
+    let (asked, last) = (wanted.version.unwrap_or(newest.version), newest.version);
+    let found = match asked.cmp(&last) {
+        Ordering::Equal => Some(newest),
+        Ordering::Less => view.document_version(&collection.name, &name, asked)?,
+        // Whatever number that is: the store is not asked.
+        Ordering::Greater => None,
+    };
+    let Some(found) = found else {
+        return Ok(Found::Impossible(format!(
+            "The document {name} has no version {asked} that is kept; its newest is {last}."
+        )));
     };
     let reason = format!("Version {} was read.", found.version);
     Ok(Found::Contents { reason, yields: json(&shown(found, true)?)? })
@@ -149,6 +150,15 @@ fn missing(name: &DocumentName, collection: &Collection) -> Found {
 
 fn unreadable() -> StoreError {
     StoreError::Corrupt("a document".into())
+}
+
+/// Its levels. Reading it has bounded them.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(values) => 1 + values.iter().map(depth).max().unwrap_or_default(),
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or_default(),
+        _ => 0,
+    }
 }
 
 /// Which document, and who changes it when.
@@ -185,15 +195,22 @@ impl<'a> Place<'a> {
 
     fn put(&self, schemas: &Schemas, over: u64, document: Value) -> Result<Found, Failure> {
         let text = document.to_string();
-        if text.len() > limits::JOB_BODY {
+        if depth(&document) > limits::DOCUMENT_DEPTH {
+            return Ok(Found::Impossible(format!(
+                "The document is nested more than {} levels deep.",
+                limits::DOCUMENT_DEPTH
+            )));
+        }
+        if text.len() > limits::DOCUMENT {
             return Ok(Found::Impossible(format!(
                 "The document would have {} bytes; at most {} are kept.",
                 text.len(),
-                limits::JOB_BODY
+                limits::DOCUMENT
             )));
         }
         let schema = self.collection.schema.as_deref();
-        if let Some(violations) = schema.and_then(|schema| schemas.violations(schema, &document)) {
+        if let Some(violations) = schema.and_then(|schema| schemas.violations(schema, &document, text.len()))
+        {
             return Ok(Found::Impossible(violations));
         }
         self.replaced(over, Some(text), "written")

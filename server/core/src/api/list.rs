@@ -12,8 +12,11 @@ use crate::collections::Collection;
 use crate::stop::Failure;
 use crate::store::{StoreError, View};
 
-/// Documents read at once.
-const STEP: u64 = 100;
+/// Documents read at once, each of up to a mebibyte.
+const STEP: u64 = 16;
+
+/// Bytes of documents looked at for one page: nobody else waits for longer than that takes.
+const LOOKED: usize = 16 * 1024 * 1024;
 
 /// Documents on a page, if nobody says how many.
 const USUAL: u64 = 100;
@@ -30,11 +33,13 @@ pub(super) fn list(view: &dyn View, job: &VerifiedJob, collection: &Collection) 
     let filter = Value::Object(wanted.filter);
     let mut after = wanted.after.as_ref().map_or_else(String::new, ToString::to_string);
     let (mut documents, mut looked, mut size) = (Vec::new(), 0, 0);
+    let mut read = 0;
     let next = 'pages: loop {
         let step = view.documents_after(&collection.name, &after, STEP)?;
         let is_last = u64::try_from(step.len()).unwrap_or(u64::MAX) < STEP;
         for found in step {
             let body = found.body.as_deref().unwrap_or_default();
+            read += body.len();
             let value: Value =
                 serde_json::from_str(body).map_err(|_| StoreError::Corrupt("a document".into()))?;
             if holds(&value, &filter) {
@@ -51,7 +56,7 @@ pub(super) fn list(view: &dyn View, job: &VerifiedJob, collection: &Collection) 
                 after = found.name.to_string();
             }
             looked += 1;
-            if looked >= limits::DOCUMENTS_PAGE {
+            if looked >= limits::DOCUMENTS_PAGE || read >= LOOKED {
                 break 'pages Some(after);
             }
         }

@@ -32,7 +32,7 @@ pub(super) enum Found {
 }
 
 impl Plan {
-    pub(super) const fn failed(why: String) -> Self {
+    pub(super) fn failed(why: &str) -> Self {
         Self { write: None, resolution: Resolution::failed(why) }
     }
 }
@@ -63,10 +63,10 @@ pub(super) fn of(
     now: Timestamp,
 ) -> Result<Plan, Failure> {
     let Some(name) = collection_of(&job.job) else {
-        return Ok(Plan::failed("There is no such collection.".into()));
+        return Ok(Plan::failed("There is no such collection."));
     };
     let Some(collection) = view.collection(&name)? else {
-        return Ok(Plan::failed("There is no such collection.".into()));
+        return Ok(Plan::failed("There is no such collection."));
     };
     let found = match job.job.operation.as_str() {
         "create" => documents::create(view, job, &collection, schemas, now)?,
@@ -92,9 +92,9 @@ pub(super) fn of(
         }
         Found::Contents { reason, yields } => match sealed(job, &yields, now) {
             Ok(sealed) => Plan { write: None, resolution: done(reason, None, Yield::Sealed(sealed)) },
-            Err(why) => Plan::failed(why),
+            Err(why) => Plan::failed(&why),
         },
-        Found::Impossible(why) => Plan::failed(why),
+        Found::Impossible(why) => Plan::failed(&why),
     })
 }
 

@@ -1,4 +1,9 @@
-//! JSON Schemas of collections. Nothing is fetched for one, and no pattern takes longer than its text is long.
+//! JSON Schemas of collections: as much of them as can be held to within a known time and memory.
+//!
+//! Nothing is fetched for one, no pattern takes longer than its text is long, and what refers to itself does so a known number of
+//! times.
+
+mod expansion;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,18 +13,24 @@ use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
 /// Schemas kept ready.
-const MOST: usize = 64;
+const MOST: usize = 16;
 
 /// Violations that are told of one document: whoever mends these sees the next ones.
 const TOLD: usize = 5;
+
+/// Bytes of a schema times bytes of a document up to which all violations are looked for: there may be as many as that.
+const ALL_TOLD: usize = 4 * 1024 * 1024;
+
+/// Bytes that one pattern may take once it is ready.
+const PATTERN: usize = 256 * 1024;
 
 /// Schemas that were read a short time ago, by the digest of their text.
 #[derive(Default)]
 pub(super) struct Schemas(Mutex<HashMap<Digest, Arc<Validator>>>);
 
 impl Schemas {
-    /// What of `document` the schema does not permit, in words.
-    pub(super) fn violations(&self, schema: &str, document: &Value) -> Option<String> {
+    /// What of `document`, which has so many bytes, the schema does not permit, in words.
+    pub(super) fn violations(&self, schema: &str, document: &Value, bytes: usize) -> Option<String> {
         let validator = match self.get(schema) {
             Ok(validator) => validator,
             Err(why) => {
@@ -28,13 +39,14 @@ impl Schemas {
                 ));
             }
         };
-        let mut errors = validator.iter_errors(document);
-        let told: Vec<String> = errors.by_ref().take(TOLD).map(|error| violation(&error)).collect();
-        if told.is_empty() {
-            return None;
-        }
-        let more = if errors.next().is_some() { "; and more" } else { "" };
-        Some(format!("The document does not fit the collection's schema: {}{more}.", told.join("; ")))
+        // The first one ends the search; all of them are as many as schema and document make them.
+        let first = validator.validate(document).err()?;
+        let told = if schema.len().saturating_mul(bytes) <= ALL_TOLD {
+            validator.iter_errors(document).take(TOLD).map(|error| violation(&error)).collect()
+        } else {
+            vec![violation(&first)]
+        };
+        Some(format!("The document does not fit the collection's schema: {}.", told.join("; ")))
     }
 
     fn get(&self, schema: &str) -> Result<Arc<Validator>, String> {
@@ -60,21 +72,22 @@ pub(crate) fn fault_of(schema: &str) -> Option<String> {
 
 fn read(schema: &str) -> Result<Validator, String> {
     let schema: Value = serde_json::from_str(schema).map_err(|error| error.to_string())?;
+    expansion::check(&schema)?;
     jsonschema::options()
         .offline()
-        .with_pattern_options(PatternOptions::regex())
+        .with_pattern_options(PatternOptions::regex().size_limit(PATTERN).dfa_size_limit(PATTERN))
         .build(&schema)
         .map_err(|error| violation(&error))
 }
 
 fn violation(error: &jsonschema::ValidationError<'_>) -> String {
     const LONGEST: usize = 200;
-    let said = error.to_string();
-    let said: String = match said.char_indices().nth(LONGEST) {
+    let cut = |said: String| match said.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{} …", said.get(..end).unwrap_or_default()),
         None => said,
     };
-    match error.instance_path().as_str() {
+    let (said, place) = (cut(error.to_string()), cut(error.instance_path().to_string()));
+    match place.as_str() {
         "" => said,
         place => format!("at {place}: {said}"),
     }

@@ -86,6 +86,8 @@ fn is_accepted(entry: &Entry, job: &Job, message: &Message, statement: Digest) -
         && (waited || entry.message == Some(job.id))
         && entry.statement == Some(statement)
         && entry.time == job.accepted
+        // Nor does anybody have it done anew once its time is over.
+        && job.expires == job.accepted.plus(limits::JOB_LIFE)
         && entry.correlation == job.correlation
         && (-limits::CLOCK_SKEW..=longest).contains(&job.accepted.seconds_since(message.time))
 }

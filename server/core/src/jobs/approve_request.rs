@@ -119,6 +119,9 @@ fn comment(job: &Job<'_>) -> Result<Option<String>, Performed> {
         let why = format!("A comment has at most {} characters.", limits::APPROVAL_COMMENT);
         return Err(Performed::Impossible(why));
     }
+    if comment.chars().any(char::is_control) {
+        return Err(Performed::impossible("A comment is one line of text, without control characters."));
+    }
     Ok(Some(comment))
 }
 

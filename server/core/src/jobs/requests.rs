@@ -41,7 +41,9 @@ pub(super) fn read(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> 
         let body = request.body.clone().map(Binary);
         told.asked = Some(RequestAsked { statement: request.signed.statement.clone(), body });
     }
-    if let Some(sealed) = request.result.as_ref().filter(|_| own) {
+    // A host that was seen twice, and a server that is not right, are told nothing that is told once.
+    let may_take = own && job.instance.forked.is_none() && ctx.verdict().standstill().is_none();
+    if let Some(sealed) = request.result.as_ref().filter(|_| may_take) {
         let unreadable = |error: String| Failure::Reply(format!("what {} yielded: {error}", request.id));
         let opened = ctx.store_key().open_aside(RESULT, request.id, sealed);
         let opened = opened.map_err(|error| unreadable(error.to_string()))?;

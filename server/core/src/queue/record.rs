@@ -9,6 +9,9 @@ use crate::core::Core;
 use crate::ledger::StorageFailure;
 use crate::stop::Failure;
 
+/// Most characters of a reason, of which an entry holds some thousands.
+const LONGEST: usize = 2000;
+
 /// Most jobs of one transaction.
 const AT_ONCE: u64 = 64;
 
@@ -19,8 +22,8 @@ impl Core {
     /// # Errors
     /// [`Failure`]; what was not done is done the next time.
     pub fn record_jobs(&self) -> Result<(), Failure> {
-        let now = self.now();
         loop {
+            let now = self.now();
             let (unrecorded, is_over) = {
                 let view = self.view()?;
                 (!view.unrecorded_jobs(1)?.is_empty(), view.has_ended_results(now)?)
@@ -28,11 +31,14 @@ impl Core {
             if !unrecorded && !is_over {
                 return Ok(());
             }
+            if is_over {
+                // By itself: what cannot be written down must not keep a result alive.
+                let tx = self.store().begin()?;
+                let _more = tx.end_results(now)?;
+                tx.commit()?;
+            }
             let ledger = self.ledger();
             let mut tx = self.store().begin()?;
-            if is_over {
-                let _more = tx.end_results(now)?;
-            }
             for done in tx.unrecorded_jobs(AT_ONCE)? {
                 let _beside = ledger.append(&mut *tx, &entry(&done, now), None)?;
                 tx.job_is_recorded(&done.job.id)?;
@@ -50,12 +56,14 @@ pub(super) fn entry(done: &StandingJob, now: Timestamp) -> Entry {
         JobStanding::Cancelled | JobStanding::Expired => Outcome::Noted,
         _ => Outcome::Allowed,
     };
+    // Whatever a row holds, it keeps no other from being written down.
+    let reason: String = done.reason.chars().take(LONGEST).collect();
     let mut entry = Entry {
         instance: Some(job.instance.clone()),
         account: Some(job.account.clone()),
         operation: Some(job.operation.clone()),
         resource: Some(job.resource.clone()),
-        ..Entry::new(EntryKind::JobDone, now, job.correlation.clone(), decision, done.reason.clone())
+        ..Entry::new(EntryKind::JobDone, now, job.correlation.clone(), decision, reason)
     };
     entry.detail.insert("job".into(), job.id.to_string());
     if let Some(version) = done.version {

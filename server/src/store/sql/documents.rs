@@ -76,9 +76,8 @@ impl<D: Writing> DocumentStore for Sql<D> {
                  WHERE collection = $1 AND name = $2 AND version = $3 AND body IS NOT NULL",
                 (collection.as_str(), name.as_str(), number(over)?),
             )?;
-        } else {
-            self.0.wipe_what_is_deleted()?;
         }
+        self.0.wipe_what_is_deleted()?;
         let replaced = self.write(
             "UPDATE documents SET version = $4, body = $5, changed_at = $6, changed_by = $7
              WHERE collection = $1 AND name = $2 AND version = $3",

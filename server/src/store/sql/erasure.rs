@@ -9,7 +9,8 @@ use super::rows::number;
 use super::{Sql, Writing};
 
 /// Everything in these rows is about one account.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
+    "jobs",
     "emergency_uses",
     "emergency_codes",
     "codes",

@@ -105,7 +105,8 @@ impl<D: Reading> QueueRead for Sql<D> {
             return Ok(true);
         }
         let over = self.read(
-            "SELECT 1 FROM jobs WHERE standing IN ('queued', 'done', 'failed') AND expires_at <= $1 LIMIT 1",
+            "SELECT 1 FROM jobs WHERE expires_at <= $1
+               AND (standing = 'queued' OR (standing IN ('done', 'failed') AND fetched_by IS NULL)) LIMIT 1",
             [time(now)],
             |_| Ok(()),
         )?;
@@ -210,6 +211,7 @@ impl<D: Writing> QueueStore for Sql<D> {
             Yield::Plain(plain) => (Some(plain), false),
             Yield::Sealed(sealed) => (Some(sealed), true),
         };
+        self.0.wipe_what_is_deleted()?;
         let resolved = self.write(
             "UPDATE jobs SET standing = $3, reason = $4, version = $5, result = $6, is_sealed = $7,
                              message = NULL, signature = NULL, certificate = NULL, receipt = NULL, worker = NULL, claimed_until = NULL
@@ -228,6 +230,7 @@ impl<D: Writing> QueueStore for Sql<D> {
     }
 
     fn cancel_job(&self, id: &MessageId, account: &AccountName) -> Result<bool, StoreError> {
+        self.0.wipe_what_is_deleted()?;
         let cancelled = self.write(
             "UPDATE jobs SET standing = 'cancelled', reason = 'It was called off.',
                              message = NULL, signature = NULL, certificate = NULL, receipt = NULL, worker = NULL, claimed_until = NULL

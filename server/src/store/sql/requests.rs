@@ -197,6 +197,7 @@ impl<D: Writing> RequestStore for Sql<D> {
     }
 
     fn end_request(&self, id: &MessageId, how: RequestState, now: Timestamp) -> Result<bool, StoreError> {
+        self.0.wipe_what_is_deleted()?;
         let sql = format!(
             "UPDATE waiting_requests SET state = $3, ended_at = $2, body = NULL, mac = NULL, message = NULL,
                                          host_signature = NULL, host_certificate = NULL WHERE {WAITS}"
@@ -219,6 +220,7 @@ impl<D: Writing> RequestStore for Sql<D> {
     }
 
     fn drop_outcome(&self, id: &MessageId) -> Result<bool, StoreError> {
+        self.0.wipe_what_is_deleted()?;
         let dropped = self.write(
             "UPDATE waiting_requests SET result = NULL WHERE id = $1 AND result IS NOT NULL",
             [id.as_bytes()],

@@ -37,5 +37,6 @@ CREATE INDEX jobs_queued_by_resource ON jobs (resource, place) WHERE standing = 
 CREATE INDEX jobs_unrecorded ON jobs (place) WHERE is_recorded = 0 AND standing <> 'queued';
 CREATE INDEX jobs_unserved ON jobs (expires_at) WHERE standing IN ('queued', 'done', 'failed');
 CREATE INDEX jobs_leased ON jobs (leased_until) WHERE leased_until IS NOT NULL;
+CREATE INDEX jobs_waiting ON jobs (account) WHERE standing IN ('queued', 'done', 'failed');
 CREATE INDEX jobs_by_account ON jobs (account, place);
 CREATE INDEX jobs_by_end ON jobs (expires_at);
