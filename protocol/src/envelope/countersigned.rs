@@ -4,12 +4,14 @@
 use sequoia_openpgp as openpgp;
 
 use openpgp::Packet;
+use openpgp::parse::Parse as _;
 use openpgp::serialize::SerializeInto as _;
 
 use super::detached::{self, DetachedError, Signed};
 use super::open::Opened;
 use super::verified::Verified;
 use crate::certificate::{self, Pinned};
+use crate::clock::Timestamp;
 use crate::ids::Fingerprint;
 use crate::message::Message;
 
@@ -77,7 +79,9 @@ impl Countersigned {
         if message.audience != *server {
             return Err(CountersignedError::Audience(message.audience));
         }
-        let pinned = certificate::parse(&self.certificate).and_then(|cert| Pinned::of(&cert, message.time));
+        // The signature may be a little younger than what it is over; how much, is judged with it.
+        let when = self.signed_at().map_or(message.time, |signed| signed.max(message.time));
+        let pinned = certificate::parse(&self.certificate).and_then(|cert| Pinned::of(&cert, when));
         let pinned = pinned.map_err(|error| CountersignedError::Certificate(error.to_string()))?;
         if pinned.fingerprint() != instance {
             return Err(CountersignedError::Certificate(pinned.fingerprint().to_string()));
@@ -88,8 +92,16 @@ impl Countersigned {
             recipient: server,
             made: message.time,
         };
-        detached::verify_pinned(&signed, &pinned, message.time)
+        detached::verify_pinned(&signed, &pinned, when)
             .map_err(|error: DetachedError| CountersignedError::Signature(error.to_string()))?;
         Ok(message)
+    }
+
+    /// When the signature says that it was made.
+    fn signed_at(&self) -> Option<Timestamp> {
+        match Packet::from_bytes(&self.signature) {
+            Ok(Packet::Signature(signature)) => signature.signature_creation_time().map(Timestamp::from),
+            _ => None,
+        }
     }
 }

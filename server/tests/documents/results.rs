@@ -113,6 +113,22 @@ fn a_result_goes_to_the_host_that_asked_and_to_nobody_whose_right_ended() {
 }
 
 #[test]
+fn a_request_that_is_sealed_a_second_after_it_was_written_is_done() {
+    let scene = scene();
+    let body = json!({"ward": "North"}).to_string();
+    let mut statement = scene.host.statement(&scene.ana, "create", "wards/north");
+    statement.body = Some(Digest::of(body.as_bytes()));
+    let request = JobRequest { signed: scene.ana.sign(&statement), body: Some(Binary(body.into_bytes())) };
+    let message = scene.host.message(&request);
+    scene.server.clock.turn(1);
+    let sealed = scene.host.seal(&message);
+    let reply: JobReply = scene.host.open(&sealed, &scene.host.send(&sealed)).body().unwrap();
+    scene.work();
+    let (_, reply) = scene.fetch(&reply.job.unwrap().job);
+    assert_eq!(reply.standing, JobStanding::Done, "{}", reply.reason);
+}
+
+#[test]
 fn a_request_that_came_twice_is_one_job() {
     let scene = scene();
     let body = json!({"ward": "North"}).to_string();
