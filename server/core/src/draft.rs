@@ -4,9 +4,9 @@ use countersign_protocol::envelope::Countersigned;
 use countersign_protocol::ids::{ApplicationName, Digest};
 use countersign_protocol::ledger::{Check, Entry, EntryKind, Outcome};
 use countersign_protocol::message::result::Evidence;
-use countersign_protocol::message::{Body, JobReply, Message, MessageKind, Receipt};
+use countersign_protocol::message::{Body, MessageKind, Receipt};
 
-use crate::queue::{Job, QueuedJob};
+use crate::queue::Job;
 use crate::replies::Recipient;
 use crate::stop::{Failure, Stop};
 use crate::store::Transaction;
@@ -20,8 +20,8 @@ pub(crate) struct Draft {
     pub(crate) remember: Option<Remember>,
     /// Nothing that a host is told at its check-in can be another because of this.
     pub(crate) quiet: bool,
-    /// It became a job, for the API to do.
-    pub(crate) queues: bool,
+    /// The job that it became, if the API is to do it.
+    pub(crate) queued: Option<Queued>,
     /// Another request that was done with this one: its entry follows.
     pub(crate) then: Option<Then>,
 }
@@ -31,8 +31,11 @@ pub(crate) struct Then {
     /// Its entry, once it is known where this one's stands.
     pub(crate) entry: Box<dyn FnOnce(u64) -> (Entry, Evidence)>,
     /// The job that it became, if the API is to do it.
-    pub(crate) queued: Option<Box<(Countersigned, Job)>>,
+    pub(crate) queued: Option<Queued>,
 }
+
+/// A job, and the request that it was, to be queued with the receipt of its entry.
+pub(crate) type Queued = Box<(Countersigned, Job)>;
 
 /// Something to store that depends on the reply's literal bytes: the next link of a handshake's chain.
 pub(crate) type Remember = Box<dyn FnOnce(&dyn Transaction, &[u8]) -> Result<(), Stop>>;
@@ -78,7 +81,7 @@ impl Draft {
             record,
             remember: None,
             quiet: false,
-            queues: false,
+            queued: None,
             then: None,
         })
     }
@@ -92,7 +95,7 @@ impl Draft {
     ) -> Self {
         let answer: WithReceipt = Box::new(move |receipt| Answer::of(&answer(receipt)));
         let record = Record::Entry { entry: Box::new(entry), evidence, answer };
-        Self { recipient, transcript: None, record, remember: None, quiet: false, queues: false, then: None }
+        Self { recipient, transcript: None, record, remember: None, quiet: false, queued: None, then: None }
     }
 
     /// What every entry has that a handler did not say: the application of whoever sent the message, and what was checked
@@ -127,21 +130,14 @@ impl Draft {
         self
     }
 
-    /// The request becomes this job, together with its receipt.
-    pub(crate) fn queueing(mut self, request: Countersigned, job: Job) -> Self {
-        self.queues = true;
-        self.remembering(move |tx, reply| {
-            let unread = |error: &dyn std::fmt::Display| Failure::Reply(error.to_string());
-            let reply = Message::from_bytes(reply).map_err(|error| unread(&error))?;
-            let JobReply { receipt, .. } = reply.body().map_err(|error| unread(&error))?;
-            tx.queue_job(&QueuedJob { job, request, receipt })?;
-            Ok(())
-        })
+    /// The request becomes this job, if it becomes one.
+    pub(crate) fn queueing(mut self, queued: Option<Queued>) -> Self {
+        self.queued = queued;
+        self
     }
 
     /// What else was done with it.
     pub(crate) fn then(mut self, then: Option<Then>) -> Self {
-        self.queues |= then.as_ref().is_some_and(|then| then.queued.is_some());
         self.then = then;
         self
     }

@@ -205,22 +205,21 @@ pub(crate) fn job_request(
         detail: ruling.effect.detail,
         ..ctx.entry(EntryKind::Job, outcome, ruling.reason.clone())
     };
-    let queued = match ruling.effect.job.clone().filter(|_| decision == Decision::Allowed) {
-        Some(accepted) => Some((ctx.countersigned(instance)?, queue::Job::of(statement, &entry, *accepted)?)),
+    let job = ruling.effect.job.map(|accepted| *accepted).filter(|_| decision == Decision::Allowed);
+    let queued = match &job {
+        Some(accepted) => {
+            Some(Box::new((ctx.countersigned(instance)?, queue::Job::of(statement, &entry, accepted)?)))
+        }
         None => None,
     };
-    let job = queued.as_ref().map(|(_, job)| job.promise());
     let (reason, result, then) = (ruling.reason, ruling.effect.result, ruling.effect.then.map(|then| *then));
     let correlation: CorrelationId = ctx.correlation.clone();
     let recipient = Recipient::Instance(instance.fingerprint.clone());
     let answer =
         move |receipt| JobReply { decision, reason, correlation, receipt, dry_run, waiting, job, result };
     let quiet = decision == Decision::Denied || queued.is_some() || is_harmless(statement);
-    let draft = Draft::recorded(recipient, entry, Some(evidence), answer).quietly(quiet).then(then);
-    Ok(match queued {
-        None => draft,
-        Some((request, job)) => draft.queueing(request, job),
-    })
+    let draft = Draft::recorded(recipient, entry, Some(evidence), answer).quietly(quiet);
+    Ok(draft.queueing(queued).then(then))
 }
 
 /// Does it, sees what came of it, and takes everything back but that the statement was used. What it would have made, such

@@ -54,7 +54,7 @@ pub struct Job {
 
 impl Job {
     /// What became of a request that was accepted, as `entry` says.
-    pub(crate) fn of(statement: &Statement, entry: &Entry, accepted: JobAccepted) -> Result<Self, Stop> {
+    pub(crate) fn of(statement: &Statement, entry: &Entry, accepted: &JobAccepted) -> Result<Self, Stop> {
         let missing = || Failure::Reply("an entry about a job names neither host nor key".into());
         Ok(Self {
             id: accepted.job,
@@ -67,11 +67,6 @@ impl Job {
             accepted: entry.time,
             expires: accepted.expires,
         })
-    }
-
-    /// What whoever asked is told of it.
-    pub(crate) const fn promise(&self) -> JobAccepted {
-        JobAccepted { job: self.id, expires: self.expires }
     }
 }
 

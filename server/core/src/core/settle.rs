@@ -7,10 +7,10 @@ use countersign_protocol::clock::Timestamp;
 use countersign_protocol::envelope::Verified;
 use countersign_protocol::ids::{Digest, Fingerprint, MessageId};
 use countersign_protocol::limits;
-use countersign_protocol::message::{InReplyTo, InstanceState, Message, MessageKind, Version};
+use countersign_protocol::message::{InReplyTo, InstanceState, Message, MessageKind, Receipt, Version};
 
 use super::Core;
-use crate::draft::{Answer, Draft, Record, Then};
+use crate::draft::{Answer, Draft, Queued, Record, Then};
 use crate::instances::{Instance, InstanceRead};
 use crate::keys;
 use crate::outgoing::Outgoing;
@@ -36,7 +36,8 @@ impl Core {
         asked: Option<Arc<Pinned>>,
         now: Timestamp,
     ) -> Result<Outgoing, Stop> {
-        let Draft { recipient, transcript, record, remember, quiet, queues, then } = draft;
+        let Draft { recipient, transcript, record, remember, quiet, queued, then } = draft;
+        let queues = queued.is_some() || then.as_ref().is_some_and(|then| then.queued.is_some());
         let ledger = self.ledger();
         let (answer, pending, sealed) = match record {
             Record::Entry { mut entry, evidence, answer } => {
@@ -56,10 +57,11 @@ impl Core {
                 let last = follows.as_ref().map_or(&appended, |(last, _)| last);
                 let sealed = ledger.seal_behind(&mut *tx, last)?;
                 let pending = ledger.receipt(&*tx, appended, &sealed)?;
+                if let Some(queued) = queued {
+                    queue(&*tx, queued, pending.receipt())?;
+                }
                 if let Some((last, Some(queued))) = follows {
-                    let (request, job) = *queued;
-                    let receipt = ledger.receipt(&*tx, last, &sealed)?.receipt().clone();
-                    tx.queue_job(&QueuedJob { job, request, receipt })?;
+                    queue(&*tx, queued, ledger.receipt(&*tx, last, &sealed)?.receipt())?;
                 }
                 (answer(pending.receipt().clone())?, Some(pending), sealed)
             }
@@ -167,6 +169,13 @@ impl Core {
             .map_err(|error| unreadable(error.to_string()))?;
         Message::from_bytes(&literal).map_err(|error| unreadable(error.to_string()))
     }
+}
+
+/// With the proof that it was accepted.
+fn queue(tx: &dyn Transaction, queued: Queued, receipt: &Receipt) -> Result<(), Stop> {
+    let (request, job) = *queued;
+    tx.queue_job(&QueuedJob { job, request, receipt: receipt.clone() })?;
+    Ok(())
 }
 
 fn receiving(pinned: Arc<Pinned>, now: Timestamp) -> Result<Arc<Pinned>, Stop> {

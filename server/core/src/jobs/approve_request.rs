@@ -253,7 +253,7 @@ fn carry_out(
             let carried =
                 carried.ok_or_else(|| StoreError::Corrupt("a request that is to be a job".into()))?;
             let accepted = JobAccepted { job: request.id, ..*accepted };
-            Some(Box::new((carried, queue::Job::of(&asked.statement, &entry, accepted)?)))
+            Some(Box::new((carried, queue::Job::of(&asked.statement, &entry, &accepted)?)))
         }
     };
     let said_of = move |place: u64| {
