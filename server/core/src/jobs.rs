@@ -52,7 +52,7 @@ use countersign_protocol::statement::{SignedStatement, Statement};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::accounts::{Account, SEEN_STEP};
+use crate::accounts::{Account, AccountKey, SEEN_STEP};
 use crate::approvals::Approved;
 use crate::context::{AS_RECORDED, Context};
 use crate::draft::{Draft, Then};
@@ -66,6 +66,9 @@ use crate::stop::{Failure, Stop};
 
 /// The operation of a login.
 pub(crate) const OPEN_SESSION: &str = "open-session";
+
+/// Somebody else was faster.
+const KEY_CHANGED: &str = "Your key changed just now. Ask again.";
 
 /// The role that somebody must always have who can use it.
 pub const ADMINISTRATOR: &str = "administrator";
@@ -359,6 +362,11 @@ impl Performed {
 }
 
 impl Job<'_> {
+    /// The key whose card signed, as the account has it; none if somebody took it away just now.
+    fn own_key(&self) -> Option<&AccountKey> {
+        self.account.keys().find(|key| key.primary == *self.key)
+    }
+
     /// The typed body, or what to tell whoever sent none or another.
     fn body<B: DeserializeOwned>(&self, what: &str) -> Result<B, Performed> {
         let impossible = |why: String| Performed::Impossible(why);

@@ -176,8 +176,7 @@ fn may_approve(job: &Job<'_>, request: &WaitingRequest, asked: &Asked) -> Result
     if request.account == job.account.name {
         return Err(Performed::impossible("Nobody approves what they ask for themselves."));
     }
-    let own = job.account.keys().find(|key| key.primary == *job.key);
-    let Some(card) = own.and_then(|key| key.card) else {
+    let Some(card) = job.own_key().and_then(|key| key.card) else {
         return Err(Performed::impossible(
             "It is not known which card your key is on, so that it cannot be told from others. Register it anew: countersign \
              register ACCOUNT --second",

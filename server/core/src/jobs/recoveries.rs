@@ -4,7 +4,7 @@ use countersign_protocol::ids::CorrelationId;
 use countersign_protocol::key_words::key_words;
 use countersign_protocol::message::result::{RecoveryApproval, RecoveryList, RecoveryShown};
 
-use super::{Job, Performed};
+use super::{Job, KEY_CHANGED, Performed};
 use crate::context::Context;
 use crate::outbox::Purpose;
 use crate::recovery::{self, Approval, Ending, Recovery};
@@ -32,8 +32,8 @@ pub(super) fn approve(ctx: &Context<'_>, job: &Job<'_>) -> Result<Performed, Sto
     if recovery.account == job.account.name {
         return Ok(Performed::impossible("Nobody signs for a recovery of their own account."));
     }
-    let Some(key) = job.account.keys().find(|key| key.primary == *job.key) else {
-        return Ok(Performed::impossible("Your key changed just now. Ask again."));
+    let Some(key) = job.own_key() else {
+        return Ok(Performed::impossible(KEY_CHANGED));
     };
     let (administrator, by) = (job.account.name.clone(), key.primary.clone());
     let approval = Approval { administrator, key: by, card: key.card, mac: None };

@@ -3,7 +3,7 @@
 use countersign_protocol::limits;
 
 use super::{
-    Job, OPEN_SESSION, Performed, add_key, approve_instance, approve_request, change_account,
+    Job, KEY_CHANGED, OPEN_SESSION, Performed, add_key, approve_instance, approve_request, change_account,
     change_application, change_collection, change_grant, change_instance, change_version, contacts,
     create_account, create_application, create_collection, create_enrolment_token, erase_account, explain,
     list, list_applications, list_collections, open_session, own_jobs, own_keys, policy, read_ledger,
@@ -12,9 +12,6 @@ use super::{
 use crate::context::Context;
 use crate::queue;
 use crate::stop::Stop;
-
-/// Somebody else was faster.
-const KEY_CHANGED: &str = "Your key changed just now. Ask again.";
 
 /// The table of jobs.
 pub(super) fn perform(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Performed, Stop> {
@@ -83,19 +80,17 @@ pub(super) fn perform(ctx: &mut Context<'_>, job: &Job<'_>) -> Result<Performed,
         ("revoke", "instance") => change_instance::revoke(ctx, job),
         ("read", "jobs") => own_jobs::list(ctx, job),
         ("cancel", "job") => own_jobs::cancel(ctx, job),
-        ("list", "collection") => match job.account.keys().find(|key| key.primary == *job.key) {
+        ("list", "collection") => match job.own_key() {
             Some(key) => queue::list(ctx, key, job.statement, job.body).map(Performed::accepted),
             None => Ok(Performed::impossible(KEY_CHANGED)),
         },
-        (_, documents) if queue::is_documents(documents) => {
-            match job.account.keys().find(|key| key.primary == *job.key) {
-                Some(key) => {
-                    let accepted = queue::accept(ctx, key, job.statement, job.body)?;
-                    Ok(accepted.map_or(Performed::Unknown, Performed::accepted))
-                }
-                None => Ok(Performed::impossible(KEY_CHANGED)),
+        (_, documents) if queue::is_documents(documents) => match job.own_key() {
+            Some(key) => {
+                let accepted = queue::accept(ctx, key, job.statement, job.body)?;
+                Ok(accepted.map_or(Performed::Unknown, Performed::accepted))
             }
-        }
+            None => Ok(Performed::impossible(KEY_CHANGED)),
+        },
         _ => Ok(Performed::Unknown),
     }
 }
