@@ -19,167 +19,106 @@ use crate::queue;
 use crate::stop::Failure;
 use crate::store::{StoreError, View};
 
-pub(super) fn create(
-    view: &dyn View,
-    job: &VerifiedJob,
-    collection: &Collection,
-    schemas: &Schemas,
-    now: Timestamp,
-) -> Result<Found, Failure> {
-    let place = match Place::of(job, collection, now) {
-        Ok(place) => place,
-        Err(why) => return Ok(why),
-    };
-    let document: Document = match queue::body(job.body.as_deref().unwrap_or_default(), "a JSON object") {
-        Ok(document) => document,
-        Err(why) => return Ok(Found::Impossible(why)),
-    };
-    let before = view.document(&collection.name, &place.name)?;
-    if let Some(StoredDocument { body: Some(_), version, .. }) = &before {
-        return Ok(Found::Impossible(format!(
-            "There is a document {} in {} already, at version {version}. To put another in its place, update it.",
-            place.name, collection.name
-        )));
-    }
-    place.put(schemas, before.map_or(0, |before| before.version), Value::Object(document))
+/// What is asked of one document, and what it is held to.
+pub(super) struct Request<'a> {
+    pub(super) view: &'a dyn View,
+    pub(super) job: &'a VerifiedJob,
+    pub(super) collection: &'a Collection,
+    pub(super) schemas: &'a Schemas,
+    pub(super) name: DocumentName,
+    pub(super) now: Timestamp,
 }
 
-pub(super) fn update(
-    view: &dyn View,
-    job: &VerifiedJob,
-    collection: &Collection,
-    schemas: &Schemas,
-    now: Timestamp,
-) -> Result<Found, Failure> {
-    let place = match Place::of(job, collection, now) {
-        Ok(place) => place,
-        Err(why) => return Ok(why),
-    };
-    let wanted: DocumentUpdate =
-        match queue::body(job.body.as_deref().unwrap_or_default(), "a document or a patch") {
-            Ok(wanted) => wanted,
-            Err(why) => return Ok(Found::Impossible(why)),
+impl Request<'_> {
+    pub(super) fn create(&self) -> Result<Found, Failure> {
+        let document: Document =
+            match queue::body(self.job.body.as_deref().unwrap_or_default(), "a JSON object") {
+                Ok(document) => document,
+                Err(why) => return Ok(Found::Impossible(why)),
+            };
+        let before = self.view.document(&self.collection.name, &self.name)?;
+        if let Some(StoredDocument { body: Some(_), version, .. }) = &before {
+            return Ok(Found::Impossible(format!(
+                "There is a document {} in {} already, at version {version}. To put another in its place, update it.",
+                self.name, self.collection.name
+            )));
+        }
+        self.put(before.map_or(0, |before| before.version), Value::Object(document))
+    }
+
+    pub(super) fn update(&self) -> Result<Found, Failure> {
+        let wanted: DocumentUpdate =
+            match queue::body(self.job.body.as_deref().unwrap_or_default(), "a document or a patch") {
+                Ok(wanted) => wanted,
+                Err(why) => return Ok(Found::Impossible(why)),
+            };
+        let (version, before) = match self.newest(wanted.over)? {
+            Ok(newest) => newest,
+            Err(why) => return Ok(why),
         };
-    let (version, before) = match place.newest(view, wanted.over)? {
-        Ok(newest) => newest,
-        Err(why) => return Ok(why),
-    };
-    let after = match (wanted.document, wanted.merge) {
-        (Some(document), None) => Value::Object(document),
-        (None, Some(patch)) => {
-            let mut after = before.clone();
-            json_patch::merge(&mut after, &Value::Object(patch));
-            after
+        let after = match (wanted.document, wanted.merge) {
+            (Some(document), None) => Value::Object(document),
+            (None, Some(patch)) => {
+                let mut after = before.clone();
+                json_patch::merge(&mut after, &Value::Object(patch));
+                after
+            }
+            _ => {
+                return Ok(Found::Impossible(
+                    "The body names either the whole document or a merge patch.".into(),
+                ));
+            }
+        };
+        if after == before {
+            let changed = DocumentChanged { unchanged: true, ..self.changed(version) };
+            return Ok(Found::Same {
+                reason: "It was like this before.".into(),
+                version,
+                yields: json(&changed)?,
+            });
         }
-        _ => {
-            return Ok(Found::Impossible(
-                "The body names either the whole document or a merge patch.".into(),
-            ));
+        self.put(version, after)
+    }
+
+    pub(super) fn delete(&self) -> Result<Found, Failure> {
+        let wanted: DocumentRemoval = match self.job.body_or_none("a version") {
+            Ok(wanted) => wanted,
+            Err(why) => return Ok(why),
+        };
+        match self.newest(wanted.over)? {
+            Ok((version, _)) => self.replaced(version, None, "deleted"),
+            Err(why) => Ok(why),
         }
-    };
-    if after == before {
-        let changed = DocumentChanged { unchanged: true, ..place.changed(version) };
-        return Ok(Found::Same {
-            reason: "It was like this before.".into(),
-            version,
-            yields: json(&changed)?,
-        });
     }
-    place.put(schemas, version, after)
-}
 
-pub(super) fn delete(
-    view: &dyn View,
-    job: &VerifiedJob,
-    collection: &Collection,
-    now: Timestamp,
-) -> Result<Found, Failure> {
-    let place = match Place::of(job, collection, now) {
-        Ok(place) => place,
-        Err(why) => return Ok(why),
-    };
-    let wanted: DocumentRemoval = match job.body_or_none("a version") {
-        Ok(wanted) => wanted,
-        Err(why) => return Ok(why),
-    };
-    match place.newest(view, wanted.over)? {
-        Ok((version, _)) => place.replaced(version, None, "deleted"),
-        Err(why) => Ok(why),
-    }
-}
-
-pub(super) fn read(view: &dyn View, job: &VerifiedJob, collection: &Collection) -> Result<Found, Failure> {
-    let Ok(name) = job.job.resource.name().parse::<DocumentName>() else {
-        return Ok(Found::Impossible("That is no document's name.".into()));
-    };
-    let wanted: DocumentAsked = match job.body_or_none("a version") {
-        Ok(wanted) => wanted,
-        Err(why) => return Ok(why),
-    };
-    let newest = view.document(&collection.name, &name)?.filter(|newest| newest.body.is_some());
-    let Some(newest) = newest else { return Ok(missing(&name, collection)) };
-    let (asked, last) = (wanted.version.unwrap_or(newest.version), newest.version);
-    let found = match asked.cmp(&last) {
-        Ordering::Equal => Some(newest),
-        Ordering::Less => view.document_version(&collection.name, &name, asked)?,
-        // Whatever number that is: the store is not asked.
-        Ordering::Greater => None,
-    };
-    let Some(found) = found else {
-        return Ok(Found::Impossible(format!(
-            "The document {name} has no version {asked} that is kept; its newest is {last}."
-        )));
-    };
-    let reason = format!("Version {} was read.", found.version);
-    Ok(Found::Contents { reason, yields: json(&shown(found, true)?)? })
-}
-
-/// As whoever may read it is shown it.
-pub(super) fn shown(found: StoredDocument, whole: bool) -> Result<DocumentShown, Failure> {
-    let StoredDocument { name, version, body, changed, by, .. } = found;
-    let document = match body.filter(|_| whole) {
-        Some(body) => Some(serde_json::from_str(&body).map_err(|_| unreadable())?),
-        None => None,
-    };
-    Ok(DocumentShown { name, version, changed, by, document })
-}
-
-fn missing(name: &DocumentName, collection: &Collection) -> Found {
-    Found::Impossible(format!("There is no document {name} in {}.", collection.name))
-}
-
-fn unreadable() -> StoreError {
-    StoreError::Corrupt("a document".into())
-}
-
-/// Its levels. Reading it has bounded them.
-fn depth(value: &Value) -> usize {
-    match value {
-        Value::Array(values) => 1 + values.iter().map(depth).max().unwrap_or_default(),
-        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or_default(),
-        _ => 0,
-    }
-}
-
-/// Which document, and who changes it when.
-struct Place<'a> {
-    job: &'a VerifiedJob,
-    collection: &'a Collection,
-    name: DocumentName,
-    now: Timestamp,
-}
-
-impl<'a> Place<'a> {
-    fn of(job: &'a VerifiedJob, collection: &'a Collection, now: Timestamp) -> Result<Self, Found> {
-        match job.job.resource.name().parse() {
-            Ok(name) => Ok(Self { job, collection, name, now }),
-            Err(_) => Err(Found::Impossible("That is no document's name.".into())),
-        }
+    pub(super) fn read(&self) -> Result<Found, Failure> {
+        let wanted: DocumentAsked = match self.job.body_or_none("a version") {
+            Ok(wanted) => wanted,
+            Err(why) => return Ok(why),
+        };
+        let newest =
+            self.view.document(&self.collection.name, &self.name)?.filter(|newest| newest.body.is_some());
+        let Some(newest) = newest else { return Ok(missing(&self.name, self.collection)) };
+        let (asked, last) = (wanted.version.unwrap_or(newest.version), newest.version);
+        let found = match asked.cmp(&last) {
+            Ordering::Equal => Some(newest),
+            Ordering::Less => self.view.document_version(&self.collection.name, &self.name, asked)?,
+            // Whatever number that is: the store is not asked.
+            Ordering::Greater => None,
+        };
+        let Some(found) = found else {
+            return Ok(Found::Impossible(format!(
+                "The document {} has no version {asked} that is kept; its newest is {last}.",
+                self.name
+            )));
+        };
+        let reason = format!("Version {} was read.", found.version);
+        Ok(Found::Contents { reason, yields: json(&shown(found, true)?)? })
     }
 
     /// What there is, if it is what whoever asked has seen.
-    fn newest(&self, view: &dyn View, over: Option<u64>) -> Result<Result<(u64, Value), Found>, Failure> {
-        let found = view.document(&self.collection.name, &self.name)?;
+    fn newest(&self, over: Option<u64>) -> Result<Result<(u64, Value), Found>, Failure> {
+        let found = self.view.document(&self.collection.name, &self.name)?;
         let Some(StoredDocument { version, body: Some(body), .. }) = found else {
             return Ok(Err(missing(&self.name, self.collection)));
         };
@@ -193,7 +132,7 @@ impl<'a> Place<'a> {
         Ok(Ok((version, serde_json::from_str(&body).map_err(|_| unreadable())?)))
     }
 
-    fn put(&self, schemas: &Schemas, over: u64, document: Value) -> Result<Found, Failure> {
+    fn put(&self, over: u64, document: Value) -> Result<Found, Failure> {
         let text = document.to_string();
         if depth(&document) > limits::DOCUMENT_DEPTH {
             return Ok(Found::Impossible(format!(
@@ -209,7 +148,8 @@ impl<'a> Place<'a> {
             )));
         }
         let schema = self.collection.schema.as_deref();
-        if let Some(violations) = schema.and_then(|schema| schemas.violations(schema, &document, text.len()))
+        if let Some(violations) =
+            schema.and_then(|schema| self.schemas.violations(schema, &document, text.len()))
         {
             return Ok(Found::Impossible(violations));
         }
@@ -238,5 +178,32 @@ impl<'a> Place<'a> {
     fn changed(&self, version: u64) -> DocumentChanged {
         let (collection, name) = (self.collection.name.clone(), self.name.clone());
         DocumentChanged { collection, name, version, unchanged: false }
+    }
+}
+
+/// As whoever may read it is shown it.
+pub(super) fn shown(found: StoredDocument, whole: bool) -> Result<DocumentShown, Failure> {
+    let StoredDocument { name, version, body, changed, by, .. } = found;
+    let document = match body.filter(|_| whole) {
+        Some(body) => Some(serde_json::from_str(&body).map_err(|_| unreadable())?),
+        None => None,
+    };
+    Ok(DocumentShown { name, version, changed, by, document })
+}
+
+fn missing(name: &DocumentName, collection: &Collection) -> Found {
+    Found::Impossible(format!("There is no document {name} in {}.", collection.name))
+}
+
+fn unreadable() -> StoreError {
+    StoreError::Corrupt("a document".into())
+}
+
+/// Its levels. Reading it has bounded them.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(values) => 1 + values.iter().map(depth).max().unwrap_or_default(),
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or_default(),
+        _ => 0,
     }
 }

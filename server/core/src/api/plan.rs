@@ -68,13 +68,19 @@ pub(super) fn of(
     let Some(collection) = view.collection(&name)? else {
         return Ok(Plan::failed("There is no such collection."));
     };
-    let found = match job.job.operation.as_str() {
-        "create" => documents::create(view, job, &collection, schemas, now)?,
-        "read" => documents::read(view, job, &collection)?,
-        "update" => documents::update(view, job, &collection, schemas, now)?,
-        "delete" => documents::delete(view, job, &collection, now)?,
-        "list" => list::list(view, job, &collection)?,
-        other => Found::Impossible(format!("Documents know no operation {other}.")),
+    let found = match (job.job.operation.as_str(), job.job.resource.name().parse()) {
+        ("list", _) => list::list(view, job, &collection)?,
+        (operation, Ok(name)) => {
+            let request = documents::Request { view, job, collection: &collection, schemas, name, now };
+            match operation {
+                "create" => request.create()?,
+                "read" => request.read()?,
+                "update" => request.update()?,
+                "delete" => request.delete()?,
+                other => Found::Impossible(format!("Documents know no operation {other}.")),
+            }
+        }
+        (_, Err(_)) => Found::Impossible("That is no document's name.".into()),
     };
     let done = |reason: String, version: Option<u64>, yields: Yield| Resolution {
         done: true,
